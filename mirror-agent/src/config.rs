@@ -1,0 +1,222 @@
+//! Flags and configuration file → one valid [`Config`]. What is made here needs no second check.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, bail, ensure};
+use mirror_snapshot::IdRules;
+use serde::Deserialize;
+
+use crate::{
+    cli::{OnMissing, Options},
+    compare::CompareOptions,
+    policy::{Policy, Route},
+    replay::Target,
+};
+
+pub const DEFAULT_SOCKET: &str = "/run/mirror-agent.sock";
+
+/// The file's form: the names of the flags, and settings too rare for a flag.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct File {
+    interface: Vec<String>,
+    port: Vec<u16>,
+    target: Option<String>,
+    redis: Option<String>,
+    report: Option<PathBuf>,
+    allow: Vec<String>,
+    rule: Vec<String>,
+    on_missing: Option<OnMissing>,
+    compare_header: Vec<String>,
+    ignore: Vec<String>,
+    keep_header: Vec<String>,
+    concurrency: Option<usize>,
+    socket: Option<PathBuf>,
+    /// Seconds around the captured one in which production may have computed the id.
+    skew_seconds: Option<u64>,
+    snapshot_wait_ms: Option<u64>,
+    snapshot_poll_ms: Option<u64>,
+    replay_timeout_ms: Option<u64>,
+    drain_timeout_ms: Option<u64>,
+    /// Exchanges that may wait for a snapshot or a replay; more are shed and counted.
+    queue: Option<usize>,
+    queue_bytes: Option<usize>,
+    max_body: Option<usize>,
+    ring_bytes: Option<u32>,
+}
+
+#[derive(Debug)]
+pub struct Config {
+    pub interfaces: Vec<String>,
+    pub ports: Vec<u16>,
+    pub target: Option<Target>,
+    pub concurrency: usize,
+    pub replay_timeout: Duration,
+    pub redis: Option<String>,
+    pub rules: IdRules,
+    pub skew_seconds: u64,
+    pub snapshot_wait: Duration,
+    pub snapshot_poll: Duration,
+    pub on_missing: OnMissing,
+    pub policy: Policy,
+    pub compare: CompareOptions,
+    pub report: Option<PathBuf>,
+    pub socket: PathBuf,
+    pub queue: usize,
+    pub queue_bytes: usize,
+    /// Bytes of one body that are kept.
+    pub max_body: usize,
+    pub ring_bytes: u32,
+    pub drain_timeout: Duration,
+}
+
+impl Config {
+    /// Reads the file, lets the flags win, and checks all that can be checked without I/O.
+    pub fn new(flags: Options) -> anyhow::Result<Self> {
+        let file = flags.config.as_deref().map(read).transpose()?.unwrap_or_default();
+        let ports = either(flags.port, file.port);
+        ensure!(!ports.contains(&0), "port 0 is no port: name the one that production serves HTTP on, as in --port 8080");
+        let millis = |value: Option<u64>, default| value.map_or(default, Duration::from_millis);
+        let target = flags.target.or(file.target);
+        let concurrency = flags.concurrency.or(file.concurrency).unwrap_or(64);
+        ensure!(concurrency > 0, "--concurrency must be at least 1");
+        let queue = file.queue.unwrap_or(20_000);
+        ensure!(queue > 0, "queue must be at least 1");
+        let snapshot_poll = millis(file.snapshot_poll_ms, mirror_snapshot::DEFAULT_POLL);
+        ensure!(!snapshot_poll.is_zero(), "snapshot-poll-ms must be at least 1");
+        let mut compare = CompareOptions::default();
+        let headers = either(flags.compare_header, file.compare_header);
+        if !headers.is_empty() {
+            compare.headers = headers;
+        }
+        compare.ignore = either(flags.ignore, file.ignore);
+        Ok(Self {
+            interfaces: either(flags.interface, file.interface),
+            ports,
+            target: target.as_deref().map(Target::parse).transpose().context("--target")?,
+            concurrency,
+            replay_timeout: millis(file.replay_timeout_ms, Duration::from_secs(5)),
+            redis: flags.redis.or(file.redis),
+            rules: rules(&either(flags.rule, file.rule))?,
+            skew_seconds: file.skew_seconds.unwrap_or(1),
+            snapshot_wait: millis(file.snapshot_wait_ms, mirror_snapshot::DEFAULT_WAIT),
+            snapshot_poll,
+            on_missing: flags.on_missing.or(file.on_missing).unwrap_or_default(),
+            policy: Policy {
+                allow: routes(&either(flags.allow, file.allow))?,
+                keep_headers: either(flags.keep_header, file.keep_header),
+            },
+            compare,
+            report: flags.report.or(file.report),
+            socket: flags.socket.or(file.socket).unwrap_or_else(|| DEFAULT_SOCKET.into()),
+            queue,
+            queue_bytes: file.queue_bytes.unwrap_or(256 << 20),
+            max_body: file.max_body.unwrap_or(1 << 20),
+            ring_bytes: file.ring_bytes.unwrap_or(64 << 20),
+            drain_timeout: millis(file.drain_timeout_ms, Duration::from_secs(10)),
+        })
+    }
+
+    /// What a capture needs and `doctor` does not.
+    pub fn require_capture(&self) -> anyhow::Result<()> {
+        ensure!(
+            !self.interfaces.is_empty(),
+            "no interface to capture on: add --interface NAME (`ip link` lists them)"
+        );
+        ensure!(
+            !self.ports.is_empty(),
+            "no port to capture: add --port N, the one that production serves HTTP on"
+        );
+        Ok(())
+    }
+
+    /// Refuses a target that is the service being captured: each replay would be load on production.
+    pub fn refuse_own_target(&self, target: &[SocketAddr], own: &[IpAddr]) -> anyhow::Result<()> {
+        for address in target {
+            let here = address.ip().is_loopback() || own.contains(&address.ip());
+            if here && self.ports.contains(&address.port()) {
+                bail!(
+                    "the target {address} is the captured service itself: replaying to it would double production's load. Give --target the mirror's address"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<File> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("reading the configuration file {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("in the configuration file {}", path.display()))
+}
+
+fn either<T>(flags: Vec<T>, file: Vec<T>) -> Vec<T> {
+    if flags.is_empty() { file } else { flags }
+}
+
+/// The id rules; a request header first where none is given, as most services have one.
+pub(crate) fn rules(texts: &[String]) -> anyhow::Result<IdRules> {
+    if texts.is_empty() {
+        return Ok(IdRules::parse(&["header:x-request-id"])?);
+    }
+    IdRules::parse(texts).context("in the rules for the request id")
+}
+
+pub(crate) fn routes(texts: &[String]) -> anyhow::Result<Vec<Route>> {
+    texts.iter().map(|t| t.parse().context("in --allow")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags() -> Options {
+        Options {
+            interface: vec!["eth0".into()],
+            port: vec![8080],
+            target: Some("http://127.0.0.1:8080".into()),
+            ..Options::default()
+        }
+    }
+
+    fn refused(options: Options) -> String {
+        format!("{:#}", Config::new(options).unwrap_err())
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_remedy() {
+        let cases = [
+            (Options { port: vec![0], ..flags() }, "--port 8080"),
+            (Options { rule: vec!["cookies".into()], ..flags() }, "cookies"),
+            (Options { allow: vec!["orders".into()], ..flags() }, "for example"),
+            (Options { target: Some("mirror".into()), ..flags() }, "http://"),
+        ];
+        for (options, expect) in cases {
+            let message = refused(options);
+            assert!(message.contains(expect), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_target_on_this_host_and_a_captured_port_is_production() {
+        let config = Config::new(flags()).unwrap();
+        let own: IpAddr = "10.0.0.7".parse().unwrap();
+        let check = |target: &str| config.refuse_own_target(&[target.parse().unwrap()], &[own]);
+        assert!(check("127.0.0.1:8080").is_err());
+        assert!(check("10.0.0.7:8080").is_err());
+        assert!(check("10.0.0.7:9090").is_ok());
+        assert!(check("10.0.0.8:8080").is_ok());
+    }
+
+    #[test]
+    fn the_file_is_read_strictly_and_the_flags_win() {
+        let parsed: File = toml::from_str("port = [1]\nskew-seconds = 2").unwrap();
+        assert_eq!(parsed.skew_seconds, Some(2));
+        assert!(toml::from_str::<File>("prot = [1]").is_err());
+        assert_eq!(either(vec![8080], parsed.port), [8080]);
+    }
+}

@@ -17,6 +17,7 @@ pub mod replay;
 pub mod compare;
 pub mod report;
 
+pub mod cli;
 pub mod config;
 pub mod control;
 pub mod pipeline;

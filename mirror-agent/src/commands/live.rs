@@ -1,0 +1,137 @@
+//! run, start, status, stop: the life of an agent.
+
+use std::{
+    fs::File,
+    io::Read,
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, Command, ExitCode, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use mirror_agent::{config::Config, control, pipeline, report::ReportData};
+use serde_json::Value;
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use super::print_report;
+
+const DIFFERENCES: u8 = 1;
+/// How long `start` waits for its child to attach.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
+    let report = Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let (stop, _) = watch::channel(false);
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let stopper = stop.clone();
+        tokio::spawn(async move {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            stopper.send_replace(true);
+        });
+        pipeline::run(config, stop).await
+    })?;
+    print_report(&report, false)?;
+    Ok(verdict(&report))
+}
+
+fn verdict(report: &ReportData) -> ExitCode {
+    if report.differences.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(DIFFERENCES)
+    }
+}
+
+/// Runs `run` with the same flags in a session of its own and waits until it captures.
+pub(crate) fn start(config: Config) -> anyhow::Result<ExitCode> {
+    config.require_capture()?;
+    let runtime = single()?;
+    if let Ok(status) = runtime.block_on(control::ask(&config.socket, "status")) {
+        bail!(
+            "an agent is already running (pid {}): end it with `mirror-agent stop`, or give this one another --socket",
+            status["pid"]
+        );
+    }
+    let log = config.socket.with_extension("log");
+    let output = File::create(&log).with_context(|| format!("creating the log {}", log.display()))?;
+    let mut command = Command::new(std::env::current_exe().context("finding this program")?);
+    command
+        .arg("run")
+        .args(std::env::args_os().skip_while(|a| a != "start").skip(1))
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output);
+    // SAFETY: setsid is async-signal-safe and touches no memory of the parent.
+    unsafe {
+        command.pre_exec(|| match libc::setsid() {
+            -1 => Err(std::io::Error::last_os_error()),
+            _ => Ok(()),
+        });
+    }
+    let child = command.spawn().context("starting the agent")?;
+    wait_until_attached(child, &runtime, &config.socket, &log)
+}
+
+fn wait_until_attached(
+    mut child: Child,
+    runtime: &Runtime,
+    socket: &Path,
+    log: &Path,
+) -> anyhow::Result<ExitCode> {
+    let deadline = Instant::now() + START_TIMEOUT;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait()? {
+            let mut text = String::new();
+            File::open(log)?.read_to_string(&mut text)?;
+            eprint!("{text}");
+            let code = status.code().and_then(|c| u8::try_from(c).ok());
+            return Ok(ExitCode::from(code.filter(|c| *c != 0).unwrap_or(2)));
+        }
+        if runtime.block_on(control::ask(socket, "status")).is_ok() {
+            println!("mirror-agent is capturing (pid {}), log {}", child.id(), log.display());
+            return Ok(ExitCode::SUCCESS);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    bail!("the agent did not attach within {START_TIMEOUT:?}; its log is {}", log.display())
+}
+
+pub(crate) fn status(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let status = single()?.block_on(control::ask(socket, "status"))?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&status)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("pid {}, hook {}", status["pid"], status["hook"].as_str().unwrap_or("?"));
+    println!("{:>12}  seen", status["ledger"]["seen"]);
+    for part in [&status["ledger"]["outcomes"], &status["snapshots"], &status["capture"]] {
+        println!();
+        for (name, value) in part.as_object().into_iter().flatten() {
+            if value.is_number() && *value != Value::from(0) {
+                println!("{value:>12}  {name}");
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn stop(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let report = single()?.block_on(control::ask(socket, "stop"))?;
+    let report: ReportData =
+        serde_json::from_value(report).context("the agent ended without a report: see its log")?;
+    print_report(&report, json)?;
+    Ok(verdict(&report))
+}
+
+fn single() -> anyhow::Result<Runtime> {
+    Ok(Builder::new_current_thread().enable_all().build()?)
+}

@@ -1,0 +1,34 @@
+//! One file per family of commands.
+
+mod doctor;
+mod inspect;
+mod live;
+
+use std::process::ExitCode;
+
+use mirror_agent::{cli::Command, config::Config, report};
+
+pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run(options) => live::run(Config::new(options)?),
+        Command::Start(options) => live::start(Config::new(options)?),
+        Command::Status { json, socket } => live::status(&socket.socket, json),
+        Command::Stop { json, socket } => live::stop(&socket.socket, json),
+        Command::Inspect(options) => inspect::inspect(&options),
+        Command::Doctor { options, json } => doctor::doctor(&Config::new(options)?, json),
+        Command::Report { directory, json } => {
+            let data = report::read(&directory)?;
+            print_report(&data, json)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn print_report(data: &report::ReportData, json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(data)?);
+    } else {
+        print!("{}", report::text(data));
+    }
+    Ok(())
+}
