@@ -226,7 +226,7 @@ impl CaptureThread {
                         return Ok(());
                     }
                 };
-                let _ = attached.send(Ok((capture.hook(), capture.counters_handle())));
+                let _ = attached.send(Ok((capture.hook(), capture.counters())));
                 drain_ring(&mut capture, Dissector::new(limits), &intake, &stopping, &dissected)
             })
             .context("starting the capture thread")?;

@@ -1,5 +1,8 @@
 //! Where packets come from: a kernel program on live interfaces (`tc`) or a capture file (`pcap`).
 
+pub mod pcap;
+pub mod tc;
+
 use bytes::Bytes;
 
 use crate::exchange::Timestamp;
