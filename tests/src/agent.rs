@@ -1,0 +1,194 @@
+//! The built agent, started on production's host and stopped as a user stops it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::net::{Host, INTERFACE, Network};
+use crate::process::{Process, Signal};
+use crate::scratch::Scratch;
+use crate::workspace::{Profile, binary};
+
+#[derive(Debug)]
+pub struct Agent {
+    process: Process,
+    report: PathBuf,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Finished {
+    pub exit: i32,
+    pub report: Report,
+    /// What it printed.
+    pub output: String,
+}
+
+impl Agent {
+    /// Starts `mirror-agent run` on production's interface with the options in `args` added, and
+    /// returns when capture is attached.
+    pub fn start(
+        network: &Network,
+        port: u16,
+        target: &str,
+        args: &[&str],
+        build: Profile,
+        scratch: &Scratch,
+    ) -> Result<Self> {
+        let report = scratch.join("report");
+        let mut command = network.command(Host::Production, binary("mirror-agent", build)?);
+        command
+            .args([
+                "run",
+                "--interface",
+                INTERFACE,
+                "--port",
+                &port.to_string(),
+                "--target",
+                target,
+            ])
+            .arg("--report")
+            .arg(&report)
+            .arg("--socket")
+            .arg(scratch.join("agent.sock"))
+            .args(args);
+        let mut process = Process::spawn("agent", command, scratch.path())?;
+        process.wait_ready("attached capture", Duration::from_secs(20), |process| {
+            process.log().contains("capturing on")
+        })?;
+        Ok(Self { process, report })
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.process.is_running()
+    }
+
+    /// SIGKILL: the agent gets no chance to clean up.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    pub fn report_dir(&self) -> &Path {
+        &self.report
+    }
+
+    /// SIGTERM: it drains what is in flight, writes its report and ends.
+    pub fn stop(mut self) -> Result<Finished> {
+        self.process.signal(Signal::TERM)?;
+        let status = self.process.wait(Duration::from_secs(30))?;
+        let output = self.process.log();
+        let exit = status
+            .code()
+            .with_context(|| format!("the agent was ended by a signal: {status}\n{output}"))?;
+        let report =
+            Report::read(&self.report.join("report.json")).with_context(|| output.clone())?;
+        Ok(Finished {
+            exit,
+            report,
+            output,
+        })
+    }
+}
+
+/// `report.json`, as far as the stories need it.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub seen: u64,
+    pub outcomes: BTreeMap<String, u64>,
+    pub differences: Vec<Difference>,
+    /// All of it.
+    pub json: Value,
+}
+
+/// One place where answers differed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub route: String,
+    pub place: String,
+    pub count: u64,
+}
+
+impl Report {
+    pub fn read(path: &Path) -> Result<Self> {
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("in {}", path.display()))
+    }
+
+    pub fn parse(text: &str) -> Result<Self> {
+        let json: Value = serde_json::from_str(text).context("parsing the report")?;
+        let outcomes = json["ledger"]["outcomes"]
+            .as_object()
+            .context("ledger.outcomes")?;
+        let differences = json["differences"].as_array().context("differences")?;
+        Ok(Self {
+            seen: json["ledger"]["seen"].as_u64().context("ledger.seen")?,
+            outcomes: outcomes
+                .iter()
+                .map(|(name, count)| {
+                    Ok((name.clone(), count.as_u64().context("an outcome's count")?))
+                })
+                .collect::<Result<_>>()?,
+            differences: differences
+                .iter()
+                .map(Difference::parse)
+                .collect::<Result<_>>()?,
+            json: json.clone(),
+        })
+    }
+
+    pub fn outcome(&self, name: &str) -> u64 {
+        self.outcomes.get(name).copied().unwrap_or(0)
+    }
+
+    /// The ledger as an equation: everything seen has exactly one outcome.
+    pub fn is_balanced(&self) -> bool {
+        self.outcomes.values().sum::<u64>() == self.seen
+    }
+}
+
+impl Difference {
+    fn parse(json: &Value) -> Result<Self> {
+        Ok(Self {
+            route: json["route"]
+                .as_str()
+                .context("a difference's route")?
+                .to_owned(),
+            place: json["place"]
+                .as_str()
+                .context("a difference's place")?
+                .to_owned(),
+            count: json["count"].as_u64().context("a difference's count")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_read_and_balanced() {
+        let report = Report::parse(
+            r#"{"ledger": {"seen": 3, "outcomes": {"matched": 2, "differed": 1}},
+                "differences": [{"route": "GET /a", "place": "body.x", "count": 1, "examples": []}]}"#,
+        )
+        .unwrap();
+        assert!(report.is_balanced());
+        assert_eq!(report.outcome("matched"), 2);
+        assert_eq!(report.outcome("replay: timeout"), 0);
+        assert_eq!(report.differences[0].place, "body.x");
+    }
+
+    #[test]
+    fn a_report_without_ledger_is_an_error() {
+        assert!(Report::parse("{}").is_err());
+    }
+}

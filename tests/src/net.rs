@@ -1,0 +1,199 @@
+//! Three hosts on one switch, each a network namespace, with nothing of the machine's own network:
+//!
+//! ```text
+//! client 10.77.0.1 ──┐
+//! production .2 ─────┤ br0 in a namespace of its own
+//! mirror .3 ─────────┘
+//! ```
+//!
+//! Every namespace is named after the process that made it, so that those of a process that was
+//! killed can be told from those in use, and are removed by the next run.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result, bail};
+
+/// The name of every host's only interface.
+pub const INTERFACE: &str = "eth0";
+
+const PREFIX: &str = "mirror";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    Client,
+    Production,
+    Mirror,
+}
+
+impl Host {
+    pub const ALL: [Self; 3] = [Self::Client, Self::Production, Self::Mirror];
+
+    pub fn address(self) -> Ipv4Addr {
+        Ipv4Addr::new(10, 77, 0, self as u8 + 1)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Production => "prod",
+            Self::Mirror => "mirror",
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Network {
+    number: u32,
+}
+
+impl Network {
+    pub fn new() -> Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        remove_stale();
+        // Built before it is filled, so that a failure half-way is cleaned up by Drop.
+        let network = Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+        };
+        let hub = network.named("hub");
+        ip(&["netns", "add", &hub])?;
+        ip(&["-n", &hub, "link", "add", "br0", "type", "bridge"])?;
+        ip(&["-n", &hub, "link", "set", "br0", "up"])?;
+        for host in Host::ALL {
+            network.plug_in(host, &hub)?;
+        }
+        Ok(network)
+    }
+
+    pub fn namespace(&self, host: Host) -> String {
+        self.named(host.name())
+    }
+
+    /// A command that runs `program` on `host` and dies with the thread that started it.
+    pub fn command(&self, host: Host, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new("ip");
+        command
+            .args(["netns", "exec", &self.namespace(host)])
+            .args(["setpriv", "--pdeathsig", "KILL"])
+            .arg(program.as_ref());
+        command
+    }
+
+    fn plug_in(&self, host: Host, hub: &str) -> Result<()> {
+        let namespace = self.namespace(host);
+        let port = format!("v-{}", host.name());
+        let address = format!("{}/24", host.address());
+        ip(&["netns", "add", &namespace])?;
+        ip(&["-n", &namespace, "link", "set", "lo", "up"])?;
+        ip(&[
+            "-n", hub, "link", "add", &port, "type", "veth", "peer", "name", INTERFACE, "netns",
+            &namespace,
+        ])?;
+        ip(&["-n", hub, "link", "set", &port, "master", "br0", "up"])?;
+        ip(&[
+            "-n", &namespace, "address", "add", &address, "dev", INTERFACE,
+        ])?;
+        ip(&["-n", &namespace, "link", "set", INTERFACE, "up"])
+    }
+
+    fn named(&self, name: &str) -> String {
+        format!("{PREFIX}-{}-{}-{name}", std::process::id(), self.number)
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        let mine = format!("{PREFIX}-{}-{}-", std::process::id(), self.number);
+        remove_where(|name| name.starts_with(&mine));
+    }
+}
+
+/// Removes everything this process made, and ends what runs in it: for a handler of Ctrl-C, which
+/// has no owner of the networks at hand.
+pub fn remove_mine() {
+    let mine = format!("{PREFIX}-{}-", std::process::id());
+    remove_where(|name| name.starts_with(&mine));
+}
+
+/// Removes what a process left that was killed before it could.
+fn remove_stale() {
+    remove_where(|name| {
+        maker(name).is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists())
+    });
+}
+
+/// The process that made a namespace; None when it is none of ours.
+fn maker(namespace: &str) -> Option<u32> {
+    let mut parts = namespace
+        .strip_prefix(PREFIX)?
+        .strip_prefix('-')?
+        .split('-');
+    let pid = parts.next()?.parse().ok()?;
+    parts.next()?.parse::<u32>().ok()?;
+    Some(pid)
+}
+
+fn remove_where(matches: impl Fn(&str) -> bool) {
+    let Ok(entries) = std::fs::read_dir("/run/netns") else {
+        return;
+    };
+    let names = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    for name in names.filter(|name| matches(name)) {
+        end_processes_in(&name);
+        // It may be gone already: another thread of this process cleans up the same way.
+        let _ = Command::new("ip").args(["netns", "delete", &name]).output();
+    }
+}
+
+fn end_processes_in(namespace: &str) {
+    let Ok(output) = Command::new("ip")
+        .args(["netns", "pids", namespace])
+        .output()
+    else {
+        return;
+    };
+    for pid in String::from_utf8_lossy(&output.stdout).split_whitespace() {
+        if let Some(pid) = pid.parse().ok().and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+fn ip(args: &[&str]) -> Result<()> {
+    let output = Command::new("ip")
+        .args(args)
+        .output()
+        .context("running ip (package iproute2)")?;
+    if !output.status.success() {
+        bail!(
+            "ip {}: {}",
+            args.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_namespaces_of_ours_have_a_maker() {
+        let check = |name: &str, pid: Option<u32>| assert_eq!(maker(name), pid, "{name}");
+        check("mirror-17-0-client", Some(17));
+        check("mirror-cluster", None);
+        check("mirror-17-client", None);
+        check("other-17-0-client", None);
+    }
+
+    #[test]
+    fn hosts_have_addresses_in_order() {
+        assert_eq!(Host::Client.address(), Ipv4Addr::new(10, 77, 0, 1));
+        assert_eq!(Host::Mirror.address(), Ipv4Addr::new(10, 77, 0, 3));
+    }
+}
