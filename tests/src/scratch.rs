@@ -35,6 +35,19 @@ impl Scratch {
     }
 }
 
+/// Removes every directory this process made: for a handler of Ctrl-C.
+pub fn remove_mine() {
+    let mine = format!("mirror-{}-", std::process::id());
+    let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&mine) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         if std::thread::panicking() {
