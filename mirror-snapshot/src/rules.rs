@@ -257,7 +257,7 @@ fn part(field: &str) -> Result<Part, String> {
         ("method", "") => Ok(Part::Method),
         ("path", "") => Ok(Part::Path),
         ("time", "s") => Ok(Part::Seconds),
-        ("json" | "query" | "header" | "cookie" | "path", "") => {
+        ("json" | "query" | "header" | "cookie", "") => {
             Err(format!("`{{{field}}}` names no field"))
         }
         ("json", name) => Ok(Part::Json(name.into())),

@@ -1,0 +1,194 @@
+//! Sends an exchange's request to the mirror and reads the answer.
+
+mod target;
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::{HeaderMap, header};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use mirror_snapshot::{HEADER_CAPTURED_AT, HEADER_REPLAY, HEADER_REQUEST_ID};
+
+use crate::exchange::{Exchange, Fault, Headers, Request, Response};
+
+pub use target::{Target, TargetError};
+
+/// Fields of one connection, not of the request (RFC 9110 §7.6.1), and those made anew.
+const NOT_FORWARDED: [&str; 11] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+    "content-length",
+    HEADER_REQUEST_ID,
+    HEADER_CAPTURED_AT,
+];
+
+#[derive(Clone, Debug)]
+pub struct ReplayOptions {
+    pub target: Target,
+    /// For connecting, and for the whole answer.
+    pub timeout: Duration,
+    /// Idle connections that are kept.
+    pub connections: usize,
+    /// Bytes of a response body that are kept.
+    pub max_body: usize,
+}
+
+impl ReplayOptions {
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            timeout: Duration::from_secs(5),
+            connections: 64,
+            max_body: 1 << 20,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub enum ReplayOutcome {
+    /// `latency` is from the request's sending to the last byte of the answer.
+    Answered { response: Response, latency: Duration },
+    Timeout,
+    ConnectFailed { error: String },
+    Failed { error: String },
+}
+
+pub struct Replayer {
+    client: Client<HttpConnector, Full<Bytes>>,
+    options: ReplayOptions,
+}
+
+impl Replayer {
+    pub fn new(options: ReplayOptions) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(options.timeout));
+        let client = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(options.connections)
+            .set_host(false)
+            .build(connector);
+        Self { client, options }
+    }
+
+    pub async fn send(&self, exchange: &Exchange, id: Option<&str>) -> ReplayOutcome {
+        let request = match self.request(exchange, id) {
+            Ok(request) => request,
+            Err(error) => {
+                return ReplayOutcome::Failed {
+                    error: format!("the request cannot be sent again: {error}"),
+                };
+            }
+        };
+        let began = Instant::now();
+        match tokio::time::timeout(self.options.timeout, self.answer(request)).await {
+            Err(_) => ReplayOutcome::Timeout,
+            Ok(Err(outcome)) => outcome,
+            Ok(Ok(response)) => ReplayOutcome::Answered {
+                response,
+                latency: began.elapsed(),
+            },
+        }
+    }
+
+    async fn answer(&self, request: hyper::Request<Full<Bytes>>) -> Result<Response, ReplayOutcome> {
+        let response = self.client.request(request).await.map_err(|error| {
+            let text = chain(&error);
+            if error.is_connect() {
+                ReplayOutcome::ConnectFailed { error: text }
+            } else {
+                ReplayOutcome::Failed { error: text }
+            }
+        })?;
+        let (head, body) = response.into_parts();
+        let (body, fault) = match Limited::new(body, self.options.max_body).collect().await {
+            Ok(body) => (body.to_bytes(), None),
+            Err(error) if error.is::<LengthLimitError>() => (Bytes::new(), Some(Fault::TooLarge)),
+            Err(error) => {
+                return Err(ReplayOutcome::Failed {
+                    error: format!("reading the body: {error}"),
+                });
+            }
+        };
+        Ok(Response {
+            status: head.status.as_u16(),
+            minor: u8::from(head.version == hyper::Version::HTTP_11),
+            headers: headers(&head.headers),
+            body,
+            fault,
+        })
+    }
+
+    fn request(
+        &self,
+        exchange: &Exchange,
+        id: Option<&str>,
+    ) -> Result<hyper::Request<Full<Bytes>>, hyper::http::Error> {
+        let captured = &exchange.request;
+        let mut request = hyper::Request::builder()
+            .method(captured.method.as_str())
+            .uri(self.options.target.uri(&captured.target));
+        let named = named_by_connection(captured);
+        for (name, value) in &captured.headers.0 {
+            let lower = name.to_ascii_lowercase();
+            if !NOT_FORWARDED.contains(&lower.as_str()) && !named.contains(&lower) {
+                request = request.header(name.as_str(), value.as_ref());
+            }
+        }
+        if let Some(id) = id {
+            request = request.header(HEADER_REQUEST_ID, id);
+        }
+        let at = exchange.captured_at().as_millis();
+        request
+            .header(HEADER_CAPTURED_AT, at)
+            .header(HEADER_REPLAY, "1")
+            .body(Full::new(captured.body.clone()))
+            .map(|mut request| {
+                if captured.headers.first("host").is_none() {
+                    let host = self.options.target.authority();
+                    if let Ok(value) = host.parse() {
+                        request.headers_mut().insert(header::HOST, value);
+                    }
+                }
+                request
+            })
+    }
+}
+
+fn named_by_connection(request: &Request) -> Vec<String> {
+    request
+        .headers
+        .all("connection")
+        .flat_map(|value| {
+            let text = String::from_utf8_lossy(value).to_ascii_lowercase();
+            text.split(',').map(|n| n.trim().to_owned()).collect::<Vec<_>>()
+        })
+        .filter(|name| name != "host")
+        .collect()
+}
+
+fn headers(map: &HeaderMap) -> Headers {
+    let pair = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
+        (name.to_string(), Bytes::copy_from_slice(value.as_bytes()))
+    };
+    Headers(map.iter().map(pair).collect())
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}
