@@ -1,0 +1,101 @@
+//! Every captured request ends in exactly one outcome; the ledger counts them.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use std::collections::BTreeMap;
+
+macro_rules! outcomes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// How a request ended.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Outcome { $($(#[$doc])* $name,)* }
+
+        impl Outcome {
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The name that reports show.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+outcomes! {
+    Matched = "matched",
+    Differed = "differed",
+    /// Replayed, but production's own response was not seen whole.
+    ReplayedWithoutBaseline = "replayed without baseline",
+    /// No target was given.
+    Observed = "observed",
+    DroppedGap = "dropped: gap",
+    DroppedTruncated = "dropped: truncated",
+    DroppedTooLarge = "dropped: too large",
+    DroppedAmbiguous = "dropped: ambiguous",
+    FilteredMethod = "filtered: method",
+    /// It carries the mark of a replay.
+    FilteredReplayed = "filtered: replayed request",
+    ShedQueueFull = "shed: queue full",
+    SnapshotMissing = "snapshot: missing",
+    SnapshotNoId = "snapshot: no id",
+    SnapshotUnavailable = "snapshot: store unavailable",
+    ReplayTimeout = "replay: timeout",
+    ReplayConnectFailed = "replay: connect failed",
+    ReplayFailed = "replay: failed",
+    /// Still in flight when the time to drain was over.
+    Interrupted = "interrupted",
+}
+
+#[derive(Debug)]
+pub struct Ledger {
+    seen: AtomicU64,
+    outcomes: Vec<AtomicU64>,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            seen: AtomicU64::new(0),
+            outcomes: Outcome::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+}
+
+impl Ledger {
+    pub fn saw(&self) {
+        self.seen.fetch_add(1, Relaxed);
+    }
+
+    pub fn ended(&self, outcome: Outcome) {
+        self.outcomes[outcome as usize].fetch_add(1, Relaxed);
+    }
+
+    pub fn seen(&self) -> u64 {
+        self.seen.load(Relaxed)
+    }
+
+    /// The outcomes that occurred.
+    pub fn outcomes(&self) -> BTreeMap<String, u64> {
+        let counts = Outcome::ALL.iter().zip(&self.outcomes);
+        counts
+            .map(|(outcome, count)| (outcome.name().to_owned(), count.load(Relaxed)))
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outcomes_add_up_to_what_was_seen() {
+        let ledger = Ledger::default();
+        for outcome in Outcome::ALL {
+            ledger.saw();
+            ledger.ended(*outcome);
+        }
+        assert_eq!(ledger.outcomes().values().sum::<u64>(), ledger.seen());
+        assert_eq!(ledger.outcomes().len(), Outcome::ALL.len());
+    }
+}
