@@ -2,20 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::net::{Host, INTERFACE, Network};
 use crate::process::{Process, Signal};
 use crate::scratch::Scratch;
+use crate::wait_until;
 use crate::workspace::{Profile, binary};
 
 #[derive(Debug)]
 pub struct Agent {
     process: Process,
+    program: PathBuf,
     report: PathBuf,
+    socket: PathBuf,
 }
 
 /// What a run came to.
@@ -38,8 +42,9 @@ impl Agent {
         build: Profile,
         scratch: &Scratch,
     ) -> Result<Self> {
-        let report = scratch.join("report");
-        let mut command = network.command(Host::Production, binary("mirror-agent", build)?);
+        let program = binary("mirror-agent", build)?;
+        let (report, socket) = (scratch.join("report"), scratch.join("agent.sock"));
+        let mut command = network.command(Host::Production, &program);
         command
             .args([
                 "run",
@@ -53,13 +58,18 @@ impl Agent {
             .arg("--report")
             .arg(&report)
             .arg("--socket")
-            .arg(scratch.join("agent.sock"))
+            .arg(&socket)
             .args(args);
         let mut process = Process::spawn("agent", command, scratch.path())?;
         process.wait_ready("attached capture", Duration::from_secs(20), |process| {
             process.log().contains("capturing on")
         })?;
-        Ok(Self { process, report })
+        Ok(Self {
+            process,
+            program,
+            report,
+            socket,
+        })
     }
 
     pub fn id(&self) -> u32 {
@@ -68,6 +78,36 @@ impl Agent {
 
     pub fn is_running(&mut self) -> bool {
         self.process.is_running()
+    }
+
+    /// What `mirror-agent status --json` prints.
+    pub fn status(&self) -> Result<Value> {
+        let output = Command::new(&self.program)
+            .args(["status", "--json", "--socket"])
+            .arg(&self.socket)
+            .output()
+            .context("running mirror-agent status")?;
+        if !output.status.success() {
+            bail!("status: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        serde_json::from_slice(&output.stdout).context("parsing the status")
+    }
+
+    /// Waits until `requests` have been seen and each has its outcome.
+    pub fn wait_settled(&self, requests: u64, limit: Duration) -> Result<Value> {
+        let mut last = Value::Null;
+        let settled = wait_until("every request's outcome", limit, || {
+            last = self.status().unwrap_or(Value::Null);
+            let outcomes = last["ledger"]["outcomes"].as_object();
+            let sum: u64 = outcomes
+                .into_iter()
+                .flatten()
+                .filter_map(|(_, count)| count.as_u64())
+                .sum();
+            sum >= requests && last["ledger"]["seen"] == sum
+        });
+        settled.with_context(|| format!("{last:#}"))?;
+        Ok(last)
     }
 
     /// SIGKILL: the agent gets no chance to clean up.
