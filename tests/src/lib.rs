@@ -3,6 +3,7 @@
 //! package and `cargo xtask demo` and `bench` tell their stories with it.
 
 pub mod agent;
+pub mod cluster;
 pub mod http;
 pub mod load;
 pub mod net;

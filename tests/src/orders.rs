@@ -19,8 +19,8 @@ pub struct Planted {
 }
 
 pub const PLANTED: Planted = Planted {
-    route: "TODO",
-    place: "TODO",
+    route: "GET /cart/{id}/total",
+    place: "body /discountCents",
 };
 
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,152 @@
+//! A Kubernetes of two nodes on this machine, by scripts that are not part of this repository:
+//! `setup.sh`, `down.sh` and `kubectl` in `$MIRROR_CLUSTER`, or beside the workspace.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::workspace;
+
+/// Where the scripts are; None on a machine without them.
+pub fn directory() -> Option<PathBuf> {
+    let directory = match std::env::var_os("MIRROR_CLUSTER") {
+        Some(path) => PathBuf::from(path),
+        None => workspace::root().join("../shared/cluster"),
+    };
+    directory.join("setup.sh").is_file().then_some(directory)
+}
+
+/// The agent's image, which `cargo xtask test` builds.
+pub fn image() -> Result<PathBuf> {
+    Ok(workspace::target_dir()?.join("mirror-agent-image.tar"))
+}
+
+/// The cluster while it is up; taken down on drop.
+#[derive(Debug)]
+pub struct Cluster {
+    directory: PathBuf,
+}
+
+impl Cluster {
+    /// Starts it with the agent's image on both nodes.
+    pub fn start(directory: PathBuf) -> Result<Self> {
+        let image = image()?;
+        if !image.is_file() {
+            bail!(
+                "{} is not built: run `cargo xtask image {0}`",
+                image.display()
+            );
+        }
+        let images = files()?.join("img");
+        std::fs::create_dir_all(&images)
+            .with_context(|| format!("creating {}", images.display()))?;
+        std::fs::copy(&image, images.join("mirror-agent.tar"))
+            .context("putting the image where the nodes find it")?;
+        let cluster = Self { directory };
+        cluster.script("setup.sh", &["2"])?;
+        Ok(cluster)
+    }
+
+    pub fn kubectl(&self, args: &[&str]) -> Result<String> {
+        let output = Command::new(self.directory.join("kubectl"))
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .context("running kubectl")?;
+        succeeded("kubectl", args, output)
+    }
+
+    pub fn json(&self, args: &[&str]) -> Result<Value> {
+        let args = [args, &["-o", "json"]].concat();
+        serde_json::from_str(&self.kubectl(&args)?).context("parsing kubectl's JSON")
+    }
+
+    /// Applies a manifest given as text.
+    pub fn apply(&self, manifest: &str) -> Result<()> {
+        use std::io::Write;
+        let mut child = Command::new(self.directory.join("kubectl"))
+            .args(["apply", "-f", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("running kubectl apply")?;
+        let mut input = child.stdin.take().context("a pipe to kubectl")?;
+        input
+            .write_all(manifest.as_bytes())
+            .context("writing to kubectl")?;
+        drop(input);
+        succeeded(
+            "kubectl",
+            &["apply"],
+            child.wait_with_output().context("waiting for kubectl")?,
+        )?;
+        Ok(())
+    }
+
+    /// kubectl in the background, as for `logs --follow`.
+    pub fn kubectl_command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "KILL"])
+            .arg(self.directory.join("kubectl"))
+            .args(args);
+        command
+    }
+
+    /// A program on the network that the nodes hang on.
+    pub fn run(&self, program: &str, args: &[&str]) -> Result<String> {
+        let output = Command::new("nsenter")
+            .args(["--net=/run/netns/mirror-cluster", "--", program])
+            .args(args)
+            .output()
+            .with_context(|| format!("running {program} beside the nodes"))?;
+        succeeded(program, args, output)
+    }
+
+    fn script(&self, name: &str, args: &[&str]) -> Result<()> {
+        let output = Command::new("bash")
+            .arg(self.directory.join(name))
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("running {name}"))?;
+        succeeded(name, args, output)?;
+        Ok(())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Err(error) = self.script("down.sh", &[]) {
+            eprintln!("the cluster is not down: {error:#}");
+        }
+    }
+}
+
+/// Where the cluster's scripts keep their files.
+fn files() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("K") {
+        return Ok(path.into());
+    }
+    let cache = match std::env::var_os("XDG_CACHE_HOME") {
+        Some(path) => PathBuf::from(path),
+        None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(".cache"),
+    };
+    Ok(cache.join("mirror-cluster"))
+}
+
+fn succeeded(program: &str, args: &[&str], output: std::process::Output) -> Result<String> {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        bail!(
+            "{program} {}: {}\n{text}{errors}",
+            args.join(" "),
+            output.status
+        );
+    }
+    Ok(text)
+}
