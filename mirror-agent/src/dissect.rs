@@ -9,6 +9,10 @@ use serde::Serialize;
 
 use crate::capture::Packet;
 use crate::exchange::{Exchange, Timestamp};
+use crate::http::HttpLimits;
+use crate::packet::{self, Flags, PacketError, Segment, Side};
+use crate::pair::{Conversation, PairCounts, PairLimits, Place};
+use crate::tcp::{CloseReason, Connection, Events, FlowTable, Slot, TcpLimits};
 
 /// What the dissector may hold, and for how long.
 #[derive(Clone, Debug)]
@@ -75,37 +79,253 @@ pub struct DissectStats {
     pub interim_responses: u64,
     /// Final responses whose request was not seen.
     pub orphan_responses: u64,
-    pub exchanges: u64,
 }
 
 pub struct Dissector {
+    limits: DissectLimits,
+    tcp: TcpLimits,
+    pair: PairLimits,
+    flows: FlowTable<Flow>,
+    /// Flows that wait for time to pass, by when to look at them again.
+    waiting: VecDeque<(Timestamp, Slot, u64)>,
+    /// The latest time seen; it never goes back.
+    now: Timestamp,
     stats: DissectStats,
     ready: VecDeque<Exchange>,
+    events: Events,
+}
+
+struct Flow {
+    /// Tells a flow from the next one in its slot.
+    number: u64,
+    connection: Connection,
+    /// None once the connection is closed, or is not HTTP.
+    conversation: Option<Box<Conversation>>,
+    /// It is in `waiting`.
+    waits: bool,
 }
 
 impl Dissector {
-    pub fn new(_limits: DissectLimits) -> Self {
+    pub fn new(limits: DissectLimits) -> Self {
+        let tcp = TcpLimits {
+            max_held: limits.max_held,
+            patience: limits.patience,
+            unacked_patience: limits.unacked_patience,
+        };
+        let http = HttpLimits {
+            max_head: limits.max_head,
+            max_body: limits.max_body,
+        };
+        let pair = PairLimits {
+            http,
+            max_held: limits.max_held,
+            patience: limits.patience,
+        };
         Self {
+            limits,
+            tcp,
+            pair,
+            flows: FlowTable::default(),
+            waiting: VecDeque::new(),
+            now: Timestamp::default(),
             stats: DissectStats::default(),
             ready: VecDeque::new(),
+            events: Events::default(),
         }
     }
 
-    pub fn packet(&mut self, _packet: &Packet) {
+    pub fn packet(&mut self, packet: &Packet) {
         self.stats.packets += 1;
+        self.tick(packet.at);
+        match packet::parse(packet) {
+            Ok(segment) => self.segment(&segment),
+            Err(PacketError::NotTcp) => self.stats.not_tcp += 1,
+            Err(PacketError::Fragment) => self.stats.fragments += 1,
+            Err(PacketError::Malformed) => self.stats.malformed += 1,
+        }
     }
 
-    /// Lets time pass: `now` is on the packets' clock.
-    pub fn tick(&mut self, _now: Timestamp) {}
+    /// Lets time pass. `now` is on the packets' clock; packets seen before it should have been given before.
+    pub fn tick(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        while let Some(&(due, slot, number)) = self.waiting.front()
+            && due <= self.now
+        {
+            self.waiting.pop_front();
+            self.expire(slot, number);
+        }
+        while let Some(slot) = self.flows.idle(self.now, self.limits.idle) {
+            self.stats.idle_flows += 1;
+            self.remove(slot, CloseReason::Idle);
+        }
+    }
 
     /// The capture is over: everything still open ends here.
-    pub fn finish(&mut self) {}
+    pub fn finish(&mut self) {
+        let mut slots = self.flows.slots();
+        // The table is in no order, the exchanges must be.
+        slots.sort_by_key(|slot| self.flows.value(*slot).map(|flow| flow.number));
+        for slot in slots {
+            self.remove(slot, CloseReason::EndOfCapture);
+        }
+        self.waiting.clear();
+    }
 
+    /// The next finished exchange.
     pub fn poll(&mut self) -> Option<Exchange> {
         self.ready.pop_front()
     }
 
     pub fn stats(&self) -> &DissectStats {
         &self.stats
+    }
+
+    fn segment(&mut self, segment: &Segment) {
+        self.stats.segments += 1;
+        if self.limits.ports.is_empty() {
+            return self.flow(segment, None);
+        }
+        let ports = &self.limits.ports;
+        let is_server = |side| ports.contains(&segment.flow.addr(side).port());
+        match (is_server(Side::Low), is_server(Side::High)) {
+            (true, true) => self.flow(segment, None),
+            (true, false) => self.flow(segment, Some(Side::High)),
+            (false, true) => self.flow(segment, Some(Side::Low)),
+            (false, false) => self.stats.other_port += 1,
+        }
+    }
+
+    /// `client` when the ports tell.
+    fn flow(&mut self, segment: &Segment, client: Option<Side>) {
+        let now = self.now;
+        let mut found = self.flows.find(&segment.flow);
+        if let Some(slot) = found
+            && let Some(flow) = self.flows.value(slot)
+            && flow.connection.is_reused_by(segment, now)
+        {
+            self.remove(slot, CloseReason::Reused);
+            found = None;
+        }
+        let slot = match found {
+            Some(slot) => {
+                self.flows.touch(slot, now);
+                slot
+            }
+            // What says nothing of HTTP need not be remembered: the rest of a connection that was closed long ago.
+            None if segment.payload.is_empty() && !segment.flags.syn => return,
+            None => self.begin(segment, client),
+        };
+        let Some(flow) = self.flows.value(slot) else {
+            return;
+        };
+        if flow.conversation.is_some() || flow.connection.is_closed() {
+            flow.connection
+                .accept(segment, now, &self.tcp, &mut self.events);
+            self.settle(slot);
+        }
+    }
+
+    fn begin(&mut self, segment: &Segment, client: Option<Side>) -> Slot {
+        while self.flows.len() >= self.limits.max_flows
+            && let Some((slot, closed)) = self.flows.oldest()
+        {
+            self.stats.evicted_flows += u64::from(!closed);
+            self.remove(slot, CloseReason::Evicted);
+        }
+        let number = self.stats.flows;
+        self.stats.flows += 1;
+        let opener = match segment.flags {
+            Flags { syn: true, ack, .. } if ack => Some(segment.side.other()),
+            Flags { syn: true, .. } => Some(segment.side),
+            _ => None,
+        };
+        let place = Place {
+            connection: number,
+            flow: segment.flow,
+            origin: segment.origin,
+        };
+        let conversation = Conversation::new(place, client.or(opener), opener.is_none(), self.pair);
+        let flow = Flow {
+            number,
+            connection: Connection::default(),
+            conversation: Some(Box::new(conversation)),
+            waits: false,
+        };
+        self.flows.insert(segment.flow, flow, self.now)
+    }
+
+    /// Hands a flow's events to its conversation, and sees to what becomes of the flow.
+    fn settle(&mut self, slot: Slot) {
+        let Some(flow) = self.flows.value(slot) else {
+            return;
+        };
+        let mut counts = PairCounts::default();
+        if let Some(conversation) = &mut flow.conversation {
+            for (side, event, arrival) in self.events.list.drain(..) {
+                conversation.event(side, event, arrival, &mut counts, &mut self.ready);
+            }
+            let closed = flow.connection.is_closed();
+            if closed {
+                conversation.finish(&mut counts, &mut self.ready);
+            }
+            let waits = !closed && (flow.connection.is_waiting() || conversation.is_waiting());
+            if waits && !flow.waits {
+                flow.waits = true;
+                let due = Timestamp(self.now.0.saturating_add(self.limits.patience));
+                self.waiting.push_back((due, slot, flow.number));
+            }
+            if closed || conversation.is_ignored() {
+                flow.conversation = None;
+            }
+            if closed {
+                self.flows.retire(slot);
+            }
+        }
+        self.events.list.clear();
+        self.count(counts);
+    }
+
+    fn expire(&mut self, slot: Slot, number: u64) {
+        let Some(flow) = self.flows.value(slot).filter(|flow| flow.number == number) else {
+            return;
+        };
+        flow.waits = false;
+        flow.connection
+            .expire(self.now, &self.tcp, &mut self.events);
+        // What was behind a hole comes first: it may be the request that a response waits for.
+        let mut counts = PairCounts::default();
+        if let Some(conversation) = &mut flow.conversation {
+            for (side, event, arrival) in self.events.list.drain(..) {
+                conversation.event(side, event, arrival, &mut counts, &mut self.ready);
+            }
+            conversation.expire(self.now, &mut counts, &mut self.ready);
+        }
+        self.count(counts);
+        self.settle(slot);
+    }
+
+    fn remove(&mut self, slot: Slot, reason: CloseReason) {
+        if let Some(flow) = self.flows.value(slot)
+            && flow.conversation.is_some()
+        {
+            flow.connection.close(reason, self.now, &mut self.events);
+            self.settle(slot);
+        }
+        self.flows.remove(slot);
+    }
+
+    fn count(&mut self, pair: PairCounts) {
+        let events = &mut self.events;
+        let stats = &mut self.stats;
+        stats.retransmitted_bytes += std::mem::take(&mut events.repeated_bytes);
+        stats.gaps += std::mem::take(&mut events.gaps);
+        stats.gap_bytes += std::mem::take(&mut events.gap_bytes);
+        stats.requests += pair.requests;
+        stats.responses += pair.responses;
+        stats.interim_responses += pair.interim_responses;
+        stats.orphan_responses += pair.orphan_responses;
+        stats.bad_heads += pair.bad_heads;
+        stats.not_http += pair.not_http;
+        stats.tunnels += pair.tunnels;
     }
 }

@@ -1,0 +1,437 @@
+//! Messages of both sides of a connection → exchanges.
+//!
+//! As long as nothing is missing, responses answer requests in their order (RFC 9112 §9.3). A response that was captured
+//! before its request waits for it.
+//!
+//! Where something is missing, a wrong pair would be worse than none. Each request carries the acknowledgement number of
+//! its first packet: so far had the client received the other stream when it sent the request. This gives two rules:
+//! - always: a response that began before that place answers an earlier request, one that was not seen (an orphan);
+//! - behind a gap in either stream: a client that does not pipeline has received everything before it asks again, so a
+//!   response belongs to the request whose acknowledgement number is exactly the response's first byte. Requests before
+//!   that one end without a response; a response without such a request is an orphan. From the pair on, order counts again.
+//!
+//! On a connection that was seen to pipeline the second rule decides nothing: behind a gap its requests end without response.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use crate::exchange::{Exchange, Request, Response, Timestamp, Timing};
+use crate::http::{Answered, Head, HttpLimits, Kind, Message, Parsed, Parser, Sniff, sniff};
+use crate::packet::{FlowKey, Side};
+use crate::tcp::{Arrival, Seq, StreamEvent};
+
+/// Requests of one connection that await their response; pipelines of clients in use are shorter by far.
+const MAX_PENDING: usize = 256;
+
+/// What a conversation may hold, and how long (ns) a response waits for its request.
+#[derive(Clone, Copy, Debug)]
+pub struct PairLimits {
+    pub http: HttpLimits,
+    pub max_held: usize,
+    pub patience: u64,
+}
+
+/// What a conversation counted since it was last asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PairCounts {
+    pub requests: u64,
+    pub responses: u64,
+    pub interim_responses: u64,
+    pub orphan_responses: u64,
+    pub bad_heads: u64,
+    pub not_http: u64,
+    pub tunnels: u64,
+}
+
+/// Where a connection is, for its exchanges.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    pub connection: u64,
+    pub flow: FlowKey,
+    pub origin: u32,
+}
+
+/// The HTTP of one connection.
+pub struct Conversation {
+    place: Place,
+    limits: PairLimits,
+    /// The client's side, once it is known.
+    client: Option<Side>,
+    requests: Parser,
+    responses: Parser,
+    pending: VecDeque<Pending>,
+    next_index: u32,
+    /// The request stream lost something before the next request.
+    requests_lost: bool,
+    /// The response stream lost something before the next response.
+    responses_lost: bool,
+    pipelined: bool,
+    /// The exchange that the response being read belongs to; none for an orphan.
+    answering: Option<u32>,
+    requests_closed: bool,
+    ignored: bool,
+}
+
+/// A request and what is known of its exchange.
+struct Pending {
+    index: u32,
+    first: Arrival,
+    answered: Answered,
+    after_gap: bool,
+    request: Option<(Request, Timestamp)>,
+    response: Option<(Response, Timestamp, Timestamp)>,
+}
+
+/// What a response is the response to.
+enum Choice {
+    /// A place in `pending`.
+    Request(usize),
+    Orphan,
+    /// Its request may be still to come.
+    Wait,
+}
+
+impl Conversation {
+    /// `client` when the handshake or the port tells; `joined` when the handshake was not seen.
+    pub fn new(place: Place, client: Option<Side>, joined: bool, limits: PairLimits) -> Self {
+        Self {
+            place,
+            limits,
+            client,
+            requests: Parser::new(Kind::Request, joined, limits.http),
+            responses: Parser::new(Kind::Response, joined, limits.http),
+            pending: VecDeque::new(),
+            next_index: 0,
+            requests_lost: false,
+            responses_lost: false,
+            pipelined: false,
+            answering: None,
+            requests_closed: false,
+            ignored: false,
+        }
+    }
+
+    /// Nothing of this connection matters any more.
+    pub fn is_ignored(&self) -> bool {
+        self.ignored
+    }
+
+    /// A response waits for its request: [`Self::expire`] is to be called.
+    pub fn is_waiting(&self) -> bool {
+        self.responses.head().is_some()
+    }
+
+    pub fn event(
+        &mut self,
+        side: Side,
+        event: StreamEvent,
+        arrival: Arrival,
+        counts: &mut PairCounts,
+        ready: &mut VecDeque<Exchange>,
+    ) {
+        if self.ignored {
+            return;
+        }
+        if self.client.is_none() {
+            self.client = client_by_first_bytes(side, &event);
+        }
+        let Some(client) = self.client else {
+            return;
+        };
+        if side == client {
+            self.requests.push(event, arrival);
+        } else {
+            self.responses.push(event, arrival);
+        }
+        self.pump(false, counts, ready);
+        if self.responses.queued_bytes() > self.limits.max_held {
+            self.pump(true, counts, ready);
+        }
+    }
+
+    /// Gives up waiting for the request of a response that came `patience` ago.
+    pub fn expire(
+        &mut self,
+        now: Timestamp,
+        counts: &mut PairCounts,
+        ready: &mut VecDeque<Exchange>,
+    ) {
+        let waiting = self.responses.head();
+        if waiting.is_some_and(|(_, first)| now.nanos_since(first.at) >= self.limits.patience) {
+            self.pump(true, counts, ready);
+        }
+    }
+
+    /// The connection is over: what is still open ends without response.
+    pub fn finish(&mut self, counts: &mut PairCounts, ready: &mut VecDeque<Exchange>) {
+        self.pump(true, counts, ready);
+        while let Some(pending) = self.pending.pop_front() {
+            self.emit(pending, ready);
+        }
+    }
+
+    fn pump(&mut self, force: bool, counts: &mut PairCounts, ready: &mut VecDeque<Exchange>) {
+        while let Some(parsed) = self.requests.poll() {
+            self.request_side(parsed, counts, ready);
+        }
+        loop {
+            while let Some(parsed) = self.responses.poll() {
+                self.response_side(parsed, counts);
+            }
+            if !self.answer(force, counts, ready) {
+                break;
+            }
+        }
+        self.emit_whole(ready);
+    }
+
+    fn request_side(
+        &mut self,
+        parsed: Parsed,
+        counts: &mut PairCounts,
+        ready: &mut VecDeque<Exchange>,
+    ) {
+        match parsed {
+            Parsed::Head => {
+                counts.requests += 1;
+                self.request_head(ready);
+            }
+            Parsed::Message { message, last, .. } => {
+                // The parser of requests gives requests, each behind its head.
+                if let (Message::Request(request), Some(pending)) =
+                    (message, self.pending.back_mut())
+                {
+                    pending.request = Some((request, last));
+                }
+            }
+            Parsed::Lost => self.requests_lost = true,
+            Parsed::BadHead => counts.bad_heads += 1,
+            Parsed::Foreign => self.foreign(counts),
+            Parsed::Closed => self.requests_closed = true,
+        }
+    }
+
+    fn request_head(&mut self, ready: &mut VecDeque<Exchange>) {
+        let Some((Head::Request { method, .. }, first)) = self.requests.head() else {
+            return;
+        };
+        let answered = Answered::by_method(method);
+        if let Some(before) = self.pending.back() {
+            self.pipelined |= before.response.is_none() && before.first.ack == first.ack;
+        }
+        self.pending.push_back(Pending {
+            index: self.next_index,
+            first,
+            answered,
+            after_gap: std::mem::take(&mut self.requests_lost),
+            request: None,
+            response: None,
+        });
+        self.next_index += 1;
+        self.requests.proceed(answered);
+        if self.pending.len() > MAX_PENDING
+            && let Some(oldest) = self.pending.pop_front()
+        {
+            self.responses_lost = true;
+            self.emit(oldest, ready);
+        }
+    }
+
+    fn response_side(&mut self, parsed: Parsed, counts: &mut PairCounts) {
+        match parsed {
+            // `answer` takes it from here.
+            Parsed::Head | Parsed::Closed => {}
+            Parsed::Message {
+                message: Message::Response(response),
+                first,
+                last,
+                end,
+            } => self.response(response, first.at, last, end, counts),
+            Parsed::Message { .. } => {}
+            Parsed::Lost => self.responses_lost = true,
+            Parsed::BadHead => counts.bad_heads += 1,
+            Parsed::Foreign => self.foreign(counts),
+        }
+    }
+
+    fn response(
+        &mut self,
+        response: Response,
+        first: Timestamp,
+        last: Timestamp,
+        end: Seq,
+        counts: &mut PairCounts,
+    ) {
+        let status = response.status;
+        if matches!(status, 100 | 102..=199) {
+            counts.interim_responses += 1;
+            return;
+        }
+        counts.responses += 1;
+        let index = self.answering.take();
+        let mut connect = false;
+        match self.pending.front_mut() {
+            Some(pending) if Some(pending.index) == index => {
+                connect = pending.answered == Answered::Connect && matches!(status, 200..=299);
+                pending.response = Some((response, first, last));
+                let next = self.pending.get(1).and_then(|next| next.first.ack);
+                self.pipelined |= next.is_some_and(|ack| ack.is_before(end));
+            }
+            _ => {
+                counts.orphan_responses += 1;
+                // Without the request its end may have been misread.
+                self.responses_lost = true;
+            }
+        }
+        if status == 101 || connect {
+            counts.tunnels += 1;
+            self.requests.ignore();
+            self.responses.ignore();
+        }
+    }
+
+    /// Finds the request of the response that waits behind its head; false when none waits, or it goes on waiting.
+    fn answer(
+        &mut self,
+        force: bool,
+        counts: &mut PairCounts,
+        ready: &mut VecDeque<Exchange>,
+    ) -> bool {
+        let Some((_, first)) = self.responses.head() else {
+            return false;
+        };
+        // A final response behind an interim one answers the same request.
+        let chosen = match self.answering {
+            Some(index)
+                if self
+                    .pending
+                    .front()
+                    .is_some_and(|pending| pending.index == index) =>
+            {
+                Choice::Request(0)
+            }
+            _ => self.choose(first.seq),
+        };
+        match chosen {
+            Choice::Request(place) => {
+                for _ in 0..place {
+                    if let Some(unanswered) = self.pending.pop_front() {
+                        self.emit(unanswered, ready);
+                    }
+                }
+                self.responses_lost = false;
+                let front = self.pending.front_mut();
+                let answered = front.map_or(Answered::Other, |pending| {
+                    pending.after_gap = false;
+                    self.answering = Some(pending.index);
+                    pending.answered
+                });
+                self.responses.proceed(answered);
+            }
+            Choice::Wait if !force && !self.requests_closed => return false,
+            Choice::Wait | Choice::Orphan => {
+                self.answering = None;
+                self.responses.proceed(Answered::Other);
+            }
+        }
+        // The exchange before it must not be in front when the next response looks for its request.
+        while let Some(parsed) = self.responses.poll() {
+            self.response_side(parsed, counts);
+        }
+        self.emit_whole(ready);
+        true
+    }
+
+    /// For a response that begins at `start`; the rules are at the top of this file.
+    fn choose(&self, start: Seq) -> Choice {
+        let Some(front) = self.pending.front() else {
+            return Choice::Wait;
+        };
+        if front.first.ack.is_some_and(|ack| start.is_before(ack)) {
+            return Choice::Orphan;
+        }
+        if !self.responses_lost && !front.after_gap {
+            return Choice::Request(0);
+        }
+        if self.pipelined {
+            return Choice::Orphan;
+        }
+        let place = self
+            .pending
+            .iter()
+            .position(|pending| pending.first.ack == Some(start));
+        let newer = self
+            .pending
+            .iter()
+            .any(|pending| pending.first.ack.is_some_and(|ack| start.is_before(ack)));
+        match place {
+            Some(place) => Choice::Request(place),
+            None if newer => Choice::Orphan,
+            None => Choice::Wait,
+        }
+    }
+
+    fn foreign(&mut self, counts: &mut PairCounts) {
+        counts.not_http += 1;
+        self.ignored = true;
+        self.requests.ignore();
+        self.responses.ignore();
+    }
+
+    /// Exchanges of which nothing more can come.
+    fn emit_whole(&mut self, ready: &mut VecDeque<Exchange>) {
+        while self
+            .pending
+            .front()
+            .is_some_and(|pending| pending.request.is_some() && pending.response.is_some())
+        {
+            if let Some(pending) = self.pending.pop_front() {
+                self.emit(pending, ready);
+            }
+        }
+    }
+
+    fn emit(&self, pending: Pending, ready: &mut VecDeque<Exchange>) {
+        // A request without its end has none only while its stream is open.
+        let (Some((request, request_last)), Some(client)) = (pending.request, self.client) else {
+            return;
+        };
+        let mut timing = Timing {
+            request_first: pending.first.at,
+            request_last,
+            ..Timing::default()
+        };
+        let response = pending.response.map(|(response, first, last)| {
+            timing.response_first = Some(first);
+            timing.response_last = Some(last);
+            response
+        });
+        ready.push_back(Exchange {
+            connection: self.place.connection,
+            index: pending.index,
+            client: self.addr(client),
+            server: self.addr(client.other()),
+            origin: self.place.origin,
+            timing,
+            request,
+            response,
+        });
+    }
+
+    fn addr(&self, side: Side) -> SocketAddr {
+        self.place.flow.addr(side)
+    }
+}
+
+fn client_by_first_bytes(side: Side, event: &StreamEvent) -> Option<Side> {
+    let StreamEvent::Data(bytes) = event else {
+        return None;
+    };
+    if sniff(Kind::Response, bytes) == Sniff::Yes {
+        Some(side.other())
+    } else if sniff(Kind::Request, bytes) == Sniff::Yes {
+        Some(side)
+    } else {
+        None
+    }
+}
