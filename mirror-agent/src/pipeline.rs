@@ -60,6 +60,7 @@ pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<Re
     }
     let control = Control::bind(&config.socket).await?;
     let recorder = Arc::new(Recorder::new(meta(&config)));
+    let judging = Judging::new(&config, Arc::clone(&recorder))?;
     let (sink, source) = queue(Bounds {
         exchanges: config.queue,
         bytes: config.queue_bytes,
@@ -95,7 +96,6 @@ pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<Re
         stop: stop.clone(),
         ended: ended_seen,
     }));
-    let judging = Judging::new(&config, Arc::clone(&recorder)).await;
     let mut replaying = tokio::spawn(judging.run(source));
 
     let mut stopped = stop.subscribe();
@@ -300,11 +300,11 @@ struct Judging {
 }
 
 impl Judging {
-    async fn new(config: &Config, recorder: Arc<Recorder>) -> Self {
+    fn new(config: &Config, recorder: Arc<Recorder>) -> anyhow::Result<Self> {
         let gate = match &config.redis {
             None => Gate::off(),
             Some(url) => Gate::new(
-                RedisStore::connect(url).await,
+                RedisStore::connect(url).context("--redis")?,
                 WaitOptions {
                     timeout: config.snapshot_wait,
                     poll: config.snapshot_poll,
@@ -312,7 +312,7 @@ impl Judging {
                 },
             ),
         };
-        Self {
+        Ok(Self {
             gate,
             replayer: config.target.clone().map(|target| {
                 Replayer::new(ReplayOptions {
@@ -326,7 +326,7 @@ impl Judging {
             recorder,
             open: config.queue,
             replays: Semaphore::new(config.concurrency),
-        }
+        })
     }
 
     /// Judges until the queue has ended and all its exchanges have an outcome.

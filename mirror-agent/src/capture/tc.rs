@@ -45,7 +45,7 @@ pub struct TcOptions {
 }
 
 /// The kernel's counters; may be read from any thread.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Counters(Arc<Mutex<PerCpuArray<MapData, u64>>>);
 
 impl Counters {
@@ -65,7 +65,6 @@ impl Counters {
 }
 
 pub struct TcCapture {
-    // Dropped first to last: the ring before the programs that fill it would be an error, but maps are counted.
     ring: RingBuf<MapData>,
     counters: Counters,
     hook: &'static str,
