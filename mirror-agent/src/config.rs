@@ -77,9 +77,17 @@ pub struct Config {
 impl Config {
     /// Reads the file, lets the flags win, and checks all that can be checked without I/O.
     pub fn new(flags: Options) -> anyhow::Result<Self> {
-        let file = flags.config.as_deref().map(read).transpose()?.unwrap_or_default();
+        let file = flags
+            .config
+            .as_deref()
+            .map(read)
+            .transpose()?
+            .unwrap_or_default();
         let ports = either(flags.port, file.port);
-        ensure!(!ports.contains(&0), "port 0 is no port: name the one that production serves HTTP on, as in --port 8080");
+        ensure!(
+            !ports.contains(&0),
+            "port 0 is no port: name the one that production serves HTTP on, as in --port 8080"
+        );
         let millis = |value: Option<u64>, default| value.map_or(default, Duration::from_millis);
         let target = flags.target.or(file.target);
         let concurrency = flags.concurrency.or(file.concurrency).unwrap_or(64);
@@ -87,7 +95,10 @@ impl Config {
         let queue = file.queue.unwrap_or(20_000);
         ensure!(queue > 0, "queue must be at least 1");
         let snapshot_poll = millis(file.snapshot_poll_ms, mirror_snapshot::DEFAULT_POLL);
-        ensure!(!snapshot_poll.is_zero(), "snapshot-poll-ms must be at least 1");
+        ensure!(
+            !snapshot_poll.is_zero(),
+            "snapshot-poll-ms must be at least 1"
+        );
         let mut compare = CompareOptions::default();
         let headers = either(flags.compare_header, file.compare_header);
         if !headers.is_empty() {
@@ -97,7 +108,11 @@ impl Config {
         Ok(Self {
             interfaces: either(flags.interface, file.interface),
             ports,
-            target: target.as_deref().map(Target::parse).transpose().context("--target")?,
+            target: target
+                .as_deref()
+                .map(Target::parse)
+                .transpose()
+                .context("--target")?,
             concurrency,
             replay_timeout: millis(file.replay_timeout_ms, Duration::from_secs(5)),
             redis: flags.redis.or(file.redis),
@@ -112,7 +127,10 @@ impl Config {
             },
             compare,
             report: flags.report.or(file.report),
-            socket: flags.socket.or(file.socket).unwrap_or_else(|| DEFAULT_SOCKET.into()),
+            socket: flags
+                .socket
+                .or(file.socket)
+                .unwrap_or_else(|| DEFAULT_SOCKET.into()),
             queue,
             queue_bytes: file.queue_bytes.unwrap_or(256 << 20),
             max_body: file.max_body.unwrap_or(1 << 20),
@@ -159,15 +177,19 @@ fn either<T>(flags: Vec<T>, file: Vec<T>) -> Vec<T> {
 }
 
 /// The id rules; a request header first where none is given, as most services have one.
-pub(crate) fn rules(texts: &[String]) -> anyhow::Result<IdRules> {
+pub fn rules(texts: &[String]) -> anyhow::Result<IdRules> {
     if texts.is_empty() {
         return Ok(IdRules::parse(&["header:x-request-id"])?);
     }
     IdRules::parse(texts).context("in the rules for the request id")
 }
 
-pub(crate) fn routes(texts: &[String]) -> anyhow::Result<Vec<Route>> {
-    texts.iter().map(|t| t.parse().context("in --allow")).collect()
+/// Routes as typed.
+pub fn routes(texts: &[String]) -> anyhow::Result<Vec<Route>> {
+    texts
+        .iter()
+        .map(|t| t.parse().context("in --allow"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -190,10 +212,34 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_remedy() {
         let cases = [
-            (Options { port: vec![0], ..flags() }, "--port 8080"),
-            (Options { rule: vec!["cookies".into()], ..flags() }, "cookies"),
-            (Options { allow: vec!["orders".into()], ..flags() }, "for example"),
-            (Options { target: Some("mirror".into()), ..flags() }, "http://"),
+            (
+                Options {
+                    port: vec![0],
+                    ..flags()
+                },
+                "--port 8080",
+            ),
+            (
+                Options {
+                    rule: vec!["cookies".into()],
+                    ..flags()
+                },
+                "cookies",
+            ),
+            (
+                Options {
+                    allow: vec!["orders".into()],
+                    ..flags()
+                },
+                "for example",
+            ),
+            (
+                Options {
+                    target: Some("mirror".into()),
+                    ..flags()
+                },
+                "http://",
+            ),
         ];
         for (options, expect) in cases {
             let message = refused(options);

@@ -11,7 +11,10 @@ use crate::exchange::{Exchange, Headers};
 pub fn candidates(rules: &IdRules, exchange: &Exchange, skew_seconds: u64) -> Vec<RequestId> {
     let request = View::new(&exchange.request.headers, &exchange.request.body)
         .of(&exchange.request.method, &exchange.request.target);
-    let response = exchange.response.as_ref().map(|r| View::new(&r.headers, &r.body));
+    let response = exchange
+        .response
+        .as_ref()
+        .map(|r| View::new(&r.headers, &r.body));
     rules.candidates(
         &request,
         response.as_ref().map(|r| r as &dyn Fields),
@@ -59,11 +62,15 @@ impl Fields for View<'_> {
     }
 
     fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.headers.first(name).map(|value| String::from_utf8_lossy(value))
+        self.headers
+            .first(name)
+            .map(|value| String::from_utf8_lossy(value))
     }
 
     fn json(&self) -> Option<&Value> {
-        let parsed = self.json.get_or_init(|| serde_json::from_slice(self.body).ok());
+        let parsed = self
+            .json
+            .get_or_init(|| serde_json::from_slice(self.body).ok());
         parsed.as_ref()
     }
 }

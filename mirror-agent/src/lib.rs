@@ -3,19 +3,19 @@
 //! The modules stand in the order in which a request passes them; `pipeline` joins them.
 
 pub mod capture;
-pub mod packet;
-pub mod tcp;
-pub mod http;
-pub mod exchange;
-pub mod pair;
-pub mod dissect;
-pub mod identity;
-pub mod policy;
-pub mod transport;
-pub mod snapshot;
-pub mod replay;
 pub mod compare;
+pub mod dissect;
+pub mod exchange;
+pub mod http;
+pub mod identity;
+pub mod packet;
+pub mod pair;
+pub mod policy;
+pub mod replay;
 pub mod report;
+pub mod snapshot;
+pub mod tcp;
+pub mod transport;
 
 pub mod cli;
 pub mod config;

@@ -106,7 +106,9 @@ pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<Re
     let counters = capture.counters.clone();
     let captured = capture.finish().await;
     if timeout(config.drain_timeout, &mut replaying).await.is_err() {
-        tracing::warn!("not everything could be replayed within the drain time: the rest ends as `interrupted`");
+        tracing::warn!(
+            "not everything could be replayed within the drain time: the rest ends as `interrupted`"
+        );
         replaying.abort();
         let _ = replaying.await;
     }
@@ -227,10 +229,18 @@ impl CaptureThread {
                     }
                 };
                 let _ = attached.send(Ok((capture.hook(), capture.counters())));
-                drain_ring(&mut capture, Dissector::new(limits), &intake, &stopping, &dissected)
+                drain_ring(
+                    &mut capture,
+                    Dissector::new(limits),
+                    &intake,
+                    &stopping,
+                    &dissected,
+                )
             })
             .context("starting the capture thread")?;
-        let (hook, counters) = ready.await.context("the capture thread ended before it attached")??;
+        let (hook, counters) = ready
+            .await
+            .context("the capture thread ended before it attached")??;
         Ok(Self {
             hook,
             counters,
@@ -360,15 +370,23 @@ impl Judging {
             return Outcome::Interrupted;
         };
         let exchange = admitted.exchange();
-        match replayer.send(exchange, id.as_ref().map(RequestId::as_str)).await {
+        match replayer
+            .send(exchange, id.as_ref().map(RequestId::as_str))
+            .await
+        {
             ReplayOutcome::Answered { response, latency } => {
                 let whole = exchange.response.as_ref().filter(|r| r.fault.is_none());
                 let Some(baseline) = whole else {
                     return Outcome::ReplayedWithoutBaseline;
                 };
                 let verdict = compare(&self.compare, baseline, &response);
-                self.recorder
-                    .compared(exchange, &response, &verdict, id.as_ref().map(RequestId::as_str), latency);
+                self.recorder.compared(
+                    exchange,
+                    &response,
+                    &verdict,
+                    id.as_ref().map(RequestId::as_str),
+                    latency,
+                );
                 if verdict.differences.is_empty() {
                     Outcome::Matched
                 } else {
@@ -411,9 +429,11 @@ async fn check_target(target: &Target, config: &Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("resolving the target {target}"))?;
     check_own(config, &addresses)?;
-    reach(&addresses)
-        .await
-        .with_context(|| format!("the target {target} cannot be reached: start the mirror first, or correct --target"))
+    reach(&addresses).await.with_context(|| {
+        format!(
+            "the target {target} cannot be reached: start the mirror first, or correct --target"
+        )
+    })
 }
 
 /// Refuses addresses that are this host's own on a captured port.
@@ -436,11 +456,16 @@ pub async fn reach(addresses: &[SocketAddr]) -> anyhow::Result<()> {
 
 fn own_addresses() -> Vec<IpAddr> {
     let interfaces = pnet_datalink::interfaces().into_iter();
-    interfaces.flat_map(|i| i.ips).map(|network| network.ip()).collect()
+    interfaces
+        .flat_map(|i| i.ips)
+        .map(|network| network.ip())
+        .collect()
 }
 
 fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
@@ -466,12 +491,18 @@ fn extend(value: &mut Value, more: Value) {
 
 fn announce(config: &Config, hook: &str) {
     let ports: Vec<_> = config.ports.iter().map(ToString::to_string).collect();
-    let place = format!("capturing on {} ({hook}), port {}", config.interfaces.join(", "), ports.join(", "));
+    let place = format!(
+        "capturing on {} ({hook}), port {}",
+        config.interfaces.join(", "),
+        ports.join(", ")
+    );
     match &config.target {
         None => eprintln!("{place}; no --target: requests are counted, nothing is replayed"),
         Some(target) => eprintln!("{place}; replaying to {target}"),
     }
     if config.target.is_some() && config.redis.is_none() {
-        eprintln!("snapshot gate off (no --redis): answers may differ because data changed in between");
+        eprintln!(
+            "snapshot gate off (no --redis): answers may differ because data changed in between"
+        );
     }
 }

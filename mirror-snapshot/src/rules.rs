@@ -134,7 +134,12 @@ impl Rule {
                     text.push_str(&part.value(request, seconds)?);
                 }
                 let digest = Md5::digest(text.as_bytes());
-                RequestId::new(&digest.iter().map(|b| format!("{b:02x}")).collect::<String>())
+                RequestId::new(
+                    &digest
+                        .iter()
+                        .map(|b| format!("{b:02x}"))
+                        .collect::<String>(),
+                )
             }
         }
     }
@@ -193,14 +198,20 @@ fn path(target: &str) -> &str {
 fn query<'a>(target: &'a str, name: &str) -> Option<&'a str> {
     let (_, query) = target.split_once('?')?;
     let query = query.split('#').next()?;
-    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let mut pairs = query
+        .split('&')
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
 fn cookie(request: &dyn Fields, name: &str) -> Option<String> {
     let header = request.header("cookie")?;
-    let mut pairs = header.split(';').filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(key, _)| *key == name).map(|(_, value)| value.into())
+    let mut pairs = header
+        .split(';')
+        .filter_map(|pair| pair.trim().split_once('='));
+    pairs
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value.into())
 }
 
 fn rule(text: &str) -> Result<Rule, RuleError> {
@@ -213,7 +224,9 @@ fn rule(text: &str) -> Result<Rule, RuleError> {
             .strip_suffix(')')
             .and_then(|t| t.trim().strip_prefix('"')?.strip_suffix('"'))
             .ok_or_else(|| error("the template must stand in md5(\"…\")"))?;
-        return template_parts(template).map(Rule::Md5).map_err(|wrong| error(&wrong));
+        return template_parts(template)
+            .map(Rule::Md5)
+            .map_err(|wrong| error(&wrong));
     }
     let (kind, name) = text.split_once(':').ok_or_else(|| error("it has no `:`"))?;
     if name.is_empty() {
@@ -317,7 +330,10 @@ mod tests {
 
     #[test]
     fn templates_read_every_kind_of_field() {
-        check("md5(\"{json:userId}:{json:productId}:{time:s}\")", "42:p1:1700000000");
+        check(
+            "md5(\"{json:userId}:{json:productId}:{time:s}\")",
+            "42:p1:1700000000",
+        );
         check("md5(\"{json:deep.ok}{json:/deep/ok}\")", "truetrue");
         check("md5(\"{method} {path}\")", "POST /users/7/cart");
         check("md5(\"{path:2}-{query:page}\")", "7-2");
@@ -333,8 +349,15 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_yields_wins_and_a_missing_field_yields_nothing() {
-        let rules = IdRules::parse(&["header:x-none", "md5(\"{json:none}\")", "header:X-Request-ID"]);
-        assert_eq!(rules.unwrap().derive(&message(), None, 0).unwrap().as_str(), "abc");
+        let rules = IdRules::parse(&[
+            "header:x-none",
+            "md5(\"{json:none}\")",
+            "header:X-Request-ID",
+        ]);
+        assert_eq!(
+            rules.unwrap().derive(&message(), None, 0).unwrap().as_str(),
+            "abc"
+        );
     }
 
     #[test]
@@ -344,9 +367,18 @@ mod tests {
             headers: vec![("x-id", "r1")],
             json: Some(serde_json::json!({"order": {"id": 9}})),
         };
-        for (rule, expect) in [("response-header:x-id", "r1"), ("response-json:order.id", "9")] {
+        for (rule, expect) in [
+            ("response-header:x-id", "r1"),
+            ("response-json:order.id", "9"),
+        ] {
             let rules = IdRules::parse(&[rule]).unwrap();
-            assert_eq!(rules.derive(&message(), Some(&response), 0).unwrap().as_str(), expect);
+            assert_eq!(
+                rules
+                    .derive(&message(), Some(&response), 0)
+                    .unwrap()
+                    .as_str(),
+                expect
+            );
             assert_eq!(rules.derive(&message(), None, 0), None);
         }
     }
@@ -363,7 +395,17 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_with_what_is_allowed() {
-        for bad in ["", "x-request-id", "headers:a", "header:", "md5({time:s})", "md5(\"{tim}\")", "md5(\"a\")", "md5(\"{path:0}\")", "md5(\"{json:a\")"] {
+        for bad in [
+            "",
+            "x-request-id",
+            "headers:a",
+            "header:",
+            "md5({time:s})",
+            "md5(\"{tim}\")",
+            "md5(\"a\")",
+            "md5(\"{path:0}\")",
+            "md5(\"{json:a\")",
+        ] {
             let error = IdRules::parse(&[bad]).unwrap_err().to_string();
             assert!(error.contains("response-header:NAME"), "{error}");
         }

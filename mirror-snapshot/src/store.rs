@@ -65,7 +65,9 @@ impl RedisStore {
             .set_response_timeout(Some(TIMEOUT))
             .set_number_of_retries(0);
         let client = Client::open(url)?;
-        Ok(Self(ConnectionManager::new_lazy_with_config(client, config)?))
+        Ok(Self(ConnectionManager::new_lazy_with_config(
+            client, config,
+        )?))
     }
 
     pub async fn ping(&self) -> Result<(), StoreError> {
@@ -75,11 +77,18 @@ impl RedisStore {
     /// Files `value` under the id for `ttl`, in whole milliseconds.
     pub async fn put(&self, id: &RequestId, value: &[u8], ttl: Duration) -> Result<(), StoreError> {
         let millis = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1);
-        Ok(self.0.clone().pset_ex::<_, _, ()>(id.key(), value, millis).await?)
+        Ok(self
+            .0
+            .clone()
+            .pset_ex::<_, _, ()>(id.key(), value, millis)
+            .await?)
     }
 
     /// The first of the ids that has a snapshot, in one round trip.
-    pub async fn first_of(&self, ids: &[RequestId]) -> Result<Option<(RequestId, Bytes)>, StoreError> {
+    pub async fn first_of(
+        &self,
+        ids: &[RequestId],
+    ) -> Result<Option<(RequestId, Bytes)>, StoreError> {
         let keys: Vec<_> = ids.iter().map(RequestId::key).collect();
         let values: Vec<Option<Vec<u8>>> = self.0.clone().mget(keys).await?;
         let mut found = ids.iter().zip(values);

@@ -31,7 +31,9 @@ impl FromStr for Profile {
         match text {
             "production" => Ok(Self::Production),
             "mirror" => Ok(Self::Mirror),
-            other => Err(format!("`{other}` is no profile: write production or mirror")),
+            other => Err(format!(
+                "`{other}` is no profile: write production or mirror"
+            )),
         }
     }
 }
@@ -120,7 +122,10 @@ impl Snapshots {
                 self.file(store, id, &loaded.value);
                 Ok(loaded)
             }
-            Profile::Mirror => match store.wait(std::slice::from_ref(id), WaitOptions::default()).await {
+            Profile::Mirror => match store
+                .wait(std::slice::from_ref(id), WaitOptions::default())
+                .await
+            {
                 Waited::Hit { value, .. } => {
                     let value = serde_json::from_slice(&value).map_err(LoadError::Decode)?;
                     Ok(Loaded {

@@ -1,1 +1,84 @@
-fn main() {}
+//! `cargo xtask`: every developer task of the workspace, one file per subcommand.
+
+mod bench;
+mod cargo;
+mod demo;
+mod ebpf;
+mod image;
+mod install;
+mod lint;
+mod test;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Developer tasks of mirror.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build the kernel program's object, which is committed beside its source
+    Ebpf {
+        /// Build nothing; fail when the committed object does not belong to the committed source
+        #[arg(long)]
+        check: bool,
+        /// Build it with log lines of its own (for an agent with the feature `ebpf-log`)
+        #[arg(long)]
+        log: bool,
+    },
+    /// The main job in three acts: a real service, real traffic, real differences
+    Demo {
+        /// Print one JSON object on stdout and nothing else there
+        #[arg(long)]
+        json: bool,
+    },
+    /// All tests, the end-to-end ones in network namespaces; as root nothing is skipped
+    Test,
+    /// fmt, clippy, the purity of the cores, and the kernel object's belonging to its source
+    Lint,
+    /// Constant load on nginx: is every request accounted for, and at what cost
+    Bench {
+        #[arg(long)]
+        json: bool,
+        /// Requests per second
+        #[arg(long, default_value_t = 5000)]
+        rate: u32,
+        /// Seconds of load
+        #[arg(long, default_value_t = 30)]
+        seconds: u32,
+    },
+    /// Build the agent as a static binary and pack it as a container image
+    Image {
+        /// Where to write the image, as an OCI archive for `ctr images import` or `podman load`
+        out: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    match task {
+        Task::Ebpf { check, log } => ebpf::run(check, log),
+        Task::Demo { json } => demo::run(json),
+        Task::Test => test::run(),
+        Task::Lint => lint::run(),
+        Task::Bench { json, rate, seconds } => bench::run(json, rate, seconds),
+        Task::Image { out } => image::run(&out),
+    }
+}

@@ -33,7 +33,12 @@ impl Database {
         for id in 1..=PRODUCTS {
             connection.execute(
                 "INSERT OR IGNORE INTO product VALUES (?, ?, ?, ?)",
-                params![id, format!("product {id}"), 199 + 37 * i64::from(id), 10_000],
+                params![
+                    id,
+                    format!("product {id}"),
+                    199 + 37 * i64::from(id),
+                    10_000
+                ],
             )?;
         }
         Ok(Self(Mutex::new(connection)))
@@ -49,15 +54,31 @@ impl Database {
             })
         };
         self.connection()
-            .query_row("SELECT id, name, price_cents, stock FROM product WHERE id = ?", [id], row)
+            .query_row(
+                "SELECT id, name, price_cents, stock FROM product WHERE id = ?",
+                [id],
+                row,
+            )
             .optional()
     }
 
-    pub(crate) fn place(&self, order: &str, user: u64, product: u32, quantity: i64) -> rusqlite::Result<()> {
+    pub(crate) fn place(
+        &self,
+        order: &str,
+        user: u64,
+        product: u32,
+        quantity: i64,
+    ) -> rusqlite::Result<()> {
         let mut connection = self.connection();
         let change = connection.transaction()?;
-        change.execute("INSERT OR IGNORE INTO placed VALUES (?, ?, ?, ?)", params![order, user as i64, product, quantity])?;
-        change.execute("UPDATE product SET stock = stock - ? WHERE id = ?", params![quantity, product])?;
+        change.execute(
+            "INSERT OR IGNORE INTO placed VALUES (?, ?, ?, ?)",
+            params![order, user as i64, product, quantity],
+        )?;
+        change.execute(
+            "UPDATE product SET stock = stock - ? WHERE id = ?",
+            params![quantity, product],
+        )?;
         change.commit()
     }
 

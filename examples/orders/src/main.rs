@@ -45,7 +45,11 @@ struct Options {
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let database = Arc::new(Database::open(&options.database)?);
-    let store = options.redis.as_deref().map(RedisStore::connect).transpose()?;
+    let store = options
+        .redis
+        .as_deref()
+        .map(RedisStore::connect)
+        .transpose()?;
     if options.churn > 0 {
         let database = Arc::clone(&database);
         let pause = Duration::from_millis(options.churn);

@@ -1,6 +1,10 @@
 //! The HTTP interface. Every read goes through the snapshots; every write through [`Service::place`].
 
-use std::{borrow::Cow, sync::Arc, time::{SystemTime, UNIX_EPOCH}};
+use std::{
+    borrow::Cow,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use axum::{
     Json, Router,
@@ -9,7 +13,9 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, Uri},
     routing::{get, post},
 };
-use mirror_snapshot::{Fields, HEADER_REQUEST_ID, IdRules, LoadError, Profile, RequestId, Snapshots};
+use mirror_snapshot::{
+    Fields, HEADER_REQUEST_ID, IdRules, LoadError, Profile, RequestId, Snapshots,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -50,13 +56,23 @@ impl Service {
             .with_state(self)
     }
 
-    async fn read(&self, id: Option<&RequestId>, product: u32) -> Result<Product, (StatusCode, Json<Value>)> {
+    async fn read(
+        &self,
+        id: Option<&RequestId>,
+        product: u32,
+    ) -> Result<Product, (StatusCode, Json<Value>)> {
         let database = Arc::clone(&self.database);
-        let loaded = self.snapshots.load(id, async || database.product(product)).await;
+        let loaded = self
+            .snapshots
+            .load(id, async || database.product(product))
+            .await;
         match loaded.map(|l| l.value) {
             Ok(Some(product)) => Ok(product),
             Ok(None) => Err(refuse(StatusCode::NOT_FOUND, "no such product")),
-            Err(LoadError::Database(error)) => Err(refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())),
+            Err(LoadError::Database(error)) => Err(refuse(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                &error.to_string(),
+            )),
             Err(error) => Err(refuse(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())),
         }
     }
@@ -64,7 +80,10 @@ impl Service {
     /// Writes in production; in the mirror a write is not done.
     fn place(&self, id: &str, order: &Order) -> rusqlite::Result<()> {
         match self.snapshots.profile() {
-            Profile::Production => self.database.place(id, order.user_id, order.product_id, order.quantity),
+            Profile::Production => {
+                self.database
+                    .place(id, order.user_id, order.product_id, order.quantity)
+            }
             Profile::Mirror => Ok(()),
         }
     }
@@ -75,7 +94,9 @@ impl Service {
         {
             return RequestId::new(&given);
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         self.rules.derive(request, None, now.as_secs())
     }
 
@@ -124,7 +145,12 @@ async fn total(
     })))
 }
 
-async fn order(State(service): State<Service>, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer {
+async fn order(
+    State(service): State<Service>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
     let json: Option<Value> = serde_json::from_slice(&body).ok();
     let order: Order = serde_json::from_slice(&body)
         .map_err(|error| refuse(StatusCode::BAD_REQUEST, &error.to_string()))?;
@@ -174,7 +200,9 @@ impl Fields for Request<'_> {
     }
 
     fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()))
+        self.headers
+            .get(name)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
     }
 
     fn json(&self) -> Option<&Value> {

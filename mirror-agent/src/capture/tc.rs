@@ -81,8 +81,10 @@ impl TcCapture {
             check_interface(name)?;
         }
         let mut ebpf = load(options.ring_bytes)?;
-        let mut ports: Array<_, u8> =
-            Array::try_from(ebpf.map_mut("PORTS").context("the object has no map PORTS")?)?;
+        let mut ports: Array<_, u8> = Array::try_from(
+            ebpf.map_mut("PORTS")
+                .context("the object has no map PORTS")?,
+        )?;
         for port in &options.ports {
             ports.set(u32::from(*port), 1, 0)?;
         }
@@ -167,8 +169,10 @@ impl TcCapture {
 pub fn probe() -> anyhow::Result<String> {
     let mut ebpf = load(1 << 20)?;
     for name in ["mirror_ingress", "mirror_egress"] {
-        let program: &mut SchedClassifier =
-            ebpf.program_mut(name).context("program missing")?.try_into()?;
+        let program: &mut SchedClassifier = ebpf
+            .program_mut(name)
+            .context("program missing")?
+            .try_into()?;
         program.load().map_err(explain)?;
     }
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -268,7 +272,8 @@ struct Clock {
 impl Clock {
     fn new() -> Self {
         Self {
-            offset: read_clock(libc::CLOCK_REALTIME).wrapping_sub(read_clock(libc::CLOCK_MONOTONIC)),
+            offset: read_clock(libc::CLOCK_REALTIME)
+                .wrapping_sub(read_clock(libc::CLOCK_MONOTONIC)),
             checked: Instant::now(),
         }
     }

@@ -19,8 +19,18 @@ struct Finding {
 impl Finding {
     fn new(check: &'static str, result: anyhow::Result<String>, remedy: &str) -> Self {
         match result {
-            Ok(found) => Self { check, ok: true, found, remedy: String::new() },
-            Err(error) => Self { check, ok: false, found: format!("{error:#}"), remedy: remedy.into() },
+            Ok(found) => Self {
+                check,
+                ok: true,
+                found,
+                remedy: String::new(),
+            },
+            Err(error) => Self {
+                check,
+                ok: false,
+                found: format!("{error:#}"),
+                remedy: remedy.into(),
+            },
         }
     }
 }
@@ -53,7 +63,11 @@ pub(crate) fn doctor(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
             pipeline::reach(&addresses).await?;
             Ok(format!("{target} answers"))
         });
-        findings.push(Finding::new("target", reached, "start the mirror, or correct --target"));
+        findings.push(Finding::new(
+            "target",
+            reached,
+            "start the mirror, or correct --target",
+        ));
     }
     if json {
         println!("{}", serde_json::to_string_pretty(&findings)?);
@@ -67,14 +81,21 @@ pub(crate) fn doctor(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
         }
     }
     let well = findings.iter().all(|f| f.ok);
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(2) })
+    Ok(if well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(2)
+    })
 }
 
 fn interface(name: &str) -> anyhow::Result<String> {
     let all = pnet_datalink::interfaces();
     let Some(found) = all.iter().find(|i| i.name == name) else {
         let names: Vec<_> = all.iter().map(|i| i.name.as_str()).collect();
-        anyhow::bail!("{name} does not exist; this network namespace has {}", names.join(", "));
+        anyhow::bail!(
+            "{name} does not exist; this network namespace has {}",
+            names.join(", ")
+        );
     };
     anyhow::ensure!(found.is_up(), "{name} is down");
     Ok(format!("{name} is up"))

@@ -146,7 +146,11 @@ impl<W: Write> Lines<W> {
 
 fn pairs(headers: &Headers) -> Vec<[String; 2]> {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-    headers.0.iter().map(|(n, v)| [n.clone(), text(v)]).collect()
+    headers
+        .0
+        .iter()
+        .map(|(n, v)| [n.clone(), text(v)])
+        .collect()
 }
 
 fn version(minor: u8) -> String {

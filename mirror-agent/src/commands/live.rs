@@ -26,17 +26,20 @@ const DIFFERENCES: u8 = 1;
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
-    let report = Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let (stop, _) = watch::channel(false);
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let stopper = stop.clone();
-        tokio::spawn(async move {
-            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-            stopper.send_replace(true);
-        });
-        pipeline::run(config, stop).await
-    })?;
+    let report = Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(async {
+            let (stop, _) = watch::channel(false);
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            let mut terminate = signal(SignalKind::terminate())?;
+            let stopper = stop.clone();
+            tokio::spawn(async move {
+                tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+                stopper.send_replace(true);
+            });
+            pipeline::run(config, stop).await
+        })?;
     print_report(&report, false)?;
     Ok(verdict(&report))
 }
@@ -60,7 +63,8 @@ pub(crate) fn start(config: Config) -> anyhow::Result<ExitCode> {
         );
     }
     let log = config.socket.with_extension("log");
-    let output = File::create(&log).with_context(|| format!("creating the log {}", log.display()))?;
+    let output =
+        File::create(&log).with_context(|| format!("creating the log {}", log.display()))?;
     let mut command = Command::new(std::env::current_exe().context("finding this program")?);
     command
         .arg("run")
@@ -95,14 +99,21 @@ fn wait_until_attached(
             return Ok(ExitCode::from(code.filter(|c| *c != 0).unwrap_or(2)));
         }
         if runtime.block_on(control::ask(socket, "status")).is_ok() {
-            println!("mirror-agent is capturing (pid {}), log {}", child.id(), log.display());
+            println!(
+                "mirror-agent is capturing (pid {}), log {}",
+                child.id(),
+                log.display()
+            );
             return Ok(ExitCode::SUCCESS);
         }
         thread::sleep(Duration::from_millis(50));
     }
     let _ = child.kill();
     let _ = child.wait();
-    bail!("the agent did not attach within {START_TIMEOUT:?}; its log is {}", log.display())
+    bail!(
+        "the agent did not attach within {START_TIMEOUT:?}; its log is {}",
+        log.display()
+    )
 }
 
 pub(crate) fn status(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
@@ -111,9 +122,17 @@ pub(crate) fn status(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&status)?);
         return Ok(ExitCode::SUCCESS);
     }
-    println!("pid {}, hook {}", status["pid"], status["hook"].as_str().unwrap_or("?"));
+    println!(
+        "pid {}, hook {}",
+        status["pid"],
+        status["hook"].as_str().unwrap_or("?")
+    );
     println!("{:>12}  seen", status["ledger"]["seen"]);
-    for part in [&status["ledger"]["outcomes"], &status["snapshots"], &status["capture"]] {
+    for part in [
+        &status["ledger"]["outcomes"],
+        &status["snapshots"],
+        &status["capture"],
+    ] {
         println!();
         for (name, value) in part.as_object().into_iter().flatten() {
             if value.is_number() && *value != Value::from(0) {

@@ -137,7 +137,11 @@ impl Differences<'_> {
         let added = theirs.keys().filter(|name| !ours.contains_key(*name));
         for name in ours.keys().chain(added) {
             let step = name.replace('~', "~0").replace('/', "~1");
-            self.members(&format!("{pointer}/{step}"), ours.get(name), theirs.get(name));
+            self.members(
+                &format!("{pointer}/{step}"),
+                ours.get(name),
+                theirs.get(name),
+            );
         }
     }
 
@@ -153,7 +157,11 @@ impl Differences<'_> {
     }
 
     fn bytes(&mut self, production: &[u8], mirror: &[u8]) {
-        let first = production.iter().zip(mirror).take_while(|(a, b)| a == b).count();
+        let first = production
+            .iter()
+            .zip(mirror)
+            .take_while(|(a, b)| a == b)
+            .count();
         let around = |body: &[u8]| {
             let from = first.saturating_sub(20);
             let to = body.len().min(first + 60);
@@ -223,34 +231,66 @@ mod tests {
     #[test]
     fn json_is_compared_as_data() {
         check(r#"{"a":1,"b":2}"#, r#"{ "b": 2.0, "a": 1 }"#, &[], &[]);
-        check(r#"{"a":[1,2]}"#, r#"{"a":[1,3]}"#, &[], &["body /a/1: 2 | 3"]);
-        check(r#"{"a":1}"#, r#"{"b":1}"#, &[], &["body /a: 1 | (absent)", "body /b: (absent) | 1"]);
+        check(
+            r#"{"a":[1,2]}"#,
+            r#"{"a":[1,3]}"#,
+            &[],
+            &["body /a/1: 2 | 3"],
+        );
+        check(
+            r#"{"a":1}"#,
+            r#"{"b":1}"#,
+            &[],
+            &["body /a: 1 | (absent)", "body /b: (absent) | 1"],
+        );
         check(r#"{"a":"1"}"#, r#"{"a":1}"#, &[], &["body /a: \"1\" | 1"]);
         check("[1]", "[1,null]", &[], &["body /1: (absent) | null"]);
     }
 
     #[test]
     fn large_integers_are_not_rounded_into_equality() {
-        check("[9007199254740993]", "[9007199254740992]", &[], &["body /0: 9007199254740993 | 9007199254740992"]);
+        check(
+            "[9007199254740993]",
+            "[9007199254740992]",
+            &[],
+            &["body /0: 9007199254740993 | 9007199254740992"],
+        );
     }
 
     #[test]
     fn ignored_places_do_not_count() {
-        check(r#"{"i":[{"t":1},{"t":2}]}"#, r#"{"i":[{"t":3},{}]}"#, &["/i/*/t"], &[]);
+        check(
+            r#"{"i":[{"t":1},{"t":2}]}"#,
+            r#"{"i":[{"t":3},{}]}"#,
+            &["/i/*/t"],
+            &[],
+        );
     }
 
     #[test]
     fn other_bodies_are_compared_as_bytes() {
         check("abc", "abc", &[], &[]);
-        check("abc", "abd", &[], &["body: 3 bytes, from byte 0: \"abc\" | 3 bytes, from byte 0: \"abd\""]);
+        check(
+            "abc",
+            "abd",
+            &[],
+            &["body: 3 bytes, from byte 0: \"abc\" | 3 bytes, from byte 0: \"abd\""],
+        );
     }
 
     #[test]
     fn status_and_chosen_headers_count() {
         let mut mirror = response(500, "");
-        mirror.headers.0.push(("Content-Type".into(), "text/plain".into()));
+        mirror
+            .headers
+            .0
+            .push(("Content-Type".into(), "text/plain".into()));
         let verdict = compare(&CompareOptions::default(), &response(200, ""), &mirror);
-        let places: Vec<_> = verdict.differences.iter().map(|d| d.place.to_string()).collect();
+        let places: Vec<_> = verdict
+            .differences
+            .iter()
+            .map(|d| d.place.to_string())
+            .collect();
         assert_eq!(places, ["status", "header content-type"]);
     }
 }

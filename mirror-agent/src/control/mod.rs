@@ -43,12 +43,17 @@ impl Control {
         }
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("removing the stale socket {}", path.display()));
+                return Err(error)
+                    .with_context(|| format!("removing the stale socket {}", path.display()));
             }
             _ => {}
         }
-        let listener = UnixListener::bind(path)
-            .with_context(|| format!("listening on {} (choose another with --socket)", path.display()))?;
+        let listener = UnixListener::bind(path).with_context(|| {
+            format!(
+                "listening on {} (choose another with --socket)",
+                path.display()
+            )
+        })?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))
             .with_context(|| format!("restricting {}", path.display()))?;
         Ok(Self {

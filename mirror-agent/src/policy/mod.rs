@@ -185,8 +185,7 @@ mod tests {
 
     #[test]
     fn a_request_that_carries_the_mark_is_never_replayed() {
-        let got =
-            Policy::default().judge(&exchange("GET", "/", &[(HEADER_REPLAY, "1")]));
+        let got = Policy::default().judge(&exchange("GET", "/", &[(HEADER_REPLAY, "1")]));
         assert_eq!(got, Err(Outcome::FilteredReplayed));
     }
 
@@ -207,7 +206,14 @@ mod tests {
         let admitted = policy
             .admit(exchange("GET", "/", &headers), vec![])
             .unwrap();
-        let names: Vec<_> = admitted.exchange.request.headers.0.iter().map(|(n, _)| n.as_str()).collect();
+        let names: Vec<_> = admitted
+            .exchange
+            .request
+            .headers
+            .0
+            .iter()
+            .map(|(n, _)| n.as_str())
+            .collect();
         assert_eq!(names, ["Cookie", "A"]);
     }
 }

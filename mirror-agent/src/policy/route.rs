@@ -54,7 +54,14 @@ mod tests {
 
     #[test]
     fn what_is_no_route_is_refused_with_an_example() {
-        for bad in ["", "POST", "/orders", "post /orders", "POST orders", "POST /a b"] {
+        for bad in [
+            "",
+            "POST",
+            "/orders",
+            "post /orders",
+            "POST orders",
+            "POST /a b",
+        ] {
             let error = bad.parse::<Route>().unwrap_err().to_string();
             assert!(error.contains("for example"), "{bad}: {error}");
         }

@@ -57,10 +57,17 @@ impl ReplayOptions {
 #[derive(Debug)]
 pub enum ReplayOutcome {
     /// `latency` is from the request's sending to the last byte of the answer.
-    Answered { response: Response, latency: Duration },
+    Answered {
+        response: Response,
+        latency: Duration,
+    },
     Timeout,
-    ConnectFailed { error: String },
-    Failed { error: String },
+    ConnectFailed {
+        error: String,
+    },
+    Failed {
+        error: String,
+    },
 }
 
 pub struct Replayer {
@@ -100,7 +107,10 @@ impl Replayer {
         }
     }
 
-    async fn answer(&self, request: hyper::Request<Full<Bytes>>) -> Result<Response, ReplayOutcome> {
+    async fn answer(
+        &self,
+        request: hyper::Request<Full<Bytes>>,
+    ) -> Result<Response, ReplayOutcome> {
         let response = self.client.request(request).await.map_err(|error| {
             let text = chain(&error);
             if error.is_connect() {
@@ -132,7 +142,7 @@ impl Replayer {
         &self,
         exchange: &Exchange,
         id: Option<&str>,
-    ) -> Result<hyper::Request<Full<Bytes>>, hyper::http::Error> {
+    ) -> Result<hyper::Request<Full<Bytes>>, http::Error> {
         let captured = &exchange.request;
         let mut request = hyper::Request::builder()
             .method(captured.method.as_str())
@@ -170,7 +180,9 @@ fn named_by_connection(request: &Request) -> Vec<String> {
         .all("connection")
         .flat_map(|value| {
             let text = String::from_utf8_lossy(value).to_ascii_lowercase();
-            text.split(',').map(|n| n.trim().to_owned()).collect::<Vec<_>>()
+            text.split(',')
+                .map(|n| n.trim().to_owned())
+                .collect::<Vec<_>>()
         })
         .filter(|name| name != "host")
         .collect()

@@ -28,7 +28,10 @@ impl Target {
             Some("https") => return Err(error("TLS to the mirror is not supported")),
             _ => return Err(error("it does not begin with http://")),
         }
-        let host = uri.host().filter(|h| !h.is_empty()).ok_or_else(|| error("it names no host"))?;
+        let host = uri
+            .host()
+            .filter(|h| !h.is_empty())
+            .ok_or_else(|| error("it names no host"))?;
         let port = uri.port_u16().unwrap_or(80);
         if port == 0 {
             return Err(error("port 0 is no port"));
@@ -80,7 +83,13 @@ mod tests {
 
     #[test]
     fn what_is_no_target_is_told_how_to_write_one() {
-        for bad in ["", "mirror:8080", "https://mirror", "http://", "http://mirror:0"] {
+        for bad in [
+            "",
+            "mirror:8080",
+            "https://mirror",
+            "http://",
+            "http://mirror:0",
+        ] {
             let error = Target::parse(bad).unwrap_err().to_string();
             assert!(error.contains("http://mirror:8080"), "{error}");
         }

@@ -38,7 +38,11 @@ pub(super) fn page(data: &ReportData) -> String {
          <h1>mirror report</h1><h2>Ledger</h2><table><tr><td>seen<td>{}{ledger}</table>\
          <h2>Differences</h2>{}<h2>All figures</h2><pre>{}</pre></html>\n",
         data.ledger.seen,
-        if differences.is_empty() { "<p>none".into() } else { differences },
+        if differences.is_empty() {
+            "<p>none".into()
+        } else {
+            differences
+        },
         escape(&text(data))
     )
 }
@@ -54,6 +58,9 @@ fn escape(text: &str) -> String {
 mod tests {
     #[test]
     fn traffic_cannot_add_markup() {
-        assert_eq!(super::escape("<script a=\"&\">"), "&lt;script a=&quot;&amp;&quot;&gt;");
+        assert_eq!(
+            super::escape("<script a=\"&\">"),
+            "&lt;script a=&quot;&amp;&quot;&gt;"
+        );
     }
 }

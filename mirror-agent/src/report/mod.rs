@@ -218,22 +218,33 @@ impl Recorder {
 
     fn found(&self) -> std::sync::MutexGuard<'_, Found> {
         // Counts stay usable after a panic elsewhere.
-        self.found.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.found
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
 impl Found {
-    fn differ(&mut self, route: &str, difference: &Difference, exchange: &Exchange, id: Option<&str>) {
+    fn differ(
+        &mut self,
+        route: &str,
+        difference: &Difference,
+        exchange: &Exchange,
+        id: Option<&str>,
+    ) {
         let mut key = (route.to_owned(), difference.place.to_string());
         if self.differences.len() >= MOST_GROUPS && !self.differences.contains_key(&key) {
             key = (OTHER.into(), OTHER.into());
         }
-        let group = self.differences.entry(key.clone()).or_insert_with(|| DifferenceGroup {
-            route: key.0,
-            place: key.1,
-            count: 0,
-            examples: Vec::new(),
-        });
+        let group = self
+            .differences
+            .entry(key.clone())
+            .or_insert_with(|| DifferenceGroup {
+                route: key.0,
+                place: key.1,
+                count: 0,
+                examples: Vec::new(),
+            });
         group.count += 1;
         if group.examples.len() < MOST_EXAMPLES {
             group.examples.push(Example {
@@ -286,7 +297,9 @@ fn route_name(method: &str, path: &str) -> String {
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs())
 }
 
 /// Where `write` put the report.
@@ -317,9 +330,13 @@ pub fn write(directory: &Path, data: &ReportData) -> anyhow::Result<Written> {
 pub fn read(directory: &Path) -> anyhow::Result<ReportData> {
     let path = directory.join("report.json");
     let text = fs::read_to_string(&path).with_context(|| {
-        format!("reading {}: name the directory given to `run --report`", path.display())
+        format!(
+            "reading {}: name the directory given to `run --report`",
+            path.display()
+        )
     })?;
-    serde_json::from_str(&text).with_context(|| format!("{} is no report of this version", path.display()))
+    serde_json::from_str(&text)
+        .with_context(|| format!("{} is no report of this version", path.display()))
 }
 
 #[cfg(test)]

@@ -20,7 +20,11 @@ fn ledger(out: &mut String, data: &ReportData) -> std::fmt::Result {
         writeln!(out, "{count:>12}  {name}")?;
     }
     if data.snapshots.keys().any(|name| name != "off") {
-        let counts: Vec<_> = data.snapshots.iter().map(|(n, c)| format!("{n} {c}")).collect();
+        let counts: Vec<_> = data
+            .snapshots
+            .iter()
+            .map(|(n, c)| format!("{n} {c}"))
+            .collect();
         writeln!(
             out,
             "snapshots: {}; wait p50 {:.1} ms, p99 {:.1} ms",
@@ -30,7 +34,11 @@ fn ledger(out: &mut String, data: &ReportData) -> std::fmt::Result {
         )?;
     }
     if data.capture["ring_full"].as_u64().unwrap_or(0) > 0 {
-        writeln!(out, "packets lost in the kernel's ring: {}", data.capture["ring_full"])?;
+        writeln!(
+            out,
+            "packets lost in the kernel's ring: {}",
+            data.capture["ring_full"]
+        )?;
     }
     Ok(())
 }

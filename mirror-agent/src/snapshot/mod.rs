@@ -8,11 +8,18 @@ use mirror_snapshot::{RedisStore, RequestId, WaitOptions, Waited};
 pub enum SnapshotOutcome {
     /// No store was given.
     Off,
-    Hit { id: RequestId, waited: Duration },
-    Missing { waited: Duration },
+    Hit {
+        id: RequestId,
+        waited: Duration,
+    },
+    Missing {
+        waited: Duration,
+    },
     /// No rule yielded an id.
     NoId,
-    Unavailable { error: String },
+    Unavailable {
+        error: String,
+    },
 }
 
 impl SnapshotOutcome {

@@ -47,8 +47,9 @@ impl<T: AsRef<Admitted>> Sink<T> {
         self.sender.try_send(item).map_err(|refused| {
             self.held.fetch_sub(bytes, Relaxed);
             match refused {
-                mpsc::error::TrySendError::Full(item)
-                | mpsc::error::TrySendError::Closed(item) => item,
+                mpsc::error::TrySendError::Full(item) | mpsc::error::TrySendError::Closed(item) => {
+                    item
+                }
             }
         })
     }

@@ -1,0 +1,139 @@
+//! `cargo xtask bench`: a constant rate of keep-alive requests on nginx as production, mirrored to
+//! a second nginx. Is production's own count the ledger's, does the ledger add up, and what does the
+//! agent cost?
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use mirror_tests::agent::Agent;
+use mirror_tests::net::{Host, Network};
+use mirror_tests::nginx::Nginx;
+use mirror_tests::process::Process;
+use mirror_tests::scratch::Scratch;
+use mirror_tests::workspace::Profile;
+use serde_json::{Value, json};
+
+use crate::cargo::{cargo, check};
+use crate::install::{self, H2LOAD, IP, NGINX, SETPRIV};
+
+const CONNECTIONS: u32 = 10;
+const BODY: &str = r#"{"id":17,"name":"kettle","price":"24.90","stock":12}"#;
+/// CPU time is counted in ticks of this many per second on every Linux (USER_HZ).
+const TICKS_PER_SECOND: f64 = 100.0;
+
+pub(crate) fn run(json: bool, rate: u32, seconds: u32) -> Result<()> {
+    install::ensure(&[IP, SETPRIV, NGINX, H2LOAD])?;
+    check(cargo().args(["build", "--release", "-p", "mirror-agent"]))?;
+    let figures = measure(rate, seconds)?;
+    if json {
+        println!("{figures:#}");
+    } else {
+        for (name, value) in figures.as_object().into_iter().flatten() {
+            println!("{:<28}{value}", name.replace('_', " "));
+        }
+    }
+    let all_counted = figures["production_count"] == figures["seen"]
+        && figures["sum_of_outcomes"] == figures["seen"];
+    if !all_counted {
+        bail!("not every request is accounted for");
+    }
+    Ok(())
+}
+
+fn measure(rate: u32, seconds: u32) -> Result<Value> {
+    let (network, scratch) = (Network::new()?, Scratch::new()?);
+    let production = Nginx::start(&network, Host::Production, 8080, BODY, &scratch)?;
+    let mirror = Nginx::start(&network, Host::Mirror, 9090, BODY, &scratch)?;
+    let agent = Agent::start(
+        &network,
+        8080,
+        &mirror.url(),
+        &[],
+        Profile::Release,
+        &scratch,
+    )?;
+
+    let load = send(&network, &production.url(), rate, seconds, &scratch)?;
+    // The last answers are on their way through the pipeline, and their cost belongs to them.
+    std::thread::sleep(Duration::from_secs(2));
+    let (cpu, memory) = (cpu_seconds(agent.id())?, peak_memory_kib(agent.id())?);
+    let finished = agent.stop()?;
+    let report = finished.report;
+    Ok(json!({
+        "rate": rate,
+        "seconds": seconds,
+        "load_tool": load,
+        "production_count": production.finish()?.len(),
+        "seen": report.seen,
+        "sum_of_outcomes": report.outcomes.values().sum::<u64>(),
+        "outcomes": report.outcomes,
+        "mirror_count": mirror.finish()?.len(),
+        "agent_cpu_seconds": cpu,
+        "cpu_seconds_per_100k": round(cpu * 100_000.0 / report.seen.max(1) as f64),
+        "peak_rss_mib": memory / 1024,
+        "capture": report.json["capture"],
+    }))
+}
+
+/// h2load, because it holds a rate; the line in which it sums up.
+fn send(
+    network: &Network,
+    url: &str,
+    rate: u32,
+    seconds: u32,
+    scratch: &Scratch,
+) -> Result<String> {
+    let mut command = network.command(Host::Client, "h2load");
+    command
+        .args([
+            "--h1",
+            "--clients",
+            &CONNECTIONS.to_string(),
+            "--rps",
+            &(rate / CONNECTIONS).to_string(),
+        ])
+        .args(["--requests", &(rate * seconds).to_string()])
+        .arg(format!("{url}/products/17"));
+    let mut load = Process::spawn("load", command, scratch.path())?;
+    load.wait(Duration::from_secs(u64::from(seconds) * 2 + 30))?;
+    let log = load.log();
+    let summary = log.lines().find(|line| line.starts_with("requests:"));
+    summary
+        .map(str::to_owned)
+        .with_context(|| format!("h2load gave no summary:\n{log}"))
+}
+
+/// User and system time of a process so far.
+fn cpu_seconds(pid: u32) -> Result<f64> {
+    let path = format!("/proc/{pid}/stat");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+    // The name in brackets may hold anything; utime and stime are the 12th and 13th field after it.
+    let fields: Vec<&str> = text
+        .rsplit(')')
+        .next()
+        .unwrap_or("")
+        .split_whitespace()
+        .collect();
+    let ticks = |index: usize| {
+        fields
+            .get(index)
+            .and_then(|field| field.parse::<u64>().ok())
+    };
+    let (user, system) = ticks(11)
+        .zip(ticks(12))
+        .with_context(|| format!("the times in {path}"))?;
+    Ok((user + system) as f64 / TICKS_PER_SECOND)
+}
+
+fn peak_memory_kib(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .and_then(|value| value.trim().trim_end_matches(" kB").parse().ok())
+        .with_context(|| format!("VmHWM in {path}"))
+}
+
+fn round(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,159 @@
+//! One act: fresh services, the agent on production's interface, real traffic, the agent's report.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use mirror_tests::agent::{Agent, Difference, Report};
+use mirror_tests::load::{Answers, Load, orders_mix};
+use mirror_tests::net::{Host, Network};
+use mirror_tests::orders::{self, Orders};
+use mirror_tests::redis::Redis;
+use mirror_tests::scratch::Scratch;
+use mirror_tests::workspace::Profile;
+
+use super::report_dir;
+
+const REQUESTS: usize = 300;
+const PER_SECOND: u32 = 75;
+/// Milliseconds between two changes of production's data.
+const CHURN_MS: u32 = 10;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Act {
+    pub(super) number: u32,
+    pub(super) title: &'static str,
+    /// Of the mirror; production runs 1.
+    version: u8,
+    snapshots: bool,
+    expected: Expected,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Expected {
+    FalseDifferences,
+    Nothing,
+    ThePlantedMistake,
+}
+
+pub(super) const ACTS: [Act; 3] = [
+    Act {
+        number: 1,
+        title: "same version, no snapshots: the data has moved on when the mirror answers",
+        version: 1,
+        snapshots: false,
+        expected: Expected::FalseDifferences,
+    },
+    Act {
+        number: 2,
+        title: "same version, with snapshots: the mirror answers from production's data",
+        version: 1,
+        snapshots: true,
+        expected: Expected::Nothing,
+    },
+    Act {
+        number: 3,
+        title: "version 2, with snapshots: what differs now is the code",
+        version: 2,
+        snapshots: true,
+        expected: Expected::ThePlantedMistake,
+    },
+];
+
+#[derive(Debug)]
+pub(super) struct Played {
+    pub(super) act: Act,
+    pub(super) answers: Answers,
+    pub(super) report: Report,
+    pub(super) report_dir: PathBuf,
+}
+
+impl Played {
+    pub(super) fn as_expected(&self) -> bool {
+        let report = &self.report;
+        let all_accounted_for = report.is_balanced() && report.seen == REQUESTS as u64;
+        let (matched, differed) = (report.outcome("matched"), report.outcome("differed"));
+        let all_compared = matched + differed == report.seen;
+        let as_told = match self.act.expected {
+            Expected::FalseDifferences => differed > 0,
+            Expected::Nothing => differed == 0 && report.differences.is_empty(),
+            Expected::ThePlantedMistake => {
+                differed > 0
+                    && !report.differences.is_empty()
+                    && report.differences.iter().all(is_planted)
+            }
+        };
+        self.answers.failed == 0 && all_accounted_for && all_compared && as_told
+    }
+
+    /// What this act shows, when it came out as it should.
+    pub(super) fn moral(&self) -> &'static str {
+        match self.act.expected {
+            Expected::FalseDifferences => {
+                "differences, and none of them is a mistake of the new version"
+            }
+            Expected::Nothing => "same request, same data, same code: no difference",
+            Expected::ThePlantedMistake => "exactly the planted mistake, and nothing else",
+        }
+    }
+}
+
+fn is_planted(difference: &Difference) -> bool {
+    orders::PLANTED.route == difference.route && orders::PLANTED.place == difference.place
+}
+
+pub(super) fn play(act: &Act, network: &Network) -> Result<Played> {
+    let scratch = Scratch::new()?;
+    let production = orders::Options {
+        host: Host::Production,
+        port: 8080,
+        api_version: 1,
+        churn_ms: CHURN_MS,
+        snapshots: act.snapshots,
+        build: Profile::Release,
+    };
+    // The mirror has a copy of the data from the start of the act.
+    let mirror = orders::Options {
+        host: Host::Mirror,
+        api_version: act.version,
+        churn_ms: 0,
+        ..production
+    };
+    let production = Orders::start(network, production, &scratch)?;
+    let mirror = Orders::start(network, mirror, &scratch)?;
+
+    let mut options = vec!["--allow", "POST /orders"];
+    let store = Redis::url();
+    if act.snapshots {
+        options.extend(["--redis", &store, "--rule", "header:x-request-id"]);
+    }
+    let agent = Agent::start(
+        network,
+        8080,
+        &mirror.url(),
+        &options,
+        Profile::Release,
+        &scratch,
+    )?;
+    let calls = orders_mix(&production.url(), REQUESTS, &format!("act{}", act.number));
+    let answers = Load::start(network, &calls, PER_SECOND, &scratch)?.finish()?;
+    let finished = agent.stop()?;
+
+    let report_dir = report_dir(act.number)?;
+    copy_files(&scratch.join("report"), &report_dir)?;
+    Ok(Played {
+        act: *act,
+        answers,
+        report: finished.report,
+        report_dir,
+    })
+}
+
+fn copy_files(from: &std::path::Path, to: &std::path::Path) -> Result<()> {
+    std::fs::create_dir_all(to).with_context(|| format!("creating {}", to.display()))?;
+    for entry in std::fs::read_dir(from).with_context(|| format!("listing {}", from.display()))? {
+        let entry = entry.with_context(|| format!("listing {}", from.display()))?;
+        std::fs::copy(entry.path(), to.join(entry.file_name()))
+            .with_context(|| format!("copying {}", entry.path().display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! `cargo xtask test`: builds what the end-to-end tests drive, runs all tests, counts the skipped.
+
+use anyhow::{Context, Result};
+use mirror_tests::{cluster, workspace};
+
+use crate::cargo::{cargo, check};
+use crate::image;
+use crate::install::{self, CURL, IP, NGINX, REDIS, SETPRIV};
+
+pub(crate) fn run() -> Result<()> {
+    if mirror_tests::is_root() {
+        install::ensure(&[IP, CURL, SETPRIV, REDIS, NGINX])?;
+    } else {
+        eprintln!("not root: tests that need namespaces or eBPF will be skipped");
+    }
+    let skipped = workspace::target_dir()?.join("skipped-tests");
+    // What a run before this one skipped is not of interest.
+    let _ = std::fs::remove_file(&skipped);
+
+    check(cargo().args(["build", "-p", "mirror-agent", "-p", "orders"]))?;
+    if mirror_tests::is_root() && cluster::directory().is_some() {
+        image::run(&cluster::image()?)?;
+    }
+    check(
+        cargo()
+            .args(["test", "--workspace", "--exclude", "mirror-tests"])
+            .env("MIRROR_SKIPPED", &skipped),
+    )?;
+    // One at a time: they share two cores with the load they make.
+    check(
+        cargo()
+            .args(["test", "-p", "mirror-tests", "--", "--test-threads=1"])
+            .env("MIRROR_SKIPPED", &skipped),
+    )?;
+    summarise(&skipped)
+}
+
+fn summarise(skipped: &std::path::Path) -> Result<()> {
+    let lines = match std::fs::read_to_string(skipped) {
+        Ok(lines) => lines,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error).context("reading the skipped tests"),
+    };
+    for line in lines.lines() {
+        eprintln!("{line}");
+    }
+    eprintln!("all tests passed, {} skipped", lines.lines().count());
+    Ok(())
+}
