@@ -78,7 +78,11 @@ fn run(task: Task) -> Result<()> {
         Task::Demo { json } => demo::run(json),
         Task::Test => test::run(),
         Task::Lint => lint::run(),
-        Task::Bench { json, rate, seconds } => bench::run(json, rate, seconds),
+        Task::Bench {
+            json,
+            rate,
+            seconds,
+        } => bench::run(json, rate, seconds),
         Task::Image { out } => image::run(&out),
     }
 }
