@@ -291,7 +291,7 @@ fn drain_ring(
             intake.take(exchange);
         }
         if let Ok(mut shown) = dissected.lock() {
-            *shown = dissector.stats().clone();
+            *shown = *dissector.stats();
         }
     }
     Ok(())
@@ -479,7 +479,7 @@ fn meta(config: &Config) -> Value {
 }
 
 fn seen_below(counters: &Counters, dissected: &Mutex<DissectStats>) -> Value {
-    let dissected = dissected.lock().map(|d| d.clone()).unwrap_or_default();
+    let dissected = dissected.lock().map(|d| *d).unwrap_or_default();
     json!({ "capture": counters.read(), "dissect": dissected })
 }
 

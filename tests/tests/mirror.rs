@@ -18,7 +18,10 @@ fn check(mirror_port: u16) -> Result<()> {
     let agent = Agent::start(&network, 8080, &mirror.url(), &[], Profile::Debug, &scratch)?;
 
     let calls: Vec<Call> = (0..200)
-        .map(|n| Call::get(format!("{}/items/{n}?page=2", production.url())))
+        .map(|n| {
+            Call::get(format!("{}/items/{n}?page=2", production.url()))
+                .header(format!("x-request-id: r-{n}"))
+        })
         .collect();
     let answers = Load::start(&network, &calls, 500, &scratch)?.finish()?;
     let finished = agent.stop()?;

@@ -26,6 +26,7 @@ fn mirror_orders(mirror_version: u8) -> Result<Finished> {
     let production = Orders::start(&network, options, &scratch)?;
     let options = Options {
         host: Host::Mirror,
+        port: 9090,
         api_version: mirror_version,
         churn_ms: 0,
         ..options

@@ -70,6 +70,7 @@ fn a_store_that_goes_and_comes_back_is_in_the_ledger() -> Result<()> {
         &network,
         Options {
             host: Host::Mirror,
+            port: 9090,
             churn_ms: 0,
             ..options
         },

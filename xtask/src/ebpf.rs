@@ -53,7 +53,11 @@ fn stamp(root: &Path, compiler: &str) -> Result<String> {
         sources.update(fs::read(root.join(name)).with_context(|| format!("reading {name}"))?);
     }
     let object = fs::read(root.join(OBJECT)).with_context(|| format!("reading {OBJECT}"))?;
-    Ok(format!("{}\n{}\n{compiler}\n", hex(&sources.finalize()), hex(&Sha256::digest(object))))
+    Ok(format!(
+        "{}\n{}\n{compiler}\n",
+        hex(&sources.finalize()),
+        hex(&Sha256::digest(object))
+    ))
 }
 
 fn hex(digest: &[u8]) -> String {
@@ -67,9 +71,19 @@ struct Compiler {
 
 impl Compiler {
     fn find_or_install() -> Result<Self> {
-        if Command::new("bpf-linker").arg("--version").output().is_err() {
+        if Command::new("bpf-linker")
+            .arg("--version")
+            .output()
+            .is_err()
+        {
             println!("installing bpf-linker {LINKER} with cargo");
-            run_command(Command::new("cargo").args(["install", "bpf-linker", "--version", LINKER, "--locked"]))?;
+            run_command(Command::new("cargo").args([
+                "install",
+                "bpf-linker",
+                "--version",
+                LINKER,
+                "--locked",
+            ]))?;
         }
         for toolchain in ["nightly", "bpf"] {
             let found = Self { toolchain };
@@ -77,30 +91,46 @@ impl Compiler {
                 return Ok(found);
             }
         }
-        println!("installing the distribution's compiler with the source of core: rustc-web, cargo-web, rust-web-src");
+        println!(
+            "installing the distribution's compiler with the source of core: rustc-web, cargo-web, rust-web-src"
+        );
         run_command(Command::new("apt-get").args([
-            "install", "-y", "--no-install-recommends", "rustc-web", "cargo-web", "rust-web-src",
+            "install",
+            "-y",
+            "--no-install-recommends",
+            "rustc-web",
+            "cargo-web",
+            "rust-web-src",
         ]))
-        .context("or install nightly yourself: rustup toolchain install nightly --component rust-src")?;
+        .context(
+            "or install nightly yourself: rustup toolchain install nightly --component rust-src",
+        )?;
         run_command(Command::new("rustup").args(["toolchain", "link", "bpf", "/usr"]))?;
         Ok(Self { toolchain: "bpf" })
     }
 
     fn rustc(&self, argument: &str) -> Option<String> {
         let toolchain = format!("+{}", self.toolchain);
-        let output = Command::new("rustc").args([&toolchain, argument, "sysroot"]).output();
+        let output = Command::new("rustc")
+            .args([&toolchain, argument, "sysroot"])
+            .output();
         let output = output.ok().filter(|o| o.status.success())?;
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
     fn has_source(&self) -> bool {
-        self.rustc("--print")
-            .is_some_and(|sysroot| Path::new(&sysroot).join("lib/rustlib/src/rust/library/core").exists())
+        self.rustc("--print").is_some_and(|sysroot| {
+            Path::new(&sysroot)
+                .join("lib/rustlib/src/rust/library/core")
+                .exists()
+        })
     }
 
     fn version(&self) -> Result<String> {
         let toolchain = format!("+{}", self.toolchain);
-        let output = Command::new("rustc").args([&toolchain, "--version"]).output()?;
+        let output = Command::new("rustc")
+            .args([&toolchain, "--version"])
+            .output()?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
@@ -127,7 +157,9 @@ impl Compiler {
 }
 
 fn run_command(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("running {command:?}"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("running {command:?}"))?;
     if !status.success() {
         bail!("{command:?} failed: {status}");
     }

@@ -25,7 +25,7 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
         allow: config::routes(&options.allow)?,
         keep_headers: vec![],
     };
-    let mut file = PcapFile::open(&options.file)?;
+    let file = PcapFile::open(&options.file)?;
     let mut dissector = Dissector::new(DissectLimits {
         ports: options.port.clone(),
         ..DissectLimits::default()
@@ -38,7 +38,7 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
     };
     lines.heading()?;
     let mut damage = None;
-    while let Some(packet) = file.next() {
+    for packet in file {
         match packet {
             Ok(packet) => dissector.packet(&packet),
             Err(error) => {
@@ -73,8 +73,8 @@ impl<W: Write> Lines<W> {
             Format::Json => Ok(()),
             Format::Table => writeln!(
                 self.out,
-                "{:>5} {:>4}  {:<7} {:<44} {:>6} {:>9} {:>9}  {}",
-                "CONN", "NR", "METHOD", "TARGET", "STATUS", "BYTES", "MS", "OUTCOME"
+                "{:>5} {:>4}  {:<7} {:<44} {:>6} {:>9} {:>9}  OUTCOME",
+                "CONN", "NR", "METHOD", "TARGET", "STATUS", "BYTES", "MS"
             ),
         }
     }

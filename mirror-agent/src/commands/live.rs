@@ -12,7 +12,6 @@ use std::{
 
 use anyhow::{Context, bail};
 use mirror_agent::{config::Config, control, pipeline, report::ReportData};
-use serde_json::Value;
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
@@ -127,7 +126,7 @@ pub(crate) fn status(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
         status["pid"],
         status["hook"].as_str().unwrap_or("?")
     );
-    println!("{:>12}  seen", status["ledger"]["seen"]);
+    println!("{:>12}  seen", status["ledger"]["seen"].to_string());
     for part in [
         &status["ledger"]["outcomes"],
         &status["snapshots"],
@@ -135,8 +134,8 @@ pub(crate) fn status(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
     ] {
         println!();
         for (name, value) in part.as_object().into_iter().flatten() {
-            if value.is_number() && *value != Value::from(0) {
-                println!("{value:>12}  {name}");
+            if value.as_u64().is_some_and(|count| count > 0) {
+                println!("{:>12}  {name}", value.to_string());
             }
         }
     }

@@ -114,6 +114,7 @@ pub(super) fn play(act: &Act, network: &Network) -> Result<Played> {
     // The mirror has a copy of the data from the start of the act.
     let mirror = orders::Options {
         host: Host::Mirror,
+        port: 9090,
         api_version: act.version,
         churn_ms: 0,
         ..production
