@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 use crate::exchange::{Exchange, Request, Response, Timestamp, Timing};
 use crate::http::{Answered, Head, HttpLimits, Kind, Message, Parsed, Parser, Sniff, sniff};
 use crate::packet::{FlowKey, Side};
-use crate::tcp::{Arrival, Seq, StreamEvent};
+use crate::tcp::{Arrival, CloseReason, Seq, StreamEvent};
 
 /// Requests of one connection that await their response; pipelines of clients in use are shorter by far.
 const MAX_PENDING: usize = 256;
@@ -196,18 +196,18 @@ impl Conversation {
                 counts.requests += 1;
                 self.request_head(ready);
             }
-            Parsed::Message { message, last, .. } => {
-                // The parser of requests gives requests, each behind its head.
-                if let (Message::Request(request), Some(pending)) =
-                    (message, self.pending.back_mut())
-                {
-                    pending.request = Some((request, last));
-                }
-            }
+            Parsed::Message { message, last, .. } => self.request(message, last),
             Parsed::Lost => self.requests_lost = true,
             Parsed::BadHead => counts.bad_heads += 1,
             Parsed::Foreign => self.foreign(counts),
             Parsed::Closed => self.requests_closed = true,
+        }
+    }
+
+    fn request(&mut self, message: Message, last: Timestamp) {
+        // The parser of requests gives requests, each behind its head.
+        if let (Message::Request(request), Some(pending)) = (message, self.pending.back_mut()) {
+            pending.request = Some((request, last));
         }
     }
 
@@ -285,7 +285,7 @@ impl Conversation {
         }
         if status == 101 || connect {
             counts.tunnels += 1;
-            self.requests.ignore();
+            self.end_requests(counts);
             self.responses.ignore();
         }
     }
@@ -371,11 +371,29 @@ impl Conversation {
         }
     }
 
+    /// One side does not speak HTTP/1; its parser ignores it already.
     fn foreign(&mut self, counts: &mut PairCounts) {
         counts.not_http += 1;
-        self.ignored = true;
+        if self.next_index == 0 {
+            self.ignored = true;
+            self.requests.ignore();
+            self.responses.ignore();
+        }
+    }
+
+    /// What the client sends from here on is no HTTP; a request that is half there ends.
+    fn end_requests(&mut self, counts: &mut PairCounts) {
+        let reason = CloseReason::EndOfCapture;
+        self.requests
+            .push(StreamEvent::Close { reason }, Arrival::default());
+        while let Some(parsed) = self.requests.poll() {
+            if let Parsed::Message { message, last, .. } = parsed {
+                self.request(message, last);
+            } else if let Parsed::BadHead = parsed {
+                counts.bad_heads += 1;
+            }
+        }
         self.requests.ignore();
-        self.responses.ignore();
     }
 
     /// Exchanges of which nothing more can come.

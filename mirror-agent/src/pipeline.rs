@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use crate::{
-    capture::tc::{Counters, TcCapture, TcOptions},
+    capture::tc::{self, Counters, TcCapture, TcOptions},
     cli::OnMissing,
     compare::{CompareOptions, compare},
     config::Config,
@@ -55,9 +55,11 @@ const REACH_TIMEOUT: Duration = Duration::from_secs(3);
 /// nothing was started.
 pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<ReportData> {
     config.require_capture()?;
-    if let Some(target) = &config.target {
-        check_target(target, &config).await?;
-    }
+    tc::check_rights()?;
+    let targets = match &config.target {
+        Some(target) => check_target(target, &config).await?,
+        None => Vec::new(),
+    };
     let control = Control::bind(&config.socket).await?;
     let recorder = Arc::new(Recorder::new(meta(&config)));
     let judging = Judging::new(&config, Arc::clone(&recorder))?;
@@ -70,6 +72,7 @@ pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<Re
         rules: config.rules.clone(),
         skew_seconds: config.skew_seconds,
         policy: config.policy.clone(),
+        targets,
         observe_only: config.target.is_none(),
         recorder: Arc::clone(&recorder),
         sink,
@@ -170,6 +173,8 @@ struct Intake {
     rules: IdRules,
     skew_seconds: u64,
     policy: Policy,
+    /// Traffic to these is our own replays passing the interface, not production's.
+    targets: Vec<SocketAddr>,
     observe_only: bool,
     recorder: Arc<Recorder>,
     sink: Sink<Job>,
@@ -177,6 +182,9 @@ struct Intake {
 
 impl Intake {
     fn take(&self, exchange: Exchange) {
+        if self.targets.contains(&exchange.server) {
+            return self.recorder.saw_own_replay();
+        }
         let ticket = Ticket::new(&self.recorder);
         let candidates = identity::candidates(&self.rules, &exchange, self.skew_seconds);
         match self.policy.admit(exchange, candidates) {
@@ -423,7 +431,8 @@ impl Judging {
     }
 }
 
-async fn check_target(target: &Target, config: &Config) -> anyhow::Result<()> {
+/// The addresses of a target that can be reached and is not production.
+async fn check_target(target: &Target, config: &Config) -> anyhow::Result<Vec<SocketAddr>> {
     let addresses = target
         .resolve()
         .await
@@ -433,7 +442,8 @@ async fn check_target(target: &Target, config: &Config) -> anyhow::Result<()> {
         format!(
             "the target {target} cannot be reached: start the mirror first, or correct --target"
         )
-    })
+    })?;
+    Ok(addresses)
 }
 
 /// Refuses addresses that are this host's own on a captured port.

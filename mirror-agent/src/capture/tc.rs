@@ -167,6 +167,7 @@ impl TcCapture {
 
 /// Tells whether this kernel takes the programs; for `doctor`.
 pub fn probe() -> anyhow::Result<String> {
+    check_rights()?;
     let mut ebpf = load(1 << 20)?;
     for name in ["mirror_ingress", "mirror_egress"] {
         let program: &mut SchedClassifier = ebpf
@@ -186,16 +187,28 @@ fn load(ring_bytes: u32) -> anyhow::Result<Ebpf> {
         .map_err(explain)
 }
 
-/// Adds the remedy to the errors that everybody meets first.
 fn explain(error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
-    // SAFETY: geteuid takes nothing and cannot fail.
-    let root = unsafe { libc::geteuid() } == 0;
-    let error = anyhow!(error).context("loading the kernel program");
-    if root {
-        error
-    } else {
-        error.context("not root: capture needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON. Run it with sudo")
+    anyhow!(error).context("loading the kernel program")
+}
+
+/// Whether this process may load and attach programs.
+pub fn check_rights() -> anyhow::Result<()> {
+    const NET_ADMIN: u64 = 1 << 12;
+    const SYS_ADMIN: u64 = 1 << 21;
+    const BPF: u64 = 1 << 39;
+    let status =
+        std::fs::read_to_string("/proc/self/status").context("reading /proc/self/status")?;
+    let held = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .unwrap_or(0);
+    if held & NET_ADMIN != 0 && held & (BPF | SYS_ADMIN) != 0 {
+        return Ok(());
     }
+    bail!(
+        "not root: capture needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON. Run it with sudo"
+    )
 }
 
 fn check_interface(name: &str) -> anyhow::Result<()> {

@@ -9,7 +9,10 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -42,6 +45,8 @@ pub struct ReportData {
     /// What was captured and where it was replayed to.
     pub run: Value,
     pub ledger: LedgerData,
+    /// Replays of this agent that passed a captured interface; not part of `seen`.
+    pub own_replays: u64,
     pub snapshots: BTreeMap<String, u64>,
     /// Milliseconds from the first look to the snapshot.
     pub snapshot_wait_ms: Percentiles,
@@ -100,6 +105,7 @@ pub struct Example {
 /// Collects from many tasks at once.
 pub struct Recorder {
     ledger: Ledger,
+    own_replays: AtomicU64,
     run: Value,
     started_at: u64,
     found: Mutex<Found>,
@@ -127,6 +133,7 @@ impl Recorder {
     pub fn new(run: Value) -> Self {
         Self {
             ledger: Ledger::default(),
+            own_replays: AtomicU64::new(0),
             run,
             started_at: now(),
             found: Mutex::default(),
@@ -135,6 +142,10 @@ impl Recorder {
 
     pub fn saw(&self) {
         self.ledger.saw();
+    }
+
+    pub fn saw_own_replay(&self) {
+        self.own_replays.fetch_add(1, Relaxed);
     }
 
     pub fn ended(&self, outcome: Outcome) {
@@ -200,6 +211,7 @@ impl Recorder {
             ended_at: now(),
             run: self.run.clone(),
             ledger: self.ledger_data(),
+            own_replays: self.own_replays.load(Relaxed),
             snapshots: found.snapshots.clone(),
             snapshot_wait_ms: found.waits.percentiles(),
             routes: found.routes.iter().map(|(name, r)| r.data(name)).collect(),

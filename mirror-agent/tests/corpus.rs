@@ -1,0 +1,213 @@
+//! Captures and parser inputs that others made. They are not part of the repository: `../shared/corpus` beside the
+//! workspace, or where `MIRROR_CORPUS` points. Without them these tests say so and check nothing.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use mirror_agent::capture::{Link, Packet, pcap::PcapFile};
+use mirror_agent::dissect::{DissectLimits, DissectStats, Dissector};
+use mirror_agent::exchange::Timestamp;
+use mirror_agent::http::{Answered, HttpLimits, Kind, Message, Parsed, Parser};
+use mirror_agent::tcp::{Arrival, CloseReason, Seq, StreamEvent};
+
+/// Captures whose counts differ, and why we hold to ours.
+const KNOWN: &[(&str, &str)] = &[];
+
+/// What the packet stage undoes.
+const LINKS: &[&str] = &["ether", "null", "rawip", "linux-sll"];
+const LAYERS: &[&str] = &["null", "raw", "sll", "vlan", "ip", "ipv6"];
+
+fn corpus() -> Option<PathBuf> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpus");
+    let path =
+        std::env::var_os("MIRROR_CORPUS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
+    if path.join("captures.tsv").exists() {
+        return Some(path);
+    }
+    eprintln!(
+        "skipped: no corpus at {}; MIRROR_CORPUS names another place",
+        path.display()
+    );
+    None
+}
+
+fn dissect(path: &Path) -> DissectStats {
+    let mut dissector = Dissector::new(DissectLimits::default());
+    let Ok(file) = PcapFile::open(path) else {
+        return DissectStats::default();
+    };
+    // What is behind a damage nobody can count.
+    for packet in file.flatten() {
+        dissector.packet(&packet);
+    }
+    dissector.finish();
+    let emitted = std::iter::from_fn(|| dissector.poll()).count() as u64;
+    assert_eq!(emitted, dissector.stats().requests, "{}", path.display());
+    *dissector.stats()
+}
+
+fn is_supported(link: &str, notes: &str) -> bool {
+    let layers = notes
+        .split("; ")
+        .find_map(|note| note.strip_prefix("encap="));
+    LINKS.contains(&link)
+        && layers.is_none_or(|layers| layers.split(':').all(|layer| LAYERS.contains(&layer)))
+}
+
+#[test]
+fn counts_agree_with_tshark_where_it_is_exact() {
+    let Some(corpus) = corpus() else { return };
+    let table = std::fs::read_to_string(corpus.join("captures.tsv")).unwrap();
+    let (mut matched, mut known, mut other) = (0, 0, 0);
+    let mut wrong = Vec::new();
+    for row in table.lines().skip(1) {
+        let columns: Vec<_> = row.split('\t').collect();
+        let (path, notes) = (columns[0], columns[12]);
+        // What is not comparable must not panic either.
+        let stats = dissect(&corpus.join("captures").join(path));
+        if columns[10] != "yes" || !is_supported(columns[7], notes) {
+            other += 1;
+            continue;
+        }
+        let expect = format!("{} {}", columns[2], columns[3]);
+        // tshark counts an interim response as one of its own.
+        let seen = format!(
+            "{} {}",
+            stats.requests,
+            stats.responses + stats.interim_responses
+        );
+        if seen == expect {
+            matched += 1;
+        } else if KNOWN.iter().any(|(name, _)| *name == path) {
+            known += 1;
+        } else {
+            wrong.push(format!(
+                "{path}: {seen} instead of {expect}; {notes}\n  {stats:?}"
+            ));
+        }
+    }
+    println!("{matched} captures agree, {known} are known to differ, {other} are not comparable");
+    assert!(
+        wrong.is_empty(),
+        "{} differ:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
+
+fn cases(name: &str) -> Vec<serde_json::Value> {
+    let Some(corpus) = corpus() else {
+        return Vec::new();
+    };
+    let path = corpus.join("parsers").join(name).join("cases.jsonl");
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn hex(text: &serde_json::Value) -> Vec<u8> {
+    let text = text.as_str().unwrap();
+    let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+    (0..text.len()).step_by(2).map(byte).collect()
+}
+
+/// Messages of a stream that comes in pieces of `size`, and then ends; `None` for one that is not whole.
+fn messages(kind: Kind, bytes: &[u8], size: usize) -> Vec<Option<Message>> {
+    let limits = HttpLimits {
+        max_head: 64 << 10,
+        max_body: 1 << 20,
+    };
+    let mut parser = Parser::new(kind, false, limits);
+    let mut seq = Seq(0);
+    for piece in bytes.chunks(size) {
+        let arrival = Arrival {
+            seq,
+            ..Arrival::default()
+        };
+        parser.push(StreamEvent::Data(Bytes::copy_from_slice(piece)), arrival);
+        seq = seq + piece.len() as u32;
+    }
+    let reason = CloseReason::Fin;
+    parser.push(StreamEvent::Close { reason }, Arrival::default());
+    let mut out = Vec::new();
+    while let Some(parsed) = parser.poll() {
+        match parsed {
+            Parsed::Head => parser.proceed(Answered::Other),
+            Parsed::Message { message, .. } => {
+                let fault = match &message {
+                    Message::Request(request) => request.fault,
+                    Message::Response(response) => response.fault,
+                };
+                out.push(fault.is_none().then_some(message));
+            }
+            _ => {}
+        }
+    }
+    out
+}
+
+#[test]
+fn parser_cases_read_the_same_in_any_pieces() {
+    for case in cases("llhttp").iter().chain(&cases("gunicorn")) {
+        let bytes = hex(&case["input_hex"]);
+        let kind = match case["meta"]["type"].as_str() {
+            Some("response") => Kind::Response,
+            _ => Kind::Request,
+        };
+        let whole = messages(kind, &bytes, 1 << 20);
+        for size in [1, 2, 3, 7] {
+            let split = messages(kind, &bytes, size);
+            // Behind a message that could not be read it matters where packets begin.
+            if !whole.contains(&None) && !split.contains(&None) {
+                let agree = split.iter().zip(&whole).all(|(left, right)| left == right);
+                assert!(
+                    agree,
+                    "{case}\nin pieces of {size}: {split:?}\nwhole: {whole:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn two_way_conversations_are_accounted_for() {
+    let mut exchanges = 0;
+    for case in cases("libhtp") {
+        let mut dissector = Dissector::new(DissectLimits::default());
+        let mut seqs = [1_u32, 1];
+        for (at, chunk) in case["chunks"].as_array().unwrap().iter().enumerate() {
+            let from = usize::from(chunk["dir"] == "s2c");
+            for piece in hex(&chunk["hex"]).chunks(1400) {
+                dissector.packet(&packet(from, seqs, piece, at as u64));
+                seqs[from] += piece.len() as u32;
+            }
+        }
+        dissector.finish();
+        let emitted = std::iter::from_fn(|| dissector.poll()).count() as u64;
+        assert_eq!(emitted, dissector.stats().requests, "{}", case["name"]);
+        exchanges += emitted;
+    }
+    println!("{exchanges} exchanges");
+}
+
+/// An IP packet between two hosts; `from` 0 is the client.
+fn packet(from: usize, seqs: [u32; 2], payload: &[u8], at: u64) -> Packet {
+    let ports = [4000_u16, 80];
+    let mut bytes = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0];
+    bytes.extend([10, 0, 0, from as u8, 10, 0, 0, 1 - from as u8]);
+    bytes.extend(ports[from].to_be_bytes());
+    bytes.extend(ports[1 - from].to_be_bytes());
+    bytes.extend(seqs[from].to_be_bytes());
+    bytes.extend(seqs[1 - from].to_be_bytes());
+    bytes.extend([0x50, 0x18, 0, 0, 0, 0, 0, 0]);
+    bytes.extend(payload);
+    Packet {
+        at: Timestamp(at),
+        origin: 0,
+        link: Link::RawIp,
+        wire_len: bytes.len() as u32,
+        skip: 0,
+        bytes: bytes.into(),
+    }
+}
