@@ -148,10 +148,12 @@ impl Dissector {
     /// Lets time pass. `now` is on the packets' clock; packets seen before it should have been given before.
     pub fn tick(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
-        while let Some(&(due, slot, number)) = self.waiting.front()
-            && due <= self.now
-        {
-            self.waiting.pop_front();
+        // What goes on waiting is appended; each is looked at once even if the clock stands at its end.
+        for _ in 0..self.waiting.len() {
+            let Some((_, slot, number)) = self.waiting.pop_front_if(|(due, ..)| *due <= self.now)
+            else {
+                break;
+            };
             self.expire(slot, number);
         }
         while let Some(slot) = self.flows.idle(self.now, self.limits.idle) {

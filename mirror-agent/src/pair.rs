@@ -82,6 +82,13 @@ struct Pending {
     response: Option<(Response, Timestamp, Timestamp)>,
 }
 
+impl Pending {
+    /// The client had a part of the response that begins at `start` when it sent this.
+    fn was_sent_after(&self, start: Seq) -> bool {
+        self.first.ack.is_some_and(|ack| start.is_before(ack))
+    }
+}
+
 /// What a response is the response to.
 enum Choice {
     /// A place in `pending`.
@@ -248,7 +255,11 @@ impl Conversation {
                 end,
             } => self.response(response, first.at, last, end, counts),
             Parsed::Message { .. } => {}
-            Parsed::Lost => self.responses_lost = true,
+            Parsed::Lost => {
+                self.responses_lost = true;
+                // The final response behind an interim one may be what was lost.
+                self.answering = None;
+            }
             Parsed::BadHead => counts.bad_heads += 1,
             Parsed::Foreign => self.foreign(counts),
         }
@@ -344,29 +355,35 @@ impl Conversation {
 
     /// For a response that begins at `start`; the rules are at the top of this file.
     fn choose(&self, start: Seq) -> Choice {
-        let Some(front) = self.pending.front() else {
+        // The first may be answered before it is whole.
+        let answered = self
+            .pending
+            .iter()
+            .take_while(|pending| pending.response.is_some())
+            .count();
+        let Some(first) = self.pending.get(answered) else {
             return Choice::Wait;
         };
-        if front.first.ack.is_some_and(|ack| start.is_before(ack)) {
+        if first.was_sent_after(start) {
             return Choice::Orphan;
         }
-        if !self.responses_lost && !front.after_gap {
-            return Choice::Request(0);
+        if !self.responses_lost && !first.after_gap {
+            return Choice::Request(answered);
         }
         if self.pipelined {
             return Choice::Orphan;
         }
-        let place = self
-            .pending
-            .iter()
-            .position(|pending| pending.first.ack == Some(start));
-        let newer = self
-            .pending
-            .iter()
-            .any(|pending| pending.first.ack.is_some_and(|ack| start.is_before(ack)));
-        match place {
+        let exact =
+            |pending: &Pending| pending.response.is_none() && pending.first.ack == Some(start);
+        match self.pending.iter().position(exact) {
             Some(place) => Choice::Request(place),
-            None if newer => Choice::Orphan,
+            None if self
+                .pending
+                .iter()
+                .any(|pending| pending.was_sent_after(start)) =>
+            {
+                Choice::Orphan
+            }
             None => Choice::Wait,
         }
     }

@@ -309,8 +309,9 @@ fn a_lost_packet_costs_only_its_exchange() {
             });
             assert!(
                 same,
-                "seed {seed}: lost {}, expected {exchange:#?}\nfound {found:#?}",
-                lost.exchange
+                "seed {seed}: lost {} {:?}, expected {exchange:#?}\nfound {found:#?}",
+                lost.exchange,
+                String::from_utf8_lossy(&lost.payload)
             );
         }
     }
