@@ -246,7 +246,7 @@ impl Dissector {
             flow: segment.flow,
             origin: segment.origin,
         };
-        let conversation = Conversation::new(place, client.or(opener), opener.is_none(), self.pair);
+        let conversation = Conversation::new(place, client.or(opener), self.pair);
         let flow = Flow {
             number,
             connection: Connection::default(),

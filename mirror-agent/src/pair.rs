@@ -99,14 +99,14 @@ enum Choice {
 }
 
 impl Conversation {
-    /// `client` when the handshake or the port tells; `joined` when the handshake was not seen.
-    pub fn new(place: Place, client: Option<Side>, joined: bool, limits: PairLimits) -> Self {
+    /// `client` when the handshake or the port tells.
+    pub fn new(place: Place, client: Option<Side>, limits: PairLimits) -> Self {
         Self {
             place,
             limits,
             client,
-            requests: Parser::new(Kind::Request, joined, limits.http),
-            responses: Parser::new(Kind::Response, joined, limits.http),
+            requests: Parser::new(Kind::Request, limits.http),
+            responses: Parser::new(Kind::Response, limits.http),
             pending: VecDeque::new(),
             next_index: 0,
             requests_lost: false,
@@ -139,10 +139,7 @@ impl Conversation {
         if self.ignored {
             return;
         }
-        if self.client.is_none() {
-            self.client = client_by_first_bytes(side, &event);
-        }
-        let Some(client) = self.client else {
+        let Some(client) = self.client.or_else(|| self.identify(side, &event)) else {
             return;
         };
         if side == client {
@@ -154,6 +151,18 @@ impl Conversation {
         if self.responses.queued_bytes() > self.limits.max_held {
             self.pump(true, counts, ready);
         }
+    }
+
+    /// Which side the client is, by the first start line. What comes before it is dropped, so that both sides may have
+    /// lost something.
+    fn identify(&mut self, side: Side, event: &StreamEvent) -> Option<Side> {
+        self.client = client_by_first_bytes(side, event);
+        if self.client.is_some() {
+            for parser in [&mut self.requests, &mut self.responses] {
+                parser.push(StreamEvent::Gap { len: 0 }, Arrival::default());
+            }
+        }
+        self.client
     }
 
     /// Gives up waiting for the request of a response that came `patience` ago.
@@ -342,7 +351,7 @@ impl Conversation {
             Choice::Wait if !force && !self.requests_closed => return false,
             Choice::Wait | Choice::Orphan => {
                 self.answering = None;
-                self.responses.proceed(Answered::Other);
+                self.responses.proceed(Answered::Unknown);
             }
         }
         // The exchange before it must not be in front when the next response looks for its request.

@@ -11,7 +11,24 @@ use mirror_agent::http::{Answered, HttpLimits, Kind, Message, Parsed, Parser};
 use mirror_agent::tcp::{Arrival, CloseReason, Seq, StreamEvent};
 
 /// Captures whose counts differ, and why we hold to ours.
-const KNOWN: &[(&str, &str)] = &[];
+const KNOWN: &[(&str, &str)] = &[
+    ("arkime__arkime/tests/pcap/no-syn-ack.pcap", CUT),
+    ("arkime__arkime/tests/pcap/twovlan.pcap", CUT),
+    ("the-tcpdump-group__tcpdump/tests/accecn_handshake.pcap", CUT),
+    ("arkime__arkime/tests/pcap/socks-http-example.pcap", SOCKS),
+    ("arkime__arkime/tests/pcap/socks-http-pass.pcap", SOCKS),
+    ("arkime__arkime/tests/pcap/socks5-http-302-frag.pcap", SOCKS),
+    ("arkime__arkime/tests/pcap/socks5-http-302.pcap", SOCKS),
+    ("arkime__arkime/tests/pcap/socks5-reverse.pcap", SOCKS),
+    ("seladb__PcapPlusPlus/Tests/ExamplesTest/expected_output/http_req_frag.pcap", FRAGMENTS),
+    ("seladb__PcapPlusPlus/Tests/ExamplesTest/expected_output/ipfragutil_bpf_filter.pcap", FRAGMENTS),
+    ("seladb__PcapPlusPlus/Tests/ExamplesTest/expected_output/ipfragutil_ip_ids.pcap", FRAGMENTS),
+    ("seladb__PcapPlusPlus/Tests/ExamplesTest/pcap_examples/frag_http_req.pcap", FRAGMENTS),
+    ("seladb__PcapPlusPlus/Tests/Pcap++Test/PcapExamples/frag_http_req.pcap", FRAGMENTS),
+];
+const CUT: &str = "the capture ends inside the only response: we see its head, tshark waits for its body";
+const SOCKS: &str = "HTTP inside SOCKS: such a connection is counted as not HTTP";
+const FRAGMENTS: &str = "fragments of IP packets are counted, not joined";
 
 /// What the packet stage undoes.
 const LINKS: &[&str] = &["ether", "null", "rawip", "linux-sll"];
@@ -78,7 +95,8 @@ fn counts_agree_with_tshark_where_it_is_exact() {
         );
         if seen == expect {
             matched += 1;
-        } else if KNOWN.iter().any(|(name, _)| *name == path) {
+        } else if let Some((_, why)) = KNOWN.iter().find(|(name, _)| *name == path) {
+            println!("{path}: {seen} instead of {expect}: {why}");
             known += 1;
         } else {
             wrong.push(format!(
@@ -118,7 +136,7 @@ fn messages(kind: Kind, bytes: &[u8], size: usize) -> Vec<Option<Message>> {
         max_head: 64 << 10,
         max_body: 1 << 20,
     };
-    let mut parser = Parser::new(kind, false, limits);
+    let mut parser = Parser::new(kind, limits);
     let mut seq = Seq(0);
     for piece in bytes.chunks(size) {
         let arrival = Arrival {

@@ -28,6 +28,8 @@ pub enum Answered {
     Head,
     Connect,
     Other,
+    /// The request was not seen.
+    Unknown,
 }
 
 impl Answered {

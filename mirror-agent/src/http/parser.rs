@@ -76,11 +76,12 @@ struct Partial {
     first: Arrival,
     last: Timestamp,
     end: Seq,
+    /// It may answer HEAD: then it has no body, whatever its head says.
+    doubt: bool,
 }
 
 impl Parser {
-    /// `joined`: the stream's beginning was not seen.
-    pub fn new(kind: Kind, joined: bool, limits: HttpLimits) -> Self {
+    pub fn new(kind: Kind, limits: HttpLimits) -> Self {
         Self {
             kind,
             limits,
@@ -88,7 +89,7 @@ impl Parser {
             queued: 0,
             state: State::start(),
             proven: false,
-            resync: joined,
+            resync: false,
             lost: false,
         }
     }
@@ -121,6 +122,7 @@ impl Parser {
         let State::Paused(mut partial) = self.take() else {
             return;
         };
+        partial.doubt = answered == Answered::Unknown;
         let decoder = match Framing::of(&partial.head, answered) {
             Ok(framing) => Decoder::new(framing),
             Err(_) => {
@@ -308,6 +310,7 @@ impl Parser {
             first,
             last: arrival.at,
             end,
+            doubt: false,
         });
         Parsed::Head
     }
@@ -336,7 +339,12 @@ impl Parser {
             return None;
         };
         match event {
+            StreamEvent::Data(bytes) if partial.doubt && sniff(self.kind, &bytes) == Sniff::Yes => {
+                self.push_front(bytes, arrival);
+                return Some(Some(partial.finish()));
+            }
             StreamEvent::Data(bytes) => {
+                partial.doubt = false;
                 if !self.data(&mut partial, &mut decoder, bytes, arrival) {
                     partial.fault.get_or_insert(Fault::Ambiguous);
                     self.lose();
@@ -504,8 +512,8 @@ mod tests {
 
     /// Events of one stream: `-3` a gap, `Fin` and `Reset` closes, anything else data. Messages as
     /// `<method or status>:<body>!<fault>`.
-    fn run(kind: Kind, joined: bool, events: &[&[u8]]) -> String {
-        let mut parser = Parser::new(kind, joined, LIMITS);
+    fn run(kind: Kind, events: &[&[u8]]) -> String {
+        let mut parser = Parser::new(kind, LIMITS);
         let mut out = Vec::new();
         let mut seq = 0;
         for (at, event) in events.iter().enumerate() {
@@ -563,7 +571,7 @@ mod tests {
 
     fn check(kind: Kind, events: &[&str], expect: &str) {
         let events: Vec<_> = events.iter().map(|event| event.as_bytes()).collect();
-        assert_eq!(run(kind, false, &events), expect);
+        assert_eq!(run(kind, &events), expect);
     }
 
     #[test]
@@ -571,10 +579,10 @@ mod tests {
         let text = "\r\nPOST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.0\r\n\r\nPUT / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\nxy\r\n1;e\r\nz\r\n0\r\nT: u\r\n\r\n";
         let expect = "POST:abc GET: PUT:xyz";
         let bytes: Vec<_> = text.as_bytes().chunks(1).collect();
-        assert_eq!(run(Kind::Request, false, &bytes), expect);
+        assert_eq!(run(Kind::Request, &bytes), expect);
         for at in 1..text.len() {
             let (left, right) = text.as_bytes().split_at(at);
-            assert_eq!(run(Kind::Request, false, &[left, right]), expect, "at {at}");
+            assert_eq!(run(Kind::Request, &[left, right]), expect, "at {at}");
         }
     }
 
@@ -689,7 +697,7 @@ mod tests {
                 true,
                 &[b"some body", b"GET / HTTP/1.1\r\n\r\n"]
             ),
-            "GET:"
+            "lost GET:"
         );
     }
 

@@ -125,6 +125,9 @@ impl Connection {
                 seq,
                 ack,
             };
+            if half.bytes.next_seq().is_none() {
+                events.list.push((side, StreamEvent::Gap { len: 0 }, arrival));
+            }
             let bytes = segment.payload.clone();
             events.repeated_bytes += half.bytes.insert(Piece { arrival, bytes }).repeated;
             half.drain(side, events);
@@ -348,7 +351,8 @@ mod tests {
             connection.accept(&segment(*row), Timestamp(row.1), &LIMITS, &mut events);
         }
         connection.expire(Timestamp(end), &LIMITS, &mut events);
-        let text: Vec<_> = events.list.iter().map(text).collect();
+        let gaps = |(_, event, _): &&(Side, StreamEvent, Arrival)| *event != StreamEvent::Gap { len: 0 };
+        let text: Vec<_> = events.list.iter().filter(gaps).map(text).collect();
         assert_eq!(text.join(" "), expect);
     }
 

@@ -21,7 +21,7 @@ use crate::exchange::Timestamp;
 pub enum StreamEvent {
     /// The next bytes, never empty.
     Data(Bytes),
-    /// So many bytes were never captured.
+    /// So many bytes were never captured; with 0, the stream's beginning was not seen and anything may be missing.
     Gap { len: u64 },
     /// No more comes from this side.
     Close { reason: CloseReason },
