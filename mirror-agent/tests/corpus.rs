@@ -14,19 +14,38 @@ use mirror_agent::tcp::{Arrival, CloseReason, Seq, StreamEvent};
 const KNOWN: &[(&str, &str)] = &[
     ("arkime__arkime/tests/pcap/no-syn-ack.pcap", CUT),
     ("arkime__arkime/tests/pcap/twovlan.pcap", CUT),
-    ("the-tcpdump-group__tcpdump/tests/accecn_handshake.pcap", CUT),
+    (
+        "the-tcpdump-group__tcpdump/tests/accecn_handshake.pcap",
+        CUT,
+    ),
     ("arkime__arkime/tests/pcap/socks-http-example.pcap", SOCKS),
     ("arkime__arkime/tests/pcap/socks-http-pass.pcap", SOCKS),
     ("arkime__arkime/tests/pcap/socks5-http-302-frag.pcap", SOCKS),
     ("arkime__arkime/tests/pcap/socks5-http-302.pcap", SOCKS),
     ("arkime__arkime/tests/pcap/socks5-reverse.pcap", SOCKS),
-    ("seladb__PcapPlusPlus/Tests/ExamplesTest/expected_output/http_req_frag.pcap", FRAGMENTS),
-    ("seladb__PcapPlusPlus/Tests/ExamplesTest/expected_output/ipfragutil_bpf_filter.pcap", FRAGMENTS),
-    ("seladb__PcapPlusPlus/Tests/ExamplesTest/expected_output/ipfragutil_ip_ids.pcap", FRAGMENTS),
-    ("seladb__PcapPlusPlus/Tests/ExamplesTest/pcap_examples/frag_http_req.pcap", FRAGMENTS),
-    ("seladb__PcapPlusPlus/Tests/Pcap++Test/PcapExamples/frag_http_req.pcap", FRAGMENTS),
+    (
+        "seladb__PcapPlusPlus/Tests/ExamplesTest/expected_output/http_req_frag.pcap",
+        FRAGMENTS,
+    ),
+    (
+        "seladb__PcapPlusPlus/Tests/ExamplesTest/expected_output/ipfragutil_bpf_filter.pcap",
+        FRAGMENTS,
+    ),
+    (
+        "seladb__PcapPlusPlus/Tests/ExamplesTest/expected_output/ipfragutil_ip_ids.pcap",
+        FRAGMENTS,
+    ),
+    (
+        "seladb__PcapPlusPlus/Tests/ExamplesTest/pcap_examples/frag_http_req.pcap",
+        FRAGMENTS,
+    ),
+    (
+        "seladb__PcapPlusPlus/Tests/Pcap++Test/PcapExamples/frag_http_req.pcap",
+        FRAGMENTS,
+    ),
 ];
-const CUT: &str = "the capture ends inside the only response: we see its head, tshark waits for its body";
+const CUT: &str =
+    "the capture ends inside the only response: we see its head, tshark waits for its body";
 const SOCKS: &str = "HTTP inside SOCKS: such a connection is counted as not HTTP";
 const FRAGMENTS: &str = "fragments of IP packets are counted, not joined";
 

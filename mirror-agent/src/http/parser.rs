@@ -694,8 +694,7 @@ mod tests {
         assert_eq!(
             run(
                 Kind::Request,
-                true,
-                &[b"some body", b"GET / HTTP/1.1\r\n\r\n"]
+                &[b"-0", b"some body", b"GET / HTTP/1.1\r\n\r\n"]
             ),
             "lost GET:"
         );

@@ -126,7 +126,9 @@ impl Connection {
                 ack,
             };
             if half.bytes.next_seq().is_none() {
-                events.list.push((side, StreamEvent::Gap { len: 0 }, arrival));
+                events
+                    .list
+                    .push((side, StreamEvent::Gap { len: 0 }, arrival));
             }
             let bytes = segment.payload.clone();
             events.repeated_bytes += half.bytes.insert(Piece { arrival, bytes }).repeated;
@@ -351,7 +353,8 @@ mod tests {
             connection.accept(&segment(*row), Timestamp(row.1), &LIMITS, &mut events);
         }
         connection.expire(Timestamp(end), &LIMITS, &mut events);
-        let gaps = |(_, event, _): &&(Side, StreamEvent, Arrival)| *event != StreamEvent::Gap { len: 0 };
+        let gaps =
+            |(_, event, _): &&(Side, StreamEvent, Arrival)| *event != StreamEvent::Gap { len: 0 };
         let text: Vec<_> = events.list.iter().filter(gaps).map(text).collect();
         assert_eq!(text.join(" "), expect);
     }
