@@ -1,13 +1,16 @@
 //! A Kubernetes of two nodes on this machine, by scripts that are not part of this repository:
 //! `setup.sh`, `down.sh` and `kubectl` in `$MIRROR_CLUSTER`, or beside the workspace.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::workspace;
+
+/// Where the network that the nodes hang on is, while a cluster is up.
+const NAMESPACE: &str = "/run/netns/mirror-cluster";
 
 /// Where the scripts are; None on a machine without them.
 pub fn directory() -> Option<PathBuf> {
@@ -23,14 +26,16 @@ pub fn image() -> Result<PathBuf> {
     Ok(workspace::target_dir()?.join("mirror-agent-image.tar"))
 }
 
-/// The cluster while it is up; taken down on drop.
+/// The cluster while it is up; taken down on drop, with all it kept but its programs.
 #[derive(Debug)]
 pub struct Cluster {
     directory: PathBuf,
+    /// `$K` of the scripts.
+    files: PathBuf,
 }
 
 impl Cluster {
-    /// Starts it with the agent's image on both nodes.
+    /// Starts it, empty, with the agent's image on both nodes.
     pub fn start(directory: PathBuf) -> Result<Self> {
         let image = image()?;
         if !image.is_file() {
@@ -39,18 +44,33 @@ impl Cluster {
                 image.display()
             );
         }
-        let images = files()?.join("img");
+        let files = workspace::target_dir()?.join("cluster");
+        let state = files.join("run");
+        if Path::new(NAMESPACE).exists() && !state.exists() {
+            bail!(
+                "another cluster is up, and there can be one: take it down with {}",
+                directory.join("down.sh").display()
+            );
+        }
+        let cluster = Self { directory, files };
+        // Of a run that was killed. Without it, pods of then would come up again.
+        cluster.script("down.sh", &[])?;
+        if state.exists() {
+            std::fs::remove_dir_all(&state)
+                .with_context(|| format!("removing {}", state.display()))?;
+        }
+        let images = cluster.files.join("img");
         std::fs::create_dir_all(&images)
             .with_context(|| format!("creating {}", images.display()))?;
         std::fs::copy(&image, images.join("mirror-agent.tar"))
             .context("putting the image where the nodes find it")?;
-        let cluster = Self { directory };
         cluster.script("setup.sh", &["2"])?;
         Ok(cluster)
     }
 
     pub fn kubectl(&self, args: &[&str]) -> Result<String> {
-        let output = Command::new(self.directory.join("kubectl"))
+        let output = self
+            .command(self.directory.join("kubectl"))
             .args(args)
             .stdin(Stdio::null())
             .output()
@@ -66,7 +86,8 @@ impl Cluster {
     /// Applies a manifest given as text.
     pub fn apply(&self, manifest: &str) -> Result<()> {
         use std::io::Write;
-        let mut child = Command::new(self.directory.join("kubectl"))
+        let mut child = self
+            .command(self.directory.join("kubectl"))
             .args(["apply", "-f", "-"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -88,7 +109,7 @@ impl Cluster {
 
     /// kubectl in the background, as for `logs --follow`.
     pub fn kubectl_command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new("setpriv");
+        let mut command = self.command("setpriv".into());
         command
             .args(["--pdeathsig", "KILL"])
             .arg(self.directory.join("kubectl"))
@@ -99,15 +120,24 @@ impl Cluster {
     /// A program on the network that the nodes hang on.
     pub fn run(&self, program: &str, args: &[&str]) -> Result<String> {
         let output = Command::new("nsenter")
-            .args(["--net=/run/netns/mirror-cluster", "--", program])
+            .arg(format!("--net={NAMESPACE}"))
+            .args(["--", program])
             .args(args)
             .output()
             .with_context(|| format!("running {program} beside the nodes"))?;
         succeeded(program, args, output)
     }
 
+    /// A command that knows where this cluster's files are.
+    fn command(&self, program: PathBuf) -> Command {
+        let mut command = Command::new(program);
+        command.env("K", &self.files);
+        command
+    }
+
     fn script(&self, name: &str, args: &[&str]) -> Result<()> {
-        let output = Command::new("bash")
+        let output = self
+            .command("bash".into())
             .arg(self.directory.join(name))
             .args(args)
             .stdin(Stdio::null())
@@ -120,22 +150,10 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if let Err(error) = self.script("down.sh", &[]) {
+        if let Err(error) = self.script("down.sh", &["--wipe"]) {
             eprintln!("the cluster is not down: {error:#}");
         }
     }
-}
-
-/// Where the cluster's scripts keep their files.
-fn files() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("K") {
-        return Ok(path.into());
-    }
-    let cache = match std::env::var_os("XDG_CACHE_HOME") {
-        Some(path) => PathBuf::from(path),
-        None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(".cache"),
-    };
-    Ok(cache.join("mirror-cluster"))
 }
 
 fn succeeded(program: &str, args: &[&str], output: std::process::Output) -> Result<String> {

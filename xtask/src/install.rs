@@ -30,6 +30,8 @@ const fn plain(program: &'static str, package: &'static str) -> Need {
 pub(crate) const IP: Need = plain("ip", "iproute2");
 pub(crate) const CURL: Need = plain("curl", "curl");
 pub(crate) const SETPRIV: Need = plain("setpriv", "util-linux");
+/// For the small images of the test cluster.
+pub(crate) const GO: Need = plain("go", "golang-go");
 pub(crate) const H2LOAD: Need = plain("h2load", "nghttp2-client");
 pub(crate) const REDIS: Need = Need {
     program: "redis-server",

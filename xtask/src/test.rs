@@ -5,7 +5,7 @@ use mirror_tests::{cluster, workspace};
 
 use crate::cargo::{cargo, check};
 use crate::image;
-use crate::install::{self, CURL, IP, NGINX, REDIS, SETPRIV};
+use crate::install::{self, CURL, GO, IP, NGINX, REDIS, SETPRIV};
 
 pub(crate) fn run() -> Result<()> {
     if mirror_tests::is_root() {
@@ -19,6 +19,7 @@ pub(crate) fn run() -> Result<()> {
 
     check(cargo().args(["build", "-p", "mirror-agent", "-p", "orders"]))?;
     if mirror_tests::is_root() && cluster::directory().is_some() {
+        install::ensure(&[GO])?;
         image::run(&cluster::image()?)?;
     }
     check(
