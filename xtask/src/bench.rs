@@ -13,7 +13,7 @@ use mirror_tests::scratch::Scratch;
 use mirror_tests::workspace::Profile;
 use serde_json::{Value, json};
 
-use crate::cargo::{cargo, check};
+use crate::cargo::build_programs;
 use crate::install::{self, H2LOAD, IP, NGINX, SETPRIV};
 
 const CONNECTIONS: u32 = 10;
@@ -23,7 +23,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 pub(crate) fn run(json: bool, rate: u32, seconds: u32) -> Result<()> {
     install::ensure(&[IP, SETPRIV, NGINX, H2LOAD])?;
-    check(cargo().args(["build", "--release", "-p", "mirror-agent"]))?;
+    build_programs(Profile::Release)?;
     let figures = measure(rate, seconds)?;
     if json {
         println!("{figures:#}");

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use mirror_tests::workspace;
+use mirror_tests::workspace::{self, Profile};
 
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -32,4 +32,15 @@ fn spell(command: &Command) -> String {
         .map(|word| word.to_string_lossy())
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// Builds the programs that the harness starts: always both, so that their dependencies have the
+/// same features for every task and are built once.
+pub(crate) fn build_programs(profile: Profile) -> Result<()> {
+    let mut build = cargo();
+    build.args(["build", "-p", "mirror-agent", "-p", "orders"]);
+    if profile == Profile::Release {
+        build.arg("--release");
+    }
+    check(&mut build)
 }

@@ -14,16 +14,16 @@ use anyhow::{Context, Result, bail};
 use mirror_tests::net::{self, Network};
 use mirror_tests::redis::Redis;
 use mirror_tests::scratch::{self, Scratch};
-use mirror_tests::workspace;
+use mirror_tests::workspace::{self, Profile};
 
-use crate::cargo::{cargo, check};
+use crate::cargo::build_programs;
 use crate::install::{self, CURL, IP, REDIS, SETPRIV};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn run(json: bool) -> Result<()> {
     install::ensure(&[IP, CURL, SETPRIV, REDIS])?;
-    check(cargo().args(["build", "--release", "-p", "mirror-agent", "-p", "orders"]))?;
+    build_programs(Profile::Release)?;
     clean_up_on_interrupt()?;
     let played = play(json);
     while INTERRUPTED.load(Ordering::SeqCst) {

@@ -1,9 +1,10 @@
 //! `cargo xtask test`: builds what the end-to-end tests drive, runs all tests, counts the skipped.
 
 use anyhow::{Context, Result};
-use mirror_tests::{cluster, workspace};
+use mirror_tests::cluster;
+use mirror_tests::workspace::{self, Profile};
 
-use crate::cargo::{cargo, check};
+use crate::cargo::{build_programs, cargo, check};
 use crate::image;
 use crate::install::{self, CURL, GO, IP, NGINX, REDIS, SETPRIV};
 
@@ -17,20 +18,15 @@ pub(crate) fn run() -> Result<()> {
     // What a run before this one skipped is not of interest.
     let _ = std::fs::remove_file(&skipped);
 
-    check(cargo().args(["build", "-p", "mirror-agent", "-p", "orders"]))?;
+    build_programs(Profile::Debug)?;
     if mirror_tests::is_root() && cluster::directory().is_some() {
         install::ensure(&[GO])?;
         image::run(&cluster::image()?)?;
     }
+    // One at a time: the end-to-end tests share the cores with the load they make.
     check(
         cargo()
-            .args(["test", "--workspace", "--exclude", "mirror-tests"])
-            .env("MIRROR_SKIPPED", &skipped),
-    )?;
-    // One at a time: they share two cores with the load they make.
-    check(
-        cargo()
-            .args(["test", "-p", "mirror-tests", "--", "--test-threads=1"])
+            .args(["test", "--workspace", "--", "--test-threads=1"])
             .env("MIRROR_SKIPPED", &skipped),
     )?;
     summarise(&skipped)
