@@ -312,8 +312,6 @@ struct Judging {
     on_missing: OnMissing,
     compare: CompareOptions,
     recorder: Arc<Recorder>,
-    /// Most exchanges between queue and verdict, waiting for their snapshot included.
-    open: usize,
     replays: Semaphore,
 }
 
@@ -342,25 +340,21 @@ impl Judging {
             on_missing: config.on_missing,
             compare: config.compare.clone(),
             recorder,
-            open: config.queue,
             replays: Semaphore::new(config.concurrency),
         })
     }
 
     /// Judges until the queue has ended and all its exchanges have an outcome.
     async fn run(self, mut source: Source<Job>) {
-        let open = self.open;
         let this = Arc::new(self);
         let mut judged = JoinSet::new();
-        while let Some(Job { admitted, ticket }) = source.next().await {
-            while judged.len() >= open {
-                judged.join_next().await;
-            }
+        while let Some((Job { admitted, ticket }, room)) = source.next().await {
             while judged.try_join_next().is_some() {}
             let this = Arc::clone(&this);
             judged.spawn(async move {
                 let outcome = this.judge(&admitted).await;
                 ticket.end(outcome);
+                drop(room);
             });
         }
         while judged.join_next().await.is_some() {}

@@ -1,20 +1,23 @@
 //! Three hosts on one switch, each a network namespace, with nothing of the machine's own network:
 //!
 //! ```text
-//! client 10.77.0.1 ──┐
-//! production .2 ─────┤ br0 in a namespace of its own
-//! mirror .3 ─────────┘
+//! client 10.77.0.1, fd77::1 ──┐
+//! production .2, ::2 ─────────┤ br0 in a namespace of its own
+//! mirror .3, ::3 ─────────────┘
 //! ```
 //!
 //! Every namespace is named after the process that made it, so that those of a process that was
 //! killed can be told from those in use, and are removed by the next run.
 
-use std::net::Ipv4Addr;
+use std::fs::File;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, bail};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// The name of every host's only interface.
 pub const INTERFACE: &str = "eth0";
@@ -33,6 +36,10 @@ impl Host {
 
     pub fn address(self) -> Ipv4Addr {
         Ipv4Addr::new(10, 77, 0, self as u8 + 1)
+    }
+
+    pub fn address_v6(self) -> Ipv6Addr {
+        Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, self as u16 + 1)
     }
 
     fn name(self) -> &'static str {
@@ -81,10 +88,24 @@ impl Network {
         command
     }
 
+    /// Runs `work` on `host`, on a thread of its own because a namespace is entered by a thread.
+    pub fn on<T: Send>(&self, host: Host, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let path = format!("/run/netns/{}", self.namespace(host));
+        let entered = || {
+            let namespace = File::open(&path).with_context(|| format!("opening {path}"))?;
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+                .with_context(|| format!("entering {path}"))?;
+            work()
+        };
+        std::thread::scope(|scope| scope.spawn(entered).join())
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
     fn plug_in(&self, host: Host, hub: &str) -> Result<()> {
         let namespace = self.namespace(host);
         let port = format!("v-{}", host.name());
         let address = format!("{}/24", host.address());
+        let address_v6 = format!("{}/64", host.address_v6());
         ip(&["netns", "add", &namespace])?;
         ip(&["-n", &namespace, "link", "set", "lo", "up"])?;
         ip(&[
@@ -94,6 +115,17 @@ impl Network {
         ip(&["-n", hub, "link", "set", &port, "master", "br0", "up"])?;
         ip(&[
             "-n", &namespace, "address", "add", &address, "dev", INTERFACE,
+        ])?;
+        // Usable at once: no other host can have it, so nothing waits for that to be found out.
+        ip(&[
+            "-n",
+            &namespace,
+            "address",
+            "add",
+            &address_v6,
+            "dev",
+            INTERFACE,
+            "nodad",
         ])?;
         ip(&["-n", &namespace, "link", "set", INTERFACE, "up"])
     }

@@ -1,7 +1,5 @@
 //! The mirror, the store or the agent itself dies: production goes on, and the ledger says why.
 
-use std::fs::File;
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -16,7 +14,6 @@ use mirror_tests::redis::Redis;
 use mirror_tests::scratch::Scratch;
 use mirror_tests::wait_until;
 use mirror_tests::workspace::Profile;
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 const LIMIT: Duration = Duration::from_secs(15);
 
@@ -156,12 +153,7 @@ fn a_killed_agent_leaves_no_program_behind() -> Result<()> {
 
 /// The names of the TCX programs on production's interface, as the kernel tells them, sorted.
 fn attached(network: &Network) -> Result<Vec<String>> {
-    let path = format!("/run/netns/{}", network.namespace(Host::Production));
-    // A namespace is entered by a thread, and this one ends with the question.
-    let query = move || -> Result<Vec<String>> {
-        let namespace = File::open(&path).with_context(|| format!("opening {path}"))?;
-        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
-            .context("entering it")?;
+    network.on(Host::Production, || {
         let mut names = Vec::new();
         for direction in [TcAttachType::Ingress, TcAttachType::Egress] {
             let (_, programs) = SchedClassifier::query_tcx(INTERFACE, direction)
@@ -174,8 +166,5 @@ fn attached(network: &Network) -> Result<Vec<String>> {
         }
         names.sort();
         Ok(names)
-    };
-    std::thread::spawn(query)
-        .join()
-        .expect("the query does not panic")
+    })
 }

@@ -1,5 +1,8 @@
 //! A queue in memory, bounded by number and by bytes. The sending side never waits: what does
 //! not fit is handed back, so that draining the kernel's ring cannot be held up by a slow mirror.
+//!
+//! An exchange takes up room until its [`Room`] is dropped, not only until it is taken from the
+//! queue: the bounds hold for all that is between capture and verdict.
 
 use std::sync::{
     Arc,
@@ -10,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::policy::Admitted;
 
-/// The most that may wait in the queue.
+/// The most that may be between sink and verdict.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub exchanges: usize,
@@ -19,53 +22,77 @@ pub struct Bounds {
 
 /// Makes a queue of items that each hold an admitted exchange.
 pub fn queue<T: AsRef<Admitted>>(bounds: Bounds) -> (Sink<T>, Source<T>) {
-    let (sender, receiver) = mpsc::channel(bounds.exchanges);
-    let held = Arc::new(AtomicUsize::new(0));
-    let sink = Sink {
-        sender,
-        held: Arc::clone(&held),
-        cap: bounds.bytes,
-    };
-    (sink, Source { receiver, held })
+    // Bounded by the rooms: there is one for each item.
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let taken = Arc::new(Taken {
+        bounds,
+        exchanges: AtomicUsize::new(0),
+        bytes: AtomicUsize::new(0),
+    });
+    (Sink { sender, taken }, Source { receiver })
+}
+
+#[derive(Debug)]
+struct Taken {
+    bounds: Bounds,
+    exchanges: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+/// What one exchange takes up of the bounds, until it is dropped.
+#[derive(Debug)]
+pub struct Room {
+    taken: Arc<Taken>,
+    bytes: usize,
+}
+
+impl Room {
+    /// None when one of the bounds would be passed.
+    fn take(taken: &Arc<Taken>, bytes: usize) -> Option<Self> {
+        let exchanges = taken.exchanges.fetch_add(1, Relaxed) + 1;
+        let total = taken.bytes.fetch_add(bytes, Relaxed) + bytes;
+        // Dropped again, it gives back what was just added.
+        let room = Self {
+            taken: Arc::clone(taken),
+            bytes,
+        };
+        (exchanges <= taken.bounds.exchanges && total <= taken.bounds.bytes).then_some(room)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.taken.exchanges.fetch_sub(1, Relaxed);
+        self.taken.bytes.fetch_sub(self.bytes, Relaxed);
+    }
 }
 
 #[derive(Debug)]
 pub struct Sink<T> {
-    sender: mpsc::Sender<T>,
-    held: Arc<AtomicUsize>,
-    cap: usize,
+    sender: mpsc::UnboundedSender<(T, Room)>,
+    taken: Arc<Taken>,
 }
 
 impl<T: AsRef<Admitted>> Sink<T> {
-    /// Queues an item, or gives it back when the queue is full or its reader is gone.
+    /// Queues an item, or gives it back when there is no room or the reader is gone.
     pub fn offer(&self, item: T) -> Result<(), T> {
-        let bytes = item.as_ref().held_bytes();
-        if self.held.fetch_add(bytes, Relaxed) + bytes > self.cap {
-            self.held.fetch_sub(bytes, Relaxed);
+        let Some(room) = Room::take(&self.taken, item.as_ref().held_bytes()) else {
             return Err(item);
-        }
-        self.sender.try_send(item).map_err(|refused| {
-            self.held.fetch_sub(bytes, Relaxed);
-            match refused {
-                mpsc::error::TrySendError::Full(item) | mpsc::error::TrySendError::Closed(item) => {
-                    item
-                }
-            }
-        })
+        };
+        self.sender
+            .send((item, room))
+            .map_err(|mpsc::error::SendError((item, _))| item)
     }
 }
 
 #[derive(Debug)]
 pub struct Source<T> {
-    receiver: mpsc::Receiver<T>,
-    held: Arc<AtomicUsize>,
+    receiver: mpsc::UnboundedReceiver<(T, Room)>,
 }
 
-impl<T: AsRef<Admitted>> Source<T> {
-    /// The next item; None when the sink is gone and the queue is empty.
-    pub async fn next(&mut self) -> Option<T> {
-        let item = self.receiver.recv().await?;
-        self.held.fetch_sub(item.as_ref().held_bytes(), Relaxed);
-        Some(item)
+impl<T> Source<T> {
+    /// The next item and the room that it takes up; None when the sink is gone and the queue empty.
+    pub async fn next(&mut self) -> Option<(T, Room)> {
+        self.receiver.recv().await
     }
 }
