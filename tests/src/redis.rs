@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::http::wait_listening;
 use crate::net::{Host, Network};
-use crate::process::Process;
+use crate::process::{Process, Signal};
 use crate::scratch::Scratch;
 
 const PORT: u16 = 6379;
@@ -46,6 +46,11 @@ impl Redis {
 
     pub fn url() -> String {
         format!("redis://{}:{PORT}", Host::Mirror.address())
+    }
+
+    /// From now on it takes connections and answers nothing.
+    pub fn freeze(&self) -> Result<()> {
+        self.process.signal(Signal::STOP)
     }
 
     pub fn kill(&mut self) {
