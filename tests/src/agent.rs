@@ -120,9 +120,14 @@ impl Agent {
     }
 
     /// SIGTERM: it drains what is in flight, writes its report and ends.
-    pub fn stop(mut self) -> Result<Finished> {
-        self.process.signal(Signal::TERM)?;
-        let status = self.process.wait(Duration::from_secs(30))?;
+    pub fn stop(self) -> Result<Finished> {
+        self.end(Signal::TERM, Duration::from_secs(30))
+    }
+
+    /// Ends it by a signal that it heeds.
+    pub fn end(mut self, signal: Signal, limit: Duration) -> Result<Finished> {
+        self.process.signal(signal)?;
+        let status = self.process.wait(limit)?;
         let output = self.process.log();
         let exit = status
             .code()

@@ -57,6 +57,11 @@ impl Nginx {
         format!("http://{}", self.address)
     }
 
+    /// From now on it takes connections and answers nothing.
+    pub fn freeze(&self) -> Result<()> {
+        self.process.signal(Signal::STOP)
+    }
+
     pub fn kill(&mut self) {
         self.process.kill();
     }

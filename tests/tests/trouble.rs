@@ -48,6 +48,49 @@ fn a_dead_mirror_costs_production_nothing() -> Result<()> {
 }
 
 #[test]
+fn a_mirror_that_hangs_fills_the_queue_and_no_more() -> Result<()> {
+    if !mirror_tests::runs_as_root("hanging mirror") {
+        return Ok(());
+    }
+    let (network, scratch) = (Network::new()?, Scratch::new()?);
+    let production = Nginx::start(&network, Host::Production, 8080, "{}", &scratch)?;
+    let mirror = Nginx::start(&network, Host::Mirror, 9090, "{}", &scratch)?;
+    let config = scratch.join("agent.toml");
+    std::fs::write(
+        &config,
+        "queue = 20\nconcurrency = 4\nreplay-timeout-ms = 2000\n",
+    )?;
+    let config = config.to_str().context("a path in plain letters")?;
+    let args = ["--config", config];
+    let agent = Agent::start(
+        &network,
+        8080,
+        &mirror.url(),
+        &args,
+        Profile::Debug,
+        &scratch,
+    )?;
+    mirror.freeze()?;
+
+    let calls: Vec<Call> = (0..200)
+        .map(|n| Call::get(format!("{}/{n}", production.url())))
+        .collect();
+    let answers = Load::start(&network, &calls, 500, &scratch)?.finish()?;
+    assert_eq!(answers, Answers { ok: 200, failed: 0 });
+    let report = agent.stop()?.report;
+    assert_eq!(report.seen, 200, "{:#}", report.json);
+    assert!(report.is_balanced(), "{:#}", report.json);
+    // The queue holds 20, and they stay for the two seconds until the first time-out.
+    assert!(
+        report.outcome("shed: queue full") > 100,
+        "{:#}",
+        report.json
+    );
+    assert!(report.outcome("replay: timeout") > 0, "{:#}", report.json);
+    Ok(())
+}
+
+#[test]
 fn a_store_that_goes_and_comes_back_is_in_the_ledger() -> Result<()> {
     if !mirror_tests::runs_as_root("dead store") {
         return Ok(());
