@@ -13,13 +13,11 @@ use mirror_tests::workspace;
 
 const OBJECT: &str = "mirror-ebpf/mirror.bpf.o";
 const STAMP: &str = "mirror-ebpf/mirror.bpf.stamp";
-const SOURCES: [&str; 5] = [
-    "mirror-common/src/lib.rs",
-    "mirror-ebpf/Cargo.lock",
-    "mirror-ebpf/Cargo.toml",
-    "mirror-ebpf/src/frame.rs",
-    "mirror-ebpf/src/main.rs",
-];
+/// The object with log lines is for debugging and not committed.
+const LOG_OBJECT: &str = "mirror-ebpf/mirror-log.bpf.o";
+/// What the object is made of: these files, and all in these folders.
+const SOURCE_FILES: [&str; 2] = ["mirror-ebpf/Cargo.lock", "mirror-ebpf/Cargo.toml"];
+const SOURCE_FOLDERS: [&str; 2] = ["mirror-common/src", "mirror-ebpf/src"];
 const LINKER: &str = "0.10.3";
 
 pub(crate) fn run(check: bool, log: bool) -> Result<()> {
@@ -29,6 +27,11 @@ pub(crate) fn run(check: bool, log: bool) -> Result<()> {
     }
     let compiler = Compiler::find_or_install()?;
     let built = compiler.build(root, log)?;
+    if log {
+        fs::copy(&built, root.join(LOG_OBJECT)).context("copying the object")?;
+        println!("{LOG_OBJECT} is written: build the agent with `--features ebpf-log`");
+        return Ok(());
+    }
     fs::copy(&built, root.join(OBJECT)).context("copying the object")?;
     fs::write(root.join(STAMP), stamp(root, &compiler.version()?)?)?;
     println!("{OBJECT} and its stamp are written: commit them with the source");
@@ -49,8 +52,8 @@ fn verify(root: &Path) -> Result<()> {
 /// Three lines: the sources' digest, the object's, the compiler.
 fn stamp(root: &Path, compiler: &str) -> Result<String> {
     let mut sources = Sha256::new();
-    for name in SOURCES {
-        sources.update(fs::read(root.join(name)).with_context(|| format!("reading {name}"))?);
+    for path in source_paths(root)? {
+        sources.update(fs::read(&path).with_context(|| format!("reading {}", path.display()))?);
     }
     let object = fs::read(root.join(OBJECT)).with_context(|| format!("reading {OBJECT}"))?;
     Ok(format!(
@@ -58,6 +61,20 @@ fn stamp(root: &Path, compiler: &str) -> Result<String> {
         hex(&sources.finalize()),
         hex(&Sha256::digest(object))
     ))
+}
+
+/// In an order that is the same everywhere.
+fn source_paths(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = SOURCE_FILES.map(|name| root.join(name)).to_vec();
+    for folder in SOURCE_FOLDERS {
+        let entries =
+            fs::read_dir(root.join(folder)).with_context(|| format!("listing {folder}"))?;
+        for entry in entries {
+            paths.push(entry.with_context(|| format!("listing {folder}"))?.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
 }
 
 fn hex(digest: &[u8]) -> String {
@@ -94,6 +111,7 @@ impl Compiler {
         println!(
             "installing the distribution's compiler with the source of core: rustc-web, cargo-web, rust-web-src"
         );
+        run_command(Command::new("apt-get").args(["update", "-qq"]))?;
         run_command(Command::new("apt-get").args([
             "install",
             "-y",
@@ -147,7 +165,11 @@ impl Compiler {
             // The outer cargo's own compiler must not be taken for this build.
             .env_remove("RUSTUP_TOOLCHAIN")
             .env_remove("RUSTC")
-            .env("LD_LIBRARY_PATH", "/usr/lib/x86_64-linux-gnu");
+            // Where the distribution's compiler has the LLVM that the linker loads.
+            .env(
+                "LD_LIBRARY_PATH",
+                format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH),
+            );
         if log {
             command.args(["--features", "log"]);
         }

@@ -30,7 +30,7 @@ enum Task {
         /// Build nothing; fail when the committed object does not belong to the committed source
         #[arg(long)]
         check: bool,
-        /// Build it with log lines of its own (for an agent with the feature `ebpf-log`)
+        /// Build one with log lines, beside it, for an agent with the feature `ebpf-log`
         #[arg(long)]
         log: bool,
     },

@@ -26,9 +26,15 @@ use mirror_common::{COUNTERS, HEAD_AREA, HEADER_LEN, RecordHeader};
 use super::{Link, Packet};
 use crate::exchange::Timestamp;
 
+#[cfg(not(feature = "ebpf-log"))]
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../mirror-ebpf/mirror.bpf.o"
+));
+#[cfg(feature = "ebpf-log")]
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../mirror-ebpf/mirror-log.bpf.o"
 ));
 
 /// The wall clock may be set while we run: the offset to the kernel's clock is taken anew this often.
@@ -70,6 +76,8 @@ pub struct TcCapture {
     hook: &'static str,
     clock: Clock,
     block: BytesMut,
+    #[cfg(feature = "ebpf-log")]
+    flush_log: Box<dyn FnMut() + Send>,
     /// Holds the links: dropping it detaches.
     _ebpf: Ebpf,
 }
@@ -107,6 +115,8 @@ impl TcCapture {
                     .with_context(|| format!("attaching to {name}"))?;
             }
         }
+        #[cfg(feature = "ebpf-log")]
+        let mut log = aya_log::EbpfLogger::init(&mut ebpf).context("the kernel program's log")?;
         let ring = RingBuf::try_from(ebpf.take_map("RECORDS").context("no map RECORDS")?)?;
         let counts = PerCpuArray::try_from(ebpf.take_map("COUNTS").context("no map COUNTS")?)?;
         Ok(Self {
@@ -115,6 +125,8 @@ impl TcCapture {
             hook,
             clock: Clock::new(),
             block: BytesMut::new(),
+            #[cfg(feature = "ebpf-log")]
+            flush_log: Box::new(move || log.flush()),
             _ebpf: ebpf,
         })
     }
@@ -135,6 +147,8 @@ impl TcCapture {
         mut each: impl FnMut(Packet),
     ) -> anyhow::Result<usize> {
         self.wait(timeout)?;
+        #[cfg(feature = "ebpf-log")]
+        (self.flush_log)();
         self.clock.refresh();
         let mut count = 0;
         while let Some(record) = self.ring.next() {
