@@ -4,6 +4,7 @@ mod doctor;
 mod inspect;
 mod live;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use mirror_agent::{cli::Command, config::Config, report};
@@ -25,10 +26,10 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 fn print_report(data: &report::ReportData, json: bool) -> anyhow::Result<()> {
-    if json {
-        println!("{}", serde_json::to_string_pretty(data)?);
+    let text = if json {
+        serde_json::to_string_pretty(data)? + "\n"
     } else {
-        print!("{}", report::text(data));
-    }
-    Ok(())
+        report::text(data)
+    };
+    Ok(io::stdout().write_all(text.as_bytes())?)
 }
