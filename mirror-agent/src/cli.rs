@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::capture::attach::Hook;
+
 /// Mirrors production's HTTP traffic to a new version and tells whether it answers alike.
 #[derive(Debug, Parser)]
 #[command(name = "mirror-agent", version, propagate_version = true)]
@@ -50,6 +52,33 @@ Exit codes: 0 no difference found, 1 differences found, 2 no agent is running.")
         #[command(flatten)]
         socket: Socket,
     },
+    /// Show what the running agent captures, or change it without a gap
+    #[command(after_help = "\
+Examples:
+  mirror-agent filter
+  mirror-agent filter --port 8080 --port 9000-9009 --sample 5%
+  mirror-agent filter --deny-net 10.9.0.0/16 --allow-net none
+
+What is not named stays as it is; `none` empties a list of networks.")]
+    Filter {
+        #[command(flatten)]
+        filter: Filter,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        socket: Socket,
+    },
+    /// Have the running agent read its configuration file again: filter and interfaces
+    #[command(after_help = "\
+Example:
+  mirror-agent reload
+
+When anything in the file is wrong, the agent says so and goes on as before.")]
+    Reload {
+        #[command(flatten)]
+        socket: Socket,
+    },
     /// List the HTTP exchanges in a capture file
     #[command(after_help = "\
 Example:
@@ -69,8 +98,12 @@ Exit codes: 0 the whole file was read, 2 it cannot be read, 3 it is damaged: wha
     /// Check kernel, capabilities, interfaces, Redis and target, and say what to do
     #[command(after_help = "\
 Example:
-  mirror-agent doctor --interface eth0 --redis redis://10.0.0.5 --target http://mirror:8080")]
+  mirror-agent doctor --interface eth0 --redis redis://10.0.0.5 --target http://mirror:8080
+  mirror-agent doctor --fix")]
     Doctor {
+        /// Remove the clsact filters that a killed agent left (Linux below 6.6)
+        #[arg(long)]
+        fix: bool,
         #[command(flatten)]
         options: Options,
         /// Print JSON
@@ -86,15 +119,49 @@ pub struct Socket {
     pub socket: PathBuf,
 }
 
+/// What is captured.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Filter {
+    /// Port that production serves HTTP on, or a range as in 8000-8099 (repeatable)
+    #[arg(long, value_name = "PORT")]
+    pub port: Vec<String>,
+    /// Network that one end of a connection must be in, as in 10.0.0.0/8 (repeatable)
+    #[arg(long, value_name = "NETWORK")]
+    pub allow_net: Vec<String>,
+    /// Network that no end of a connection may be in (repeatable)
+    #[arg(long, value_name = "NETWORK")]
+    pub deny_net: Vec<String>,
+    /// Share of the connections to take, as in 5%: whole ones, and the same on every host
+    #[arg(long, value_name = "SHARE")]
+    pub sample: Option<String>,
+    /// Number that chooses which connections the share is (0)
+    #[arg(long, value_name = "N")]
+    pub sample_seed: Option<u64>,
+}
+
 /// Every option can stand in the configuration file too, under the same name; the flag wins.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Options {
-    /// Interface to capture on (repeatable)
+    /// Interface to capture on, or a glob as in 'veth*' (repeatable)
     #[arg(long, value_name = "NAME")]
     pub interface: Vec<String>,
-    /// Port that production serves HTTP on (repeatable)
-    #[arg(long, value_name = "PORT")]
-    pub port: Vec<u16>,
+    #[command(flatten)]
+    pub filter: Filter,
+    /// How to attach
+    #[arg(long, value_enum)]
+    pub hook: Option<Hook>,
+    /// Process in whose network namespace to capture, as in a container's (repeatable)
+    #[arg(long, value_name = "PID")]
+    pub pid: Vec<u32>,
+    /// Network namespace to capture in, by name or path (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub netns: Vec<PathBuf>,
+    /// Size of each ring between kernel and agent, a power of two as in 64M (64M)
+    #[arg(long, value_name = "BYTES")]
+    pub ring_size: Option<String>,
+    /// Rings, each with a thread that reads it: 1, 2 or 4 (by the number of CPUs)
+    #[arg(long, value_name = "N")]
+    pub rings: Option<usize>,
     /// Where to replay to; without it the agent only observes
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,
@@ -150,9 +217,9 @@ pub struct Inspect {
     /// How to print the exchanges; json prints one object a line
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
-    /// Port that is a server's (repeatable; any port unless given)
+    /// Port that is a server's, or a range (repeatable; any port unless given)
     #[arg(long, value_name = "PORT")]
-    pub port: Vec<u16>,
+    pub port: Vec<String>,
     /// Rule for the request id (repeatable)
     #[arg(long, value_name = "RULE")]
     pub rule: Vec<String>,

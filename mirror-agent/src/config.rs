@@ -11,6 +11,11 @@ use mirror_snapshot::IdRules;
 use serde::Deserialize;
 
 use crate::{
+    capture::{
+        attach::Hook,
+        filter::{FilterChange, FilterSettings},
+        namespace::Namespace,
+    },
     cli::{OnMissing, Options},
     compare::CompareOptions,
     policy::{Policy, Route},
@@ -24,7 +29,16 @@ pub const DEFAULT_SOCKET: &str = "/run/mirror-agent.sock";
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct File {
     interface: Vec<String>,
-    port: Vec<u16>,
+    port: Vec<PortText>,
+    allow_net: Vec<String>,
+    deny_net: Vec<String>,
+    sample: Option<String>,
+    sample_seed: Option<u64>,
+    hook: Option<Hook>,
+    pid: Vec<u32>,
+    netns: Vec<PathBuf>,
+    ring_size: Option<String>,
+    rings: Option<usize>,
     target: Option<String>,
     redis: Option<String>,
     report: Option<PathBuf>,
@@ -46,13 +60,37 @@ struct File {
     queue: Option<usize>,
     queue_bytes: Option<usize>,
     max_body: Option<usize>,
-    ring_bytes: Option<u32>,
+}
+
+/// A port is a number to most, and a range cannot be one.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum PortText {
+    Number(u16),
+    Text(String),
+}
+
+impl From<PortText> for String {
+    fn from(port: PortText) -> Self {
+        match port {
+            PortText::Number(number) => number.to_string(),
+            PortText::Text(text) => text,
+        }
+    }
 }
 
 #[derive(Debug)]
 pub struct Config {
+    /// As typed, for reading the file again.
+    pub flags: Options,
     pub interfaces: Vec<String>,
-    pub ports: Vec<u16>,
+    pub filter: FilterSettings,
+    pub hook: Hook,
+    /// Where to capture, at least one.
+    pub namespaces: Vec<Namespace>,
+    /// Size of each ring.
+    pub ring_bytes: u32,
+    pub rings: usize,
     pub target: Option<Target>,
     pub concurrency: usize,
     pub replay_timeout: Duration,
@@ -70,24 +108,33 @@ pub struct Config {
     pub queue_bytes: usize,
     /// Bytes of one body that are kept.
     pub max_body: usize,
-    pub ring_bytes: u32,
     pub drain_timeout: Duration,
 }
 
 impl Config {
     /// Reads the file, lets the flags win, and checks all that can be checked without I/O.
     pub fn new(flags: Options) -> anyhow::Result<Self> {
+        let typed = flags.clone();
         let file = flags
             .config
             .as_deref()
             .map(read)
             .transpose()?
             .unwrap_or_default();
-        let ports = either(flags.port, file.port);
+        let ports: Vec<String> = file.port.into_iter().map(String::from).collect();
+        let filter = FilterChange {
+            port: either(flags.filter.port, ports),
+            allow_net: either(flags.filter.allow_net, file.allow_net),
+            deny_net: either(flags.filter.deny_net, file.deny_net),
+            sample: flags.filter.sample.or(file.sample),
+            sample_seed: flags.filter.sample_seed.or(file.sample_seed),
+        };
+        let rings = flags.rings.or(file.rings).unwrap_or_else(default_rings);
         ensure!(
-            !ports.contains(&0),
-            "port 0 is no port: name the one that production serves HTTP on, as in --port 8080"
+            [1, 2, 4].contains(&rings),
+            "--rings must be 1, 2 or 4: one ring is enough for some 100,000 requests a second"
         );
+        let ring_size = flags.ring_size.or(file.ring_size);
         let millis = |value: Option<u64>, default| value.map_or(default, Duration::from_millis);
         let target = flags.target.or(file.target);
         let concurrency = flags.concurrency.or(file.concurrency).unwrap_or(64);
@@ -106,8 +153,13 @@ impl Config {
         }
         compare.ignore = either(flags.ignore, file.ignore);
         Ok(Self {
+            flags: typed,
             interfaces: either(flags.interface, file.interface),
-            ports,
+            filter: filter.apply_to(FilterSettings::default())?,
+            hook: flags.hook.or(file.hook).unwrap_or_default(),
+            namespaces: namespaces(either(flags.pid, file.pid), either(flags.netns, file.netns)),
+            ring_bytes: ring_size.map_or(Ok(64 << 20), |text| ring_bytes(&text))?,
+            rings,
             target: target
                 .as_deref()
                 .map(Target::parse)
@@ -134,7 +186,6 @@ impl Config {
             queue,
             queue_bytes: file.queue_bytes.unwrap_or(256 << 20),
             max_body: file.max_body.unwrap_or(1 << 20),
-            ring_bytes: file.ring_bytes.unwrap_or(64 << 20),
             drain_timeout: millis(file.drain_timeout_ms, Duration::from_secs(10)),
         })
     }
@@ -142,11 +193,15 @@ impl Config {
     /// What a capture needs and `doctor` does not.
     pub fn require_capture(&self) -> anyhow::Result<()> {
         ensure!(
-            !self.interfaces.is_empty(),
-            "no interface to capture on: add --interface NAME (`ip link` lists them)"
+            !self.interfaces.is_empty() || self.hook == Hook::Cgroup,
+            "no interface to capture on: add --interface NAME (`ip link` lists them), or --hook cgroup for all sockets of this host"
         );
         ensure!(
-            !self.ports.is_empty(),
+            self.interfaces.is_empty() || self.hook != Hook::Cgroup,
+            "--hook cgroup sees all sockets of this host and knows no interfaces: leave out --interface"
+        );
+        ensure!(
+            !self.filter.ports.is_empty(),
             "no port to capture: add --port N, the one that production serves HTTP on"
         );
         Ok(())
@@ -156,7 +211,7 @@ impl Config {
     pub fn refuse_own_target(&self, target: &[SocketAddr], own: &[IpAddr]) -> anyhow::Result<()> {
         for address in target {
             let here = address.ip().is_loopback() || own.contains(&address.ip());
-            if here && self.ports.contains(&address.port()) {
+            if here && self.filter.ports.contains(address.port()) {
                 bail!(
                     "the target {address} is the captured service itself: replaying to it would double production's load. Give --target the mirror's address"
                 );
@@ -170,6 +225,60 @@ fn read(path: &Path) -> anyhow::Result<File> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("reading the configuration file {}", path.display()))?;
     toml::from_str(&text).with_context(|| format!("in the configuration file {}", path.display()))
+}
+
+fn namespaces(pids: Vec<u32>, names: Vec<PathBuf>) -> Vec<Namespace> {
+    let pids = pids.into_iter().map(Namespace::Process);
+    let names = names.into_iter().map(Namespace::Named);
+    let named: Vec<_> = pids.chain(names).collect();
+    if named.is_empty() {
+        vec![Namespace::Own]
+    } else {
+        named
+    }
+}
+
+/// A reader keeps up with what several CPUs serve.
+fn default_rings() -> usize {
+    match std::thread::available_parallelism().map_or(1, usize::from) {
+        0..4 => 1,
+        4..16 => 2,
+        _ => 4,
+    }
+}
+
+/// Bytes as in `67108864`, `64M` or `64MiB`: a power of two, as the kernel wants it.
+fn ring_bytes(text: &str) -> anyhow::Result<u32> {
+    const SMALLEST: u32 = 256 << 10;
+    const LARGEST: u32 = 1 << 30;
+    let upper = text.trim().to_ascii_uppercase();
+    let number = upper.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match upper[number.len()..]
+        .trim_end_matches("IB")
+        .trim_end_matches('B')
+    {
+        "" => Some(1),
+        "K" => Some(1 << 10),
+        "M" => Some(1 << 20),
+        "G" => Some(1 << 30),
+        _ => None,
+    };
+    let bytes = unit.zip(number.trim().parse::<u32>().ok());
+    let bytes = bytes.and_then(|(unit, number)| number.checked_mul(unit));
+    let bytes = bytes.with_context(|| {
+        format!("`{text}` is no size of a ring: write a power of two as in 64M, at most 1G")
+    })?;
+    ensure!(
+        (SMALLEST..=LARGEST).contains(&bytes),
+        "a ring of {text} cannot be: it takes 256K to 1G"
+    );
+    ensure!(
+        bytes.is_power_of_two(),
+        "a ring's size is a power of two: take {} or {}",
+        (bytes.next_power_of_two()) / 2,
+        bytes.next_power_of_two()
+    );
+    Ok(bytes)
 }
 
 fn either<T>(flags: Vec<T>, file: Vec<T>) -> Vec<T> {
@@ -195,11 +304,15 @@ pub fn routes(texts: &[String]) -> anyhow::Result<Vec<Route>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Filter;
 
     fn flags() -> Options {
         Options {
             interface: vec!["eth0".into()],
-            port: vec![8080],
+            filter: Filter {
+                port: vec!["8080".into()],
+                ..Filter::default()
+            },
             target: Some("http://127.0.0.1:8080".into()),
             ..Options::default()
         }
@@ -214,7 +327,10 @@ mod tests {
         let cases = [
             (
                 Options {
-                    port: vec![0],
+                    filter: Filter {
+                        port: vec!["0".into()],
+                        ..Filter::default()
+                    },
                     ..flags()
                 },
                 "--port 8080",
@@ -240,6 +356,13 @@ mod tests {
                 },
                 "http://",
             ),
+            (
+                Options {
+                    ring_size: Some("48M".into()),
+                    ..flags()
+                },
+                "33554432 or 67108864",
+            ),
         ];
         for (options, expect) in cases {
             let message = refused(options);
@@ -260,9 +383,11 @@ mod tests {
 
     #[test]
     fn the_file_is_read_strictly_and_the_flags_win() {
-        let parsed: File = toml::from_str("port = [1]\nskew-seconds = 2").unwrap();
+        let parsed: File = toml::from_str("port = [1, \"2-3\"]\nskew-seconds = 2").unwrap();
         assert_eq!(parsed.skew_seconds, Some(2));
         assert!(toml::from_str::<File>("prot = [1]").is_err());
-        assert_eq!(either(vec![8080], parsed.port), [8080]);
+        let ports: Vec<String> = parsed.port.into_iter().map(String::from).collect();
+        assert_eq!(ports, ["1", "2-3"]);
+        assert_eq!(either(vec!["8080".into()], ports), ["8080"]);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use serde::Serialize;
 
-use crate::capture::Packet;
+use crate::capture::{Packet, filter::PortSet};
 use crate::exchange::{Exchange, Timestamp};
 use crate::http::HttpLimits;
 use crate::packet::{self, Flags, PacketError, Segment, Side};
@@ -18,7 +18,7 @@ use crate::tcp::{CloseReason, Connection, Events, FlowTable, Slot, TcpLimits};
 #[derive(Clone, Debug)]
 pub struct DissectLimits {
     /// Server ports to look at; empty for any.
-    pub ports: Vec<u16>,
+    pub ports: PortSet,
     /// Body bytes kept per message; the rest is dropped and the message faulted.
     pub max_body: usize,
     /// Bytes of start line and headers.
@@ -38,7 +38,7 @@ pub struct DissectLimits {
 impl Default for DissectLimits {
     fn default() -> Self {
         Self {
-            ports: Vec::new(),
+            ports: PortSet::default(),
             max_body: 1 << 20,
             max_head: 64 << 10,
             max_flows: 65_536,
@@ -178,6 +178,11 @@ impl Dissector {
         self.ready.pop_front()
     }
 
+    /// Server ports from now on; connections that are followed go on.
+    pub fn set_ports(&mut self, ports: PortSet) {
+        self.limits.ports = ports;
+    }
+
     pub fn stats(&self) -> &DissectStats {
         &self.stats
     }
@@ -188,7 +193,7 @@ impl Dissector {
             return self.flow(segment, None);
         }
         let ports = &self.limits.ports;
-        let is_server = |side| ports.contains(&segment.flow.addr(side).port());
+        let is_server = |side| ports.contains(segment.flow.addr(side).port());
         match (is_server(Side::Low), is_server(Side::High)) {
             (true, true) => self.flow(segment, None),
             (true, false) => self.flow(segment, Some(Side::High)),

@@ -1,89 +1,22 @@
-//! The ABI between the kernel program and the agent: what a ring record looks like, and what is counted.
-//!
-//! A record is a [`RecordHeader`], then `head` bytes of packet headers in an area of [`HEAD_AREA`]
-//! bytes (only where `head` is not 0), then `len` bytes of the frame. A frame larger than
-//! [`LARGEST_CLASS`] is split: its first record has `head == 0` and starts at the frame's first byte;
-//! each further one repeats the headers and goes on at payload offset `skip`.
+//! The ABI between the kernel program and the agent: what a ring record looks like, what the
+//! program is told, and what it counts.
 
 #![no_std]
 
-/// Sizes of ring records for frames of up to that many bytes. The kernel wants a constant size at each
-/// reservation and a power of two lets the verifier follow the bound.
-pub const CLASSES: [u32; 4] = [256, 2048, 16_384, LARGEST_CLASS];
-pub const LARGEST_CLASS: u32 = 65_536;
+mod config;
+mod counter;
+mod flow;
+mod record;
 
-/// Space for the repeated headers: Ethernet with two tags (22), IPv4 (60) and TCP (60) at their longest fit.
-pub const HEAD_AREA: usize = 256;
+pub use config::{
+    Config, Endpoint, FILTER_ALLOW, FILTER_DENY, FILTER_EXCLUDE, FILTER_SAMPLE, Verdict,
+};
+pub use counter::{COUNTERS, Counter, Counts, SLOTS};
+pub use flow::{flow_hash, mapped};
+pub use record::{
+    CLASSES, HEAD_AREA, HEADER_LEN, LARGEST_CLASS, LINK_ETHERNET, LINK_IP, MOST_RECORDS,
+    RecordHeader,
+};
 
-/// Records that one frame may be split into; BIG TCP beyond is counted as truncated.
-pub const MOST_RECORDS: u32 = 4;
-
-/// Filled bytes of the ring from which on a record wakes the reader; below it the reader's timer does.
-pub const WAKE_AT: u64 = 512 * 1024;
-
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RecordHeader {
-    /// Nanoseconds of CLOCK_MONOTONIC.
-    pub at: u64,
-    pub ifindex: u32,
-    /// Bytes of the whole frame on the wire.
-    pub wire_len: u32,
-    /// Bytes of TCP payload between the headers and this record's bytes.
-    pub skip: u32,
-    /// Bytes of the frame in this record, without `head`.
-    pub len: u32,
-    /// Bytes used of the header area; 0 when the record has none.
-    pub head: u32,
-    /// 0 ingress, 1 egress.
-    pub direction: u32,
-}
-
-pub const HEADER_LEN: usize = size_of::<RecordHeader>();
-const _: () = assert!(HEADER_LEN == 32);
-
-impl RecordHeader {
-    /// Reads a header from the start of a record; None when the record is too short for one.
-    pub fn read(record: &[u8]) -> Option<Self> {
-        let word = |at: usize| Some(u32::from_ne_bytes(record.get(at..at + 4)?.try_into().ok()?));
-        Some(Self {
-            at: u64::from_ne_bytes(record.get(..8)?.try_into().ok()?),
-            ifindex: word(8)?,
-            wire_len: word(12)?,
-            skip: word(16)?,
-            len: word(20)?,
-            head: word(24)?,
-            direction: word(28)?,
-        })
-    }
-}
-
-/// What the kernel program counts, per CPU; the position is the index in its map.
-#[repr(u32)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counter {
-    Seen,
-    NotTcp,
-    Fragment,
-    NotParsable,
-    OtherPort,
-    NoPayload,
-    Copied,
-    RingFull,
-    LoadError,
-    Truncated,
-}
-
-/// Every counter with the name that reports show.
-pub const COUNTERS: [(Counter, &str); 10] = [
-    (Counter::Seen, "packets_seen"),
-    (Counter::NotTcp, "not_tcp"),
-    (Counter::Fragment, "fragment"),
-    (Counter::NotParsable, "not_parsable"),
-    (Counter::OtherPort, "other_port"),
-    (Counter::NoPayload, "no_payload"),
-    (Counter::Copied, "copied"),
-    (Counter::RingFull, "ring_full"),
-    (Counter::LoadError, "load_error"),
-    (Counter::Truncated, "truncated"),
-];
+/// Most rings; an agent uses 1, 2 or all 4.
+pub const RINGS: usize = 4;

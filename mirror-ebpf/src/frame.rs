@@ -1,21 +1,35 @@
-//! Where in a packet its TCP payload is: Ethernet, up to two VLAN tags, IPv4 or IPv6, TCP.
+//! Where in a packet its TCP payload is: Ethernet with up to two VLAN tags, or none of it; IPv4 with
+//! options or IPv6 with extension headers; TCP.
+//!
+//! Headers are read in blocks through the helper, which finds them in non-linear packets too.
 
-use aya_ebpf::programs::TcContext;
-use mirror_common::Counter;
+use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_skb_load_bytes};
+use mirror_common::{Counter, LINK_ETHERNET, mapped};
 
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 const VLAN: u16 = 0x8100;
 const QINQ: u16 = 0x88a8;
+
+const HOP_BY_HOP: u8 = 0;
 const TCP: u8 = 6;
+const ROUTING: u8 = 43;
+const FRAGMENT: u8 = 44;
+const AUTHENTICATION: u8 = 51;
+const DESTINATION: u8 = 60;
+/// Longest chain of extension headers that is followed.
+const MOST_EXTENSIONS: usize = 6;
 
 const FIN: u8 = 1;
 const SYN: u8 = 2;
 const RST: u8 = 4;
 
 pub struct Frame {
-    pub source: u16,
-    pub destination: u16,
+    /// IPv4 as mapped.
+    pub source: [u8; 16],
+    pub destination: [u8; 16],
+    pub source_port: u16,
+    pub destination_port: u16,
     pub flags: u8,
     /// Offset of the first payload byte.
     pub payload_at: u32,
@@ -23,33 +37,40 @@ pub struct Frame {
     pub end: u32,
 }
 
+/// What the IP header says.
+struct Network {
+    source: [u8; 16],
+    destination: [u8; 16],
+    tcp_at: u32,
+    end: u32,
+}
+
 impl Frame {
     #[inline(always)]
-    pub fn read(ctx: &TcContext) -> Result<Self, Counter> {
-        let mut ethertype = u16_at(ctx, 12)?;
-        let mut at = 14;
-        for _ in 0..2 {
-            if ethertype == VLAN || ethertype == QINQ {
-                ethertype = u16_at(ctx, at + 2)?;
-                at += 4;
+    pub fn read<const LINK: u16>(skb: *mut __sk_buff) -> Result<Self, Counter> {
+        let ip = if LINK == LINK_ETHERNET {
+            ethernet(skb)?
+        } else {
+            let [first] = load::<1>(skb, 0)?;
+            match first >> 4 {
+                4 => ipv4(skb, 0)?,
+                6 => ipv6(skb, 0)?,
+                _ => return Err(Counter::NotTcp),
             }
-        }
-        let (tcp, end) = match ethertype {
-            IPV4 => ipv4(ctx, at)?,
-            IPV6 => ipv6(ctx, at)?,
-            _ => return Err(Counter::NotTcp),
         };
-        let offset_flags = u16_at(ctx, tcp + 12)?;
-        let header = u32::from(offset_flags >> 12) * 4;
+        let tcp = load::<14>(skb, ip.tcp_at)?;
+        let header = u32::from(tcp[12] >> 4) * 4;
         if header < 20 {
             return Err(Counter::NotParsable);
         }
         Ok(Self {
-            source: u16_at(ctx, tcp)?,
-            destination: u16_at(ctx, tcp + 2)?,
-            flags: offset_flags as u8,
-            payload_at: tcp as u32 + header,
-            end,
+            source: ip.source,
+            destination: ip.destination,
+            source_port: u16::from_be_bytes([tcp[0], tcp[1]]),
+            destination_port: u16::from_be_bytes([tcp[2], tcp[3]]),
+            flags: tcp[13],
+            payload_at: ip.tcp_at + header,
+            end: ip.end,
         })
     }
 
@@ -59,57 +80,120 @@ impl Frame {
     }
 }
 
-/// The offset of the TCP header, and of the packet's end.
 #[inline(always)]
-fn ipv4(ctx: &TcContext, at: usize) -> Result<(usize, u32), Counter> {
-    if u8_at(ctx, at + 9)? != TCP {
-        return Err(Counter::NotTcp);
+fn ethernet(skb: *mut __sk_buff) -> Result<Network, Counter> {
+    let mut ethertype = ethertype_at(skb, 12)?;
+    let mut at = 14;
+    for _ in 0..2 {
+        if ethertype == VLAN || ethertype == QINQ {
+            ethertype = ethertype_at(skb, at + 2)?;
+            at += 4;
+        }
     }
-    // More fragments, or an offset: only a whole datagram has a TCP header to be trusted.
-    if u16_at(ctx, at + 6)? & 0x3fff != 0 {
-        return Err(Counter::Fragment);
+    match ethertype {
+        IPV4 => ipv4(skb, at),
+        IPV6 => ipv6(skb, at),
+        _ => Err(Counter::NotTcp),
     }
-    let header = usize::from(u8_at(ctx, at)? & 0x0f) * 4;
-    if header < 20 {
-        return Err(Counter::NotParsable);
-    }
-    let total = u32::from(u16_at(ctx, at + 2)?);
-    Ok((at + header, end(ctx, at, total)))
 }
 
 #[inline(always)]
-fn ipv6(ctx: &TcContext, at: usize) -> Result<(usize, u32), Counter> {
-    match u8_at(ctx, at + 6)? {
-        TCP => {}
-        // A fragment header; other extension headers are told apart by the agent's counters only.
-        44 => return Err(Counter::Fragment),
-        0 | 43 | 60 => return Err(Counter::NotParsable),
-        _ => return Err(Counter::NotTcp),
+fn ipv4(skb: *mut __sk_buff, at: u32) -> Result<Network, Counter> {
+    let ip = load::<20>(skb, at)?;
+    if ip[9] != TCP {
+        return Err(Counter::NotTcp);
     }
-    let payload = u32::from(u16_at(ctx, at + 4)?);
-    let total = if payload == 0 { 0 } else { payload + 40 };
-    Ok((at + 40, end(ctx, at, total)))
+    // More fragments, or an offset: only a whole datagram has a TCP header to be trusted.
+    if u16::from_be_bytes([ip[6], ip[7]]) & 0x3fff != 0 {
+        return Err(Counter::Fragment);
+    }
+    let header = u32::from(ip[0] & 0x0f) * 4;
+    if header < 20 {
+        return Err(Counter::NotParsable);
+    }
+    let total = u32::from(u16::from_be_bytes([ip[2], ip[3]]));
+    Ok(Network {
+        source: mapped([ip[12], ip[13], ip[14], ip[15]]),
+        destination: mapped([ip[16], ip[17], ip[18], ip[19]]),
+        tcp_at: at + header,
+        end: end(skb, at, total),
+    })
+}
+
+#[inline(always)]
+fn ipv6(skb: *mut __sk_buff, at: u32) -> Result<Network, Counter> {
+    let ip = load::<40>(skb, at)?;
+    let payload = u32::from(u16::from_be_bytes([ip[4], ip[5]]));
+    let (mut source, mut destination) = ([0; 16], [0; 16]);
+    source.copy_from_slice(&ip[8..24]);
+    destination.copy_from_slice(&ip[24..40]);
+    Ok(Network {
+        source,
+        destination,
+        tcp_at: behind_extensions(skb, ip[6], at + 40)?,
+        end: end(skb, at, if payload == 0 { 0 } else { payload + 40 }),
+    })
+}
+
+/// Follows the extension headers of RFC 8200 to the TCP header.
+#[inline(always)]
+fn behind_extensions(skb: *mut __sk_buff, first: u8, start: u32) -> Result<u32, Counter> {
+    let (mut next, mut at) = (first, start);
+    for _ in 0..MOST_EXTENSIONS {
+        let len = match next {
+            TCP => return Ok(at),
+            HOP_BY_HOP | ROUTING | DESTINATION => {
+                let [following, len] = load::<2>(skb, at)?;
+                next = following;
+                u32::from(len) * 8 + 8
+            }
+            AUTHENTICATION => {
+                let [following, len] = load::<2>(skb, at)?;
+                next = following;
+                u32::from(len) * 4 + 8
+            }
+            FRAGMENT => {
+                let [following, _, offset, more] = load::<4>(skb, at)?;
+                // An atomic fragment (RFC 6946) is a whole packet.
+                if offset != 0 || more & !6 != 0 {
+                    return Err(Counter::Fragment);
+                }
+                next = following;
+                8
+            }
+            _ => return Err(Counter::NotTcp),
+        };
+        at += len;
+    }
+    if next == TCP {
+        Ok(at)
+    } else {
+        Err(Counter::NotParsable)
+    }
 }
 
 /// A length of 0 is that of a packet too large for the field (BIG TCP).
 #[inline(always)]
-fn end(ctx: &TcContext, at: usize, total: u32) -> u32 {
-    let len = ctx.len();
-    if total == 0 {
-        len
-    } else {
-        len.min(at as u32 + total)
+fn end(skb: *mut __sk_buff, at: u32, total: u32) -> u32 {
+    // SAFETY: the context is valid for the program's run.
+    let len = unsafe { (*skb).len };
+    if total == 0 { len } else { len.min(at + total) }
+}
+
+/// A frame too short for an Ethernet header is none of ours.
+#[inline(always)]
+fn ethertype_at(skb: *mut __sk_buff, at: u32) -> Result<u16, Counter> {
+    Ok(u16::from_be_bytes(load::<2>(skb, at)?))
+}
+
+#[inline(always)]
+fn load<const N: usize>(skb: *mut __sk_buff, at: u32) -> Result<[u8; N], Counter> {
+    let mut bytes = core::mem::MaybeUninit::<[u8; N]>::uninit();
+    // SAFETY: the helper fills all N bytes or fails.
+    unsafe {
+        if bpf_skb_load_bytes(skb.cast(), at, bytes.as_mut_ptr().cast(), N as u32) != 0 {
+            return Err(Counter::NotParsable);
+        }
+        Ok(bytes.assume_init())
     }
-}
-
-#[inline(always)]
-fn u8_at(ctx: &TcContext, at: usize) -> Result<u8, Counter> {
-    ctx.load::<u8>(at).map_err(|_| Counter::NotParsable)
-}
-
-#[inline(always)]
-fn u16_at(ctx: &TcContext, at: usize) -> Result<u16, Counter> {
-    ctx.load::<u16>(at)
-        .map(u16::from_be)
-        .map_err(|_| Counter::NotParsable)
 }

@@ -7,6 +7,9 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use mirror_agent::capture::attach::Hook;
+use mirror_agent::capture::filter::{FilterChange, FilterSettings};
+use mirror_agent::capture::namespace::Namespace;
 use mirror_agent::capture::tc::{TcCapture, TcOptions};
 use mirror_agent::packet::{self, Segment};
 use mirror_tests::net::{Host, INTERFACE, Network};
@@ -67,22 +70,44 @@ fn capture(
     network: &Network,
     traffic: impl FnOnce() -> Result<()> + Send,
 ) -> Result<(Vec<Segment>, BTreeMap<&'static str, u64>)> {
+    let change = FilterChange {
+        port: vec![PORT.to_string()],
+        ..FilterChange::default()
+    };
+    capture_with(network, options(change)?, traffic)
+}
+
+fn options(change: FilterChange) -> Result<TcOptions> {
+    Ok(TcOptions {
+        interfaces: vec![INTERFACE.to_owned()],
+        namespaces: vec![Namespace::Own],
+        hook: Hook::Auto,
+        filter: change.apply_to(FilterSettings::default())?,
+        ring_bytes: 64 << 20,
+        rings: 2,
+    })
+}
+
+fn capture_with(
+    network: &Network,
+    options: TcOptions,
+    traffic: impl FnOnce() -> Result<()> + Send,
+) -> Result<(Vec<Segment>, BTreeMap<&'static str, u64>)> {
     network.on(Host::Production, || {
-        let mut capture = TcCapture::attach(&TcOptions {
-            interfaces: vec![INTERFACE.to_owned()],
-            ports: vec![PORT],
-            ring_bytes: 64 << 20,
-        })?;
+        let (mut capture, rings) = TcCapture::start(&options)?;
         traffic()?;
+        capture.detach();
         let mut segments = Vec::new();
         let mut unparsed = 0;
         let mut keep = |packet| match packet::parse(&packet) {
             Ok(segment) => segments.push(segment),
             Err(_) => unparsed += 1,
         };
-        while capture.read(Duration::from_millis(100), &mut keep)? > 0 {}
+        for mut ring in rings {
+            while ring.read(Duration::from_millis(100), &mut keep)? > 0 {}
+        }
         ensure!(unparsed == 0, "{unparsed} records are no TCP segments");
-        Ok((segments, capture.counters().read()))
+        Ok((segments, capture.counters.read()))
     })
 }
 

@@ -1,7 +1,20 @@
 //! Where packets come from: a kernel program on live interfaces (`tc`) or a capture file (`pcap`).
+//!
+//! `tc` joins the parts of live capture: `attach` (programs to one place), `watch` (to the interfaces of a
+//! namespace as they come and go), `filter` and `counters` (maps), `ring` (records to packets).
 
+pub mod attach;
+mod counters;
+pub mod filter;
+pub mod links;
+pub mod namespace;
 pub mod pcap;
+pub mod ring;
+pub mod stale;
 pub mod tc;
+mod watch;
+
+pub use counters::Counters;
 
 use bytes::Bytes;
 

@@ -1,30 +1,28 @@
-//! Live capture: loads the kernel program, attaches it to interfaces and reads its ring.
+//! Live capture: loads the kernel program, attaches it and opens its rings.
 //!
-//! TCX first in the chain where the kernel has it (6.6 and newer), clsact below. Nothing is pinned, so a
-//! TCX program goes when the agent goes.
+//! Nothing is pinned: what is attached by TCX or to a cgroup goes when the agent goes, in whatever way.
 
 use std::{
-    collections::BTreeMap,
-    io,
-    os::fd::AsRawFd,
+    collections::BTreeSet,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
 };
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow, bail, ensure};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Array, MapData, PerCpuArray, RingBuf},
-    programs::{
-        LinkOrder, SchedClassifier, TcAttachType,
-        tc::{self, NlOptions, TcAttachOptions},
-    },
+    maps::{PerCpuArray, RingBuf},
 };
-use bytes::{Bytes, BytesMut};
-use mirror_common::{COUNTERS, HEAD_AREA, HEADER_LEN, RecordHeader};
+use mirror_common::RINGS;
 
-use super::{Link, Packet};
-use crate::exchange::Timestamp;
+use super::{
+    attach::{Attached, Hook, Programs},
+    counters::Counters,
+    filter::{FilterSettings, Filters},
+    links::{self, LinkPatterns},
+    namespace::Namespace,
+    ring::RingReader,
+    watch::Watch,
+};
 
 #[cfg(not(feature = "ebpf-log"))]
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(
@@ -37,171 +35,176 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(
     "/../mirror-ebpf/mirror-log.bpf.o"
 ));
 
-/// The wall clock may be set while we run: the offset to the kernel's clock is taken anew this often.
-const CLOCK_CHECK: Duration = Duration::from_secs(1);
-/// Fresh memory for packets is taken in blocks of this size.
-const BLOCK: usize = 1 << 20;
+/// Filled bytes of a ring from which on its reader is woken; below, its timer is soon enough.
+const WAKE_AT: u32 = 512 << 10;
+
+const RECORDS: [&str; RINGS] = ["RECORDS_0", "RECORDS_1", "RECORDS_2", "RECORDS_3"];
 
 #[derive(Clone, Debug)]
 pub struct TcOptions {
+    /// Names and globs; none for the root cgroup.
     pub interfaces: Vec<String>,
-    pub ports: Vec<u16>,
-    /// Size of the ring in bytes, a power of two.
+    /// Where the interfaces are.
+    pub namespaces: Vec<Namespace>,
+    pub hook: Hook,
+    pub filter: FilterSettings,
+    /// Size of each ring in bytes, a power of two and at least a page.
     pub ring_bytes: u32,
+    /// 1, 2 or 4.
+    pub rings: usize,
 }
 
-/// The kernel's counters; may be read from any thread.
-#[derive(Clone)]
-pub struct Counters(Arc<Mutex<PerCpuArray<MapData, u64>>>);
-
-impl Counters {
-    /// Each counter summed over the CPUs.
-    pub fn read(&self) -> BTreeMap<&'static str, u64> {
-        let Ok(map) = self.0.lock() else {
-            return BTreeMap::new();
-        };
-        COUNTERS
-            .iter()
-            .filter_map(|(counter, name)| {
-                let values = map.get(&(*counter as u32), 0).ok()?;
-                Some((*name, values.iter().sum()))
-            })
-            .collect()
-    }
-}
-
+/// A running capture; dropping it detaches.
 pub struct TcCapture {
-    ring: RingBuf<MapData>,
-    counters: Counters,
-    hook: &'static str,
-    clock: Clock,
-    block: BytesMut,
-    #[cfg(feature = "ebpf-log")]
-    flush_log: Box<dyn FnMut() + Send>,
-    /// Holds the links: dropping it detaches.
-    _ebpf: Ebpf,
+    pub counters: Counters,
+    pub filters: Filters,
+    programs: Arc<Mutex<Programs>>,
+    namespaces: Vec<Namespace>,
+    watches: Vec<Watch>,
+    cgroup: Option<Attached>,
 }
 
 impl TcCapture {
-    /// Loads and attaches in the network namespace of the calling thread.
-    pub fn attach(options: &TcOptions) -> anyhow::Result<Self> {
-        for name in &options.interfaces {
-            check_interface(name)?;
-        }
-        let mut ebpf = load(options.ring_bytes)?;
-        let mut ports: Array<_, u8> = Array::try_from(
-            ebpf.map_mut("PORTS")
-                .context("the object has no map PORTS")?,
-        )?;
-        for port in &options.ports {
-            ports.set(u32::from(*port), 1, 0)?;
-        }
-        let mut hook = "tcx";
-        for (program, direction) in [
-            ("mirror_ingress", TcAttachType::Ingress),
-            ("mirror_egress", TcAttachType::Egress),
-        ] {
-            let classifier: &mut SchedClassifier = ebpf
-                .program_mut(program)
-                .with_context(|| format!("the object has no program {program}"))?
-                .try_into()?;
-            classifier.load().map_err(explain)?;
-            for name in &options.interfaces {
-                // Each packet on the loopback interface leaves and arrives there: once is enough.
-                if name == "lo" && direction == TcAttachType::Egress {
-                    continue;
-                }
-                hook = attach_one(classifier, name, direction)
-                    .with_context(|| format!("attaching to {name}"))?;
-            }
+    /// Loads and attaches; the readers are for a thread each.
+    pub fn start(options: &TcOptions) -> anyhow::Result<(Self, Vec<RingReader>)> {
+        let mut ebpf = load(options.ring_bytes, options.rings)?;
+        let rings = u32::try_from(options.rings).context("the number of rings")?;
+        let wake_at = WAKE_AT.min(options.ring_bytes / 4);
+        let filters = Filters::new(&mut ebpf, &options.filter, rings, wake_at)?;
+        let counts = ebpf.take_map("COUNTS").context("no map COUNTS")?;
+        let mut readers = Vec::new();
+        for name in RECORDS.iter().take(options.rings) {
+            let map = ebpf.take_map(name).context("no map of records")?;
+            readers.push(RingReader::new(RingBuf::try_from(map)?));
         }
         #[cfg(feature = "ebpf-log")]
-        let mut log = aya_log::EbpfLogger::init(&mut ebpf).context("the kernel program's log")?;
-        let ring = RingBuf::try_from(ebpf.take_map("RECORDS").context("no map RECORDS")?)?;
-        let counts = PerCpuArray::try_from(ebpf.take_map("COUNTS").context("no map COUNTS")?)?;
-        Ok(Self {
-            ring,
-            counters: Counters(Arc::new(Mutex::new(counts))),
-            hook,
-            clock: Clock::new(),
-            block: BytesMut::new(),
-            #[cfg(feature = "ebpf-log")]
-            flush_log: Box::new(move || log.flush()),
-            _ebpf: ebpf,
-        })
-    }
-
-    /// How the programs are attached: `tcx` or `clsact`.
-    pub fn hook(&self) -> &'static str {
-        self.hook
-    }
-
-    pub fn counters(&self) -> Counters {
-        self.counters.clone()
-    }
-
-    /// Waits for records, `timeout` at the most, and hands out all there are; returns how many.
-    pub fn read(
-        &mut self,
-        timeout: Duration,
-        mut each: impl FnMut(Packet),
-    ) -> anyhow::Result<usize> {
-        self.wait(timeout)?;
-        #[cfg(feature = "ebpf-log")]
-        (self.flush_log)();
-        self.clock.refresh();
-        let mut count = 0;
-        while let Some(record) = self.ring.next() {
-            if let Some(packet) = packet(&record, &self.clock, &mut self.block) {
-                each(packet);
-            }
-            count += 1;
-        }
-        Ok(count)
-    }
-
-    fn wait(&self, timeout: Duration) -> anyhow::Result<()> {
-        let mut poll = libc::pollfd {
-            fd: self.ring.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
+        super::ring::forward_log(&mut readers, &mut ebpf)?;
+        let mut capture = Self {
+            counters: Counters::new(PerCpuArray::try_from(counts)?),
+            filters,
+            programs: Arc::new(Mutex::new(Programs::new(ebpf, options.hook))),
+            namespaces: options.namespaces.clone(),
+            watches: Vec::new(),
+            cgroup: None,
         };
-        let millis = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: one valid pollfd, and its count.
-        let result = unsafe { libc::poll(&raw mut poll, 1, millis) };
-        if result < 0 {
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error).context("waiting for the kernel's ring");
+        capture.attach(options)?;
+        Ok((capture, readers))
+    }
+
+    fn attach(&mut self, options: &TcOptions) -> anyhow::Result<()> {
+        let cgroup = match options.hook {
+            Hook::Cgroup => true,
+            Hook::Auto => options.interfaces.is_empty(),
+            Hook::Tcx | Hook::Tc => false,
+        };
+        if cgroup {
+            let programs = self.programs.lock();
+            let mut programs = programs.map_err(|_| anyhow!("a thread panicked"))?;
+            self.cgroup = Some(programs.attach_cgroup()?);
+            return Ok(());
+        }
+        self.watch(&options.interfaces)
+    }
+
+    /// Goes over to other interfaces; when one of them is wrong, nothing changes.
+    pub fn watch(&mut self, interfaces: &[String]) -> anyhow::Result<()> {
+        if self.cgroup.is_some() {
+            ensure!(
+                interfaces.is_empty(),
+                "capture is at the root cgroup: to go over to interfaces, stop and start the agent"
+            );
+            return Ok(());
+        }
+        let patterns = LinkPatterns::parse(interfaces)?;
+        if !self.watches.is_empty() {
+            for watch in &self.watches {
+                watch.check(&patterns)?;
             }
+            for watch in &self.watches {
+                watch.go_over_to(patterns.clone());
+            }
+            return Ok(());
+        }
+        for namespace in &self.namespaces {
+            self.watches.push(Watch::start(
+                namespace.clone(),
+                patterns.clone(),
+                Arc::clone(&self.programs),
+                self.counters.clone(),
+            )?);
         }
         Ok(())
+    }
+
+    /// Takes the programs away; what they have copied stays in the rings.
+    pub fn detach(&mut self) {
+        self.watches.clear();
+        if let (Some(attached), Ok(mut programs)) = (self.cgroup.take(), self.programs.lock()) {
+            programs.detach(attached);
+        }
+    }
+
+    /// Where it is attached now, and how.
+    pub fn places(&self) -> Vec<(String, &'static str)> {
+        match &self.cgroup {
+            Some(attached) => vec![("root cgroup".into(), attached.how)],
+            None => self.watches.iter().flat_map(Watch::places).collect(),
+        }
+    }
+
+    /// How it is attached: `tcx`, `clsact` or `cgroup`, or several of them.
+    pub fn hook(&self) -> String {
+        let hooks: BTreeSet<_> = self.places().into_iter().map(|(_, how)| how).collect();
+        hooks.into_iter().collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Drop for TcCapture {
+    fn drop(&mut self) {
+        self.detach();
     }
 }
 
 /// Tells whether this kernel takes the programs; for `doctor`.
 pub fn probe() -> anyhow::Result<String> {
     check_rights()?;
-    let mut ebpf = load(1 << 20)?;
-    for name in ["mirror_ingress", "mirror_egress"] {
-        let program: &mut SchedClassifier = ebpf
-            .program_mut(name)
-            .context("program missing")?
-            .try_into()?;
-        program.load().map_err(explain)?;
-    }
+    Programs::new(load(4096, 1)?, Hook::Auto).load_all()?;
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     Ok(format!("Linux {} loads the programs", release.trim()))
 }
 
-fn load(ring_bytes: u32) -> anyhow::Result<Ebpf> {
-    EbpfLoader::new()
-        .map_max_entries("RECORDS", ring_bytes)
-        .load(OBJECT)
-        .map_err(explain)
+/// Tries on the loopback interface which way of attaching this kernel takes; for `doctor`.
+pub fn try_hooks(wanted: Hook) -> anyhow::Result<String> {
+    check_rights()?;
+    let mut programs = Programs::new(load(4096, 1)?, wanted);
+    let attached = if wanted == Hook::Cgroup {
+        programs.attach_cgroup()?
+    } else {
+        let all = links::list()?;
+        let loopback = all.values().find(|link| link.loopback);
+        programs.attach(loopback.context("there is no loopback interface to try on")?)?
+    };
+    let why = match (wanted, attached.how) {
+        (Hook::Auto, "tcx") => "first in the chain, and gone with the agent",
+        (Hook::Auto, _) => {
+            "this kernel has no TCX (Linux 6.6); what a killed agent leaves, the next start removes"
+        }
+        _ => "as asked for",
+    };
+    let text = format!("{}: {why}", attached.how);
+    programs.detach(attached);
+    Ok(text)
 }
 
-fn explain(error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+fn load(ring_bytes: u32, rings: usize) -> anyhow::Result<Ebpf> {
+    let mut loader = EbpfLoader::new();
+    for name in RECORDS.iter().take(rings) {
+        loader.map_max_entries(name, ring_bytes);
+    }
+    loader.load(OBJECT).map_err(load_error)
+}
+
+pub(super) fn load_error(error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
     anyhow!(error).context("loading the kernel program")
 }
 
@@ -223,105 +226,4 @@ pub fn check_rights() -> anyhow::Result<()> {
     bail!(
         "not root: capture needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON. Run it with sudo"
     )
-}
-
-fn check_interface(name: &str) -> anyhow::Result<()> {
-    let existing = pnet_datalink::interfaces();
-    if existing.iter().any(|i| i.name == name) {
-        return Ok(());
-    }
-    let names: Vec<_> = existing.iter().map(|i| i.name.as_str()).collect();
-    bail!(
-        "there is no interface {name}: give --interface one of {}",
-        names.join(", ")
-    )
-}
-
-fn attach_one(
-    program: &mut SchedClassifier,
-    interface: &str,
-    direction: TcAttachType,
-) -> anyhow::Result<&'static str> {
-    let first = TcAttachOptions::TcxOrder(LinkOrder::first());
-    let Err(tcx) = program.attach_with_options(interface, direction, first) else {
-        return Ok("tcx");
-    };
-    match tc::qdisc_add_clsact(interface) {
-        Ok(()) => {}
-        Err(error) if error.to_string().contains("exists") => {}
-        Err(error) => tracing::debug!(%error, interface, "adding the clsact qdisc"),
-    }
-    let netlink = TcAttachOptions::Netlink(NlOptions::default());
-    program
-        .attach_with_options(interface, direction, netlink)
-        .map_err(|clsact| anyhow!("neither TCX ({tcx}) nor clsact ({clsact}) took the program"))?;
-    Ok("clsact")
-}
-
-/// A record's frame as a packet; None when the record makes no sense.
-fn packet(record: &[u8], clock: &Clock, block: &mut BytesMut) -> Option<Packet> {
-    let header = RecordHeader::read(record)?;
-    let body = record.get(HEADER_LEN..)?;
-    let head = body.get(..header.head as usize)?;
-    let rest = if header.head == 0 {
-        body
-    } else {
-        body.get(HEAD_AREA..)?
-    };
-    let rest = rest.get(..header.len as usize)?;
-    Some(Packet {
-        at: clock.epoch(header.at),
-        origin: header.ifindex,
-        link: Link::Ethernet,
-        wire_len: header.wire_len,
-        skip: header.skip,
-        bytes: copied(head, rest, block),
-    })
-}
-
-/// Copies into a shared block: one allocation a megabyte, not one a packet.
-fn copied(head: &[u8], rest: &[u8], block: &mut BytesMut) -> Bytes {
-    let len = head.len() + rest.len();
-    if block.capacity() < len {
-        *block = BytesMut::with_capacity(BLOCK.max(len));
-    }
-    block.extend_from_slice(head);
-    block.extend_from_slice(rest);
-    block.split().freeze()
-}
-
-/// Turns the kernel's monotonic time into time since the epoch.
-struct Clock {
-    offset: u64,
-    checked: Instant,
-}
-
-impl Clock {
-    fn new() -> Self {
-        Self {
-            offset: read_clock(libc::CLOCK_REALTIME)
-                .wrapping_sub(read_clock(libc::CLOCK_MONOTONIC)),
-            checked: Instant::now(),
-        }
-    }
-
-    fn refresh(&mut self) {
-        if self.checked.elapsed() >= CLOCK_CHECK {
-            *self = Self::new();
-        }
-    }
-
-    fn epoch(&self, monotonic: u64) -> Timestamp {
-        Timestamp(monotonic.wrapping_add(self.offset))
-    }
-}
-
-fn read_clock(clock: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: the pointer is to a timespec of this frame.
-    unsafe { libc::clock_gettime(clock, &raw mut time) };
-    (time.tv_sec as u64) * 1_000_000_000 + time.tv_nsec as u64
 }

@@ -2,7 +2,14 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use mirror_agent::{capture::tc, config::Config, pipeline};
+use mirror_agent::{
+    capture::{
+        links::{self, LinkPatterns},
+        stale, tc,
+    },
+    config::Config,
+    pipeline,
+};
 use mirror_snapshot::RedisStore;
 use serde::Serialize;
 use tokio::{runtime::Builder, time::timeout};
@@ -35,17 +42,29 @@ impl Finding {
     }
 }
 
-pub(crate) fn doctor(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn doctor(config: &Config, fix: bool, json: bool) -> anyhow::Result<ExitCode> {
     let mut findings = vec![Finding::new(
         "kernel",
         tc::probe(),
         "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, on Linux 5.10 or newer",
     )];
-    for name in &config.interfaces {
+    for namespace in &config.namespaces {
         findings.push(Finding::new(
-            "interface",
-            interface(name),
-            "name one that `ip link` lists; inside a container it is the container's own unless it runs with the host's network",
+            "hook",
+            namespace.run(|| tc::try_hooks(config.hook)),
+            "use --hook auto, which takes what the kernel has",
+        ));
+        for name in &config.interfaces {
+            findings.push(Finding::new(
+                "interface",
+                namespace.run(|| interface(name)),
+                "name one that `ip link` lists; inside a container it is the container's own unless it runs with the host's network",
+            ));
+        }
+        findings.push(Finding::new(
+            "leftovers",
+            namespace.run(|| leftovers(fix)),
+            "run `mirror-agent doctor --fix`, which removes them and nothing else",
         ));
     }
     let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -88,17 +107,36 @@ pub(crate) fn doctor(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn interface(name: &str) -> anyhow::Result<String> {
-    let all = pnet_datalink::interfaces();
-    let Some(found) = all.iter().find(|i| i.name == name) else {
-        let names: Vec<_> = all.iter().map(|i| i.name.as_str()).collect();
-        anyhow::bail!(
-            "{name} does not exist; this network namespace has {}",
-            names.join(", ")
-        );
-    };
-    anyhow::ensure!(found.is_up(), "{name} is down");
-    Ok(format!("{name} is up"))
+fn interface(pattern: &str) -> anyhow::Result<String> {
+    let patterns = LinkPatterns::parse(&[pattern.to_owned()])?;
+    let all = links::list()?;
+    patterns.check(&all)?;
+    let matched: Vec<_> = all.values().filter(|link| patterns.matches(link)).collect();
+    let down: Vec<_> = matched.iter().filter(|link| !link.up).collect();
+    anyhow::ensure!(down.len() < matched.len(), "{pattern} is down");
+    let names: Vec<_> = matched.iter().map(|link| link.name.as_str()).collect();
+    Ok(match names.as_slice() {
+        [name] if *name == pattern => format!("{name} is up"),
+        names => format!("{pattern} is {}", names.join(", ")),
+    })
+}
+
+/// clsact filters of an agent that was killed.
+fn leftovers(fix: bool) -> anyhow::Result<String> {
+    if fix {
+        let removed = stale::remove_all()?;
+        return Ok(match removed.as_slice() {
+            [] => "nothing was left by a killed agent".into(),
+            some => format!("removed: {}", some.join(", ")),
+        });
+    }
+    let found = stale::find_all()?;
+    anyhow::ensure!(
+        found.is_empty(),
+        "left by a killed agent: {}",
+        found.join(", ")
+    );
+    Ok("nothing is left of a killed agent".into())
 }
 
 async fn redis(url: &str) -> anyhow::Result<String> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mirror_agent::{
-    capture::pcap::PcapFile,
+    capture::{filter::PortSet, pcap::PcapFile},
     cli::{Format, Inspect},
     config,
     dissect::{DissectLimits, Dissector},
@@ -27,7 +27,7 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
     };
     let file = PcapFile::open(&options.file)?;
     let mut dissector = Dissector::new(DissectLimits {
-        ports: options.port.clone(),
+        ports: PortSet::parse(&options.port)?,
         ..DissectLimits::default()
     });
     let mut lines = Lines {

@@ -11,7 +11,17 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use mirror_agent::{config::Config, control, pipeline, report::ReportData};
+use mirror_agent::{
+    capture::{
+        filter::{FilterChange, FilterSettings},
+        stale,
+    },
+    cli::Filter,
+    config::Config,
+    control, pipeline,
+    report::ReportData,
+};
+use serde_json::Value;
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
@@ -121,11 +131,11 @@ pub(crate) fn status(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&status)?);
         return Ok(ExitCode::SUCCESS);
     }
-    println!(
-        "pid {}, hook {}",
-        status["pid"],
-        status["hook"].as_str().unwrap_or("?")
-    );
+    println!("pid {}", status["pid"]);
+    for place in status["attached"].as_array().into_iter().flatten() {
+        let text = |name: &str| place[name].as_str().unwrap_or("?");
+        println!("attached to {} ({})", text("interface"), text("hook"));
+    }
     println!("{:>12}  seen", status["ledger"]["seen"].to_string());
     for part in [
         &status["ledger"]["outcomes"],
@@ -142,8 +152,56 @@ pub(crate) fn status(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Shows the filter, after the change if there is one.
+pub(crate) fn filter(socket: &Path, filter: Filter, json: bool) -> anyhow::Result<ExitCode> {
+    let change = FilterChange {
+        port: filter.port,
+        allow_net: filter.allow_net,
+        deny_net: filter.deny_net,
+        sample: filter.sample,
+        sample_seed: filter.sample_seed,
+    };
+    let order = format!("filter {}", serde_json::to_string(&change)?);
+    let answer = single()?.block_on(control::ask(socket, &order))?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&answer["filter"])?);
+    } else {
+        print_filter(&answer["filter"])?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn reload(socket: &Path) -> anyhow::Result<ExitCode> {
+    let answer = single()?.block_on(control::ask(socket, "reload"))?;
+    println!("interfaces  {}", answer["interfaces"]);
+    print_filter(&answer["filter"])?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_filter(filter: &Value) -> anyhow::Result<()> {
+    let filter: FilterSettings = serde_json::from_value(filter.clone())?;
+    let list = |networks: &[ipnet::IpNet], none: &str| match networks {
+        [] => none.to_owned(),
+        some => some
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
+    };
+    println!("ports       {}", filter.ports);
+    println!("allowed     {}", list(&filter.allow, "all networks"));
+    println!("denied      {}", list(&filter.deny, "none"));
+    println!("sample      {} (seed {})", filter.sample, filter.seed);
+    Ok(())
+}
+
 pub(crate) fn stop(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
-    let report = single()?.block_on(control::ask(socket, "stop"))?;
+    let answer = single()?.block_on(control::ask(socket, "stop"));
+    // An agent that was killed cannot take its clsact filters away; without rights there are none to see.
+    for removed in stale::remove_all().unwrap_or_default() {
+        eprintln!("removed what a killed agent left: {removed}");
+    }
+    let report = answer?;
     let report: ReportData =
         serde_json::from_value(report).context("the agent ended without a report: see its log")?;
     print_report(&report, json)?;

@@ -15,8 +15,14 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Start(options) => live::start(Config::new(options)?),
         Command::Status { json, socket } => live::status(&socket.socket, json),
         Command::Stop { json, socket } => live::stop(&socket.socket, json),
+        Command::Filter {
+            filter,
+            json,
+            socket,
+        } => live::filter(&socket.socket, filter, json),
+        Command::Reload { socket } => live::reload(&socket.socket),
         Command::Inspect(options) => inspect::inspect(&options),
-        Command::Doctor { options, json } => doctor::doctor(&Config::new(options)?, json),
+        Command::Doctor { options, fix, json } => doctor::doctor(&Config::new(options)?, fix, json),
         Command::Report { directory, json } => {
             let data = report::read(&directory)?;
             print_report(&data, json)?;

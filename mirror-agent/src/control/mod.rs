@@ -10,16 +10,30 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
     sync::watch,
 };
 
+use crate::capture::filter::FilterChange;
+
+/// What is answered at once.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    Status,
+    /// Shows the filter, after a change if there is one.
+    Filter(FilterChange),
+    Reload,
+}
+
+/// Longest order: a filter may name many networks.
+const LONGEST: u64 = 4 << 20;
+
 /// What the socket shows, and what it may do to the run.
 pub struct Handles {
-    pub status: Box<dyn Fn() -> Value + Send + Sync>,
+    pub order: Box<dyn Fn(Order) -> anyhow::Result<Value> + Send + Sync>,
     pub stop: watch::Sender<bool>,
     /// The final report, once there is one.
     pub ended: watch::Receiver<Option<Value>>,
@@ -94,19 +108,32 @@ impl Drop for Control {
 async fn answer(stream: UnixStream, handles: &Handles) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    // No command is longer; a peer that sends no newline cannot make it grow.
-    BufReader::new(read.take(64)).read_line(&mut line).await?;
+    // A peer that sends no newline cannot make it grow.
+    BufReader::new(read.take(LONGEST))
+        .read_line(&mut line)
+        .await?;
     let reply = match line.trim() {
-        "status" => (handles.status)(),
         "stop" => {
             handles.stop.send_replace(true);
             let mut ended = handles.ended.clone();
             let report = ended.wait_for(Option::is_some).await;
             report.ok().and_then(|r| r.clone()).unwrap_or(Value::Null)
         }
-        other => serde_json::json!({ "error": format!("unknown command {other:?}") }),
+        order => parse(order)
+            .and_then(|order| (handles.order)(order))
+            .unwrap_or_else(|error| json!({ "error": format!("{error:#}") })),
     };
     write.write_all(reply.to_string().as_bytes()).await
+}
+
+fn parse(line: &str) -> anyhow::Result<Order> {
+    let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+    Ok(match verb {
+        "status" => Order::Status,
+        "filter" => Order::Filter(serde_json::from_str(rest).context("reading the change")?),
+        "reload" => Order::Reload,
+        other => bail!("the agent knows no order {other:?}: is it of another version?"),
+    })
 }
 
 /// Sends one command to the agent on `path` and waits for its answer.
@@ -120,5 +147,10 @@ pub async fn ask(path: &Path, command: &str) -> anyhow::Result<Value> {
     stream.write_all(format!("{command}\n").as_bytes()).await?;
     let mut reply = String::new();
     stream.read_to_string(&mut reply).await?;
-    serde_json::from_str(&reply).context("the agent ended before it answered")
+    let answer: Value =
+        serde_json::from_str(&reply).context("the agent ended before it answered")?;
+    match answer.get("error").and_then(Value::as_str) {
+        Some(error) => bail!("{error}"),
+        None => Ok(answer),
+    }
 }

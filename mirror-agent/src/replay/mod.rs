@@ -1,8 +1,12 @@
 //! Sends an exchange's request to the mirror and reads the answer.
 
+mod connector;
 mod target;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -15,6 +19,8 @@ use mirror_snapshot::{HEADER_CAPTURED_AT, HEADER_REPLAY, HEADER_REQUEST_ID};
 
 use crate::exchange::{Exchange, Fault, Headers, Request, Response};
 
+use connector::Connector;
+pub use connector::OwnSockets;
 pub use target::{Target, TargetError};
 
 /// Fields of one connection, not of the request (RFC 9110 §7.6.1), and those made anew.
@@ -32,7 +38,7 @@ const NOT_FORWARDED: [&str; 11] = [
     HEADER_CAPTURED_AT,
 ];
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ReplayOptions {
     pub target: Target,
     /// For connecting, and for the whole answer.
@@ -41,6 +47,8 @@ pub struct ReplayOptions {
     pub connections: usize,
     /// Bytes of a response body that are kept.
     pub max_body: usize,
+    /// Told of each connection.
+    pub own_sockets: Option<Arc<dyn OwnSockets>>,
 }
 
 impl ReplayOptions {
@@ -50,6 +58,7 @@ impl ReplayOptions {
             timeout: Duration::from_secs(5),
             connections: 64,
             max_body: 1 << 20,
+            own_sockets: None,
         }
     }
 }
@@ -71,7 +80,7 @@ pub enum ReplayOutcome {
 }
 
 pub struct Replayer {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
     options: ReplayOptions,
 }
 
@@ -83,7 +92,7 @@ impl Replayer {
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(options.connections)
             .set_host(false)
-            .build(connector);
+            .build(Connector::new(connector, options.own_sockets.clone()));
         Self { client, options }
     }
 

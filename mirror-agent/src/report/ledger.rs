@@ -28,6 +28,8 @@ outcomes! {
     ReplayedWithoutBaseline = "replayed without baseline",
     /// No target was given.
     Observed = "observed",
+    /// The kernel's ring was full when its first packet came.
+    LostRingFull = "lost: ring full",
     DroppedGap = "dropped: gap",
     DroppedTruncated = "dropped: truncated",
     DroppedTooLarge = "dropped: too large",
@@ -70,6 +72,12 @@ impl Ledger {
         self.outcomes[outcome as usize].fetch_add(1, Relaxed);
     }
 
+    /// `total` requests were lost before they could be seen, since the start.
+    pub fn lost(&self, total: u64) {
+        let known = self.outcomes[Outcome::LostRingFull as usize].swap(total, Relaxed);
+        self.seen.fetch_add(total.saturating_sub(known), Relaxed);
+    }
+
     pub fn seen(&self) -> u64 {
         self.seen.load(Relaxed)
     }
@@ -97,5 +105,8 @@ mod tests {
         }
         assert_eq!(ledger.outcomes().values().sum::<u64>(), ledger.seen());
         assert_eq!(ledger.outcomes().len(), Outcome::ALL.len());
+        ledger.lost(3);
+        ledger.lost(5);
+        assert_eq!(ledger.outcomes().values().sum::<u64>(), ledger.seen());
     }
 }

@@ -9,10 +9,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::Mutex,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -45,8 +42,6 @@ pub struct ReportData {
     /// What was captured and where it was replayed to.
     pub run: Value,
     pub ledger: LedgerData,
-    /// Replays of this agent that passed a captured interface; not part of `seen`.
-    pub own_replays: u64,
     pub snapshots: BTreeMap<String, u64>,
     /// Milliseconds from the first look to the snapshot.
     pub snapshot_wait_ms: Percentiles,
@@ -105,7 +100,6 @@ pub struct Example {
 /// Collects from many tasks at once.
 pub struct Recorder {
     ledger: Ledger,
-    own_replays: AtomicU64,
     run: Value,
     started_at: u64,
     found: Mutex<Found>,
@@ -133,7 +127,6 @@ impl Recorder {
     pub fn new(run: Value) -> Self {
         Self {
             ledger: Ledger::default(),
-            own_replays: AtomicU64::new(0),
             run,
             started_at: now(),
             found: Mutex::default(),
@@ -144,8 +137,9 @@ impl Recorder {
         self.ledger.saw();
     }
 
-    pub fn saw_own_replay(&self) {
-        self.own_replays.fetch_add(1, Relaxed);
+    /// `total` requests were lost in the kernel since the start.
+    pub fn lost(&self, total: u64) {
+        self.ledger.lost(total);
     }
 
     pub fn ended(&self, outcome: Outcome) {
@@ -211,7 +205,6 @@ impl Recorder {
             ended_at: now(),
             run: self.run.clone(),
             ledger: self.ledger_data(),
-            own_replays: self.own_replays.load(Relaxed),
             snapshots: found.snapshots.clone(),
             snapshot_wait_ms: found.waits.percentiles(),
             routes: found.routes.iter().map(|(name, r)| r.data(name)).collect(),

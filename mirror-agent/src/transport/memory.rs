@@ -22,8 +22,8 @@ pub struct Bounds {
 
 /// Makes a queue of items that each hold an admitted exchange.
 pub fn queue<T: AsRef<Admitted>>(bounds: Bounds) -> (Sink<T>, Source<T>) {
-    // Bounded by the rooms: there is one for each item.
-    let (sender, receiver) = mpsc::unbounded_channel();
+    // Never full: there are no more rooms than places.
+    let (sender, receiver) = mpsc::channel(bounds.exchanges);
     let taken = Arc::new(Taken {
         bounds,
         exchanges: AtomicUsize::new(0),
@@ -69,7 +69,7 @@ impl Drop for Room {
 
 #[derive(Debug)]
 pub struct Sink<T> {
-    sender: mpsc::UnboundedSender<(T, Room)>,
+    sender: mpsc::Sender<(T, Room)>,
     taken: Arc<Taken>,
 }
 
@@ -80,14 +80,14 @@ impl<T: AsRef<Admitted>> Sink<T> {
             return Err(item);
         };
         self.sender
-            .send((item, room))
-            .map_err(|mpsc::error::SendError((item, _))| item)
+            .try_send((item, room))
+            .map_err(|refused| refused.into_inner().0)
     }
 }
 
 #[derive(Debug)]
 pub struct Source<T> {
-    receiver: mpsc::UnboundedReceiver<(T, Room)>,
+    receiver: mpsc::Receiver<(T, Room)>,
 }
 
 impl<T> Source<T> {

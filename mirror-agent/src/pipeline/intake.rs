@@ -1,0 +1,185 @@
+//! The capture side of the pipeline: a thread for each ring, which never waits for anything behind it.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, anyhow};
+use mirror_snapshot::IdRules;
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+
+use super::ticket::{Job, Ticket};
+use crate::{
+    capture::{filter::PortSet, ring::RingReader},
+    dissect::{DissectLimits, DissectStats, Dissector},
+    exchange::{Exchange, Timestamp},
+    identity,
+    policy::Policy,
+    report::{Outcome, Recorder},
+    transport::memory::Sink,
+};
+
+/// Longest sleep of a reader; bounds how late a packet below the wake-up threshold is seen.
+const RING_POLL: Duration = Duration::from_millis(10);
+
+/// What becomes of an exchange before the queue.
+pub(super) struct Intake {
+    pub(super) rules: IdRules,
+    pub(super) skew_seconds: u64,
+    pub(super) policy: Policy,
+    pub(super) observe_only: bool,
+    pub(super) recorder: Arc<Recorder>,
+    pub(super) sink: Sink<Job>,
+}
+
+impl Intake {
+    fn take(&self, exchange: Exchange) {
+        let ticket = Ticket::new(&self.recorder);
+        let candidates = identity::candidates(&self.rules, &exchange, self.skew_seconds);
+        match self.policy.admit(exchange, candidates) {
+            Err(outcome) => ticket.end(outcome),
+            Ok(_) if self.observe_only => ticket.end(Outcome::Observed),
+            Ok(admitted) => {
+                if let Err(job) = self.sink.offer(Job { admitted, ticket }) {
+                    job.ticket.end(Outcome::ShedQueueFull);
+                }
+            }
+        }
+    }
+}
+
+/// The threads that read the rings.
+pub(super) struct Readers {
+    stop: Arc<AtomicBool>,
+    handles: Vec<thread::JoinHandle<anyhow::Result<()>>>,
+}
+
+/// What each reader's dissector has counted so far.
+#[derive(Clone)]
+pub(super) struct Dissected(Arc<Vec<Mutex<DissectStats>>>);
+
+impl Dissected {
+    /// Summed over the readers.
+    pub(super) fn show(&self) -> Value {
+        let mut sum = Map::new();
+        for stats in self.0.iter() {
+            let stats = *stats.lock().unwrap_or_else(PoisonError::into_inner);
+            let Value::Object(counts) = json!(stats) else {
+                continue;
+            };
+            for (name, count) in counts {
+                let so_far = sum.get(&name).and_then(Value::as_u64).unwrap_or(0);
+                sum.insert(name, json!(so_far + count.as_u64().unwrap_or(0)));
+            }
+        }
+        Value::Object(sum)
+    }
+}
+
+impl Readers {
+    pub(super) fn start(
+        rings: Vec<RingReader>,
+        limits: &DissectLimits,
+        ports: &watch::Receiver<PortSet>,
+        intake: Intake,
+    ) -> anyhow::Result<(Self, Dissected)> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let dissected = Dissected(Arc::new(rings.iter().map(|_| Mutex::default()).collect()));
+        let intake = Arc::new(intake);
+        let mut handles = Vec::new();
+        for (number, ring) in rings.into_iter().enumerate() {
+            let reader = Reader {
+                ring,
+                dissector: Dissector::new(limits.clone()),
+                ports: ports.clone(),
+                intake: Arc::clone(&intake),
+                stop: Arc::clone(&stop),
+            };
+            let dissected = dissected.clone();
+            let handle = thread::Builder::new()
+                .name(format!("capture-{number}"))
+                .spawn(move || reader.live(&dissected.0[number]))
+                .context("starting a capture thread")?;
+            handles.push(handle);
+        }
+        Ok((Self { stop, handles }, dissected))
+    }
+
+    /// Resolves when one of the threads ended without being asked to.
+    pub(super) async fn broke(&self) {
+        while !self.handles.iter().any(thread::JoinHandle::is_finished) {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Ends the threads, after they have read what the rings still hold.
+    pub(super) async fn finish(self) -> anyhow::Result<()> {
+        self.stop.store(true, Relaxed);
+        tokio::task::spawn_blocking(|| {
+            for handle in self.handles {
+                handle
+                    .join()
+                    .map_err(|_| anyhow!("a capture thread panicked"))??;
+            }
+            Ok(())
+        })
+        .await?
+    }
+}
+
+struct Reader {
+    ring: RingReader,
+    dissector: Dissector,
+    ports: watch::Receiver<PortSet>,
+    intake: Arc<Intake>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Reader {
+    fn live(mut self, shown: &Mutex<DissectStats>) -> anyhow::Result<()> {
+        let mut last = false;
+        while !last {
+            // Read once more after the order to stop: what was captured before it counts.
+            last = self.stop.load(Relaxed);
+            if self.ports.has_changed().unwrap_or(false) {
+                self.dissector
+                    .set_ports(self.ports.borrow_and_update().clone());
+            }
+            self.drain()?;
+            if last {
+                self.dissector.finish();
+            } else {
+                self.dissector.tick(now());
+            }
+            while let Some(exchange) = self.dissector.poll() {
+                self.intake.take(exchange);
+            }
+            *shown.lock().unwrap_or_else(PoisonError::into_inner) = *self.dissector.stats();
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self) -> anyhow::Result<()> {
+        let (dissector, intake) = (&mut self.dissector, &self.intake);
+        self.ring.read(RING_POLL, |packet| {
+            dissector.packet(&packet);
+            while let Some(exchange) = dissector.poll() {
+                intake.take(exchange);
+            }
+        })?;
+        Ok(())
+    }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,232 @@
+//! The way of a request, from the kernel's ring to the verdict: the only file that knows the order of the stages.
+//!
+//! ```text
+//! a thread each ring:  RingReader → Dissector → identity → policy ─┐   intake.rs
+//!                                                     queue (bounded, sheds)
+//! tokio:               report ← compare ← replay ← snapshot gate ──┘   judging.rs
+//! ```
+
+mod intake;
+mod judging;
+mod running;
+mod ticket;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use anyhow::{Context, anyhow};
+use serde_json::{Value, json};
+use tokio::{net::TcpStream, sync::watch, time::timeout};
+
+use crate::{
+    capture::{
+        filter::Filters,
+        links,
+        tc::{self, TcCapture, TcOptions},
+    },
+    config::Config,
+    control::{Control, Handles, Order},
+    dissect::DissectLimits,
+    replay::{OwnSockets, Target},
+    report::{Recorder, ReportData},
+    transport::memory::{Bounds, queue},
+};
+
+use intake::{Intake, Readers};
+use judging::Judging;
+use running::Running;
+
+const REACH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Runs until `stop` turns true or a client of the control socket says so; then drains and reports.
+///
+/// Everything that can be wrong is found before the first packet is captured: an error means that
+/// nothing was started.
+pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<ReportData> {
+    config.require_capture()?;
+    tc::check_rights()?;
+    let targets = match &config.target {
+        Some(target) => check_target(target, &config).await?,
+        None => Vec::new(),
+    };
+    let control = Control::bind(&config.socket).await?;
+    let recorder = Arc::new(Recorder::new(meta(&config)));
+    let (sink, source) = queue(Bounds {
+        exchanges: config.queue,
+        bytes: config.queue_bytes,
+    });
+    let (capture, rings) = attach(&config).await?;
+    for target in targets {
+        capture.filters.exclude(target)?;
+    }
+    let own_sockets = Arc::new(capture.filters.clone());
+    let judging = Judging::new(&config, Arc::clone(&recorder), own_sockets)?;
+    let (ports, ports_now) = watch::channel(config.filter.ports.clone());
+    let intake = Intake {
+        rules: config.rules.clone(),
+        skew_seconds: config.skew_seconds,
+        policy: config.policy.clone(),
+        observe_only: config.target.is_none(),
+        recorder: Arc::clone(&recorder),
+        sink,
+    };
+    let (readers, dissected) = Readers::start(rings, &limits(&config), &ports_now, intake)?;
+    announce(&config, &capture.hook());
+
+    let running = Arc::new(Running {
+        recorder: Arc::clone(&recorder),
+        capture: Mutex::new(capture),
+        dissected,
+        ports,
+        flags: config.flags.clone(),
+    });
+    let (ended, ended_seen) = watch::channel(None);
+    let orders = Arc::clone(&running);
+    let serving = tokio::spawn(control.serve(Handles {
+        order: Box::new(move |order| match order {
+            Order::Status => Ok(orders.status()),
+            Order::Filter(change) => orders.filter(&change),
+            Order::Reload => orders.reload(),
+        }),
+        stop: stop.clone(),
+        ended: ended_seen,
+    }));
+    let mut replaying = tokio::spawn(judging.run(source));
+
+    let mut stopped = stop.subscribe();
+    tokio::select! {
+        _ = stopped.wait_for(|stop| *stop) => {}
+        () = readers.broke() => tracing::error!("capture ended by itself"),
+    }
+    // Detached first: what was captured before is then read to its end.
+    running.capture().detach();
+    let captured = readers.finish().await;
+    if timeout(config.drain_timeout, &mut replaying).await.is_err() {
+        tracing::warn!(
+            "not everything could be replayed within the drain time: the rest ends as `interrupted`"
+        );
+        replaying.abort();
+        let _ = replaying.await;
+    }
+    let report = recorder.finish(running.below());
+    if let Some(directory) = &config.report {
+        let written = crate::report::write(directory, &report)?;
+        tracing::info!(report = %written.html.display(), "report written");
+    }
+    ended.send_replace(Some(serde_json::to_value(&report)?));
+    // The answers to `stop` hold a receiver each: wait until the last of them is sent.
+    serving.abort();
+    let _ = timeout(Duration::from_secs(1), ended.closed()).await;
+    captured?;
+    Ok(report)
+}
+
+/// Loads and attaches, which may take a moment, away from the runtime's threads.
+async fn attach(
+    config: &Config,
+) -> anyhow::Result<(TcCapture, Vec<crate::capture::ring::RingReader>)> {
+    let options = TcOptions {
+        interfaces: config.interfaces.clone(),
+        namespaces: config.namespaces.clone(),
+        hook: config.hook,
+        filter: config.filter.clone(),
+        ring_bytes: config.ring_bytes,
+        rings: config.rings,
+    };
+    tokio::task::spawn_blocking(move || TcCapture::start(&options)).await?
+}
+
+fn limits(config: &Config) -> DissectLimits {
+    DissectLimits {
+        ports: config.filter.ports.clone(),
+        max_body: config.max_body,
+        ..DissectLimits::default()
+    }
+}
+
+/// Replays are never captured, not even where their packets change addresses on the way.
+impl OwnSockets for Filters {
+    fn opened(&self, local: SocketAddr) {
+        if let Err(error) = self.exclude(local) {
+            tracing::debug!("{error:#}");
+        }
+    }
+
+    fn closed(&self, local: SocketAddr) {
+        self.include(local);
+    }
+}
+
+/// The addresses of a target that can be reached and is not production.
+async fn check_target(target: &Target, config: &Config) -> anyhow::Result<Vec<SocketAddr>> {
+    let addresses = target
+        .resolve()
+        .await
+        .with_context(|| format!("resolving the target {target}"))?;
+    check_own(config, &addresses)?;
+    reach(&addresses).await.with_context(|| {
+        format!(
+            "the target {target} cannot be reached: start the mirror first, or correct --target"
+        )
+    })?;
+    Ok(addresses)
+}
+
+/// Refuses addresses that are this host's own on a captured port.
+pub fn check_own(config: &Config, addresses: &[SocketAddr]) -> anyhow::Result<()> {
+    config.refuse_own_target(addresses, &own_addresses(config)?)
+}
+
+/// Connects to the first address that answers.
+pub async fn reach(addresses: &[SocketAddr]) -> anyhow::Result<()> {
+    let mut last = anyhow!("it has no address");
+    for address in addresses {
+        match timeout(REACH_TIMEOUT, TcpStream::connect(address)).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => last = anyhow!("{address}: {error}"),
+            Err(_) => last = anyhow!("{address}: no answer within {REACH_TIMEOUT:?}"),
+        }
+    }
+    Err(last)
+}
+
+/// Of all namespaces that are captured in, and our own.
+fn own_addresses(config: &Config) -> anyhow::Result<Vec<IpAddr>> {
+    let mut own = links::addresses()?;
+    for namespace in &config.namespaces {
+        own.extend(namespace.run(links::addresses)?);
+    }
+    Ok(own)
+}
+
+fn meta(config: &Config) -> Value {
+    json!({
+        "interfaces": config.interfaces,
+        "ports": config.filter.ports,
+        "target": config.target.as_ref().map(ToString::to_string),
+        "snapshots": config.redis.is_some(),
+    })
+}
+
+fn announce(config: &Config, hook: &str) {
+    let place = match config.interfaces.as_slice() {
+        [] => "the root cgroup".into(),
+        names => names.join(", "),
+    };
+    let place = format!(
+        "capturing on {place} ({hook}), port {}",
+        config.filter.ports
+    );
+    match &config.target {
+        None => eprintln!("{place}; no --target: requests are counted, nothing is replayed"),
+        Some(target) => eprintln!("{place}; replaying to {target}"),
+    }
+    if config.target.is_some() && config.redis.is_none() {
+        eprintln!(
+            "snapshot gate off (no --redis): answers may differ because data changed in between"
+        );
+    }
+}
