@@ -12,6 +12,7 @@ pub mod orders;
 pub mod process;
 pub mod redis;
 pub mod scratch;
+pub mod tun;
 pub mod workspace;
 
 use std::io::Write;

@@ -130,6 +130,37 @@ impl Network {
         ip(&["-n", &namespace, "link", "set", INTERFACE, "up"])
     }
 
+    /// One more wire between client and production, with its own addresses; production's.
+    pub fn add_wire(&self, name: &str) -> Result<Ipv4Addr> {
+        let (client, production) = (
+            self.namespace(Host::Client),
+            self.namespace(Host::Production),
+        );
+        ip(&[
+            "-n",
+            &client,
+            "link",
+            "add",
+            name,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            name,
+            "netns",
+            &production,
+        ])?;
+        for (namespace, address) in [(&client, "10.78.0.1/24"), (&production, "10.78.0.2/24")] {
+            ip(&["-n", namespace, "address", "add", address, "dev", name])?;
+            ip(&["-n", namespace, "link", "set", name, "up"])?;
+        }
+        Ok(Ipv4Addr::new(10, 78, 0, 2))
+    }
+
+    pub fn remove_wire(&self, name: &str) -> Result<()> {
+        ip(&["-n", &self.namespace(Host::Client), "link", "delete", name])
+    }
+
     fn named(&self, name: &str) -> String {
         format!("{PREFIX}-{}-{}-{name}", std::process::id(), self.number)
     }

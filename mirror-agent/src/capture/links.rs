@@ -18,6 +18,13 @@ use nix::{
     },
 };
 
+use super::netlink::{self, attribute, half, text, word};
+
+// include/uapi/linux/{rtnetlink,if_link}.h
+const RTM_GETLINK: u16 = 18;
+const IFINFOMSG: usize = 16;
+const IFLA_IFNAME: u16 = 3;
+
 // include/uapi/linux/if_arp.h
 const ARPHRD_ETHER: u16 = 1;
 const ARPHRD_RAWIP: u16 = 519;
@@ -45,32 +52,26 @@ pub enum Framing {
 
 /// All interfaces by their index.
 pub fn list() -> anyhow::Result<BTreeMap<u32, NetLink>> {
-    let mut links = BTreeMap::new();
-    for entry in getifaddrs().context("listing the interfaces")? {
-        // Each interface has one entry of the packet family, addresses or not.
-        let Some(hardware) = entry.address.as_ref().and_then(|a| a.as_link_addr()) else {
-            continue;
-        };
-        let index = u32::try_from(hardware.ifindex()).unwrap_or(0);
-        let framing = match hardware.hatype() {
+    let messages = netlink::dump(RTM_GETLINK, &[0; IFINFOMSG]).context("listing the interfaces")?;
+    let links = messages.iter().filter_map(|message| link(message));
+    Ok(links.map(|link| (link.index, link)).collect())
+}
+
+fn link(message: &[u8]) -> Option<NetLink> {
+    let flags = InterfaceFlags::from_bits_truncate(word(message, 8)?.cast_signed());
+    Some(NetLink {
+        index: word(message, 4)?,
+        name: text(attribute(message.get(IFINFOMSG..)?, IFLA_IFNAME)?),
+        framing: match half(message, 2)? {
             ARPHRD_ETHER | ARPHRD_LOOPBACK => Some(Framing::Ethernet),
             ARPHRD_NONE | ARPHRD_RAWIP | ARPHRD_TUNNEL | ARPHRD_TUNNEL6 | ARPHRD_SIT => {
                 Some(Framing::Ip)
             }
             _ => None,
-        };
-        links.insert(
-            index,
-            NetLink {
-                index,
-                name: entry.interface_name,
-                framing,
-                up: entry.flags.contains(InterfaceFlags::IFF_UP),
-                loopback: entry.flags.contains(InterfaceFlags::IFF_LOOPBACK),
-            },
-        );
-    }
-    Ok(links)
+        },
+        up: flags.contains(InterfaceFlags::IFF_UP),
+        loopback: flags.contains(InterfaceFlags::IFF_LOOPBACK),
+    })
 }
 
 /// The addresses of all interfaces.

@@ -8,6 +8,7 @@ mod counters;
 pub mod filter;
 pub mod links;
 pub mod namespace;
+mod netlink;
 pub mod pcap;
 pub mod ring;
 pub mod stale;

@@ -1,33 +1,27 @@
 //! clsact filters that a killed agent left: found by their name, and by no process holding their
 //! program any more; removed one by one. Others' filters and the qdisc itself stay.
 
-use std::{fs, os::fd::AsRawFd};
+use std::fs;
 
+use super::{
+    attach::CLASSIFIERS,
+    links,
+    netlink::{self, attribute, word},
+};
 use anyhow::Context;
 use aya::programs::{
     TcAttachType,
     links::Link,
     tc::{SchedClassifierLink, TcHandle},
 };
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
-};
 
-use super::{attach::CLASSIFIERS, links};
-
-// include/uapi/linux/{netlink,rtnetlink,pkt_sched,pkt_cls}.h
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
-const RTM_NEWTFILTER: u16 = 44;
+// include/uapi/linux/{rtnetlink,pkt_sched,pkt_cls}.h
 const RTM_GETTFILTER: u16 = 46;
-const REQUEST_DUMP: u16 = 0x301;
 const CLSACT_INGRESS: u32 = 0xffff_fff2;
 const CLSACT_EGRESS: u32 = 0xffff_fff3;
 const TCA_OPTIONS: u16 = 2;
 const TCA_BPF_NAME: u16 = 7;
 const TCA_BPF_ID: u16 = 11;
-const ATTRIBUTE_TYPE: u16 = 0x3fff;
-const HEADER: usize = 16;
 const TCMSG: usize = 20;
 
 /// A filter with one of our names.
@@ -112,63 +106,22 @@ fn is_held(program: u32) -> bool {
 
 /// Our filters at one side of an interface's clsact.
 fn filters(index: u32, parent: u32) -> anyhow::Result<Vec<Filter>> {
-    let socket = socket(
-        AddressFamily::Netlink,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::NetlinkRoute,
-    )
-    .context("asking the kernel for its filters")?;
-    send(
-        socket.as_raw_fd(),
-        &question(index, parent),
-        MsgFlags::empty(),
-    )
-    .context("asking the kernel for its filters")?;
-    let mut found = Vec::new();
-    let mut buffer = vec![0; 65_536];
-    loop {
-        let len = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())
-            .context("reading the kernel's filters")?;
-        if answer(&buffer[..len], &mut found) {
-            return Ok(found);
-        }
-    }
-}
-
-fn question(index: u32, parent: u32) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER + TCMSG);
-    bytes.extend_from_slice(&((HEADER + TCMSG) as u32).to_ne_bytes());
-    bytes.extend_from_slice(&RTM_GETTFILTER.to_ne_bytes());
-    bytes.extend_from_slice(&REQUEST_DUMP.to_ne_bytes());
-    bytes.extend_from_slice(&[0; 8]);
+    let mut body = Vec::new();
     for word in [0, index, 0, parent, 0] {
-        bytes.extend_from_slice(&word.to_ne_bytes());
+        body.extend_from_slice(&u32::to_ne_bytes(word));
     }
-    bytes
-}
-
-/// Reads a datagram of answers; true when it was the last. An error means: no such qdisc.
-fn answer(mut bytes: &[u8], found: &mut Vec<Filter>) -> bool {
-    while let (Some(len), Some(kind)) = (word(bytes, 0), half(bytes, 4)) {
-        let len = len as usize;
-        match kind {
-            NLMSG_DONE | NLMSG_ERROR => return true,
-            RTM_NEWTFILTER => found.extend(bytes.get(HEADER..len).and_then(filter)),
-            _ => {}
-        }
-        bytes = bytes
-            .get(len.max(HEADER).next_multiple_of(4)..)
-            .unwrap_or_default();
-    }
-    false
+    // No such qdisc is an empty answer.
+    let messages = netlink::dump(RTM_GETTFILTER, &body).context("asking for filters")?;
+    Ok(messages
+        .iter()
+        .filter_map(|message| filter(message))
+        .collect())
 }
 
 /// A filter of ours; None for any other.
 fn filter(message: &[u8]) -> Option<Filter> {
     let options = attribute(message.get(TCMSG..)?, TCA_OPTIONS)?;
-    let name = attribute(options, TCA_BPF_NAME)?;
-    let name = String::from_utf8_lossy(name.split(|b| *b == 0).next()?).into_owned();
+    let name = netlink::text(attribute(options, TCA_BPF_NAME)?);
     CLASSIFIERS.contains(&name.as_str()).then_some(())?;
     Some(Filter {
         name,
@@ -176,23 +129,4 @@ fn filter(message: &[u8]) -> Option<Filter> {
         handle: word(message, 8)?,
         priority: (word(message, 16)? >> 16) as u16,
     })
-}
-
-fn attribute(mut bytes: &[u8], wanted: u16) -> Option<&[u8]> {
-    while let (Some(len), Some(kind)) = (half(bytes, 0), half(bytes, 2)) {
-        let len = usize::from(len);
-        if kind & ATTRIBUTE_TYPE == wanted {
-            return bytes.get(4..len);
-        }
-        bytes = bytes.get(len.max(4).next_multiple_of(4)..)?;
-    }
-    None
-}
-
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-}
-
-fn half(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
