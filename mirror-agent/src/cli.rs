@@ -62,7 +62,7 @@ Examples:
 What is not named stays as it is; `none` empties a list of networks.")]
     Filter {
         #[command(flatten)]
-        filter: Filter,
+        filter: FilterOptions,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -121,7 +121,7 @@ pub struct Socket {
 
 /// What is captured.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Filter {
+pub struct FilterOptions {
     /// Port that production serves HTTP on, or a range as in 8000-8099 (repeatable)
     #[arg(long, value_name = "PORT")]
     pub port: Vec<String>,
@@ -146,7 +146,7 @@ pub struct Options {
     #[arg(long, value_name = "NAME")]
     pub interface: Vec<String>,
     #[command(flatten)]
-    pub filter: Filter,
+    pub filter: FilterOptions,
     /// How to attach
     #[arg(long, value_enum)]
     pub hook: Option<Hook>,

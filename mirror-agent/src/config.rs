@@ -304,14 +304,14 @@ pub fn routes(texts: &[String]) -> anyhow::Result<Vec<Route>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Filter;
+    use crate::cli::FilterOptions;
 
     fn flags() -> Options {
         Options {
             interface: vec!["eth0".into()],
-            filter: Filter {
+            filter: FilterOptions {
                 port: vec!["8080".into()],
-                ..Filter::default()
+                ..FilterOptions::default()
             },
             target: Some("http://127.0.0.1:8080".into()),
             ..Options::default()
@@ -327,9 +327,9 @@ mod tests {
         let cases = [
             (
                 Options {
-                    filter: Filter {
+                    filter: FilterOptions {
                         port: vec!["0".into()],
-                        ..Filter::default()
+                        ..FilterOptions::default()
                     },
                     ..flags()
                 },

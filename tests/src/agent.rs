@@ -93,6 +93,19 @@ impl Agent {
         serde_json::from_slice(&output.stdout).context("parsing the status")
     }
 
+    /// A command to the running agent, as `filter` or `reload`; its exit code and what it printed.
+    pub fn tell(&self, args: &[&str]) -> Result<(i32, String)> {
+        let output = Command::new(&self.program)
+            .args(args)
+            .arg("--socket")
+            .arg(&self.socket)
+            .output()
+            .context("running mirror-agent")?;
+        let text = [output.stdout, output.stderr].concat();
+        let code = output.status.code().context("it was ended by a signal")?;
+        Ok((code, String::from_utf8_lossy(&text).into_owned()))
+    }
+
     /// Waits until `requests` have been seen and each has its outcome.
     pub fn wait_settled(&self, requests: u64, limit: Duration) -> Result<Value> {
         let mut last = Value::Null;

@@ -4,6 +4,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use mirror_agent::capture::stale;
 use mirror_tests::agent::{Agent, Report};
 use mirror_tests::load::{Answers, Call, Load};
 use mirror_tests::net::{Host, INTERFACE, Network};
@@ -13,6 +14,7 @@ use mirror_tests::scratch::Scratch;
 use mirror_tests::workspace::{Profile, binary};
 
 const REQUESTS: u64 = 50;
+const LIMIT: Duration = Duration::from_secs(15);
 
 fn send(network: &Network, production: &Nginx, scratch: &Scratch) -> Result<()> {
     let calls: Vec<Call> = (0..REQUESTS)
@@ -107,5 +109,127 @@ fn an_interrupt_ends_a_run_as_stop_does() -> Result<()> {
     assert!(finished.report.is_balanced(), "{:#}", finished.report.json);
     assert_eq!(finished.report.outcome("differed"), REQUESTS);
     assert_eq!(finished.exit, 1, "differences are an exit code");
+    Ok(())
+}
+
+/// Two services on one host: what is captured goes over from one to the other, and bad input
+/// changes nothing.
+#[test]
+fn filter_and_reload_change_a_running_agent() -> Result<()> {
+    if !mirror_tests::runs_as_root("filter and reload") {
+        return Ok(());
+    }
+    let (network, scratch) = (Network::new()?, Scratch::new()?);
+    let first = Nginx::start(&network, Host::Production, 8080, "{}", &scratch)?;
+    let second = Nginx::start(&network, Host::Production, 8090, "{}", &scratch)?;
+    let mirror = Nginx::start(&network, Host::Mirror, 9090, "{}", &scratch)?;
+    let config = scratch.join("agent.toml");
+    std::fs::write(&config, "sample = \"100%\"\n")?;
+    let path = config.to_str().context("a path in plain letters")?;
+    let agent = Agent::start(
+        &network,
+        8080,
+        &mirror.url(),
+        &["--config", path],
+        Profile::Debug,
+        &scratch,
+    )?;
+    let good = |args: &[&str]| -> Result<String> {
+        let (code, text) = agent.tell(args)?;
+        assert_eq!(code, 0, "{args:?}: {text}");
+        Ok(text)
+    };
+    let refused = |args: &[&str], word: &str| -> Result<()> {
+        let (code, text) = agent.tell(args)?;
+        assert_eq!(code, 2, "{args:?}: {text}");
+        assert!(text.contains(word), "{args:?}: {text}");
+        Ok(())
+    };
+
+    send(&network, &first, &scratch)?;
+    send(&network, &second, &scratch)?;
+    agent.wait_settled(REQUESTS, LIMIT)?;
+    let shown = good(&["filter", "--port", "8090-8099"])?;
+    assert!(shown.contains("8090-8099"), "{shown}");
+    send(&network, &first, &scratch)?;
+    send(&network, &second, &scratch)?;
+    agent.wait_settled(2 * REQUESTS, LIMIT)?;
+    refused(&["filter", "--port", "0"], "port 0")?;
+    refused(&["filter", "--sample", "110%"], "110%")?;
+    refused(&["filter", "--deny-net", "10.0.0.0/40"], "10.0.0.0/40")?;
+
+    std::fs::write(&config, "sample = \"0%\"\n")?;
+    let shown = good(&["reload"])?;
+    assert!(shown.contains("0%") && shown.contains("8080"), "{shown}");
+    send(&network, &first, &scratch)?;
+    std::fs::write(&config, "samples = 1\n")?;
+    refused(&["reload"], "samples")?;
+    let networks: String = (0..10_000)
+        .map(|n| format!("\"10.{}.{}.0/24\",", n / 250, n % 250))
+        .collect();
+    std::fs::write(&config, format!("deny-net = [{networks}]\n"))?;
+    good(&["reload"])?;
+
+    let report = agent.stop()?.report;
+    assert_eq!(report.seen, 2 * REQUESTS, "{:#}", report.json);
+    assert!(report.is_balanced(), "{:#}", report.json);
+    assert!(report.json["capture"]["sampled_out"].as_u64() > Some(REQUESTS));
+    Ok(())
+}
+
+/// Below Linux 6.6 the kernel keeps what a killed agent attached.
+#[test]
+fn what_a_killed_agent_left_is_removed_and_nothing_else() -> Result<()> {
+    if !mirror_tests::runs_as_root("leftovers") {
+        return Ok(());
+    }
+    let (network, scratch) = (Network::new()?, Scratch::new()?);
+    let production = Nginx::start(&network, Host::Production, 8080, "{}", &scratch)?;
+    let mirror = Nginx::start(&network, Host::Mirror, 9090, "{}", &scratch)?;
+    let start = |scratch: &Scratch| {
+        let args = ["--hook", "tc"];
+        Agent::start(
+            &network,
+            8080,
+            &mirror.url(),
+            &args,
+            Profile::Debug,
+            scratch,
+        )
+    };
+    let left = || network.on(Host::Production, stale::find_all);
+    let doctor = || -> Result<String> {
+        let output = network
+            .command(Host::Production, binary("mirror-agent", Profile::Debug)?)
+            .args(["doctor", "--fix"])
+            .output()?;
+        Ok(String::from_utf8(output.stdout)?)
+    };
+    let names = ["eth0 mirror_egress", "eth0 mirror_ingress"];
+    let sorted = |mut found: Vec<String>| {
+        found.sort();
+        found
+    };
+
+    let mut killed = start(&scratch)?;
+    assert!(
+        left()?.is_empty(),
+        "a living agent's filters are no leftovers"
+    );
+    killed.kill();
+    assert_eq!(sorted(left()?), names);
+    let shown = doctor()?;
+    assert!(shown.contains(names[0]), "{shown}");
+    assert!(left()?.is_empty());
+
+    start(&Scratch::new()?)?.kill();
+    assert_eq!(sorted(left()?), names);
+    // The next agent takes them away, and doctor leaves its own alone.
+    let agent = start(&Scratch::new()?)?;
+    doctor()?;
+    send(&network, &production, &scratch)?;
+    let report = agent.stop()?.report;
+    assert_eq!(report.seen, REQUESTS, "{:#}", report.json);
+    assert!(left()?.is_empty());
     Ok(())
 }

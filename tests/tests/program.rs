@@ -12,6 +12,8 @@ const PORT: u16 = 8080;
 /// TC_ACT_UNSPEC.
 const NEXT: u32 = u32::MAX;
 
+type Record = (RecordHeader, Vec<u8>);
+
 struct Program {
     ebpf: Ebpf,
     name: &'static str,
@@ -34,10 +36,7 @@ impl Program {
     }
 
     /// The counters that this frame moved, `packets_seen` aside, and its record.
-    fn run(
-        &mut self,
-        frame: &[u8],
-    ) -> Result<(Vec<&'static str>, Option<(RecordHeader, Vec<u8>)>)> {
+    fn run(&mut self, frame: &[u8]) -> Result<(Vec<&'static str>, Option<Record>)> {
         let before = self.counts()?;
         let mut options = TestRunOptions::new();
         options.data_in = Some(frame);
@@ -103,7 +102,7 @@ fn tcp(options: usize, flags: u8, payload: &[u8]) -> Vec<u8> {
     bytes.extend_from_slice(&40_000_u16.to_be_bytes());
     bytes.extend_from_slice(&PORT.to_be_bytes());
     bytes.extend_from_slice(&[0; 8]);
-    bytes.push(((20 + options) / 4 << 4) as u8);
+    bytes.push((((20 + options) / 4) << 4) as u8);
     bytes.push(flags);
     bytes.extend_from_slice(&[0; 6]);
     bytes.extend(std::iter::repeat_n(1, options));

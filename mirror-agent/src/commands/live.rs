@@ -16,7 +16,7 @@ use mirror_agent::{
         filter::{FilterChange, FilterSettings},
         stale,
     },
-    cli::Filter,
+    cli::FilterOptions,
     config::Config,
     control, pipeline,
     report::ReportData,
@@ -153,7 +153,7 @@ pub(crate) fn status(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// Shows the filter, after the change if there is one.
-pub(crate) fn filter(socket: &Path, filter: Filter, json: bool) -> anyhow::Result<ExitCode> {
+pub(crate) fn filter(socket: &Path, filter: FilterOptions, json: bool) -> anyhow::Result<ExitCode> {
     let change = FilterChange {
         port: filter.port,
         allow_net: filter.allow_net,
