@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::capture::Packet;
 use crate::exchange::{Exchange, Timestamp};
-use crate::http::HttpLimits;
+use crate::http::{Foreign, HttpLimits, PortCounts};
 use crate::packet::{self, Flags, PacketError, Segment, Side};
 use crate::pair::{Conversation, PairCounts, PairLimits, Place};
 use crate::tcp::{CloseReason, Connection, Events, FlowTable, Slot, TcpLimits};
@@ -65,7 +65,13 @@ pub struct DissectStats {
     pub flows: u64,
     pub evicted_flows: u64,
     pub idle_flows: u64,
-    /// Connections that do not speak HTTP/1: TLS, HTTP/2, anything else.
+    /// Connections that speak TLS.
+    pub tls: u64,
+    pub tls_ports: PortCounts,
+    /// Connections that speak HTTP/2 from their beginning.
+    pub http2: u64,
+    pub http2_ports: PortCounts,
+    /// Connections that speak neither these nor HTTP/1.
     pub not_http: u64,
     /// Connections that became something else by 101 or CONNECT.
     pub tunnels: u64,
@@ -79,6 +85,21 @@ pub struct DissectStats {
     pub interim_responses: u64,
     /// Final responses whose request was not seen.
     pub orphan_responses: u64,
+}
+
+impl DissectStats {
+    /// What a user can do about connections that cannot be read.
+    pub fn advice(&self) -> Vec<String> {
+        let tls = self
+            .tls_ports
+            .iter()
+            .map(|(port, _)| format!("port {port} speaks TLS: capture behind its termination"));
+        let http2 = self
+            .http2_ports
+            .iter()
+            .map(|(port, _)| format!("port {port} speaks HTTP/2, which cannot be read yet"));
+        tls.chain(http2).collect()
+    }
 }
 
 pub struct Dissector {
@@ -327,7 +348,18 @@ impl Dissector {
         stats.interim_responses += pair.interim_responses;
         stats.orphan_responses += pair.orphan_responses;
         stats.bad_heads += pair.bad_heads;
-        stats.not_http += pair.not_http;
         stats.tunnels += pair.tunnels;
+        match pair.foreign {
+            Some((Foreign::Tls, port)) => {
+                stats.tls += 1;
+                stats.tls_ports.add(port);
+            }
+            Some((Foreign::Http2, port)) => {
+                stats.http2 += 1;
+                stats.http2_ports.add(port);
+            }
+            Some((Foreign::Other, _)) => stats.not_http += 1,
+            None => {}
+        }
     }
 }

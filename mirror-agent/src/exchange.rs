@@ -1,8 +1,12 @@
 //! The central type: one request, production's own response to it, and when and where both were seen.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::OnceLock;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 
 /// Nanoseconds since the Unix epoch, UTC.
@@ -44,9 +48,9 @@ pub enum Fault {
     Ambiguous,
 }
 
-/// Header fields in the order and spelling of the wire.
+/// Header fields in the order and spelling of the wire, slices of what was captured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(pub Vec<(String, Bytes)>);
+pub struct Headers(pub Vec<(ByteString, Bytes)>);
 
 impl Headers {
     /// The first value of `name`, compared without case.
@@ -65,6 +69,106 @@ impl Headers {
     }
 }
 
+/// Slices below this are copied together: each keeps the whole packet it is from in memory.
+const MIN_SLICE: usize = 512;
+
+/// A message's body: slices of the packets that brought it. They become one run of bytes when something first reads them
+/// as such, by dereferencing.
+#[derive(Clone, Default)]
+pub struct Body {
+    /// Not empty but for an empty body.
+    first: Bytes,
+    more: Vec<Bytes>,
+    len: usize,
+    joined: OnceLock<Bytes>,
+}
+
+impl Body {
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// As they were captured, in order.
+    pub fn slices(&self) -> impl Iterator<Item = &Bytes> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
+
+    /// In one run; a copy when it is in several slices, made once.
+    pub fn bytes(&self) -> &Bytes {
+        if self.more.is_empty() {
+            return &self.first;
+        }
+        self.joined.get_or_init(|| {
+            let mut joined = BytesMut::with_capacity(self.len);
+            self.slices()
+                .for_each(|slice| joined.extend_from_slice(slice));
+            joined.freeze()
+        })
+    }
+
+    /// Puts `slice` behind it.
+    pub fn push(&mut self, slice: Bytes) {
+        if slice.is_empty() {
+            return;
+        }
+        self.len += slice.len();
+        self.joined.take();
+        if self.first.is_empty() {
+            self.first = slice;
+            return;
+        }
+        match self.more.last_mut() {
+            Some(last) if last.len().max(slice.len()) < MIN_SLICE => {
+                let mut joined = match std::mem::take(last).try_into_mut() {
+                    Ok(joined) => joined,
+                    Err(shared) => {
+                        let mut joined = BytesMut::with_capacity(2 * MIN_SLICE);
+                        joined.extend_from_slice(&shared);
+                        joined
+                    }
+                };
+                joined.extend_from_slice(&slice);
+                *last = joined.freeze();
+            }
+            _ => self.more.push(slice),
+        }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        let mut body = Self::default();
+        body.push(bytes);
+        body
+    }
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for Body {}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.bytes().fmt(f)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     pub method: String,
@@ -74,7 +178,7 @@ pub struct Request {
     pub minor: u8,
     pub headers: Headers,
     /// Body with transfer-coding undone, content-coding kept.
-    pub body: Bytes,
+    pub body: Body,
     /// None when it is whole.
     pub fault: Option<Fault>,
 }
@@ -84,7 +188,7 @@ pub struct Response {
     pub status: u16,
     pub minor: u8,
     pub headers: Headers,
-    pub body: Bytes,
+    pub body: Body,
     pub fault: Option<Fault>,
 }
 
@@ -133,5 +237,41 @@ impl Exchange {
         self.timing
             .response_last
             .map(|last| last.nanos_since(self.timing.request_last))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(pieces: &[usize], slices: usize) {
+        let sent: Vec<u8> = (0..=250).cycle().take(pieces.iter().sum()).collect();
+        let captured = Bytes::copy_from_slice(&sent);
+        let (mut body, mut at) = (Body::default(), 0);
+        for piece in pieces {
+            body.push(captured.slice(at..at + piece));
+            at += piece;
+        }
+        assert_eq!(body.slices().count(), slices, "{pieces:?}");
+        assert_eq!((&body[..], body.len()), (&sent[..], sent.len()));
+        assert_eq!(body, Body::from(captured));
+    }
+
+    #[test]
+    fn a_body_is_slices_and_small_ones_are_copied_together() {
+        check(&[], 1);
+        check(&[3], 1);
+        check(&[1448, 1448, 20], 3);
+        check(&[1448, 20, 20, 1448], 3);
+        check(&[1; 4000], 9);
+    }
+
+    #[test]
+    fn a_body_that_was_read_can_grow() {
+        let mut body = Body::from(Bytes::from_static(b"ab"));
+        body.push(Bytes::from_static(b"cd"));
+        assert_eq!(&body[..], b"abcd");
+        body.push(Bytes::from_static(b"e"));
+        assert_eq!(&body[..], b"abcde");
     }
 }

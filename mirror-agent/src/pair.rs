@@ -16,7 +16,9 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use crate::exchange::{Exchange, Request, Response, Timestamp, Timing};
-use crate::http::{Answered, Head, HttpLimits, Kind, Message, Parsed, Parser, Sniff, sniff};
+use crate::http::{
+    Answered, Foreign, Head, HttpLimits, Kind, Message, Parsed, Parser, Sniff, sniff,
+};
 use crate::packet::{FlowKey, Side};
 use crate::tcp::{Arrival, CloseReason, Seq, StreamEvent};
 
@@ -39,7 +41,8 @@ pub struct PairCounts {
     pub interim_responses: u64,
     pub orphan_responses: u64,
     pub bad_heads: u64,
-    pub not_http: u64,
+    /// What the connection turned out to be, and its server's port.
+    pub foreign: Option<(Foreign, u16)>,
     pub tunnels: u64,
 }
 
@@ -140,6 +143,11 @@ impl Conversation {
             return;
         }
         let Some(client) = self.client.or_else(|| self.identify(side, &event)) else {
+            if let StreamEvent::Data(bytes) = &event
+                && let foreign @ (Foreign::Tls | Foreign::Http2) = Foreign::of(bytes)
+            {
+                self.foreign(foreign, counts);
+            }
             return;
         };
         if side == client {
@@ -215,7 +223,7 @@ impl Conversation {
             Parsed::Message { message, last, .. } => self.request(message, last),
             Parsed::Lost => self.requests_lost = true,
             Parsed::BadHead => counts.bad_heads += 1,
-            Parsed::Foreign => self.foreign(counts),
+            Parsed::Foreign(foreign) => self.foreign(foreign, counts),
             Parsed::Closed => self.requests_closed = true,
         }
     }
@@ -270,7 +278,7 @@ impl Conversation {
                 self.answering = None;
             }
             Parsed::BadHead => counts.bad_heads += 1,
-            Parsed::Foreign => self.foreign(counts),
+            Parsed::Foreign(foreign) => self.foreign(foreign, counts),
         }
     }
 
@@ -397,13 +405,22 @@ impl Conversation {
         }
     }
 
-    /// One side does not speak HTTP/1; its parser ignores it already.
-    fn foreign(&mut self, counts: &mut PairCounts) {
-        counts.not_http += 1;
-        if self.next_index == 0 {
+    /// One side does not speak HTTP/1. When the other does, this one is a loss and no other protocol.
+    fn foreign(&mut self, foreign: Foreign, counts: &mut PairCounts) {
+        if self.next_index == 0 && !self.ignored {
+            counts.foreign = Some((foreign, self.server_port()));
             self.ignored = true;
             self.requests.ignore();
             self.responses.ignore();
+        }
+    }
+
+    /// Clients take high ports.
+    fn server_port(&self) -> u16 {
+        let port = |side| self.place.flow.addr(side).port();
+        match self.client {
+            Some(client) => port(client.other()),
+            None => port(Side::Low).min(port(Side::High)),
         }
     }
 

@@ -484,7 +484,7 @@ fn meta(config: &Config) -> Value {
 
 fn seen_below(counters: &Counters, dissected: &Mutex<DissectStats>) -> Value {
     let dissected = dissected.lock().map(|d| *d).unwrap_or_default();
-    json!({ "capture": counters.read(), "dissect": dissected })
+    json!({ "capture": counters.read(), "dissect": dissected, "advice": dissected.advice() })
 }
 
 fn extend(value: &mut Value, more: Value) {

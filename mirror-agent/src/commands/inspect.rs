@@ -149,7 +149,7 @@ fn pairs(headers: &Headers) -> Vec<[String; 2]> {
     headers
         .0
         .iter()
-        .map(|(n, v)| [n.clone(), text(v)])
+        .map(|(n, v)| [n.to_string(), text(v)])
         .collect()
 }
 

@@ -209,7 +209,7 @@ mod tests {
             status,
             minor: 1,
             headers: Headers::default(),
-            body: Bytes::copy_from_slice(body.as_bytes()),
+            body: Bytes::copy_from_slice(body.as_bytes()).into(),
             fault: None,
         }
     }

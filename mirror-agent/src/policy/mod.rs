@@ -142,10 +142,10 @@ mod tests {
                 headers: Headers(
                     headers
                         .iter()
-                        .map(|(n, v)| (n.to_string(), Bytes::copy_from_slice(v.as_bytes())))
+                        .map(|(n, v)| ((*n).into(), Bytes::copy_from_slice(v.as_bytes())))
                         .collect(),
                 ),
-                body: Bytes::new(),
+                body: crate::exchange::Body::default(),
                 fault: None,
             },
             response: None,
@@ -212,7 +212,7 @@ mod tests {
             .headers
             .0
             .iter()
-            .map(|(n, _)| n.as_str())
+            .map(|(n, _)| &**n)
             .collect();
         assert_eq!(names, ["Cookie", "A"]);
     }

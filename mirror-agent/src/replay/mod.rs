@@ -133,7 +133,7 @@ impl Replayer {
             status: head.status.as_u16(),
             minor: u8::from(head.version == hyper::Version::HTTP_11),
             headers: headers(&head.headers),
-            body,
+            body: body.into(),
             fault,
         })
     }
@@ -151,7 +151,7 @@ impl Replayer {
         for (name, value) in &captured.headers.0 {
             let lower = name.to_ascii_lowercase();
             if !NOT_FORWARDED.contains(&lower.as_str()) && !named.contains(&lower) {
-                request = request.header(name.as_str(), value.as_ref());
+                request = request.header(&**name, value.as_ref());
             }
         }
         if let Some(id) = id {
@@ -161,7 +161,7 @@ impl Replayer {
         request
             .header(HEADER_CAPTURED_AT, at)
             .header(HEADER_REPLAY, "1")
-            .body(Full::new(captured.body.clone()))
+            .body(Full::new(captured.body.bytes().clone()))
             .map(|mut request| {
                 if captured.headers.first("host").is_none() {
                     let host = self.options.target.authority();
@@ -190,7 +190,10 @@ fn named_by_connection(request: &Request) -> Vec<String> {
 
 fn headers(map: &HeaderMap) -> Headers {
     let pair = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
-        (name.to_string(), Bytes::copy_from_slice(value.as_bytes()))
+        (
+            name.as_str().into(),
+            Bytes::copy_from_slice(value.as_bytes()),
+        )
     };
     Headers(map.iter().map(pair).collect())
 }
