@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 
 use crate::exchange::{Exchange, Request, Response, Timestamp, Timing};
 use crate::http::{
-    Answered, Foreign, Head, HttpLimits, Kind, Message, Parsed, Parser, Sniff, sniff,
+    Answered, Foreign, Head, HttpLimits, Kind, Message, Parsed, Parser, Sniff, sniff, sniff_known,
 };
 use crate::packet::{FlowKey, Side};
 use crate::tcp::{Arrival, CloseReason, Seq, StreamEvent};
@@ -150,6 +150,7 @@ impl Conversation {
             }
             return;
         };
+        let client = self.turned(client, side, &event).unwrap_or(client);
         if side == client {
             self.requests.push(event, arrival);
         } else {
@@ -170,6 +171,33 @@ impl Conversation {
                 parser.push(StreamEvent::Gap { len: 0 }, Arrival::default());
             }
         }
+        self.client
+    }
+
+    /// Whoever opened a connection through a proxy may be the one that is asked over it: before any message, a start line
+    /// from the wrong side decides.
+    fn turned(&mut self, client: Side, side: Side, event: &StreamEvent) -> Option<Side> {
+        let StreamEvent::Data(bytes) = event else {
+            return None;
+        };
+        if self.requests.is_proven() || self.responses.is_proven() {
+            return None;
+        }
+        let sent = if side == client {
+            Kind::Response
+        } else {
+            Kind::Request
+        };
+        if sniff_known(sent, bytes) != Sniff::Yes {
+            return None;
+        }
+        let http = self.limits.http;
+        self.requests = Parser::new(Kind::Request, http);
+        self.responses = Parser::new(Kind::Response, http);
+        for parser in [&mut self.requests, &mut self.responses] {
+            parser.push(StreamEvent::Gap { len: 0 }, Arrival::default());
+        }
+        self.client = Some(client.other());
         self.client
     }
 

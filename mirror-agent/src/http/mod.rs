@@ -4,7 +4,9 @@ mod foreign;
 pub mod h1;
 
 pub use foreign::{Foreign, PortCounts};
-pub use h1::{Answered, Framing, Head, HttpLimits, Kind, Parsed, Parser, Sniff, sniff};
+pub use h1::{
+    Answered, Framing, Head, HttpLimits, Kind, Parsed, Parser, Sniff, sniff, sniff_known,
+};
 
 use crate::exchange::{Request, Response};
 

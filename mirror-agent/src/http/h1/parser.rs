@@ -140,6 +140,11 @@ impl Parser {
         }
     }
 
+    /// A message was seen.
+    pub fn is_proven(&self) -> bool {
+        self.proven
+    }
+
     /// Bytes pushed and not yet looked at.
     pub fn queued_bytes(&self) -> usize {
         self.queued
