@@ -126,6 +126,18 @@ impl Conversation {
         self.ignored
     }
 
+    /// Bytes of messages that are not finished, and of requests without response.
+    pub fn held_bytes(&self) -> usize {
+        let request = |pending: &Pending| {
+            pending
+                .request
+                .as_ref()
+                .map_or(0, |(request, _)| request.body.len())
+        };
+        let pending: usize = self.pending.iter().map(request).sum();
+        pending + self.requests.held_bytes() + self.responses.held_bytes()
+    }
+
     /// A response waits for its request: [`Self::expire`] is to be called.
     pub fn is_waiting(&self) -> bool {
         self.responses.head().is_some()

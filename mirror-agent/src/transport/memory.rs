@@ -22,7 +22,10 @@ pub struct Bounds {
 
 /// Makes a queue of items that each hold an admitted exchange.
 pub fn queue<T: AsRef<Admitted>>(bounds: Bounds) -> (Sink<T>, Source<T>) {
-    // Bounded by the rooms: there is one for each item.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "bounded by the rooms: there is one for each item"
+    )]
     let (sender, receiver) = mpsc::unbounded_channel();
     let taken = Arc::new(Taken {
         bounds,

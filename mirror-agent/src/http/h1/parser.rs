@@ -29,6 +29,10 @@ pub struct HttpLimits {
     pub max_body: usize,
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it lives for one match, and a box is an allocation per message"
+)]
 #[derive(Debug)]
 pub enum Parsed {
     /// [`Parser::head`] is there.
@@ -98,6 +102,10 @@ struct Partial {
 }
 
 /// What a step came to.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it lives for one match, and a box is an allocation per message"
+)]
 enum Step {
     Told(Parsed),
     Further,
