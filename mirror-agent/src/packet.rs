@@ -3,6 +3,7 @@
 //! Checksums are not verified: on the sending host they are filled in by the card, after the capture.
 //! Bytes cut off by the capture are simply absent; the tcp stage finds them as a hole.
 
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use crate::exchange::Timestamp;
 use crate::tcp::Seq;
 
 /// A connection, the same for both directions: the smaller address first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowKey {
     low: SocketAddr,
     high: SocketAddr,
@@ -46,11 +47,30 @@ impl FlowKey {
         }
     }
 
+    /// Both addresses in few words, for a hash.
+    fn words(&self) -> ([u128; 2], u32) {
+        let bits = |address: SocketAddr| match address.ip() {
+            IpAddr::V4(ip) => u128::from(ip.to_bits()),
+            IpAddr::V6(ip) => ip.to_bits(),
+        };
+        let ports = u32::from(self.low.port()) << 16 | u32::from(self.high.port());
+        ([bits(self.low), bits(self.high)], ports)
+    }
+
     pub fn addr(&self, side: Side) -> SocketAddr {
         match side {
             Side::Low => self.low,
             Side::High => self.high,
         }
+    }
+}
+
+impl Hash for FlowKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let ([low, high], ports) = self.words();
+        state.write_u128(low);
+        state.write_u128(high);
+        state.write_u32(ports);
     }
 }
 

@@ -148,10 +148,10 @@ impl Replayer {
             .method(captured.method.as_str())
             .uri(self.options.target.uri(&captured.target));
         let named = named_by_connection(captured);
-        for (name, value) in &captured.headers.0 {
+        for (name, value) in captured.headers.iter() {
             let lower = name.to_ascii_lowercase();
             if !NOT_FORWARDED.contains(&lower.as_str()) && !named.contains(&lower) {
-                request = request.header(&**name, value.as_ref());
+                request = request.header(name, value);
             }
         }
         if let Some(id) = id {
@@ -189,13 +189,7 @@ fn named_by_connection(request: &Request) -> Vec<String> {
 }
 
 fn headers(map: &HeaderMap) -> Headers {
-    let pair = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
-        (
-            name.as_str().into(),
-            Bytes::copy_from_slice(value.as_bytes()),
-        )
-    };
-    Headers(map.iter().map(pair).collect())
+    map.iter().collect()
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -1,8 +1,7 @@
 //! Heads that a strict parser refuses and some server may have taken: read line by line, as a human would, and always
 //! ambiguous. Nothing of this is ever replayed; it is there to be looked at.
 
-use bytes::{Bytes, BytesMut};
-use bytestring::ByteString;
+use bytes::Bytes;
 
 use super::{Found, Head, HeadError, Kind, Sniff, sniff};
 use crate::exchange::Headers;
@@ -75,26 +74,24 @@ fn minor(version: &[u8]) -> Option<u8> {
 }
 
 fn headers(lines: &[Bytes]) -> Headers {
-    let mut fields: Vec<(ByteString, Bytes)> = Vec::new();
+    let mut fields: Vec<(String, Vec<u8>)> = Vec::new();
     for line in lines {
         let folded = line.starts_with(b" ") || line.starts_with(b"\t");
         match fields.last_mut() {
             Some((_, value)) if folded => {
-                let mut joined = BytesMut::from(&value[..]);
-                joined.extend_from_slice(b" ");
-                joined.extend_from_slice(line.trim_ascii());
-                *value = joined.freeze();
+                value.push(b' ');
+                value.extend_from_slice(line.trim_ascii());
             }
             _ => fields.push(field(line)),
         }
     }
-    Headers(fields)
+    fields.into_iter().collect()
 }
 
 /// Without a colon all of the line is the name.
-fn field(line: &Bytes) -> (ByteString, Bytes) {
+fn field(line: &[u8]) -> (String, Vec<u8>) {
     let colon = memchr::memchr(b':', line).unwrap_or(line.len());
     let name = String::from_utf8_lossy(line[..colon].trim_ascii()).into_owned();
     let value = line.get(colon + 1..).unwrap_or_default().trim_ascii();
-    (name.into(), line.slice_ref(value))
+    (name, value.to_vec())
 }
