@@ -184,10 +184,21 @@ fn traffic(count: usize, size: usize) -> Vec<Packet> {
             }
         }
     }
+    in_a_block(&mut packets);
+    packets
+}
+
+/// As the capture gives them: one behind the other, in order of their times.
+fn in_a_block(packets: &mut [Packet]) {
+    let block: Vec<u8> = packets
+        .iter()
+        .flat_map(|packet| packet.bytes.to_vec())
+        .collect();
+    let mut block = Bytes::from(block);
     for (at, packet) in packets.iter_mut().enumerate() {
+        packet.bytes = block.split_to(packet.bytes.len());
         packet.at = Timestamp(1_000_000_000 + at as u64 * 1_000);
     }
-    packets
 }
 
 /// Writes one connection's frames.

@@ -99,6 +99,13 @@ impl Headers {
         }
     }
 
+    /// The names alone, which are text.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.fields
+            .iter()
+            .map(|field| field.name.bytes(&self.block))
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let text =
             |field: &Field| std::str::from_utf8(field.name.bytes(&self.block)).unwrap_or_default();

@@ -160,7 +160,7 @@ pub(super) fn is_ambiguous(head: &Head, bytes: &[u8]) -> bool {
     };
     // Two hosts may be two sites (RFC 9112 §3.2).
     headers.all("host").nth(1).is_some()
-        || headers.iter().any(|(name, _)| is_lookalike(name))
+        || headers.names().any(is_lookalike)
         || !is_target(method, target)
 }
 
@@ -175,12 +175,20 @@ fn has_mixed_line_ends(bytes: &[u8]) -> bool {
 }
 
 /// Gateways that hand fields on as variables make `_` of `-`.
-fn is_lookalike(name: &str) -> bool {
-    matches!(name.len(), 14 | 17)
-        && name.contains('_')
-        && ["content_length", "transfer_encoding"]
-            .iter()
-            .any(|other| name.replace('-', "_").eq_ignore_ascii_case(other))
+fn is_lookalike(name: &[u8]) -> bool {
+    let dashed = |byte: &u8| {
+        if *byte == b'_' {
+            b'-'
+        } else {
+            byte.to_ascii_lowercase()
+        }
+    };
+    let is = |other: &[u8]| {
+        name.len() == other.len()
+            && name.contains(&b'_')
+            && name.iter().map(dashed).eq(other.iter().copied())
+    };
+    is(b"content-length") || is(b"transfer-encoding")
 }
 
 /// One of the four forms (RFC 9112 §3.2).
