@@ -224,7 +224,7 @@ impl Dissector {
             return self.flow(segment, None);
         }
         let ports = &self.limits.ports;
-        let is_server = |side| ports.contains(&segment.flow.addr(side).port());
+        let is_server = |side| ports.contains(&segment.flow.port(side));
         match (is_server(Side::Low), is_server(Side::High)) {
             (true, true) => self.flow(segment, None),
             (true, false) => self.flow(segment, Some(Side::High)),

@@ -191,32 +191,39 @@ const MIN_SLICE: usize = 512;
 pub struct Body {
     /// Not empty but for an empty body.
     first: Bytes,
-    more: Vec<Bytes>,
+    /// Most bodies fit into one packet.
+    rest: Option<Box<Rest>>,
+}
+
+#[derive(Clone, Default)]
+struct Rest {
+    slices: Vec<Bytes>,
     len: usize,
     joined: OnceLock<Bytes>,
 }
 
 impl Body {
     pub fn len(&self) -> usize {
-        self.len
+        self.first.len() + self.rest.as_ref().map_or(0, |rest| rest.len)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.first.is_empty()
     }
 
     /// As they were captured, in order.
     pub fn slices(&self) -> impl Iterator<Item = &Bytes> {
-        std::iter::once(&self.first).chain(&self.more)
+        let rest = self.rest.iter().flat_map(|rest| &rest.slices);
+        std::iter::once(&self.first).chain(rest)
     }
 
     /// In one run; a copy when it is in several slices, made once.
     pub fn bytes(&self) -> &Bytes {
-        if self.more.is_empty() {
+        let Some(rest) = &self.rest else {
             return &self.first;
-        }
-        self.joined.get_or_init(|| {
-            let mut joined = BytesMut::with_capacity(self.len);
+        };
+        rest.joined.get_or_init(|| {
+            let mut joined = BytesMut::with_capacity(self.len());
             self.slices()
                 .for_each(|slice| joined.extend_from_slice(slice));
             joined.freeze()
@@ -225,31 +232,37 @@ impl Body {
 
     /// Puts `slice` behind it.
     pub fn push(&mut self, slice: Bytes) {
-        if slice.is_empty() {
-            return;
-        }
-        self.len += slice.len();
-        self.joined.take();
         if self.first.is_empty() {
             self.first = slice;
-            return;
-        }
-        match self.more.last_mut() {
-            Some(last) if last.len().max(slice.len()) < MIN_SLICE => {
-                let mut joined = match std::mem::take(last).try_into_mut() {
-                    Ok(joined) => joined,
-                    Err(shared) => {
-                        let mut joined = BytesMut::with_capacity(2 * MIN_SLICE);
-                        joined.extend_from_slice(&shared);
-                        joined
-                    }
-                };
-                joined.extend_from_slice(&slice);
-                *last = joined.freeze();
-            }
-            _ => self.more.push(slice),
+        } else if !slice.is_empty() {
+            self.rest.get_or_insert_default().push(slice);
         }
     }
+}
+
+impl Rest {
+    fn push(&mut self, slice: Bytes) {
+        self.len += slice.len();
+        self.joined.take();
+        match self.slices.last_mut() {
+            Some(last) if last.len().max(slice.len()) < MIN_SLICE => append(last, &slice),
+            _ => self.slices.push(slice),
+        }
+    }
+}
+
+/// In place, when nobody else has `bytes`.
+fn append(bytes: &mut Bytes, more: &[u8]) {
+    let mut joined = match std::mem::take(bytes).try_into_mut() {
+        Ok(joined) => joined,
+        Err(shared) => {
+            let mut joined = BytesMut::with_capacity(2 * MIN_SLICE);
+            joined.extend_from_slice(&shared);
+            joined
+        }
+    };
+    joined.extend_from_slice(more);
+    *bytes = joined.freeze();
 }
 
 impl From<Bytes> for Body {
@@ -270,7 +283,7 @@ impl Deref for Body {
 
 impl PartialEq for Body {
     fn eq(&self, other: &Self) -> bool {
-        self.len == other.len && self.bytes() == other.bytes()
+        self.len() == other.len() && self.bytes() == other.bytes()
     }
 }
 

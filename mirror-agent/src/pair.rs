@@ -62,7 +62,8 @@ pub struct Conversation {
     client: Option<Side>,
     requests: Parser,
     responses: Parser,
-    pending: VecDeque<Pending>,
+    /// Boxed, because most connections have none or one.
+    pending: VecDeque<Box<Pending>>,
     next_index: u32,
     /// The request stream lost something before the next request.
     requests_lost: bool,
@@ -128,7 +129,7 @@ impl Conversation {
 
     /// Bytes of messages that are not finished, and of requests without response.
     pub fn held_bytes(&self) -> usize {
-        let request = |pending: &Pending| {
+        let request = |pending: &Box<Pending>| {
             pending
                 .request
                 .as_ref()
@@ -283,14 +284,14 @@ impl Conversation {
         if let Some(before) = self.pending.back() {
             self.pipelined |= before.response.is_none() && before.first.ack == first.ack;
         }
-        self.pending.push_back(Pending {
+        self.pending.push_back(Box::new(Pending {
             index: self.next_index,
             first,
             answered,
             after_gap: std::mem::take(&mut self.requests_lost),
             request: None,
             response: None,
-        });
+        }));
         self.next_index += 1;
         self.requests.proceed(answered);
         if self.pending.len() > MAX_PENDING
@@ -431,7 +432,7 @@ impl Conversation {
             return Choice::Orphan;
         }
         let exact =
-            |pending: &Pending| pending.response.is_none() && pending.first.ack == Some(start);
+            |pending: &Box<Pending>| pending.response.is_none() && pending.first.ack == Some(start);
         match self.pending.iter().position(exact) {
             Some(place) => Choice::Request(place),
             None if self
@@ -457,7 +458,7 @@ impl Conversation {
 
     /// Clients take high ports.
     fn server_port(&self) -> u16 {
-        let port = |side| self.place.flow.addr(side).port();
+        let port = |side| self.place.flow.port(side);
         match self.client {
             Some(client) => port(client.other()),
             None => port(Side::Low).min(port(Side::High)),
@@ -492,7 +493,7 @@ impl Conversation {
         }
     }
 
-    fn emit(&self, pending: Pending, ready: &mut VecDeque<Exchange>) {
+    fn emit(&self, pending: Box<Pending>, ready: &mut VecDeque<Exchange>) {
         // A request without its end has none only while its stream is open.
         let (Some((request, request_last)), Some(client)) = (pending.request, self.client) else {
             return;

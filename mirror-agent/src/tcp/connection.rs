@@ -157,10 +157,7 @@ impl Connection {
                     .push((side, StreamEvent::Gap { len: 0 }, arrival));
             }
             let bytes = segment.payload.clone();
-            let insert = half.bytes.insert(Piece { arrival, bytes });
-            events.repeated_bytes += insert.repeated;
-            events.conflicting_bytes += insert.conflicting;
-            half.drain(side, events);
+            half.take(Piece { arrival, bytes }, side, events);
         }
         if segment.flags.fin && half.fin.is_none() {
             let end = seq + segment.payload.len() as u32;
@@ -257,6 +254,18 @@ impl Connection {
 }
 
 impl Half {
+    fn take(&mut self, piece: Piece, side: Side, events: &mut Events) {
+        if !self.closed && self.bytes.pass(&piece) {
+            let event = StreamEvent::Data(piece.bytes);
+            events.list.push((side, event, piece.arrival));
+            return;
+        }
+        let insert = self.bytes.insert(piece);
+        events.repeated_bytes += insert.repeated;
+        events.conflicting_bytes += insert.conflicting;
+        self.drain(side, events);
+    }
+
     fn drain(&mut self, side: Side, events: &mut Events) {
         while let Some(piece) = self.bytes.pop() {
             if self.closed {

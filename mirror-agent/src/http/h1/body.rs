@@ -156,7 +156,8 @@ pub struct Unreadable;
 pub enum Decoder {
     Length(u64),
     UntilClose,
-    Chunked(Chunks),
+    /// Few messages are, and it is large.
+    Chunked(Box<Chunks>),
 }
 
 impl Decoder {
@@ -164,7 +165,7 @@ impl Decoder {
         match framing {
             Framing::Length(length) => Self::Length(length),
             Framing::UntilClose => Self::UntilClose,
-            Framing::Chunked => Self::Chunked(Chunks::new()),
+            Framing::Chunked => Self::Chunked(Box::new(Chunks::new())),
         }
     }
 
