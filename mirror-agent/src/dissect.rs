@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::capture::{Packet, filter::PortSet};
 use crate::exchange::{Exchange, Timestamp};
-use crate::http::HttpLimits;
+use crate::http::{Foreign, HttpLimits, PortCounts};
 use crate::packet::{self, Flags, PacketError, Segment, Side};
 use crate::pair::{Conversation, PairCounts, PairLimits, Place};
 use crate::tcp::{CloseReason, Connection, Events, FlowTable, Slot, TcpLimits};
@@ -27,6 +27,8 @@ pub struct DissectLimits {
     pub max_flows: usize,
     /// Out-of-order bytes held per connection.
     pub max_held: usize,
+    /// Bytes held for all connections together: out of order, and of messages that are not finished.
+    pub max_total: usize,
     /// Nanoseconds without a packet after which a connection is taken for closed.
     pub idle: u64,
     /// Nanoseconds that packets of one connection may be captured out of their order.
@@ -43,6 +45,7 @@ impl Default for DissectLimits {
             max_head: 64 << 10,
             max_flows: 65_536,
             max_held: 1 << 20,
+            max_total: 256 << 20,
             idle: 300_000_000_000,
             patience: 200_000_000,
             unacked_patience: 3_000_000_000,
@@ -60,12 +63,25 @@ pub struct DissectStats {
     pub malformed: u64,
     pub other_port: u64,
     pub retransmitted_bytes: u64,
+    /// Bytes of those that were other bytes than the first copy, which counts.
+    pub conflicting_bytes: u64,
     pub gaps: u64,
     pub gap_bytes: u64,
+    /// Gaps among them that were given up because their connection held too much.
+    pub shed_gaps: u64,
     pub flows: u64,
+    /// Flows given up because there were too many, the least recently used first.
     pub evicted_flows: u64,
+    /// The same because together they held too many bytes.
+    pub evicted_for_bytes: u64,
     pub idle_flows: u64,
-    /// Connections that do not speak HTTP/1: TLS, HTTP/2, anything else.
+    /// Connections that speak TLS.
+    pub tls: u64,
+    pub tls_ports: PortCounts,
+    /// Connections that speak HTTP/2 from their beginning.
+    pub http2: u64,
+    pub http2_ports: PortCounts,
+    /// Connections that speak neither these nor HTTP/1.
     pub not_http: u64,
     /// Connections that became something else by 101 or CONNECT.
     pub tunnels: u64,
@@ -81,6 +97,21 @@ pub struct DissectStats {
     pub orphan_responses: u64,
 }
 
+impl DissectStats {
+    /// What a user can do about connections that cannot be read.
+    pub fn advice(&self) -> Vec<String> {
+        let tls = self
+            .tls_ports
+            .iter()
+            .map(|(port, _)| format!("port {port} speaks TLS: capture behind its termination"));
+        let http2 = self
+            .http2_ports
+            .iter()
+            .map(|(port, _)| format!("port {port} speaks HTTP/2, which cannot be read yet"));
+        tls.chain(http2).collect()
+    }
+}
+
 pub struct Dissector {
     limits: DissectLimits,
     tcp: TcpLimits,
@@ -93,6 +124,8 @@ pub struct Dissector {
     stats: DissectStats,
     ready: VecDeque<Exchange>,
     events: Events,
+    /// Bytes held by all flows.
+    held: usize,
 }
 
 struct Flow {
@@ -103,6 +136,8 @@ struct Flow {
     conversation: Option<Box<Conversation>>,
     /// It is in `waiting`.
     waits: bool,
+    /// Its part of the dissector's `held`.
+    held: usize,
 }
 
 impl Dissector {
@@ -131,6 +166,7 @@ impl Dissector {
             stats: DissectStats::default(),
             ready: VecDeque::new(),
             events: Events::default(),
+            held: 0,
         }
     }
 
@@ -193,7 +229,7 @@ impl Dissector {
             return self.flow(segment, None);
         }
         let ports = &self.limits.ports;
-        let is_server = |side| ports.contains(segment.flow.addr(side).port());
+        let is_server = |side| ports.contains(segment.flow.port(side));
         match (is_server(Side::Low), is_server(Side::High)) {
             (true, true) => self.flow(segment, None),
             (true, false) => self.flow(segment, Some(Side::High)),
@@ -229,6 +265,17 @@ impl Dissector {
             flow.connection
                 .accept(segment, now, &self.tcp, &mut self.events);
             self.settle(slot);
+            self.relieve();
+        }
+    }
+
+    /// Keeps the bytes of all flows under their cap.
+    fn relieve(&mut self) {
+        while self.held > self.limits.max_total
+            && let Some((slot, closed)) = self.flows.oldest()
+        {
+            self.stats.evicted_for_bytes += u64::from(!closed);
+            self.remove(slot, CloseReason::Evicted);
         }
     }
 
@@ -257,6 +304,7 @@ impl Dissector {
             connection: Connection::default(),
             conversation: Some(Box::new(conversation)),
             waits: false,
+            held: 0,
         };
         self.flows.insert(segment.flow, flow, self.now)
     }
@@ -281,9 +329,13 @@ impl Dissector {
                 let due = Timestamp(self.now.0.saturating_add(self.limits.patience));
                 self.waiting.push_back((due, slot, flow.number));
             }
+            let mut held = flow.connection.held_bytes() + conversation.held_bytes();
             if closed || conversation.is_ignored() {
                 flow.conversation = None;
+                held = 0;
             }
+            self.held = self.held - flow.held + held;
+            flow.held = held;
             if closed {
                 self.flows.retire(slot);
             }
@@ -318,13 +370,17 @@ impl Dissector {
             flow.connection.close(reason, self.now, &mut self.events);
             self.settle(slot);
         }
-        self.flows.remove(slot);
+        if let Some(flow) = self.flows.remove(slot) {
+            self.held -= flow.held;
+        }
     }
 
     fn count(&mut self, pair: PairCounts) {
         let events = &mut self.events;
         let stats = &mut self.stats;
         stats.retransmitted_bytes += std::mem::take(&mut events.repeated_bytes);
+        stats.conflicting_bytes += std::mem::take(&mut events.conflicting_bytes);
+        stats.shed_gaps += std::mem::take(&mut events.shed);
         stats.gaps += std::mem::take(&mut events.gaps);
         stats.gap_bytes += std::mem::take(&mut events.gap_bytes);
         stats.requests += pair.requests;
@@ -332,7 +388,18 @@ impl Dissector {
         stats.interim_responses += pair.interim_responses;
         stats.orphan_responses += pair.orphan_responses;
         stats.bad_heads += pair.bad_heads;
-        stats.not_http += pair.not_http;
         stats.tunnels += pair.tunnels;
+        match pair.foreign {
+            Some((Foreign::Tls, port)) => {
+                stats.tls += 1;
+                stats.tls_ports.add(port);
+            }
+            Some((Foreign::Http2, port)) => {
+                stats.http2 += 1;
+                stats.http2_ports.add(port);
+            }
+            Some((Foreign::Other, _)) => stats.not_http += 1,
+            None => {}
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, cell::OnceCell};
 use mirror_snapshot::{Fields, IdRules, RequestId};
 use serde_json::Value;
 
-use crate::exchange::{Exchange, Headers};
+use crate::exchange::{Body, Exchange, Headers};
 
 /// The ids that production may have filed its snapshot under, most likely first.
 pub fn candidates(rules: &IdRules, exchange: &Exchange, skew_seconds: u64) -> Vec<RequestId> {
@@ -27,13 +27,13 @@ struct View<'a> {
     method: &'a str,
     target: &'a str,
     headers: &'a Headers,
-    body: &'a [u8],
+    body: &'a Body,
     /// Parsed at most once, and only when a rule asks.
     json: OnceCell<Option<Value>>,
 }
 
 impl<'a> View<'a> {
-    fn new(headers: &'a Headers, body: &'a [u8]) -> Self {
+    fn new(headers: &'a Headers, body: &'a Body) -> Self {
         Self {
             method: "",
             target: "",

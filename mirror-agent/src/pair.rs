@@ -16,7 +16,9 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use crate::exchange::{Exchange, Request, Response, Timestamp, Timing};
-use crate::http::{Answered, Head, HttpLimits, Kind, Message, Parsed, Parser, Sniff, sniff};
+use crate::http::{
+    Answered, Foreign, Head, HttpLimits, Kind, Message, Parsed, Parser, Sniff, sniff, sniff_known,
+};
 use crate::packet::{FlowKey, Side};
 use crate::tcp::{Arrival, CloseReason, Seq, StreamEvent};
 
@@ -39,7 +41,8 @@ pub struct PairCounts {
     pub interim_responses: u64,
     pub orphan_responses: u64,
     pub bad_heads: u64,
-    pub not_http: u64,
+    /// What the connection turned out to be, and its server's port.
+    pub foreign: Option<(Foreign, u16)>,
     pub tunnels: u64,
 }
 
@@ -59,7 +62,8 @@ pub struct Conversation {
     client: Option<Side>,
     requests: Parser,
     responses: Parser,
-    pending: VecDeque<Pending>,
+    /// Boxed, because most connections have none or one.
+    pending: VecDeque<Box<Pending>>,
     next_index: u32,
     /// The request stream lost something before the next request.
     requests_lost: bool,
@@ -123,6 +127,13 @@ impl Conversation {
         self.ignored
     }
 
+    /// Bytes of messages that are not finished, and of requests without response.
+    pub fn held_bytes(&self) -> usize {
+        let waiting = self.pending.iter().filter_map(|p| p.request.as_ref());
+        let pending: usize = waiting.map(|(request, _)| request.body.len()).sum();
+        pending + self.requests.held_bytes() + self.responses.held_bytes()
+    }
+
     /// A response waits for its request: [`Self::expire`] is to be called.
     pub fn is_waiting(&self) -> bool {
         self.responses.head().is_some()
@@ -140,8 +151,14 @@ impl Conversation {
             return;
         }
         let Some(client) = self.client.or_else(|| self.identify(side, &event)) else {
+            if let StreamEvent::Data(bytes) = &event
+                && let foreign @ (Foreign::Tls | Foreign::Http2) = Foreign::of(bytes)
+            {
+                self.foreign(foreign, counts);
+            }
             return;
         };
+        let client = self.turned(client, side, &event).unwrap_or(client);
         if side == client {
             self.requests.push(event, arrival);
         } else {
@@ -162,6 +179,33 @@ impl Conversation {
                 parser.push(StreamEvent::Gap { len: 0 }, Arrival::default());
             }
         }
+        self.client
+    }
+
+    /// Whoever opened a connection through a proxy may be the one that is asked over it: before any message, a start line
+    /// from the wrong side decides.
+    fn turned(&mut self, client: Side, side: Side, event: &StreamEvent) -> Option<Side> {
+        let StreamEvent::Data(bytes) = event else {
+            return None;
+        };
+        if self.requests.is_proven() || self.responses.is_proven() {
+            return None;
+        }
+        let sent = if side == client {
+            Kind::Response
+        } else {
+            Kind::Request
+        };
+        if sniff_known(sent, bytes) != Sniff::Yes {
+            return None;
+        }
+        let http = self.limits.http;
+        self.requests = Parser::new(Kind::Request, http);
+        self.responses = Parser::new(Kind::Response, http);
+        for parser in [&mut self.requests, &mut self.responses] {
+            parser.push(StreamEvent::Gap { len: 0 }, Arrival::default());
+        }
+        self.client = Some(client.other());
         self.client
     }
 
@@ -215,7 +259,7 @@ impl Conversation {
             Parsed::Message { message, last, .. } => self.request(message, last),
             Parsed::Lost => self.requests_lost = true,
             Parsed::BadHead => counts.bad_heads += 1,
-            Parsed::Foreign => self.foreign(counts),
+            Parsed::Foreign(foreign) => self.foreign(foreign, counts),
             Parsed::Closed => self.requests_closed = true,
         }
     }
@@ -235,14 +279,14 @@ impl Conversation {
         if let Some(before) = self.pending.back() {
             self.pipelined |= before.response.is_none() && before.first.ack == first.ack;
         }
-        self.pending.push_back(Pending {
+        self.pending.push_back(Box::new(Pending {
             index: self.next_index,
             first,
             answered,
             after_gap: std::mem::take(&mut self.requests_lost),
             request: None,
             response: None,
-        });
+        }));
         self.next_index += 1;
         self.requests.proceed(answered);
         if self.pending.len() > MAX_PENDING
@@ -270,7 +314,7 @@ impl Conversation {
                 self.answering = None;
             }
             Parsed::BadHead => counts.bad_heads += 1,
-            Parsed::Foreign => self.foreign(counts),
+            Parsed::Foreign(foreign) => self.foreign(foreign, counts),
         }
     }
 
@@ -384,7 +428,7 @@ impl Conversation {
         }
         let exact =
             |pending: &Pending| pending.response.is_none() && pending.first.ack == Some(start);
-        match self.pending.iter().position(exact) {
+        match self.pending.iter().position(|pending| exact(pending)) {
             Some(place) => Choice::Request(place),
             None if self
                 .pending
@@ -397,13 +441,22 @@ impl Conversation {
         }
     }
 
-    /// One side does not speak HTTP/1; its parser ignores it already.
-    fn foreign(&mut self, counts: &mut PairCounts) {
-        counts.not_http += 1;
-        if self.next_index == 0 {
+    /// One side does not speak HTTP/1. When the other does, this one is a loss and no other protocol.
+    fn foreign(&mut self, foreign: Foreign, counts: &mut PairCounts) {
+        if self.next_index == 0 && !self.ignored {
+            counts.foreign = Some((foreign, self.server_port()));
             self.ignored = true;
             self.requests.ignore();
             self.responses.ignore();
+        }
+    }
+
+    /// Clients take high ports.
+    fn server_port(&self) -> u16 {
+        let port = |side| self.place.flow.port(side);
+        match self.client {
+            Some(client) => port(client.other()),
+            None => port(Side::Low).min(port(Side::High)),
         }
     }
 
@@ -435,7 +488,7 @@ impl Conversation {
         }
     }
 
-    fn emit(&self, pending: Pending, ready: &mut VecDeque<Exchange>) {
+    fn emit(&self, pending: Box<Pending>, ready: &mut VecDeque<Exchange>) {
         // A request without its end has none only while its stream is open.
         let (Some((request, request_last)), Some(client)) = (pending.request, self.client) else {
             return;

@@ -18,11 +18,10 @@ const KNOWN: &[(&str, &str)] = &[
         "the-tcpdump-group__tcpdump/tests/accecn_handshake.pcap",
         CUT,
     ),
-    ("arkime__arkime/tests/pcap/socks-http-example.pcap", SOCKS),
-    ("arkime__arkime/tests/pcap/socks-http-pass.pcap", SOCKS),
-    ("arkime__arkime/tests/pcap/socks5-http-302-frag.pcap", SOCKS),
-    ("arkime__arkime/tests/pcap/socks5-http-302.pcap", SOCKS),
-    ("arkime__arkime/tests/pcap/socks5-reverse.pcap", SOCKS),
+    (
+        "arkime__arkime/tests/pcap/socks5-http-302-frag.pcap",
+        FRAGMENTS,
+    ),
     (
         "seladb__PcapPlusPlus/Tests/ExamplesTest/expected_output/http_req_frag.pcap",
         FRAGMENTS,
@@ -46,7 +45,6 @@ const KNOWN: &[(&str, &str)] = &[
 ];
 const CUT: &str =
     "the capture ends inside the only response: we see its head, tshark waits for its body";
-const SOCKS: &str = "HTTP inside SOCKS: such a connection is counted as not HTTP";
 const FRAGMENTS: &str = "fragments of IP packets are counted, not joined";
 
 /// What the packet stage undoes.

@@ -341,3 +341,37 @@ fn many_lost_packets_never_make_a_wrong_pair() {
         }
     }
 }
+
+/// Bytes held over all connections have a cap of their own.
+#[test]
+fn the_least_recently_used_connection_makes_room() {
+    let mut dissector = Dissector::new(DissectLimits {
+        max_total: 3000,
+        ..DissectLimits::default()
+    });
+    for connection in 0..8 {
+        let payload = format!(
+            "POST /{connection} HTTP/1.1\r\nContent-Length: 2000\r\n\r\n{}",
+            "x".repeat(900)
+        );
+        let sent = Sent {
+            at: u64::from(connection) * MILLI,
+            connection,
+            from: 0,
+            seq: 1,
+            ack: 1,
+            flags: ACK,
+            payload: payload.into_bytes(),
+            exchange: 0,
+        };
+        dissector.packet(&sent.packet());
+    }
+    let stats = *dissector.stats();
+    assert_eq!((stats.evicted_for_bytes, stats.evicted_flows), (5, 0));
+    let first: Vec<_> = std::iter::from_fn(|| dissector.poll())
+        .map(|exchange| exchange.request.target)
+        .collect();
+    assert_eq!(first, ["/0", "/1", "/2", "/3", "/4"]);
+    dissector.finish();
+    assert_eq!(std::iter::from_fn(|| dissector.poll()).count(), 3);
+}

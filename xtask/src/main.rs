@@ -44,17 +44,8 @@ enum Task {
     Test,
     /// fmt, clippy, the purity of the cores, and the kernel object's belonging to its source
     Lint,
-    /// Constant load on nginx: is every request accounted for, and at what cost
-    Bench {
-        #[arg(long)]
-        json: bool,
-        /// Requests per second
-        #[arg(long, default_value_t = 5000)]
-        rate: u32,
-        /// Seconds of load
-        #[arg(long, default_value_t = 30)]
-        seconds: u32,
-    },
+    /// What the product costs; without a name, its main job under constant load
+    Bench(bench::Bench),
     /// Build the agent as a static binary and pack it as a container image
     Image {
         /// Where to write the image, as an OCI archive for `ctr images import` or `podman load`
@@ -78,11 +69,7 @@ fn run(task: Task) -> Result<()> {
         Task::Demo { json } => demo::run(json),
         Task::Test => test::run(),
         Task::Lint => lint::run(),
-        Task::Bench {
-            json,
-            rate,
-            seconds,
-        } => bench::run(json, rate, seconds),
+        Task::Bench(bench) => bench::run(bench),
         Task::Image { out } => image::run(&out),
     }
 }

@@ -147,9 +147,8 @@ impl<W: Write> Lines<W> {
 fn pairs(headers: &Headers) -> Vec<[String; 2]> {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     headers
-        .0
         .iter()
-        .map(|(n, v)| [n.clone(), text(v)])
+        .map(|(n, v)| [n.to_string(), text(v)])
         .collect()
 }
 

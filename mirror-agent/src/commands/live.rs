@@ -149,6 +149,9 @@ pub(crate) fn status(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
             }
         }
     }
+    for advice in status["advice"].as_array().into_iter().flatten() {
+        println!("\n{}", advice.as_str().unwrap_or_default());
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -209,7 +209,7 @@ mod tests {
             status,
             minor: 1,
             headers: Headers::default(),
-            body: Bytes::copy_from_slice(body.as_bytes()),
+            body: Bytes::copy_from_slice(body.as_bytes()).into(),
             fault: None,
         }
     }
@@ -281,10 +281,7 @@ mod tests {
     #[test]
     fn status_and_chosen_headers_count() {
         let mut mirror = response(500, "");
-        mirror
-            .headers
-            .0
-            .push(("Content-Type".into(), "text/plain".into()));
+        mirror.headers = [("Content-Type", "text/plain")].into_iter().collect();
         let verdict = compare(&CompareOptions::default(), &response(200, ""), &mirror);
         let places: Vec<_> = verdict
             .differences

@@ -1,12 +1,12 @@
-//! One side's bytes in order → HTTP/1 messages (RFC 9112), each saying whether it is whole.
+//! One side's bytes in order → messages, each saying whether it is whole. A protocol is a folder.
 
-mod body;
-mod head;
-mod parser;
+mod foreign;
+pub mod h1;
 
-pub use body::{Ambiguous, Answered, Decoder, Framing};
-pub use head::{Head, HeadError, Kind, Sniff, sniff, sniff_known};
-pub use parser::{HttpLimits, Parsed, Parser};
+pub use foreign::{Foreign, PortCounts};
+pub use h1::{
+    Answered, Framing, Head, HttpLimits, Kind, Parsed, Parser, Sniff, sniff, sniff_known,
+};
 
 use crate::exchange::{Request, Response};
 

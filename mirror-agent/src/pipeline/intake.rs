@@ -1,6 +1,7 @@
 //! The capture side of the pipeline: a thread for each ring, which never waits for anything behind it.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -11,7 +12,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use mirror_snapshot::IdRules;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::ticket::{Job, Ticket};
@@ -67,18 +68,36 @@ pub(super) struct Dissected(Arc<Vec<Mutex<DissectStats>>>);
 impl Dissected {
     /// Summed over the readers.
     pub(super) fn show(&self) -> Value {
-        let mut sum = Map::new();
-        for stats in self.0.iter() {
-            let stats = *stats.lock().unwrap_or_else(PoisonError::into_inner);
-            let Value::Object(counts) = json!(stats) else {
-                continue;
-            };
-            for (name, count) in counts {
-                let so_far = sum.get(&name).and_then(Value::as_u64).unwrap_or(0);
-                sum.insert(name, json!(so_far + count.as_u64().unwrap_or(0)));
+        self.all()
+            .fold(Value::Null, |sum, stats| added(sum, json!(stats)))
+    }
+
+    /// What a user can do about connections that cannot be read.
+    pub(super) fn advice(&self) -> BTreeSet<String> {
+        self.all().flat_map(|stats| stats.advice()).collect()
+    }
+
+    fn all(&self) -> impl Iterator<Item = DissectStats> {
+        let read =
+            |stats: &Mutex<DissectStats>| *stats.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.iter().map(read)
+    }
+}
+
+/// Adds counts of the same name.
+fn added(a: Value, b: Value) -> Value {
+    match (a, b) {
+        (Value::Object(mut sum), Value::Object(more)) => {
+            for (name, count) in more {
+                let so_far = sum.remove(&name).unwrap_or(Value::Null);
+                sum.insert(name, added(so_far, count));
             }
+            Value::Object(sum)
         }
-        Value::Object(sum)
+        (Value::Number(a), Value::Number(b)) => {
+            json!(a.as_u64().unwrap_or(0) + b.as_u64().unwrap_or(0))
+        }
+        (Value::Null, other) | (other, _) => other,
     }
 }
 

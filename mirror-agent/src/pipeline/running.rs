@@ -52,7 +52,7 @@ impl Running {
     pub(super) fn below(&self) -> Value {
         let capture = self.capture();
         self.recorder.lost(capture.counters.lost_requests());
-        json!({ "capture": capture.counters.read(), "dissect": self.dissected.show() })
+        json!({ "capture": capture.counters.read(), "dissect": self.dissected.show(), "advice": self.dissected.advice() })
     }
 
     /// For `filter`: shows the filter, after the change if there is one.

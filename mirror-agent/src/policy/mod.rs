@@ -56,7 +56,7 @@ impl Admitted {
     /// Bytes of traffic that it holds in memory.
     pub fn held_bytes(&self) -> usize {
         let head = |headers: &Headers| -> usize {
-            headers.0.iter().map(|(n, v)| n.len() + v.len() + 64).sum()
+            headers.iter().map(|(n, v)| n.len() + v.len() + 64).sum()
         };
         let request = &self.exchange.request;
         let response = self.exchange.response.as_ref();
@@ -110,7 +110,7 @@ impl Policy {
     }
 
     fn redact(&self, headers: &mut Headers) {
-        headers.0.retain(|(name, _)| !self.is_secret(name));
+        headers.retain(|name| !self.is_secret(name));
     }
 
     fn is_secret(&self, name: &str) -> bool {
@@ -121,8 +121,6 @@ impl Policy {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
     use crate::exchange::{Request, Timing};
 
@@ -139,13 +137,8 @@ mod tests {
                 method: method.into(),
                 target: target.into(),
                 minor: 1,
-                headers: Headers(
-                    headers
-                        .iter()
-                        .map(|(n, v)| (n.to_string(), Bytes::copy_from_slice(v.as_bytes())))
-                        .collect(),
-                ),
-                body: Bytes::new(),
+                headers: headers.iter().copied().collect(),
+                body: crate::exchange::Body::default(),
                 fault: None,
             },
             response: None,
@@ -210,9 +203,8 @@ mod tests {
             .exchange
             .request
             .headers
-            .0
             .iter()
-            .map(|(n, _)| n.as_str())
+            .map(|(n, _)| n)
             .collect();
         assert_eq!(names, ["Cookie", "A"]);
     }

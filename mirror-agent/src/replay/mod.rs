@@ -142,7 +142,7 @@ impl Replayer {
             status: head.status.as_u16(),
             minor: u8::from(head.version == hyper::Version::HTTP_11),
             headers: headers(&head.headers),
-            body,
+            body: body.into(),
             fault,
         })
     }
@@ -157,10 +157,10 @@ impl Replayer {
             .method(captured.method.as_str())
             .uri(self.options.target.uri(&captured.target));
         let named = named_by_connection(captured);
-        for (name, value) in &captured.headers.0 {
+        for (name, value) in captured.headers.iter() {
             let lower = name.to_ascii_lowercase();
             if !NOT_FORWARDED.contains(&lower.as_str()) && !named.contains(&lower) {
-                request = request.header(name.as_str(), value.as_ref());
+                request = request.header(name, value);
             }
         }
         if let Some(id) = id {
@@ -170,7 +170,7 @@ impl Replayer {
         request
             .header(HEADER_CAPTURED_AT, at)
             .header(HEADER_REPLAY, "1")
-            .body(Full::new(captured.body.clone()))
+            .body(Full::new(captured.body.bytes().clone()))
             .map(|mut request| {
                 if captured.headers.first("host").is_none() {
                     let host = self.options.target.authority();
@@ -198,10 +198,7 @@ fn named_by_connection(request: &Request) -> Vec<String> {
 }
 
 fn headers(map: &HeaderMap) -> Headers {
-    let pair = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
-        (name.to_string(), Bytes::copy_from_slice(value.as_bytes()))
-    };
-    Headers(map.iter().map(pair).collect())
+    map.iter().collect()
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -282,7 +282,7 @@ impl CacheHits {
     fn count(&mut self, headers: &Headers) {
         let hit = match (headers.first("x-cache"), headers.first("age")) {
             (Some(told), _) => told.to_ascii_lowercase().windows(3).any(|w| w == b"hit"),
-            (None, Some(age)) => age.as_ref() != b"0",
+            (None, Some(age)) => age != b"0",
             (None, None) => return,
         };
         self.told += 1;

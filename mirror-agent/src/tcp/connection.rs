@@ -1,8 +1,10 @@
 //! One connection: segments of both sides in, [`StreamEvent`]s of both sides out.
 //!
-//! When a hole is given up. Bytes may be captured out of order, within one direction and between the two, so nothing is
-//! lost at first sight. A hole with later bytes behind it is lost when those have waited
-//! - `patience` and the other side acknowledged the whole hole, or was never seen at all (one direction captured), or
+//! When a hole is given up. What the other side acknowledged and was not captured is lost, whether or not later bytes are
+//! there. But captures mix the order of packets a little, within one direction and between the two: the acknowledgement
+//! counts once [`REORDERED`] more segments of the connection came behind it, or after `patience` when none come. Without an
+//! acknowledgement, a hole is lost when the bytes behind it have waited
+//! - `patience` and the other side was never seen at all (one direction captured), or
 //! - `unacked_patience`: pure acknowledgements may not be captured, and a sender gives up slowly;
 //!
 //! and at once when the connection's `max_held` is reached, or when it is closed. A FIN past a hole waits like later
@@ -14,6 +16,9 @@ use crate::packet::{Segment, Side};
 
 /// A SYN may be captured after this many bytes of its own stream; from further away it begins another connection.
 const LATE_SYN: i32 = 1 << 16;
+
+/// Segments that may be captured after the acknowledgement of what they bring.
+const REORDERED: u8 = 16;
 
 /// With the same initial sequence number again, a SYN this long (ns) after the close begins another connection.
 const LINGER: u64 = 1_000_000_000;
@@ -31,6 +36,9 @@ pub struct TcpLimits {
 pub struct Events {
     pub list: Vec<(Side, StreamEvent, Arrival)>,
     pub repeated_bytes: u64,
+    pub conflicting_bytes: u64,
+    /// Holes given up because the connection held too much.
+    pub shed: u64,
     pub gaps: u64,
     pub gap_bytes: u64,
 }
@@ -53,7 +61,17 @@ struct Half {
     fin: Option<(Seq, Timestamp)>,
     /// How far the other side acknowledged.
     acked: Option<Seq>,
+    missed: Option<Missed>,
     closed: bool,
+}
+
+/// The next bytes were acknowledged and not captured.
+#[derive(Clone, Copy, Debug)]
+struct Missed {
+    next: Seq,
+    since: Timestamp,
+    /// Segments of the connection since then.
+    segments: u8,
 }
 
 impl Connection {
@@ -66,12 +84,18 @@ impl Connection {
         self.closed_at.is_some()
     }
 
+    /// Bytes waiting behind holes.
+    pub fn held_bytes(&self) -> usize {
+        self.halves.iter().map(|half| half.bytes.held_bytes()).sum()
+    }
+
     /// Whether something waits for time to pass: [`Self::expire`] is to be called.
     pub fn is_waiting(&self) -> bool {
         self.closed_at.is_none()
             && (self.reset_at.is_some()
                 || self.halves.iter().any(|half| {
-                    !half.closed && (half.bytes.hole().is_some() || half.fin.is_some())
+                    let waits = half.bytes.hole().is_some() || half.fin.is_some();
+                    !half.closed && (waits || half.missed.is_some())
                 }))
     }
 
@@ -111,10 +135,12 @@ impl Connection {
         }
         // An acknowledgement of 0 is what hand-made packets carry.
         let ack = (segment.flags.ack && segment.ack.0 != 0).then_some(segment.ack);
-        if let Some(ack) = ack {
+        // A reset is often made by something in between.
+        if let Some(ack) = ack.filter(|_| !segment.flags.rst) {
             let other = &mut self.halves[side.other().index()];
             if other.acked.is_none_or(|acked| acked.is_before(ack)) {
                 other.acked = Some(ack);
+                other.bytes.acknowledge(ack);
             }
         }
         let half = &mut self.halves[side.index()];
@@ -131,8 +157,7 @@ impl Connection {
                     .push((side, StreamEvent::Gap { len: 0 }, arrival));
             }
             let bytes = segment.payload.clone();
-            events.repeated_bytes += half.bytes.insert(Piece { arrival, bytes }).repeated;
-            half.drain(side, events);
+            half.take(Piece { arrival, bytes }, side, events);
         }
         if segment.flags.fin && half.fin.is_none() {
             let end = seq + segment.payload.len() as u32;
@@ -141,6 +166,9 @@ impl Connection {
         }
         if segment.flags.rst {
             self.reset_at.get_or_insert(now);
+        }
+        for side in [Side::Low, Side::High] {
+            self.halves[side.index()].count_missed(now, side, events);
         }
         self.shed(limits, events);
         self.close_ended(now, events);
@@ -204,11 +232,11 @@ impl Connection {
 
     /// Keeps the held bytes under the cap.
     fn shed(&mut self, limits: &TcpLimits, events: &mut Events) {
-        let held = |halves: &[Half; 2]| halves[0].bytes.held_bytes() + halves[1].bytes.held_bytes();
-        while held(&self.halves) > limits.max_held {
+        while self.held_bytes() > limits.max_held {
             let low = self.halves[0].bytes.held_bytes() >= self.halves[1].bytes.held_bytes();
             let side = if low { Side::Low } else { Side::High };
             self.halves[side.index()].give_up(side, events);
+            events.shed += 1;
         }
     }
 
@@ -226,6 +254,18 @@ impl Connection {
 }
 
 impl Half {
+    fn take(&mut self, piece: Piece, side: Side, events: &mut Events) {
+        if !self.closed && self.bytes.pass(&piece) {
+            let event = StreamEvent::Data(piece.bytes);
+            events.list.push((side, event, piece.arrival));
+            return;
+        }
+        let insert = self.bytes.insert(piece);
+        events.repeated_bytes += insert.repeated;
+        events.conflicting_bytes += insert.conflicting;
+        self.drain(side, events);
+    }
+
     fn drain(&mut self, side: Side, events: &mut Events) {
         while let Some(piece) = self.bytes.pop() {
             if self.closed {
@@ -235,6 +275,50 @@ impl Half {
                     .list
                     .push((side, StreamEvent::Data(piece.bytes), piece.arrival));
             }
+        }
+    }
+
+    /// A segment more came: is what was acknowledged and is not there lost by now?
+    fn count_missed(&mut self, now: Timestamp, side: Side, events: &mut Events) {
+        let Some(next) = self.bytes.next_seq().filter(|_| self.has_missed()) else {
+            self.missed = None;
+            return;
+        };
+        match &mut self.missed {
+            Some(missed) if missed.next == next => missed.segments += 1,
+            missed => {
+                let segments = 0;
+                *missed = Some(Missed {
+                    next,
+                    since: now,
+                    segments,
+                });
+            }
+        }
+        if self
+            .missed
+            .is_some_and(|missed| missed.segments >= REORDERED)
+        {
+            while self.has_missed() {
+                self.give_up(side, events);
+            }
+            self.missed = None;
+        }
+    }
+
+    /// The next bytes were acknowledged and not captured.
+    fn has_missed(&self) -> bool {
+        match (self.bytes.next_seq(), self.acked_bytes()) {
+            (Some(next), Some(acked)) => !self.closed && next.is_before(acked),
+            _ => false,
+        }
+    }
+
+    /// How far bytes were acknowledged: a FIN takes a sequence number too, and is none.
+    fn acked_bytes(&self) -> Option<Seq> {
+        match (self.acked, self.fin) {
+            (Some(acked), Some((fin, _))) if fin.is_before(acked) => Some(fin),
+            (acked, _) => acked,
         }
     }
 
@@ -249,13 +333,16 @@ impl Half {
         let Some(next) = self.bytes.next_seq() else {
             return false;
         };
-        let (end, since) = match (self.bytes.hole(), self.bytes.waiting_since(), self.fin) {
-            (Some(hole), Some(since), _) => (next + hole as u32, since),
-            (None, _, Some((fin, since))) if next.is_before(fin) => (fin, since),
+        let is_old = |missed: Missed| now.nanos_since(missed.since) >= limits.patience;
+        if self.has_missed() && self.missed.is_some_and(is_old) {
+            return true;
+        }
+        let since = match (self.bytes.waiting_since(), self.fin) {
+            (Some(since), _) => since,
+            (None, Some((fin, since))) if next.is_before(fin) => since,
             _ => return false,
         };
-        let acked = one_sided || self.acked.is_some_and(|acked| !acked.is_before(end));
-        let wait = if acked {
+        let wait = if one_sided {
             limits.patience
         } else {
             limits.unacked_patience
@@ -271,6 +358,11 @@ impl Half {
             && let Some((fin, _)) = self.fin
         {
             len = self.bytes.skip_to(fin);
+        }
+        if len == 0
+            && let Some(acked) = self.acked_bytes()
+        {
+            len = self.bytes.skip_to(acked);
         }
         if len > 0 && !self.closed {
             events.gaps += 1;
@@ -386,14 +478,72 @@ mod tests {
     }
 
     #[test]
+    fn an_acknowledged_hole_is_lost_a_few_segments_later() {
+        let mut rows = vec![
+            ('h', 1, 10, 5, "", "a"),
+            ('h', 1, 13, 5, "", "d"),
+            ('l', 1, 5, 14, "", "x"),
+        ];
+        rows.extend([('l', 1, 6, 14, "", ""); REORDERED as usize - 1]);
+        check(&rows, 1, "h:a l:x");
+        rows.push(('l', 1, 6, 14, "", ""));
+        check(&rows, 1, "h:a l:x h:-2 h:d");
+        // What comes before that was only captured late.
+        rows[5] = ('h', 1, 11, 5, "", "bc");
+        check(&rows, 1, "h:a l:x h:bc h:d");
+    }
+
+    #[test]
+    fn an_acknowledged_end_is_lost_with_nothing_behind_it() {
+        let rows: &[Row] = &[('h', 1, 10, 5, "", "a"), ('l', 3, 5, 14, "", "x")];
+        check(rows, 202, "h:a l:x");
+        check(rows, 203, "h:a l:x h:-3");
+    }
+
+    #[test]
+    fn probes_bring_nothing() {
+        // A keep-alive is a byte that was sent before; a zero window is probed with the next one.
+        check(
+            &[
+                ('h', 1, 10, 5, "", "ab"),
+                ('h', 2, 11, 5, "", "?"),
+                ('l', 3, 5, 12, "", ""),
+                ('h', 4, 12, 5, "", "c"),
+                ('l', 5, 5, 12, "", ""),
+                ('h', 6, 12, 5, "", "cde"),
+                ('l', 7, 5, 15, "", "x"),
+            ],
+            5000,
+            "h:ab h:c h:de l:x",
+        );
+    }
+
+    #[test]
+    fn both_sides_may_open_and_one_may_close_first() {
+        check(
+            &[
+                ('h', 1, 9, 0, "S", ""),
+                ('l', 1, 99, 0, "S", ""),
+                ('h', 2, 9, 100, "S", ""),
+                ('l', 2, 99, 10, "S", ""),
+                ('h', 3, 10, 100, "F", "abc"),
+                ('l', 4, 100, 14, "", "def"),
+                ('l', 5, 103, 14, "F", "g"),
+            ],
+            5000,
+            "h:abc h:Fin l:def l:g l:Fin",
+        );
+    }
+
+    #[test]
     fn an_acknowledged_hole_is_lost_after_patience() {
         let rows: &[Row] = &[
             ('h', 1, 10, 5, "", "a"),
             ('h', 2, 13, 5, "", "d"),
             ('l', 3, 5, 14, "", "x"),
         ];
-        check(rows, 201, "h:a l:x");
-        check(rows, 202, "h:a l:x h:-2 h:d");
+        check(rows, 202, "h:a l:x");
+        check(rows, 203, "h:a l:x h:-2 h:d");
     }
 
     #[test]
@@ -450,7 +600,7 @@ mod tests {
             ('l', 3, 5, 14, "", "x"),
         ];
         check(rows, 100, "h:a l:x");
-        check(rows, 202, "h:a l:x h:-2 h:Fin");
+        check(rows, 203, "h:a l:x h:-2 h:Fin");
     }
 
     #[test]

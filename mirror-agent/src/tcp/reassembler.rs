@@ -22,6 +22,8 @@ pub struct Piece {
 pub struct Insert {
     /// Bytes that were there before.
     pub repeated: u64,
+    /// Those of them that were other bytes, as far as the first copy was still at hand.
+    pub conflicting: u64,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +34,8 @@ pub struct Reassembler {
     base: Option<Seq>,
     held: VecDeque<(u64, Piece)>,
     held_bytes: usize,
+    /// What was given out last, until the receiver has it: a retransmit is compared with it.
+    given: Option<Piece>,
 }
 
 impl Reassembler {
@@ -60,26 +64,64 @@ impl Reassembler {
         self.held.front().map(|(_, piece)| piece.arrival.at)
     }
 
+    /// Takes a piece that is the next one anyway, which is the usual case; false for any other.
+    pub fn pass(&mut self, piece: &Piece) -> bool {
+        let base = *self.base.get_or_insert(piece.arrival.seq);
+        if base != piece.arrival.seq || !self.held.is_empty() {
+            return false;
+        }
+        self.advance(piece.bytes.len() as u64);
+        self.given = Some(piece.clone());
+        true
+    }
+
     /// Takes a piece. A stream whose SYN was not seen begins with its first piece.
     pub fn insert(&mut self, piece: Piece) -> Insert {
         let base = *self.base.get_or_insert(piece.arrival.seq);
         let len = piece.bytes.len() as u64;
         let distance = i64::from(piece.arrival.seq.since(base));
         let behind = (-distance).max(0) as u64;
+        let conflicting = if behind == 0 {
+            0
+        } else {
+            self.conflicts(&piece)
+        };
         if behind >= len {
-            return Insert { repeated: len };
+            return Insert {
+                repeated: len,
+                conflicting,
+            };
         }
         let offset = self.next + distance.max(0) as u64;
-        let kept = self.fill(offset, cut(piece, behind as usize, usize::MAX));
-        self.held_bytes += kept;
-        Insert {
-            repeated: len - kept as u64,
-        }
+        let mut insert = self.fill(offset, cut(piece, behind as usize, usize::MAX));
+        let kept = len - behind - insert.repeated;
+        self.held_bytes += kept as usize;
+        insert.repeated += behind;
+        insert.conflicting += conflicting;
+        insert
     }
 
-    /// Puts the parts of `piece` that are not there yet in their places; gives how many bytes that was.
-    fn fill(&mut self, mut offset: u64, mut piece: Piece) -> usize {
-        let mut kept = 0;
+    /// The receiver has everything before `seq`: nobody will send it again.
+    pub fn acknowledge(&mut self, seq: Seq) {
+        let is_held = |piece: &Piece| seq.is_before(piece.arrival.seq + piece.bytes.len() as u32);
+        self.given = self.given.take().filter(is_held);
+    }
+
+    /// Bytes of `piece` that differ from what was given out in their place.
+    fn conflicts(&self, piece: &Piece) -> u64 {
+        let Some(given) = &self.given else { return 0 };
+        let distance = piece.arrival.seq.since(given.arrival.seq);
+        let (skip, lead) = (
+            distance.max(0) as usize,
+            (-i64::from(distance)).max(0) as usize,
+        );
+        let ours = given.bytes.get(skip..).unwrap_or_default();
+        differing(ours, piece.bytes.get(lead..).unwrap_or_default())
+    }
+
+    /// Puts the parts of `piece` that are not there yet in their places.
+    fn fill(&mut self, mut offset: u64, mut piece: Piece) -> Insert {
+        let mut insert = Insert::default();
         let mut index = match self.held.back() {
             // Nothing held, or all of it before: the usual case.
             None => 0,
@@ -90,7 +132,6 @@ impl Reassembler {
         };
         while !piece.bytes.is_empty() {
             let Some((at, held)) = self.held.get(index) else {
-                kept += piece.bytes.len();
                 self.held.insert(index, (offset, piece));
                 break;
             };
@@ -99,17 +140,20 @@ impl Reassembler {
             let taken = if offset < at {
                 let before = cut(piece.clone(), 0, (at - offset).min(len) as usize);
                 let taken = before.bytes.len();
-                kept += taken;
                 self.held.insert(index, (offset, before));
                 taken
             } else {
-                (end - offset).min(len) as usize
+                let ours = held.bytes.get((offset - at) as usize..).unwrap_or_default();
+                let taken = (end - offset).min(len);
+                insert.repeated += taken;
+                insert.conflicting += differing(ours, &piece.bytes);
+                taken as usize
             };
             piece = cut(piece, taken, usize::MAX);
             offset += taken as u64;
             index += 1;
         }
-        kept
+        insert
     }
 
     /// The next bytes in order, unless a hole is before them.
@@ -120,6 +164,7 @@ impl Reassembler {
         let (_, piece) = self.held.pop_front()?;
         self.held_bytes -= piece.bytes.len();
         self.advance(piece.bytes.len() as u64);
+        self.given = Some(piece.clone());
         Some(piece)
     }
 
@@ -143,6 +188,18 @@ impl Reassembler {
         // A hole is less than 2³¹ bytes: offsets come from `Seq::since`.
         self.base = self.base.map(|base| base + bytes as u32);
     }
+}
+
+/// Places in which two runs of bytes differ, as far as both go.
+fn differing(ours: &[u8], theirs: &[u8]) -> u64 {
+    let common = ours.len().min(theirs.len());
+    if ours[..common] == theirs[..common] {
+        return 0;
+    }
+    ours.iter()
+        .zip(theirs)
+        .filter(|(ours, theirs)| ours != theirs)
+        .count() as u64
 }
 
 /// `piece` from byte `from` to byte `to`.
@@ -208,6 +265,27 @@ mod tests {
         check(&[(2, "cd"), (0, "ABCDEF")], "ABcdEF");
         check(&[(0, "ab"), (4, "ef"), (1, "XXXXXXX")], "abXXefXX");
         check(&[(1, "b"), (3, "d"), (0, "ABCDE")], "AbCdE");
+    }
+
+    #[test]
+    fn bytes_that_differ_are_counted() {
+        let mut side = Reassembler::default();
+        side.start(Seq(0));
+        let mut insert = |seq, text: &str, give: bool| {
+            let insert = side.insert(piece(seq, text.as_bytes()));
+            if give {
+                while side.pop().is_some() {}
+            }
+            (insert.repeated, insert.conflicting)
+        };
+        assert_eq!(insert(4, "efgh", false), (0, 0));
+        assert_eq!(insert(4, "eXgY", false), (4, 2));
+        assert_eq!(insert(2, "cdZf", false), (2, 1));
+        assert_eq!(insert(0, "ab", true), (0, 0));
+        assert_eq!(insert(5, "XgYij", true), (3, 2));
+        assert_eq!(insert(8, "iX", true), (2, 1));
+        side.acknowledge(Seq(10));
+        assert_eq!(side.insert(piece(8, b"XX")).conflicting, 0);
     }
 
     #[test]

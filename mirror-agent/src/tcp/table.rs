@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::exchange::Timestamp;
 use crate::packet::FlowKey;
 
@@ -15,7 +17,7 @@ pub struct Slot(u32);
 const NONE: u32 = u32::MAX;
 
 pub struct FlowTable<T> {
-    slots: HashMap<FlowKey, u32>,
+    slots: HashMap<FlowKey, u32, RandomState>,
     entries: Vec<Entry<T>>,
     free: Vec<u32>,
     /// Open, closed.
@@ -46,7 +48,7 @@ impl<T> Default for FlowTable<T> {
             newest: NONE,
         };
         Self {
-            slots: HashMap::new(),
+            slots: HashMap::default(),
             entries: Vec::new(),
             free: Vec::new(),
             lists: [empty; 2],

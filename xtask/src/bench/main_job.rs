@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: a constant rate of keep-alive requests on nginx as production, mirrored to
+//! `cargo xtask bench main`: a constant rate of keep-alive requests on nginx as production, mirrored to
 //! a second nginx. Is production's own count the ledger's, does the ledger add up, and what does the
 //! agent cost?
 
@@ -21,11 +21,23 @@ const BODY: &str = r#"{"id":17,"name":"kettle","price":"24.90","stock":12}"#;
 /// CPU time is counted in ticks of this many per second on every Linux (USER_HZ).
 const TICKS_PER_SECOND: f64 = 100.0;
 
-pub(crate) fn run(json: bool, rate: u32, seconds: u32) -> Result<()> {
+#[derive(clap::Args)]
+pub(super) struct Load {
+    #[arg(long)]
+    json: bool,
+    /// Requests per second
+    #[arg(long, default_value_t = 5000)]
+    rate: u32,
+    /// Seconds of load
+    #[arg(long, default_value_t = 30)]
+    seconds: u32,
+}
+
+pub(super) fn run(load: &Load) -> Result<()> {
     install::ensure(&[IP, SETPRIV, NGINX, H2LOAD])?;
     build_programs(Profile::Release)?;
-    let figures = measure(rate, seconds)?;
-    if json {
+    let figures = measure(load.rate, load.seconds)?;
+    if load.json {
         println!("{figures:#}");
     } else {
         for (name, value) in figures.as_object().into_iter().flatten() {

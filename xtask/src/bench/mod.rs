@@ -1,0 +1,27 @@
+//! `cargo xtask bench`: what the product costs, one file per thing that is measured.
+
+mod main_job;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Bench {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    main: main_job::Load,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Constant load on nginx: is every request accounted for, and at what cost (the default)
+    Main(main_job::Load),
+}
+
+pub(crate) fn run(bench: Bench) -> Result<()> {
+    match bench.what.unwrap_or(What::Main(bench.main)) {
+        What::Main(load) => main_job::run(&load),
+    }
+}
