@@ -42,19 +42,24 @@ impl Agent {
         build: Profile,
         scratch: &Scratch,
     ) -> Result<Self> {
+        let args = [&["--target", target], args].concat();
+        Self::observe(network, port, &args, build, scratch)
+    }
+
+    /// As `start`, without replaying to anything.
+    pub fn observe(
+        network: &Network,
+        port: u16,
+        args: &[&str],
+        build: Profile,
+        scratch: &Scratch,
+    ) -> Result<Self> {
         let program = binary("mirror-agent", build)?;
         let (report, socket) = (scratch.join("report"), scratch.join("agent.sock"));
         let mut command = network.command(Host::Production, &program);
         command
-            .args([
-                "run",
-                "--interface",
-                INTERFACE,
-                "--port",
-                &port.to_string(),
-                "--target",
-                target,
-            ])
+            .args(["run", "--interface", INTERFACE])
+            .args(["--port", &port.to_string()])
             .arg("--report")
             .arg(&report)
             .arg("--socket")
@@ -121,6 +126,10 @@ impl Agent {
         });
         settled.with_context(|| format!("{last:#}"))?;
         Ok(last)
+    }
+
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        self.process.signal(signal)
     }
 
     /// SIGKILL: the agent gets no chance to clean up.

@@ -14,6 +14,7 @@ pub mod redis;
 pub mod scratch;
 pub mod tun;
 pub mod workspace;
+pub mod wrk;
 
 use std::io::Write;
 use std::time::{Duration, Instant};

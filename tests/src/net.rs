@@ -10,10 +10,11 @@
 //! killed can be told from those in use, and are removed by the next run.
 
 use std::fs::File;
+use std::io::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, bail};
@@ -159,6 +160,34 @@ impl Network {
 
     pub fn remove_wire(&self, name: &str) -> Result<()> {
         ip(&["-n", &self.namespace(Host::Client), "link", "delete", name])
+    }
+
+    /// Wires on production's host that lead nowhere, all at once: `prefix0`, `prefix1`, …
+    pub fn add_loose_wires(&self, prefix: &str, count: usize) -> Result<()> {
+        let add = |n| format!("link add {prefix}{n} up type veth peer name loose{n}\n");
+        self.batch(&(0..count).map(add).collect::<String>())
+    }
+
+    pub fn remove_loose_wires(&self, prefix: &str, count: usize) -> Result<()> {
+        let delete = |n| format!("link delete {prefix}{n}\n");
+        self.batch(&(0..count).map(delete).collect::<String>())
+    }
+
+    fn batch(&self, lines: &str) -> Result<()> {
+        let mut child = Command::new("ip")
+            .args(["-n", &self.namespace(Host::Production), "-batch", "-"])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("running ip (package iproute2)")?;
+        let mut input = child.stdin.take().context("a pipe to ip")?;
+        input.write_all(lines.as_bytes()).context("writing to ip")?;
+        drop(input);
+        let output = child.wait_with_output().context("waiting for ip")?;
+        if !output.status.success() {
+            bail!("ip: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(())
     }
 
     fn named(&self, name: &str) -> String {

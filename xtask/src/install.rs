@@ -32,6 +32,8 @@ pub(crate) const CURL: Need = plain("curl", "curl");
 pub(crate) const SETPRIV: Need = plain("setpriv", "util-linux");
 /// For the small images of the test cluster.
 pub(crate) const GO: Need = plain("go", "golang-go");
+pub(crate) const WRK: Need = plain("wrk", "wrk");
+pub(crate) const TCPDUMP: Need = plain("tcpdump", "tcpdump");
 pub(crate) const H2LOAD: Need = plain("h2load", "nghttp2-client");
 pub(crate) const REDIS: Need = Need {
     program: "redis-server",

@@ -13,13 +13,12 @@ use mirror_tests::scratch::Scratch;
 use mirror_tests::workspace::Profile;
 use serde_json::{Value, json};
 
+use super::machine::{cpu_seconds, peak_memory_kib};
 use crate::cargo::build_programs;
 use crate::install::{self, H2LOAD, IP, NGINX, SETPRIV};
 
 const CONNECTIONS: u32 = 10;
 const BODY: &str = r#"{"id":17,"name":"kettle","price":"24.90","stock":12}"#;
-/// CPU time is counted in ticks of this many per second on every Linux (USER_HZ).
-const TICKS_PER_SECOND: f64 = 100.0;
 
 #[derive(clap::Args)]
 pub(super) struct Load {
@@ -113,37 +112,6 @@ fn send(
     summary
         .map(str::to_owned)
         .with_context(|| format!("h2load gave no summary:\n{log}"))
-}
-
-/// User and system time of a process so far.
-fn cpu_seconds(pid: u32) -> Result<f64> {
-    let path = format!("/proc/{pid}/stat");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
-    // The name in brackets may hold anything; utime and stime are the 12th and 13th field after it.
-    let fields: Vec<&str> = text
-        .rsplit(')')
-        .next()
-        .unwrap_or("")
-        .split_whitespace()
-        .collect();
-    let ticks = |index: usize| {
-        fields
-            .get(index)
-            .and_then(|field| field.parse::<u64>().ok())
-    };
-    let (user, system) = ticks(11)
-        .zip(ticks(12))
-        .with_context(|| format!("the times in {path}"))?;
-    Ok((user + system) as f64 / TICKS_PER_SECOND)
-}
-
-fn peak_memory_kib(pid: u32) -> Result<u64> {
-    let path = format!("/proc/{pid}/status");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
-    text.lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .and_then(|value| value.trim().trim_end_matches(" kB").parse().ok())
-        .with_context(|| format!("VmHWM in {path}"))
 }
 
 fn round(value: f64) -> f64 {

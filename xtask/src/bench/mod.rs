@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: what the product costs, one file per thing that is measured.
 
+mod capture;
+mod machine;
 mod main_job;
 
 use anyhow::Result;
@@ -18,10 +20,13 @@ pub(crate) struct Bench {
 enum What {
     /// Constant load on nginx: is every request accounted for, and at what cost (the default)
     Main(main_job::Load),
+    /// The price of capture, and what production notices of an agent in trouble
+    Capture(capture::Trials),
 }
 
 pub(crate) fn run(bench: Bench) -> Result<()> {
     match bench.what.unwrap_or(What::Main(bench.main)) {
         What::Main(load) => main_job::run(&load),
+        What::Capture(trials) => capture::run(&trials),
     }
 }
