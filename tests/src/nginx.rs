@@ -12,6 +12,9 @@ use crate::net::{Host, Network};
 use crate::process::{Process, Signal};
 use crate::scratch::Scratch;
 
+/// Longest parameter of a configuration, with some room.
+const LONGEST_TEXT: usize = 2000;
+
 #[derive(Debug)]
 pub struct Nginx {
     process: Process,
@@ -33,7 +36,14 @@ impl Nginx {
         std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
         let address = SocketAddr::from((host.address(), port));
         let config = dir.join("nginx.conf");
-        std::fs::write(&config, settings(address, body))
+        let answer = if body.len() <= LONGEST_TEXT {
+            format!("return 200 '{body}';")
+        } else {
+            std::fs::write(dir.join("body"), body)
+                .with_context(|| format!("writing to {}", dir.display()))?;
+            format!("root {}; try_files /body =404;", dir.display())
+        };
+        std::fs::write(&config, settings(address, &answer))
             .with_context(|| format!("writing {}", config.display()))?;
         let mut command = network.command(host, "nginx");
         command
@@ -78,7 +88,7 @@ impl Nginx {
 
 /// One process, so that its death is the death of all of it. Connections are never closed
 /// for their age: a load tool would count that as failures.
-fn settings(address: SocketAddr, body: &str) -> String {
+fn settings(address: SocketAddr, answer: &str) -> String {
     format!(
         r#"daemon off;
 master_process off;
@@ -97,7 +107,7 @@ http {{
   server {{
     listen {address};
     default_type application/json;
-    location / {{ return 200 '{body}'; }}
+    location / {{ {answer} }}
   }}
 }}
 "#
