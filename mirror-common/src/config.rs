@@ -21,7 +21,7 @@ pub struct Config {
     pub filters: u32,
     /// Rings in use less one, which is 0, 1 or 3.
     pub ring_mask: u32,
-    /// Filled bytes of a ring from which on a record wakes its reader; below it the reader's timer does.
+    /// A power of two: a ring wakes its reader each time it has filled by so many bytes.
     pub wake_at: u32,
 }
 

@@ -1,9 +1,11 @@
 //! Where in a packet its TCP payload is: Ethernet with up to two VLAN tags, or none of it; IPv4 with
 //! options or IPv6 with extension headers; TCP.
 //!
-//! Headers are read in blocks through the helper, which finds them in non-linear packets too.
+//! Headers of unusual frames are read through the helper, which finds them in non-linear packets too.
 
-use aya_ebpf::{bindings::__sk_buff, helpers::generated::bpf_skb_load_bytes};
+use aya_ebpf::{
+    bindings::__sk_buff, helpers::generated::bpf_skb_load_bytes, macros::map, maps::PerCpuArray,
+};
 use mirror_common::{Counter, LINK_ETHERNET, mapped};
 
 const IPV4: u16 = 0x0800;
@@ -24,6 +26,9 @@ const FIN: u8 = 1;
 const SYN: u8 = 2;
 const RST: u8 = 4;
 
+#[map]
+static SCRATCH: PerCpuArray<Frame> = PerCpuArray::with_max_entries(1, 0);
+
 pub struct Frame {
     /// IPv4 as mapped.
     pub source: [u8; 16],
@@ -37,41 +42,21 @@ pub struct Frame {
     pub end: u32,
 }
 
-/// What the IP header says.
-struct Network {
-    source: [u8; 16],
-    destination: [u8; 16],
-    tcp_at: u32,
-    end: u32,
-}
-
 impl Frame {
     #[inline(always)]
     pub fn read<const LINK: u16>(skb: *mut __sk_buff) -> Result<Self, Counter> {
-        let ip = if LINK == LINK_ETHERNET {
-            ethernet(skb)?
-        } else {
-            let [first] = load::<1>(skb, 0)?;
-            match first >> 4 {
-                4 => ipv4(skb, 0)?,
-                6 => ipv6(skb, 0)?,
-                _ => return Err(Counter::NotTcp),
-            }
-        };
-        let tcp = load::<14>(skb, ip.tcp_at)?;
-        let header = u32::from(tcp[12] >> 4) * 4;
-        if header < 20 {
-            return Err(Counter::NotParsable);
+        let ip_at = if LINK == LINK_ETHERNET { 14 } else { 0 };
+        if let Some(usual) = usual::<LINK>(skb, ip_at) {
+            return usual;
         }
-        Ok(Self {
-            source: ip.source,
-            destination: ip.destination,
-            source_port: u16::from_be_bytes([tcp[0], tcp[1]]),
-            destination_port: u16::from_be_bytes([tcp[2], tcp[3]]),
-            flags: tcp[13],
-            payload_at: ip.tcp_at + header,
-            end: ip.end,
-        })
+        // By way of a map, what is known of it is forgotten: the verifier sees one frame, and not
+        // again and again each path that led to one.
+        let scratch = SCRATCH.get_ptr_mut(0).ok_or(Counter::NotParsable)?;
+        // SAFETY: the slot is this CPU's own, and no other program runs on it meanwhile.
+        unsafe {
+            any::<LINK>(skb, &mut *scratch)?;
+            Ok(scratch.read_volatile())
+        }
     }
 
     #[inline(always)]
@@ -80,8 +65,76 @@ impl Frame {
     }
 }
 
+/// The shape that nearly all frames have, read without a call: IPv4 without options, whole, in the
+/// packet's linear part. None for any other.
 #[inline(always)]
-fn ethernet(skb: *mut __sk_buff) -> Result<Network, Counter> {
+fn usual<const LINK: u16>(skb: *mut __sk_buff, ip_at: usize) -> Option<Result<Frame, Counter>> {
+    // SAFETY: the context is valid for the program's run.
+    let (data, data_end) = unsafe { ((*skb).data as usize, (*skb).data_end as usize) };
+    if data + ip_at + 40 > data_end {
+        return None;
+    }
+    // SAFETY: all offsets are below the bound that was just checked.
+    let at = |offset: usize| unsafe { *((data + ip_at + offset) as *const u8) };
+    if LINK == LINK_ETHERNET {
+        // SAFETY: as above; the Ethernet header stands before the IP header.
+        let ethertype = unsafe { *((data + 12) as *const [u8; 2]) };
+        match u16::from_be_bytes(ethertype) {
+            IPV4 => {}
+            IPV6 | VLAN | QINQ => return None,
+            _ => return Some(Err(Counter::NotTcp)),
+        }
+    }
+    if at(0) != 0x45 || (at(6) & 0x3f) | at(7) != 0 {
+        return None;
+    }
+    if at(9) != TCP {
+        return Some(Err(Counter::NotTcp));
+    }
+    let header = u32::from(at(32) >> 4) * 4;
+    if header < 20 {
+        return Some(Err(Counter::NotParsable));
+    }
+    let total = u32::from(u16::from_be_bytes([at(2), at(3)]));
+    Some(Ok(Frame {
+        source: mapped([at(12), at(13), at(14), at(15)]),
+        destination: mapped([at(16), at(17), at(18), at(19)]),
+        source_port: u16::from_be_bytes([at(20), at(21)]),
+        destination_port: u16::from_be_bytes([at(22), at(23)]),
+        flags: at(33),
+        payload_at: ip_at as u32 + 20 + header,
+        end: end(skb, ip_at as u32, total),
+    }))
+}
+
+/// Any shape, by the helper.
+#[inline(always)]
+fn any<const LINK: u16>(skb: *mut __sk_buff, frame: &mut Frame) -> Result<(), Counter> {
+    let tcp_at = if LINK == LINK_ETHERNET {
+        ethernet(skb, frame)?
+    } else {
+        let [first] = load::<1>(skb, 0)?;
+        match first >> 4 {
+            4 => ipv4(skb, 0, frame)?,
+            6 => ipv6(skb, 0, frame)?,
+            _ => return Err(Counter::NotTcp),
+        }
+    };
+    let tcp = load::<14>(skb, tcp_at)?;
+    let header = u32::from(tcp[12] >> 4) * 4;
+    if header < 20 {
+        return Err(Counter::NotParsable);
+    }
+    frame.source_port = u16::from_be_bytes([tcp[0], tcp[1]]);
+    frame.destination_port = u16::from_be_bytes([tcp[2], tcp[3]]);
+    frame.flags = tcp[13];
+    frame.payload_at = tcp_at + header;
+    Ok(())
+}
+
+/// Fills in what the IP header says, and gives the place of the TCP header.
+#[inline(always)]
+fn ethernet(skb: *mut __sk_buff, frame: &mut Frame) -> Result<u32, Counter> {
     let mut ethertype = ethertype_at(skb, 12)?;
     let mut at = 14;
     for _ in 0..2 {
@@ -91,14 +144,14 @@ fn ethernet(skb: *mut __sk_buff) -> Result<Network, Counter> {
         }
     }
     match ethertype {
-        IPV4 => ipv4(skb, at),
-        IPV6 => ipv6(skb, at),
+        IPV4 => ipv4(skb, at, frame),
+        IPV6 => ipv6(skb, at, frame),
         _ => Err(Counter::NotTcp),
     }
 }
 
 #[inline(always)]
-fn ipv4(skb: *mut __sk_buff, at: u32) -> Result<Network, Counter> {
+fn ipv4(skb: *mut __sk_buff, at: u32, frame: &mut Frame) -> Result<u32, Counter> {
     let ip = load::<20>(skb, at)?;
     if ip[9] != TCP {
         return Err(Counter::NotTcp);
@@ -112,27 +165,20 @@ fn ipv4(skb: *mut __sk_buff, at: u32) -> Result<Network, Counter> {
         return Err(Counter::NotParsable);
     }
     let total = u32::from(u16::from_be_bytes([ip[2], ip[3]]));
-    Ok(Network {
-        source: mapped([ip[12], ip[13], ip[14], ip[15]]),
-        destination: mapped([ip[16], ip[17], ip[18], ip[19]]),
-        tcp_at: at + header,
-        end: end(skb, at, total),
-    })
+    frame.source = mapped([ip[12], ip[13], ip[14], ip[15]]);
+    frame.destination = mapped([ip[16], ip[17], ip[18], ip[19]]);
+    frame.end = end(skb, at, total);
+    Ok(at + header)
 }
 
 #[inline(always)]
-fn ipv6(skb: *mut __sk_buff, at: u32) -> Result<Network, Counter> {
-    let ip = load::<40>(skb, at)?;
+fn ipv6(skb: *mut __sk_buff, at: u32, frame: &mut Frame) -> Result<u32, Counter> {
+    let ip = load::<8>(skb, at)?;
     let payload = u32::from(u16::from_be_bytes([ip[4], ip[5]]));
-    let (mut source, mut destination) = ([0; 16], [0; 16]);
-    source.copy_from_slice(&ip[8..24]);
-    destination.copy_from_slice(&ip[24..40]);
-    Ok(Network {
-        source,
-        destination,
-        tcp_at: behind_extensions(skb, ip[6], at + 40)?,
-        end: end(skb, at, if payload == 0 { 0 } else { payload + 40 }),
-    })
+    frame.source = load::<16>(skb, at + 8)?;
+    frame.destination = load::<16>(skb, at + 24)?;
+    frame.end = end(skb, at, if payload == 0 { 0 } else { payload + 40 });
+    behind_extensions(skb, ip[6], at + 40)
 }
 
 /// Follows the extension headers of RFC 8200 to the TCP header.

@@ -127,7 +127,7 @@ fn put<const N: usize>(
         entry.discard(BPF_RB_NO_WAKEUP.into());
         return Err(Counter::LoadError);
     }
-    entry.submit(wake_up(ring));
+    entry.submit(wake_up(ring, size_of::<Record<N>>()));
     Ok(())
 }
 
@@ -155,7 +155,7 @@ fn put_continuation(
         entry.discard(BPF_RB_NO_WAKEUP.into());
         return Err(Counter::LoadError);
     }
-    entry.submit(wake_up(ring));
+    entry.submit(wake_up(ring, size_of::<Continuation>()));
     Ok(())
 }
 
@@ -172,11 +172,14 @@ unsafe fn load<const N: usize>(skb: *mut __sk_buff, from: u32, to: *mut u8, len:
     unsafe { bpf_skb_load_bytes(skb.cast(), from, to.cast(), len) == 0 }
 }
 
-/// A wake-up costs more than a copy, so only a ring that fills wakes its reader. Plain flags
-/// (0) must never be mixed in: the reader would stall.
+/// A wake-up costs far more than a copy, so the reader is woken only each time that the ring has
+/// filled by another `wake_at` bytes; below, its timer is soon enough. Plain flags (0) must never be mixed in: the
+/// reader would stall.
 #[inline(always)]
-fn wake_up(ring: &RingBuf) -> u64 {
-    if ring.query(BPF_RB_AVAIL_DATA.into()) >= select::wake_at() {
+fn wake_up(ring: &RingBuf, added: usize) -> u64 {
+    let filled = ring.query(BPF_RB_AVAIL_DATA.into());
+    let step = select::wake_at();
+    if filled >= step && filled & step.wrapping_sub(1) < added as u64 {
         BPF_RB_FORCE_WAKEUP.into()
     } else {
         BPF_RB_NO_WAKEUP.into()

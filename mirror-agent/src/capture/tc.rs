@@ -35,7 +35,7 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(
     "/../mirror-ebpf/mirror-log.bpf.o"
 ));
 
-/// Filled bytes of a ring from which on its reader is woken; below, its timer is soon enough.
+/// A ring wakes its reader each time it has filled by so many bytes; below, its timer is soon enough.
 const WAKE_AT: u32 = 512 << 10;
 
 const RECORDS: [&str; RINGS] = ["RECORDS_0", "RECORDS_1", "RECORDS_2", "RECORDS_3"];
