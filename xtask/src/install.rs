@@ -32,6 +32,10 @@ pub(crate) const CURL: Need = plain("curl", "curl");
 pub(crate) const SETPRIV: Need = plain("setpriv", "util-linux");
 /// For the small images of the test cluster.
 pub(crate) const GO: Need = plain("go", "golang-go");
+pub(crate) const QEMU: Need = plain("qemu-system-x86_64", "qemu-system-x86");
+pub(crate) const BUSYBOX: Need = plain("busybox", "busybox-static");
+pub(crate) const CPIO: Need = plain("cpio", "cpio");
+pub(crate) const XZ: Need = plain("xz", "xz-utils");
 pub(crate) const WRK: Need = plain("wrk", "wrk");
 pub(crate) const TCPDUMP: Need = plain("tcpdump", "tcpdump");
 pub(crate) const H2LOAD: Need = plain("h2load", "nghttp2-client");

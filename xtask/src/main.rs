@@ -6,6 +6,7 @@ mod demo;
 mod ebpf;
 mod image;
 mod install;
+mod kernels;
 mod lint;
 mod test;
 
@@ -46,6 +47,8 @@ enum Task {
     Lint,
     /// What the product costs; without a name, its main job under constant load
     Bench(bench::Bench),
+    /// Load the programs and capture on other kernels, in virtual machines; and on this one
+    Kernels(kernels::Options),
     /// Build the agent as a static binary and pack it as a container image
     Image {
         /// Where to write the image, as an OCI archive for `ctr images import` or `podman load`
@@ -70,6 +73,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test => test::run(),
         Task::Lint => lint::run(),
         Task::Bench(bench) => bench::run(bench),
+        Task::Kernels(options) => kernels::run(&options),
         Task::Image { out } => image::run(&out),
     }
 }
