@@ -32,50 +32,64 @@ pub(super) fn fetch(suite: &str, directory: &Path) -> Result<Kernel> {
     let line = format!("deb [arch=amd64] {} {suite} main\n", archive()?);
     fs::write(&sources, line).with_context(|| format!("writing {}", sources.display()))?;
     check(apt("apt-get", directory).args(["update", "-qq"]))?;
-    let depends = apt("apt-cache", directory)
-        .args(["depends", META])
-        .output()?;
-    let depends = String::from_utf8_lossy(&depends.stdout).into_owned();
-    let package = depends
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("Depends: "))
+    let package = depends(META, directory)?
+        .into_iter()
         .find(|name| name.starts_with("linux-image-"))
-        .with_context(|| format!("{suite} has no kernel in {META}"))?
-        .to_owned();
+        .with_context(|| format!("{suite} has no kernel in {META}"))?;
+    // Newer packages have kernel and modules in packages of their own.
+    let parts = depends(&package, directory)?
+        .into_iter()
+        .filter(|name| name.starts_with("linux-binary-") || name.starts_with("linux-modules-"));
+    let packages: Vec<String> = parts.chain([package.clone()]).collect();
     check(
         apt("apt-get", directory)
-            .args(["download", "-qq", &package])
+            .args(["download", "-qq"])
+            .args(&packages)
             .current_dir(directory),
     )?;
-    let archive = fs::read_dir(directory)?
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|e| e == "deb"))
-        .with_context(|| format!("{package} was not downloaded"))?;
-    check(Command::new("dpkg").arg("-x").arg(&archive).arg(&root))?;
-    fs::remove_file(&archive).with_context(|| format!("removing {}", archive.display()))?;
+    for entry in fs::read_dir(directory)?.flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|ending| ending == "deb") {
+            check(Command::new("dpkg").arg("-x").arg(&path).arg(&root))?;
+            fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
+    }
     unpacked(&root)
 }
 
+/// The kernel lies in /boot, or with its modules.
 fn unpacked(root: &Path) -> Result<Kernel> {
-    let boot = root.join("boot");
-    let image = fs::read_dir(&boot)
-        .with_context(|| format!("listing {}", boot.display()))?
-        .flatten()
-        .find(|entry| entry.file_name().to_string_lossy().starts_with("vmlinuz-"))
-        .context("the package has no kernel")?;
-    let name = image.file_name().to_string_lossy().into_owned();
-    let release = name.trim_start_matches("vmlinuz-").to_owned();
     let modules = ["lib/modules", "usr/lib/modules"]
-        .map(|place| root.join(place).join(&release))
-        .into_iter()
-        .find(|path| path.is_dir())
+        .iter()
+        .filter_map(|place| fs::read_dir(root.join(place)).ok())
+        .flat_map(Iterator::flatten)
+        .next()
         .context("the package has no modules")?;
+    let release = modules.file_name().to_string_lossy().into_owned();
+    let image = [
+        root.join("boot").join(format!("vmlinuz-{release}")),
+        modules.path().join("vmlinuz"),
+    ]
+    .into_iter()
+    .find(|path| path.is_file())
+    .context("the package has no kernel")?;
     Ok(Kernel {
         release,
-        image: image.path(),
-        modules,
+        image,
+        modules: modules.path(),
     })
+}
+
+fn depends(package: &str, directory: &Path) -> Result<Vec<String>> {
+    let output = apt("apt-cache", directory)
+        .args(["depends", package])
+        .output()
+        .context("asking apt-cache")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let names = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Depends: "));
+    Ok(names.map(str::to_owned).collect())
 }
 
 /// Where this machine has its own packages from.
