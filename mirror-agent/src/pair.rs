@@ -129,13 +129,11 @@ impl Conversation {
 
     /// Bytes of messages that are not finished, and of requests without response.
     pub fn held_bytes(&self) -> usize {
-        let request = |pending: &Box<Pending>| {
-            pending
-                .request
-                .as_ref()
-                .map_or(0, |(request, _)| request.body.len())
-        };
-        let pending: usize = self.pending.iter().map(request).sum();
+        let requests = self
+            .pending
+            .iter()
+            .filter_map(|pending| pending.request.as_ref());
+        let pending: usize = requests.map(|(request, _)| request.body.len()).sum();
         pending + self.requests.held_bytes() + self.responses.held_bytes()
     }
 
@@ -432,8 +430,8 @@ impl Conversation {
             return Choice::Orphan;
         }
         let exact =
-            |pending: &Box<Pending>| pending.response.is_none() && pending.first.ack == Some(start);
-        match self.pending.iter().position(exact) {
+            |pending: &Pending| pending.response.is_none() && pending.first.ack == Some(start);
+        match self.pending.iter().position(|pending| exact(pending)) {
             Some(place) => Choice::Request(place),
             None if self
                 .pending

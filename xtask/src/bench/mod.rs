@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what the product costs, one file per thing that is measured.
 
 mod main_job;
+mod streams;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -18,10 +19,13 @@ pub(crate) struct Bench {
 enum What {
     /// Constant load on nginx: is every request accounted for, and at what cost (the default)
     Main(main_job::Load),
+    /// Packets in memory to exchanges, on one core: speed, memory, instructions, and tshark beside it
+    Streams(streams::Options),
 }
 
 pub(crate) fn run(bench: Bench) -> Result<()> {
     match bench.what.unwrap_or(What::Main(bench.main)) {
         What::Main(load) => main_job::run(&load),
+        What::Streams(options) => streams::run(&options),
     }
 }
