@@ -3,10 +3,11 @@
 //! `cargo xtask bench streams` runs it and adds what other programs measure. One scenario by name prints one JSON object;
 //! instruction counts collect only inside of `measured`.
 
+use std::path::Path;
 use std::time::Instant;
 
 use bytes::Bytes;
-use mirror_agent::capture::{Link, Packet, filter::PortSet};
+use mirror_agent::capture::{Link, Packet, filter::PortSet, pcap::PcapFile};
 use mirror_agent::dissect::{DissectLimits, Dissector};
 use mirror_agent::exchange::Timestamp;
 use serde_json::{Value, json};
@@ -25,25 +26,29 @@ fn main() {
     let scenario = args.next().unwrap_or_default();
     let count = args.next().and_then(|count| count.parse().ok());
     let figures = match scenario.as_str() {
-        "small" => exchanges(count.unwrap_or(100_000), SMALL),
-        "large" => exchanges(count.unwrap_or(1_000), LARGE_BODY),
+        "small" => exchanges(count.unwrap_or(100_000), SMALL, rounds(args.next())),
+        "large" => exchanges(count.unwrap_or(1_000), LARGE_BODY, rounds(args.next())),
         "open" => open(count.unwrap_or(100_000)),
-        "growing" => growing(count.unwrap_or(2_000_000)),
+        "growing" => growing(count.unwrap_or(4_000_000)),
         "write" => write(count.unwrap_or(100_000), &args.next().unwrap_or_default()),
-        other => panic!("no scenario {other:?}: small, large, open, growing, write COUNT FILE"),
+        "read" => read(count.unwrap_or(100_000), &args.next().unwrap_or_default()),
+        other => {
+            panic!("no scenario {other:?}: small, large, open, growing, write and read COUNT FILE")
+        }
     };
     println!("{figures}");
 }
 
+fn rounds(argument: Option<String>) -> usize {
+    argument
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(ROUNDS)
+}
+
 /// `count` exchanges on connections of [`PER_CONNECTION`], several times.
-fn exchanges(count: usize, size: usize) -> Value {
+fn exchanges(count: usize, size: usize, rounds: usize) -> Value {
     let packets = traffic(count, size);
     let payload: usize = packets.iter().map(|packet| packet.bytes.len() - 54).sum();
-    let rounds = if count < 10_000 && size == SMALL {
-        1
-    } else {
-        ROUNDS
-    };
     let best = (0..rounds)
         .map(|_| {
             let mut dissector = Dissector::new(limits(65_536));
@@ -152,6 +157,20 @@ fn write(count: usize, path: &str) -> Value {
     }
     std::fs::write(path, &file).expect("the file can be written");
     json!({ "exchanges": count, "packets": packets.len(), "file_bytes": file.len() })
+}
+
+/// The time for such a file.
+fn read(count: usize, path: &str) -> Value {
+    let begin = Instant::now();
+    let mut dissector = Dissector::new(limits(65_536));
+    let mut whole = 0;
+    for packet in PcapFile::open(Path::new(path)).expect("the file is there") {
+        dissector.packet(&packet.expect("the file is whole"));
+        whole += drain(&mut dissector);
+    }
+    dissector.finish();
+    assert_eq!(whole + drain(&mut dissector), count);
+    json!({ "seconds": begin.elapsed().as_secs_f64() })
 }
 
 fn limits(max_flows: usize) -> DissectLimits {

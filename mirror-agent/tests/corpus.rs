@@ -1,6 +1,7 @@
 //! Captures and parser inputs that others made. They are not part of the repository: `../shared/corpus` beside the
 //! workspace, or where `MIRROR_CORPUS` points. Without them these tests say so and check nothing.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -203,6 +204,80 @@ fn parser_cases_read_the_same_in_any_pieces() {
             }
         }
     }
+}
+
+/// Deliberate differences: suite, case, how many whole messages we find, why.
+const DIFFERENCES: &str = include_str!("data/parser-differences.tsv");
+
+/// What a strict parser takes we take, what it refuses is refused or marked; all else is in the table, and nothing in the
+/// table is without need.
+#[test]
+fn strict_parsers_and_we_agree_or_differ_for_a_reason() {
+    let mut differences: HashMap<_, _> = DIFFERENCES
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| {
+            let [suite, case, whole, reason] = line.splitn(4, '\t').collect::<Vec<_>>()[..] else {
+                panic!("four columns: {line:?}");
+            };
+            assert!(!reason.is_empty(), "{line}");
+            (format!("{suite}\t{case}"), whole.parse::<u64>().unwrap())
+        })
+        .collect();
+    let (mut wrong, mut agreed) = (Vec::new(), 0);
+    for (name, case, strict) in llhttp().into_iter().chain(gunicorn()) {
+        let kind = match case["meta"]["type"].as_str() {
+            Some(kind) if kind.starts_with("response") => Kind::Response,
+            _ => Kind::Request,
+        };
+        let mut bytes = hex(&case["input_hex"]);
+        if name.starts_with("llhttp") {
+            // Its cases have lost their last line end on the way into the corpus.
+            bytes.extend(b"\r\n");
+        }
+        let messages = messages(kind, &bytes, 1 << 20);
+        let whole = messages.iter().flatten().count() as u64;
+        let expect = differences.remove(&name).unwrap_or(strict);
+        if whole == expect {
+            agreed += 1;
+        } else {
+            wrong.push(format!("{name}\t{whole}\t(expected {expect}) {case}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    if agreed > 0 {
+        assert!(differences.is_empty(), "no such cases: {differences:?}");
+    }
+    println!("{agreed} cases agree or differ as listed");
+}
+
+type Case = (String, serde_json::Value, u64);
+
+/// What llhttp finds in its strict mode. Its pauses are no errors: whoever drives it goes on.
+fn llhttp() -> Vec<Case> {
+    let strict = |case: &serde_json::Value| case["lenient"] == false;
+    let named = |case: serde_json::Value| {
+        let file = case["file"].as_str().unwrap();
+        let name = format!("llhttp\t{file}:{}", case["line"]);
+        let complete = case["messages_complete"].as_u64().unwrap();
+        (name, case, complete)
+    };
+    cases("llhttp")
+        .into_iter()
+        .filter(strict)
+        .map(named)
+        .collect()
+}
+
+/// What gunicorn accepts with its defaults; of other settings only that is taken which makes it stricter.
+fn gunicorn() -> Vec<Case> {
+    let named = |case: serde_json::Value| {
+        let name = format!("gunicorn\t{}", case["name"].as_str().unwrap());
+        let requests = case["expect"].as_array().map_or(1, Vec::len) as u64;
+        let complete = if case["kind"] == "valid" { requests } else { 0 };
+        (name, case, complete)
+    };
+    cases("gunicorn").into_iter().map(named).collect()
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub struct Reassembler {
     held: VecDeque<(u64, Piece)>,
     held_bytes: usize,
     /// What was given out last, until the receiver has it: a retransmit is compared with it.
-    given: Option<Piece>,
+    given: (Seq, Bytes),
 }
 
 impl Reassembler {
@@ -71,7 +71,7 @@ impl Reassembler {
             return false;
         }
         self.advance(piece.bytes.len() as u64);
-        self.given = Some(piece.clone());
+        self.given = (piece.arrival.seq, piece.bytes.clone());
         true
     }
 
@@ -103,19 +103,21 @@ impl Reassembler {
 
     /// The receiver has everything before `seq`: nobody will send it again.
     pub fn acknowledge(&mut self, seq: Seq) {
-        let is_held = |piece: &Piece| seq.is_before(piece.arrival.seq + piece.bytes.len() as u32);
-        self.given = self.given.take().filter(is_held);
+        let (begin, bytes) = &mut self.given;
+        if !seq.is_before(*begin + bytes.len() as u32) {
+            *bytes = Bytes::new();
+        }
     }
 
     /// Bytes of `piece` that differ from what was given out in their place.
     fn conflicts(&self, piece: &Piece) -> u64 {
-        let Some(given) = &self.given else { return 0 };
-        let distance = piece.arrival.seq.since(given.arrival.seq);
+        let (begin, given) = &self.given;
+        let distance = piece.arrival.seq.since(*begin);
         let (skip, lead) = (
             distance.max(0) as usize,
             (-i64::from(distance)).max(0) as usize,
         );
-        let ours = given.bytes.get(skip..).unwrap_or_default();
+        let ours = given.get(skip..).unwrap_or_default();
         differing(ours, piece.bytes.get(lead..).unwrap_or_default())
     }
 
@@ -164,7 +166,7 @@ impl Reassembler {
         let (_, piece) = self.held.pop_front()?;
         self.held_bytes -= piece.bytes.len();
         self.advance(piece.bytes.len() as u64);
-        self.given = Some(piece.clone());
+        self.given = (piece.arrival.seq, piece.bytes.clone());
         Some(piece)
     }
 

@@ -3,9 +3,10 @@
 //! Two lists, open and closed, each from the least to the most recently used. Closed connections stay a while, so that a
 //! late copy of their packets is known for what it is; they are the first to go when room is needed.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
 use crate::exchange::Timestamp;
 use crate::packet::FlowKey;
@@ -17,7 +18,9 @@ pub struct Slot(u32);
 const NONE: u32 = u32::MAX;
 
 pub struct FlowTable<T> {
-    slots: HashMap<FlowKey, u32, RandomState>,
+    /// Places in `entries`, by the hash of the key that is there.
+    slots: HashTable<u32>,
+    hash: RandomState,
     entries: Vec<Entry<T>>,
     free: Vec<u32>,
     /// Open, closed.
@@ -48,7 +51,8 @@ impl<T> Default for FlowTable<T> {
             newest: NONE,
         };
         Self {
-            slots: HashMap::default(),
+            slots: HashTable::new(),
+            hash: RandomState::default(),
             entries: Vec::new(),
             free: Vec::new(),
             lists: [empty; 2],
@@ -73,7 +77,9 @@ impl<T> FlowTable<T> {
         {
             return Some(Slot(self.last));
         }
-        self.last = *self.slots.get(key)?;
+        let hash = self.hash.hash_one(key);
+        let is_it = |slot: &u32| self.entries[*slot as usize].key == *key;
+        self.last = *self.slots.find(hash, is_it)?;
         Some(Slot(self.last))
     }
 
@@ -97,7 +103,9 @@ impl<T> FlowTable<T> {
                 (self.entries.len() - 1) as u32
             }
         };
-        self.slots.insert(key, slot);
+        let hash_of = |slot: &u32| self.hash.hash_one(self.entries[*slot as usize].key);
+        self.slots
+            .insert_unique(self.hash.hash_one(key), slot, hash_of);
         self.link(slot);
         self.last = slot;
         Slot(slot)
@@ -128,7 +136,10 @@ impl<T> FlowTable<T> {
     pub fn remove(&mut self, slot: Slot) -> Option<T> {
         let value = self.entries.get_mut(slot.0 as usize)?.value.take()?;
         self.unlink(slot.0);
-        self.slots.remove(&self.entries[slot.0 as usize].key);
+        let hash = self.hash.hash_one(self.entries[slot.0 as usize].key);
+        if let Ok(found) = self.slots.find_entry(hash, |other| *other == slot.0) {
+            found.remove();
+        }
         self.free.push(slot.0);
         Some(value)
     }
@@ -154,7 +165,7 @@ impl<T> FlowTable<T> {
 
     /// Every connection, in no order.
     pub fn slots(&self) -> Vec<Slot> {
-        self.slots.values().copied().map(Slot).collect()
+        self.slots.iter().copied().map(Slot).collect()
     }
 
     fn link(&mut self, slot: u32) {

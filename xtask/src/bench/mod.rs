@@ -3,6 +3,7 @@
 mod capture;
 mod machine;
 mod main_job;
+mod streams;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -22,11 +23,14 @@ enum What {
     Main(main_job::Load),
     /// The price of capture, and what production notices of an agent in trouble
     Capture(capture::Trials),
+    /// Packets in memory to exchanges, on one core: speed, memory, instructions, and tshark beside it
+    Streams(streams::Options),
 }
 
 pub(crate) fn run(bench: Bench) -> Result<()> {
     match bench.what.unwrap_or(What::Main(bench.main)) {
         What::Main(load) => main_job::run(&load),
         What::Capture(trials) => capture::run(&trials),
+        What::Streams(options) => streams::run(&options),
     }
 }

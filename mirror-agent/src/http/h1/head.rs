@@ -195,8 +195,9 @@ fn is_lookalike(name: &[u8]) -> bool {
 fn is_target(method: &str, target: &str) -> bool {
     match method {
         "CONNECT" => !target.starts_with('/'),
-        "OPTIONS" if target == "*" => true,
-        _ => target.starts_with('/') || target.contains("://"),
+        // The second is what devices find each other with (UPnP 2.0 §1.3.2).
+        "OPTIONS" | "M-SEARCH" if target == "*" => true,
+        _ => target.is_ascii() && (target.starts_with('/') || target.contains("://")),
     }
 }
 
@@ -332,6 +333,7 @@ mod tests {
             "GET /a b HTTP/1.1\r\n\r\n",
             "GET a HTTP/1.1\r\n\r\n",
             "GET * HTTP/1.1\r\n\r\n",
+            "GET /\u{e4} HTTP/1.1\r\n\r\n",
             "GET / HTTP/1.1\r\nContent_Length: 3\r\n\r\n",
         ] {
             check(Kind::Request, text, Ok(Some((text.len(), true))));

@@ -66,7 +66,8 @@ pub struct Parser {
     /// Bytes of a head from earlier packets, and when the first of them came.
     begun: BytesMut,
     first: Arrival,
-    partial: Option<Partial>,
+    /// Boxed, because most sides of most connections are between messages.
+    partial: Option<Box<Partial>>,
     /// A head was read: this is HTTP.
     proven: bool,
     /// Packets that were looked at before that.
@@ -367,7 +368,7 @@ impl Parser {
         self.proven = true;
         self.resync = false;
         self.stage = Stage::Paused;
-        self.partial = Some(Partial {
+        self.partial = Some(Box::new(Partial {
             head: found.head,
             body: Body::default(),
             decoder: Decoder::Length(0),
@@ -376,7 +377,7 @@ impl Parser {
             last: arrival.at,
             end: seq,
             doubt: false,
-        });
+        }));
         Step::Told(Parsed::Head)
     }
 
