@@ -4,6 +4,7 @@
 
 pub mod agent;
 pub mod cluster;
+pub mod foreign;
 pub mod http;
 pub mod load;
 pub mod net;

@@ -10,11 +10,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use mirror_agent::capture::attach::Hook;
 use mirror_agent::capture::filter::{FilterChange, FilterSettings};
+use mirror_agent::capture::links;
 use mirror_agent::capture::namespace::Namespace;
 use mirror_agent::capture::ring::RingReader;
 use mirror_agent::capture::tc::{TcCapture, TcOptions};
-use mirror_agent::packet::{self, Segment};
+use mirror_agent::packet::{self, Segment, Side};
 use mirror_common::{flow_hash, mapped};
+use mirror_tests::foreign::{self, Foreign};
 use mirror_tests::net::{Host, INTERFACE, Network};
 use mirror_tests::tun::Tun;
 
@@ -44,7 +46,10 @@ fn payloads_of_every_size_arrive_whole() -> Result<()> {
         let (request, response) = streams(&segments);
         assert!(request == sent, "what the client sent, over {address}");
         assert!(response == sent, "what the server sent, over {address}");
-        assert_eq!(segments.iter().filter(|s| s.flags.fin).count(), 2, "FINs");
+        for side in [Side::Low, Side::High] {
+            let fin = segments.iter().any(|s| s.flags.fin && s.side == side);
+            assert!(fin, "a FIN of {side:?}");
+        }
         for lost in ["ring_full", "load_error", "truncated"] {
             assert_eq!(counters[lost], 0, "{lost}: {counters:?}");
         }
@@ -182,6 +187,52 @@ fn filters_change_while_running() -> Result<()> {
         capture.filters.exclude(address)?;
         echo(&network, address)?;
         assert!(capture.counters.read()["excluded"] > 0);
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Another's program neither loses its effect nor hides traffic from us, before ours or behind.
+#[test]
+fn other_programs_live_beside_ours() -> Result<()> {
+    if !mirror_tests::runs_as_root("capture, others") {
+        return Ok(());
+    }
+    let network = Network::new()?;
+    let address = SocketAddr::from((Host::Production.address(), PORT));
+    let there = network.on(Host::Production, || {
+        let all = links::list()?;
+        let eth = all.values().find(|link| link.name == INTERFACE);
+        Ok(eth.context("the interface")?.index)
+    })?;
+    capture_with(&network, options(port())?, |capture| {
+        let copied = |capture: &TcCapture| capture.counters.read()["copied"];
+        // At least one packet of each size in each direction.
+        let both = 2 * SIZES.len() as u64;
+        {
+            let _behind = Foreign::attach(there, foreign::PASS, false)?;
+            let before = copied(capture);
+            echo(&network, address)?;
+            assert!(
+                copied(capture) - before >= both,
+                "hidden by a program behind"
+            );
+        }
+        {
+            let _first = Foreign::attach(there, foreign::PASS, true)?;
+            // Ours goes first again within a second or so.
+            mirror_tests::wait_until("our program first", LIMIT, || {
+                let before = copied(capture);
+                echo(&network, address).is_ok() && copied(capture) - before >= both
+            })?;
+        }
+        let _drops = Foreign::attach(there, foreign::DROP, false)?;
+        let listener = network.on(Host::Production, || Ok(TcpListener::bind(address)?))?;
+        let refused = network.on(Host::Client, || {
+            Ok(TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_err())
+        })?;
+        drop(listener);
+        assert!(refused, "the other program lost its effect");
         Ok(())
     })?;
     Ok(())

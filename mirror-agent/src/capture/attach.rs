@@ -157,6 +157,29 @@ impl Programs {
         Ok(attached)
     }
 
+    /// Whether another program has come before ours since, and may hide packets from them.
+    pub fn is_behind(&mut self, link: &NetLink, attached: &Attached) -> bool {
+        if attached.how != "tcx" {
+            return false;
+        }
+        let names: Vec<_> = attached.classifiers.iter().map(|(name, _)| *name).collect();
+        names.into_iter().any(|name| {
+            let direction = if INGRESS.contains(&name) {
+                TcAttachType::Ingress
+            } else {
+                TcAttachType::Egress
+            };
+            let ours = self.classifier(name).ok().and_then(|p| p.info().ok());
+            let chain = SchedClassifier::query_tcx(&link.name, direction).ok();
+            // An interface that is gone is nobody's.
+            ours.zip(chain).is_some_and(|(ours, (_, programs))| {
+                programs
+                    .first()
+                    .is_some_and(|first| first.id() != ours.id())
+            })
+        })
+    }
+
     /// Takes the programs away again. The interface may be gone, and its links with it.
     pub fn detach(&mut self, attached: Attached) {
         for (name, id) in attached.classifiers {

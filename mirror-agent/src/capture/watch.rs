@@ -23,6 +23,7 @@ use super::{
 
 /// Events may be lost: interfaces are listed this often all the same.
 const RECONCILE: Duration = Duration::from_secs(1);
+const MOST_MOVES: u32 = 3;
 const WAIT: Duration = Duration::from_millis(100);
 
 /// The thread that lives in a namespace; detaches when dropped.
@@ -58,6 +59,7 @@ impl Watch {
             places: Arc::clone(&places),
             attached: BTreeMap::new(),
             refused: BTreeMap::new(),
+            moved: BTreeMap::new(),
             stop: Arc::clone(&stop),
         };
         let (ready, started) = mpsc::sync_channel(1);
@@ -117,6 +119,8 @@ struct Inside {
     attached: BTreeMap<u32, Attached>,
     /// What could not be attached, by index, so that it is said once.
     refused: BTreeMap<u32, String>,
+    /// How often we went before others again.
+    moved: BTreeMap<u32, u32>,
     stop: Arc<AtomicBool>,
 }
 
@@ -180,11 +184,43 @@ impl Inside {
         self.refused.retain(|index, _| links.contains_key(index));
         for index in gone {
             self.detach(index);
+            self.moved.remove(&index);
         }
+        self.come_first(&links);
         for link in new {
             self.attach(link);
         }
         Ok(())
+    }
+
+    /// Goes before programs that have been put before ours, which may end the chain. Who insists, as we
+    /// do, wins in the end: two that both do would go on for ever.
+    fn come_first(&mut self, links: &BTreeMap<u32, NetLink>) {
+        let behind: Vec<&NetLink> = self
+            .attached
+            .iter()
+            .filter_map(|(index, attached)| {
+                let link = links.get(index)?;
+                lock(&self.programs)
+                    .is_behind(link, attached)
+                    .then_some(link)
+            })
+            .collect();
+        for link in behind {
+            let moves = self.moved.entry(link.index).or_default();
+            *moves += 1;
+            match *moves {
+                1..=MOST_MOVES => {
+                    self.detach(link.index);
+                    self.attach(link);
+                }
+                n if n == MOST_MOVES + 1 => tracing::warn!(
+                    "another program stays first on {}: it may hide packets from capture",
+                    link.name
+                ),
+                _ => {}
+            }
+        }
     }
 
     fn attach(&mut self, link: &NetLink) {
