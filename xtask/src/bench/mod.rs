@@ -3,6 +3,7 @@
 mod capture;
 mod machine;
 mod main_job;
+mod program;
 mod streams;
 
 use anyhow::Result;
