@@ -40,7 +40,6 @@ impl Running {
         let capture = self.capture();
         status["hook"] = json!(capture.hook());
         status["attached"] = capture.places().into_iter().map(attached).collect();
-        status["interfaces"] = json!(capture.counters.by_interface());
         status["filter"] = json!(capture.filters.settings());
         if let (Value::Object(into), Value::Object(more)) = (&mut status, below) {
             into.extend(more);
@@ -52,7 +51,12 @@ impl Running {
     pub(super) fn below(&self) -> Value {
         let capture = self.capture();
         self.recorder.lost(capture.counters.lost_requests());
-        json!({ "capture": capture.counters.read(), "dissect": self.dissected.show(), "advice": self.dissected.advice() })
+        json!({
+            "capture": capture.counters.read(),
+            "interfaces": capture.counters.by_interface(),
+            "dissect": self.dissected.show(),
+            "advice": self.dissected.advice(),
+        })
     }
 
     /// For `filter`: shows the filter, after the change if there is one.

@@ -49,8 +49,14 @@ pub struct ReportData {
     pub differences: Vec<DifferenceGroup>,
     /// The kernel's counters.
     pub capture: Value,
+    /// The kernel's counters by interface.
+    #[serde(default)]
+    pub interfaces: Value,
     /// What TCP and HTTP could not read.
     pub dissect: Value,
+    /// What a user can do about connections that could not be read.
+    #[serde(default)]
+    pub advice: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -210,7 +216,9 @@ impl Recorder {
             routes: found.routes.iter().map(|(name, r)| r.data(name)).collect(),
             differences,
             capture: below["capture"].take(),
+            interfaces: below["interfaces"].take(),
             dissect: below["dissect"].take(),
+            advice: serde_json::from_value(below["advice"].take()).unwrap_or_default(),
         }
     }
 

@@ -40,6 +40,9 @@ fn ledger(out: &mut String, data: &ReportData) -> std::fmt::Result {
             data.capture["ring_full"]
         )?;
     }
+    for advice in &data.advice {
+        writeln!(out, "{advice}")?;
+    }
     Ok(())
 }
 
