@@ -4,6 +4,7 @@ mod bench;
 mod cargo;
 mod demo;
 mod ebpf;
+mod fuzz;
 mod image;
 mod install;
 mod kernels;
@@ -45,6 +46,15 @@ enum Task {
     Test,
     /// fmt, clippy, the purity of the cores, and the kernel object's belonging to its source
     Lint,
+    /// Mutated input for everything that reads traffic, each target for a while
+    Fuzz {
+        /// For each target
+        #[arg(long, default_value_t = 20)]
+        seconds: u32,
+        /// One that was printed before; the time by default
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// What the product costs; without a name, its main job under constant load
     Bench(bench::Bench),
     /// Load the programs and capture on other kernels, in virtual machines; and on this one
@@ -72,6 +82,7 @@ fn run(task: Task) -> Result<()> {
         Task::Demo { json } => demo::run(json),
         Task::Test => test::run(),
         Task::Lint => lint::run(),
+        Task::Fuzz { seconds, seed } => fuzz::run(seconds, seed),
         Task::Bench(bench) => bench::run(bench),
         Task::Kernels(options) => kernels::run(&options),
         Task::Image { out } => image::run(&out),
