@@ -11,6 +11,7 @@ pub mod net;
 pub mod nginx;
 pub mod orders;
 pub mod process;
+pub mod raw;
 pub mod redis;
 pub mod scratch;
 pub mod tun;

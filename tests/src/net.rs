@@ -158,6 +158,21 @@ impl Network {
         Ok(Ipv4Addr::new(10, 78, 0, 2))
     }
 
+    /// Lets hosts hand packets of IPv6 of up to so many bytes to their interfaces (BIG TCP).
+    pub fn let_packets_grow_to(&self, bytes: u32) -> Result<()> {
+        let size = bytes.to_string();
+        let grow = |namespace: &str, interface: &str| {
+            let sizes = ["gso_max_size", &size, "gro_max_size", &size];
+            let link = ["-n", namespace, "link", "set", interface];
+            ip(&[&link[..], &sizes[..]].concat())
+        };
+        for host in Host::ALL {
+            grow(&self.namespace(host), INTERFACE)?;
+            grow(&self.named("hub"), &format!("v-{}", host.name()))?;
+        }
+        Ok(())
+    }
+
     pub fn remove_wire(&self, name: &str) -> Result<()> {
         ip(&["-n", &self.namespace(Host::Client), "link", "delete", name])
     }

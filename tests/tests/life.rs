@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mirror_agent::capture::stale;
+use mirror_agent::capture::clsact;
 use mirror_tests::agent::{Agent, Report};
 use mirror_tests::load::{Answers, Call, Load};
 use mirror_tests::net::{Host, INTERFACE, Network};
@@ -197,7 +197,7 @@ fn what_a_killed_agent_left_is_removed_and_nothing_else() -> Result<()> {
             scratch,
         )
     };
-    let left = || network.on(Host::Production, stale::find_all);
+    let left = || network.on(Host::Production, clsact::find_all);
     let doctor = || -> Result<String> {
         let output = network
             .command(Host::Production, binary("mirror-agent", Profile::Debug)?)

@@ -6,7 +6,8 @@ use anyhow::{Context, anyhow, bail};
 use aya::{
     Ebpf,
     programs::{
-        CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, LinkOrder, SchedClassifier, TcAttachType,
+        CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, LinkOrder, ProgramError, SchedClassifier,
+        TcAttachType,
         cgroup_skb::CgroupSkbLinkId,
         tc::{self, NlOptions, SchedClassifierLinkId, TcAttachOptions, TcError},
     },
@@ -15,8 +16,8 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    clsact,
     links::{Framing, NetLink},
-    stale,
     tc::load_error,
 };
 
@@ -121,16 +122,13 @@ impl Programs {
             bail!("this kernel or interface takes no TCX program ({refused}): use --hook auto");
         }
         add_clsact(interface)?;
-        let filter = TcAttachOptions::Netlink(NlOptions::default());
-        let id = program
-            .attach_with_options(interface, direction, filter)
-            .map_err(|error| {
-                let clsact = chain(&error);
-                match refused.as_str() {
-                    "" => anyhow!("clsact did not take the program ({clsact})"),
-                    tcx => anyhow!("neither TCX ({tcx}) nor clsact ({clsact}) took the program"),
-                }
-            })?;
+        let id = attach_clsact(program, interface, direction).map_err(|error| {
+            let refusal = chain(&error);
+            match refused.as_str() {
+                "" => anyhow!("clsact did not take the program ({refusal})"),
+                tcx => anyhow!("neither TCX ({tcx}) nor clsact ({refusal}) took the program"),
+            }
+        })?;
         Ok(("clsact", id))
     }
 
@@ -157,11 +155,9 @@ impl Programs {
         Ok(attached)
     }
 
-    /// Whether another program has come before ours since, and may hide packets from them.
-    pub fn is_behind(&mut self, link: &NetLink, attached: &Attached) -> bool {
-        if attached.how != "tcx" {
-            return false;
-        }
+    /// Whether another program has come before ours since, and may hide packets from it, or has taken
+    /// its place.
+    pub fn is_displaced(&mut self, link: &NetLink, attached: &Attached) -> bool {
         let names: Vec<_> = attached.classifiers.iter().map(|(name, _)| *name).collect();
         names.into_iter().any(|name| {
             let direction = if INGRESS.contains(&name) {
@@ -169,14 +165,18 @@ impl Programs {
             } else {
                 TcAttachType::Egress
             };
-            let ours = self.classifier(name).ok().and_then(|p| p.info().ok());
-            let chain = SchedClassifier::query_tcx(&link.name, direction).ok();
+            let Some(ours) = self.classifier(name).ok().and_then(|p| p.info().ok()) else {
+                return false;
+            };
             // An interface that is gone is nobody's.
-            ours.zip(chain).is_some_and(|(ours, (_, programs))| {
-                programs
-                    .first()
-                    .is_some_and(|first| first.id() != ours.id())
-            })
+            if attached.how == "tcx" {
+                let chain = SchedClassifier::query_tcx(&link.name, direction);
+                chain.is_ok_and(|(_, programs)| {
+                    programs.first().is_some_and(|p| p.id() != ours.id())
+                })
+            } else {
+                clsact::is_at_its_place(link.index, direction, ours.id()) == Some(false)
+            }
         })
     }
 
@@ -232,11 +232,33 @@ impl Programs {
     }
 }
 
+/// Before the filters of others, which may end the chain. Where one of another kind has the first priority it
+/// stays first: the kernel does not let it be shared.
+fn attach_clsact(
+    program: &mut SchedClassifier,
+    interface: &str,
+    direction: TcAttachType,
+) -> Result<SchedClassifierLinkId, ProgramError> {
+    let first = NlOptions {
+        priority: clsact::FIRST_PRIORITY,
+        ..NlOptions::default()
+    };
+    if let Ok(id) =
+        program.attach_with_options(interface, direction, TcAttachOptions::Netlink(first))
+    {
+        return Ok(id);
+    }
+    let anywhere = TcAttachOptions::Netlink(NlOptions::default());
+    let id = program.attach_with_options(interface, direction, anywhere)?;
+    tracing::warn!("another filter stays first on {interface}: it may hide packets from capture");
+    Ok(id)
+}
+
 /// The qdisc that filters hang on. One that is there is shared with whoever added it.
 fn add_clsact(interface: &str) -> anyhow::Result<()> {
     match tc::qdisc_add_clsact(interface) {
         Err(TcError::NetlinkError(error)) if error.raw_os_error() == Some(libc::EEXIST) => {
-            stale::remove(interface)
+            clsact::remove(interface)
         }
         Err(error) => bail!("adding the clsact qdisc: {}", chain(&error)),
         Ok(()) => Ok(()),

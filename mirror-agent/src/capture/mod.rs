@@ -4,6 +4,7 @@
 //! namespace as they come and go), `filter` and `counters` (maps), `ring` (records to packets).
 
 pub mod attach;
+pub mod clsact;
 mod counters;
 pub mod filter;
 pub mod links;
@@ -11,7 +12,6 @@ pub mod namespace;
 mod netlink;
 pub mod pcap;
 pub mod ring;
-pub mod stale;
 pub mod tc;
 mod watch;
 

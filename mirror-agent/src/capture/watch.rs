@@ -202,7 +202,7 @@ impl Inside {
             .filter_map(|(index, attached)| {
                 let link = links.get(index)?;
                 lock(&self.programs)
-                    .is_behind(link, attached)
+                    .is_displaced(link, attached)
                     .then_some(link)
             })
             .collect();

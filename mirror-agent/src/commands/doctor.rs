@@ -4,8 +4,9 @@ use std::{process::ExitCode, time::Duration};
 
 use mirror_agent::{
     capture::{
+        clsact,
         links::{self, LinkPatterns},
-        stale, tc,
+        tc,
     },
     config::Config,
     pipeline,
@@ -124,13 +125,13 @@ fn interface(pattern: &str) -> anyhow::Result<String> {
 /// clsact filters of an agent that was killed.
 fn leftovers(fix: bool) -> anyhow::Result<String> {
     if fix {
-        let removed = stale::remove_all()?;
+        let removed = clsact::remove_all()?;
         return Ok(match removed.as_slice() {
             [] => "nothing was left by a killed agent".into(),
             some => format!("removed: {}", some.join(", ")),
         });
     }
-    let found = stale::find_all()?;
+    let found = clsact::find_all()?;
     anyhow::ensure!(
         found.is_empty(),
         "left by a killed agent: {}",

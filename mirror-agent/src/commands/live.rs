@@ -13,8 +13,8 @@ use std::{
 use anyhow::{Context, bail};
 use mirror_agent::{
     capture::{
+        clsact,
         filter::{FilterChange, FilterSettings},
-        stale,
     },
     cli::FilterOptions,
     config::Config,
@@ -201,7 +201,7 @@ fn print_filter(filter: &Value) -> anyhow::Result<()> {
 pub(crate) fn stop(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
     let answer = single()?.block_on(control::ask(socket, "stop"));
     // An agent that was killed cannot take its clsact filters away; without rights there are none to see.
-    for removed in stale::remove_all().unwrap_or_default() {
+    for removed in clsact::remove_all().unwrap_or_default() {
         eprintln!("removed what a killed agent left: {removed}");
     }
     let report = answer?;

@@ -1,5 +1,6 @@
-//! clsact filters that a killed agent left: found by their name, and by no process holding their
-//! program any more; removed one by one. Others' filters and the qdisc itself stay.
+//! The filters of an interface's clsact: whether ours is there and first, and those that a killed agent
+//! left. These are found by their name, and by no process holding their program any more, and removed
+//! one by one. Others' filters and the qdisc itself stay.
 
 use std::fs;
 
@@ -19,18 +20,29 @@ use aya::programs::{
 const RTM_GETTFILTER: u16 = 46;
 const CLSACT_INGRESS: u32 = 0xffff_fff2;
 const CLSACT_EGRESS: u32 = 0xffff_fff3;
+const TCA_KIND: u16 = 1;
 const TCA_OPTIONS: u16 = 2;
 const TCA_BPF_NAME: u16 = 7;
 const TCA_BPF_ID: u16 = 11;
 const TCMSG: usize = 20;
 
-/// A filter with one of our names.
+/// The lowest, which goes first.
+pub(super) const FIRST_PRIORITY: u16 = 1;
+
 #[derive(Debug, PartialEq, Eq)]
 struct Filter {
+    kind: String,
+    /// The program's; empty for a filter that is none.
     name: String,
     program: u32,
     handle: u32,
     priority: u16,
+}
+
+impl Filter {
+    fn is_ours(&self) -> bool {
+        CLASSIFIERS.contains(&self.name.as_str())
+    }
 }
 
 /// What was left on any interface of this namespace, as `interface program`.
@@ -71,6 +83,21 @@ pub(super) fn remove(interface: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether a program of ours is at its place: first, unless a filter of another kind has the first priority, which
+/// cannot be shared. None when that cannot be told, as of an interface that is gone.
+pub(super) fn is_at_its_place(index: u32, direction: TcAttachType, program: u32) -> Option<bool> {
+    let parent = match direction {
+        TcAttachType::Ingress => CLSACT_INGRESS,
+        _ => CLSACT_EGRESS,
+    };
+    let found = filters(index, parent).ok()?;
+    let place = found.iter().position(|filter| filter.program == program);
+    let blocked = found
+        .first()
+        .is_some_and(|first| first.priority == FIRST_PRIORITY && first.kind != "bpf");
+    Some(place.is_some_and(|place| place == 0 || blocked))
+}
+
 fn stale(index: u32) -> anyhow::Result<Vec<(Filter, TcAttachType)>> {
     let mut stale = Vec::new();
     for (parent, direction) in [
@@ -78,7 +105,7 @@ fn stale(index: u32) -> anyhow::Result<Vec<(Filter, TcAttachType)>> {
         (CLSACT_EGRESS, TcAttachType::Egress),
     ] {
         for filter in filters(index, parent)? {
-            if !is_held(filter.program) {
+            if filter.is_ours() && !is_held(filter.program) {
                 stale.push((filter, direction));
             }
         }
@@ -104,7 +131,7 @@ fn is_held(program: u32) -> bool {
     })
 }
 
-/// Our filters at one side of an interface's clsact.
+/// The filters at one side of an interface's clsact, in their order.
 fn filters(index: u32, parent: u32) -> anyhow::Result<Vec<Filter>> {
     let mut body = Vec::new();
     for word in [0, index, 0, parent, 0] {
@@ -118,15 +145,19 @@ fn filters(index: u32, parent: u32) -> anyhow::Result<Vec<Filter>> {
         .collect())
 }
 
-/// A filter of ours; None for any other.
+/// None for the head of a priority, which has no handle.
 fn filter(message: &[u8]) -> Option<Filter> {
-    let options = attribute(message.get(TCMSG..)?, TCA_OPTIONS)?;
-    let name = netlink::text(attribute(options, TCA_BPF_NAME)?);
-    CLASSIFIERS.contains(&name.as_str()).then_some(())?;
-    Some(Filter {
-        name,
-        program: word(attribute(options, TCA_BPF_ID)?, 0)?,
-        handle: word(message, 8)?,
+    let attributes = message.get(TCMSG..)?;
+    let handle = word(message, 8)?;
+    let options = attribute(attributes, TCA_OPTIONS)?;
+    let text = |bytes: Option<&[u8]>| bytes.map(netlink::text).unwrap_or_default();
+    (handle != 0).then_some(Filter {
+        kind: text(attribute(attributes, TCA_KIND)),
+        name: text(attribute(options, TCA_BPF_NAME)),
+        program: attribute(options, TCA_BPF_ID)
+            .and_then(|id| word(id, 0))
+            .unwrap_or(0),
+        handle,
         priority: (word(message, 16)? >> 16) as u16,
     })
 }

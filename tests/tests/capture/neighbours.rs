@@ -1,0 +1,163 @@
+//! Programs of others at the same interface.
+
+use mirror_agent::capture::links;
+use mirror_tests::foreign::{self, Act, Foreign};
+
+use super::*;
+
+/// Where others redirect to.
+const SIDE: &str = "eth8";
+
+/// A classic filter that takes every packet and lets it pass: the chain ends there.
+const PASSES: &[&str] = &["bpf", "bytecode", "1,6 0 0 4294967295", "flowid", "1:1"];
+const REDIRECTS: &[&str] = &[
+    "protocol", "ip", "u32", "match", "u32", "0", "0", "action", "mirred", "egress", "redirect",
+    "dev", SIDE,
+];
+
+/// Another's program neither loses its effect nor hides traffic from us, before ours or behind.
+#[test]
+fn other_programs_live_beside_ours() -> Result<()> {
+    if !mirror_tests::runs_as_root("capture, others") {
+        return Ok(());
+    }
+    let network = Network::new()?;
+    let address = SocketAddr::from((Host::Production.address(), PORT));
+    let there = network.on(Host::Production, || {
+        let all = links::list()?;
+        let eth = all.values().find(|link| link.name == INTERFACE);
+        Ok(eth.context("the interface")?.index)
+    })?;
+    capture_with(&network, options(port())?, |capture| {
+        let copied = |capture: &TcCapture| capture.counters.read()["copied"];
+        // At least one packet of each size in each direction.
+        let both = 2 * SIZES.len() as u64;
+        {
+            let _behind = Foreign::attach(there, Act::Pass, false)?;
+            let before = copied(capture);
+            echo(&network, address)?;
+            assert!(
+                copied(capture) - before >= both,
+                "hidden by a program behind"
+            );
+        }
+        {
+            let _first = Foreign::attach(there, Act::Pass, true)?;
+            // Ours goes first again within a second or so.
+            mirror_tests::wait_until("our program first", LIMIT, || {
+                let before = copied(capture);
+                echo(&network, address).is_ok() && copied(capture) - before >= both
+            })?;
+        }
+        network.add_wire(SIDE)?;
+        let side = links::list()?;
+        let side = side.values().find(|link| link.name == SIDE);
+        let side = side.context("the other interface")?.index;
+        for act in [Act::Drop, Act::Redirect(side)] {
+            let _other = Foreign::attach(there, act, false)?;
+            let before = copied(capture);
+            assert!(!answers(&network, address)?, "{act:?} lost its effect");
+            assert!(copied(capture) > before, "{act:?} hid the packets");
+        }
+        ensure!(sent(SIDE)? > 0, "nothing was redirected");
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Below TCX: ours stands before the filters of others, whose effect stays, and takes only itself away.
+#[test]
+fn other_filters_live_beside_ours() -> Result<()> {
+    if !mirror_tests::runs_as_root("capture, clsact filters of others") {
+        return Ok(());
+    }
+    let address = SocketAddr::from((Host::Production.address(), PORT));
+    for (priority, there_before) in [(1, true), (1, false), (10, true), (10, false)] {
+        let network = Network::new()?;
+        network.add_wire(SIDE)?;
+        let theirs = |words| foreign::add_filter(INTERFACE, priority, words);
+        network.on(Host::Production, || {
+            foreign::add_clsact(INTERFACE)?;
+            if there_before {
+                theirs(PASSES)?;
+            }
+            let options = TcOptions {
+                hook: Hook::Tc,
+                ..options(port())?
+            };
+            let (mut capture, rings) = TcCapture::start(&options)?;
+            if !there_before {
+                theirs(PASSES)?;
+            }
+            mirror_tests::wait_until("our filter first", LIMIT, || {
+                let shown = foreign::filters(INTERFACE).unwrap_or_default();
+                shown.find("mirror_ingress") < shown.find("bytecode")
+            })?;
+            echo(&network, address)?;
+            foreign::add_filter(INTERFACE, 20, REDIRECTS)?;
+            capture.detach();
+            let left = foreign::filters(INTERFACE)?;
+            assert!(
+                left.contains("bytecode") && left.contains("mirred"),
+                "{left}"
+            );
+            assert!(!left.contains("mirror_"), "{left}");
+            let whole: Vec<u8> = SIZES.into_iter().flat_map(noise).collect();
+            let found = streams(&drain(rings)?);
+            assert!(
+                found == (whole.clone(), whole),
+                "priority {priority}, there before: {there_before}"
+            );
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// A filter that redirects does so behind ours; and when its owner clears all that there is, ours comes back.
+#[test]
+fn a_filter_that_was_cleared_is_put_back() -> Result<()> {
+    if !mirror_tests::runs_as_root("capture, cleared filters") {
+        return Ok(());
+    }
+    let network = Network::new()?;
+    network.add_wire(SIDE)?;
+    let address = SocketAddr::from((Host::Production.address(), PORT));
+    let options = TcOptions {
+        hook: Hook::Tc,
+        ..options(port())?
+    };
+    capture_with(&network, options, |capture| {
+        let copied = |capture: &TcCapture| capture.counters.read()["copied"];
+        foreign::add_filter(INTERFACE, 20, REDIRECTS)?;
+        let before = copied(capture);
+        assert!(!answers(&network, address)?, "it lost its effect");
+        ensure!(sent(SIDE)? > 0, "nothing was redirected");
+        assert!(copied(capture) > before, "it hid the packets");
+        foreign::clear_filters(INTERFACE)?;
+        mirror_tests::wait_until("our filter", LIMIT, || {
+            foreign::filters(INTERFACE).is_ok_and(|shown| shown.contains("mirror_ingress"))
+        })?;
+        echo(&network, address)
+    })?;
+    Ok(())
+}
+
+/// Whether a connection to production can be opened.
+fn answers(network: &Network, address: SocketAddr) -> Result<bool> {
+    let _listener = network.on(Host::Production, || Ok(TcpListener::bind(address)?))?;
+    network.on(Host::Client, || {
+        Ok(TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_ok())
+    })
+}
+
+/// Packets that an interface of this namespace has sent.
+fn sent(interface: &str) -> Result<u64> {
+    let output = std::process::Command::new("ip")
+        .args(["-s", "-j", "link", "show", "dev", interface])
+        .output()?;
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    shown[0]["stats64"]["tx"]["packets"]
+        .as_u64()
+        .context("the packets sent")
+}

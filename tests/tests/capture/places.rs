@@ -1,0 +1,87 @@
+//! Where capture is attached: namespaces, and interfaces that come and go.
+
+use std::os::unix::fs::MetadataExt;
+
+use super::*;
+
+#[test]
+fn a_namespace_is_captured_in_from_outside() -> Result<()> {
+    if !mirror_tests::runs_as_root("capture, namespaces") {
+        return Ok(());
+    }
+    let network = Network::new()?;
+    let address = SocketAddr::from((Host::Production.address(), PORT));
+    let mut sleeper = network
+        .command(Host::Production, "sleep")
+        .arg("60")
+        .spawn()?;
+    // Until it has entered the namespace it is in ours.
+    let name = network.namespace(Host::Production);
+    let inside = |pid: u32| {
+        let number = |path: String| std::fs::metadata(path).map(|m| m.ino()).ok();
+        number(format!("/proc/{pid}/ns/net")) == number(format!("/run/netns/{name}"))
+    };
+    mirror_tests::wait_until("a process inside", LIMIT, || inside(sleeper.id()))?;
+    for namespace in [
+        Namespace::Named(name.clone().into()),
+        Namespace::Process(sleeper.id()),
+    ] {
+        let mut options = options(port())?;
+        options.namespaces = vec![namespace.clone()];
+        // From the client's host, where the interface has the same name.
+        let segments = network.on(Host::Client, || {
+            let (mut capture, rings) = TcCapture::start(&options)?;
+            echo(&network, address)?;
+            capture.detach();
+            drain(rings)
+        })?;
+        assert!(!segments.is_empty(), "{namespace}");
+    }
+    sleeper.kill()?;
+    sleeper.wait()?;
+    let gone = options_in(Namespace::Named("mirror-no-such".into()))?;
+    let error = TcCapture::start(&gone).err().context("it was accepted")?;
+    assert!(format!("{error:#}").contains("ip netns"), "{error:#}");
+    Ok(())
+}
+
+#[test]
+fn interfaces_are_found_when_they_come_and_forgotten_when_they_go() -> Result<()> {
+    if !mirror_tests::runs_as_root("capture, interfaces") {
+        return Ok(());
+    }
+    let network = Network::new()?;
+    let mut options = options(port())?;
+    options.interfaces = vec!["eth*".into()];
+    capture_with(&network, options, |capture| {
+        let names = |capture: &TcCapture| -> Vec<String> {
+            capture.places().into_iter().map(|(name, _)| name).collect()
+        };
+        assert_eq!(names(capture), [INTERFACE]);
+        let address = network.add_wire("eth7")?;
+        mirror_tests::wait_until("the new interface", LIMIT, || names(capture).len() == 2)?;
+        echo(&network, SocketAddr::from((address, PORT)))?;
+        let counts = capture.counters.by_interface();
+        assert!(counts["eth7"]["copied"] > 0, "{counts:?}");
+        network.remove_wire("eth7")?;
+        mirror_tests::wait_until("its end", LIMIT, || names(capture) == [INTERFACE])
+    })?;
+    let nothing = TcOptions {
+        interfaces: vec!["wlan*".into()],
+        ..self::options(port())?
+    };
+    let error = network.on(Host::Production, || Ok(TcCapture::start(&nothing).err()))?;
+    let error = format!("{:#}", error.context("it was accepted")?);
+    assert!(
+        error.contains("wlan*") && error.contains(INTERFACE),
+        "{error}"
+    );
+    Ok(())
+}
+
+fn options_in(namespace: Namespace) -> Result<TcOptions> {
+    Ok(TcOptions {
+        namespaces: vec![namespace],
+        ..options(port())?
+    })
+}
