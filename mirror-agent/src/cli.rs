@@ -1,6 +1,6 @@
 //! The command line as typed. `config` turns it, with the configuration file, into what is valid.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -198,6 +198,9 @@ pub struct Options {
     /// Where to listen for status and stop
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+    /// Address to answer GET /metrics on, for Prometheus, as in 127.0.0.1:9464
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, ValueEnum)]

@@ -50,6 +50,7 @@ struct File {
     keep_header: Vec<String>,
     concurrency: Option<usize>,
     socket: Option<PathBuf>,
+    metrics: Option<SocketAddr>,
     /// Seconds around the captured one in which production may have computed the id.
     skew_seconds: Option<u64>,
     snapshot_wait_ms: Option<u64>,
@@ -104,6 +105,8 @@ pub struct Config {
     pub compare: CompareOptions,
     pub report: Option<PathBuf>,
     pub socket: PathBuf,
+    /// Where metrics are answered, if anywhere.
+    pub metrics: Option<SocketAddr>,
     pub queue: usize,
     pub queue_bytes: usize,
     /// Bytes of one body that are kept.
@@ -179,6 +182,7 @@ impl Config {
             },
             compare,
             report: flags.report.or(file.report),
+            metrics: flags.metrics.or(file.metrics),
             socket: flags
                 .socket
                 .or(file.socket)

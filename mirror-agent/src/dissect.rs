@@ -108,7 +108,24 @@ impl DissectStats {
             .http2_ports
             .iter()
             .map(|(port, _)| format!("port {port} speaks HTTP/2, which cannot be read yet"));
-        tls.chain(http2).collect()
+        tls.chain(http2).chain(self.one_direction()).collect()
+    }
+}
+
+impl DissectStats {
+    /// A network plug-in that redirects packets past an interface shows there as one direction only.
+    fn one_direction(&self) -> Option<String> {
+        const ENOUGH: u64 = 100;
+        let (seen, missing, of) = if self.responses < self.requests {
+            ("requests", "responses", (self.requests, self.responses))
+        } else {
+            ("responses", "requests", (self.responses, self.requests))
+        };
+        (of.0 >= ENOUGH && of.1 < of.0 / 10).then(|| {
+            format!(
+                "{seen} are seen without their {missing}: they pass another interface, or are redirected past this one; capture with --hook cgroup"
+            )
+        })
     }
 }
 
@@ -126,6 +143,8 @@ pub struct Dissector {
     events: Events,
     /// Bytes held by all flows.
     held: usize,
+    /// Number of the first connection, and the step to the next.
+    numbers: (u64, u64),
 }
 
 struct Flow {
@@ -167,7 +186,15 @@ impl Dissector {
             ready: VecDeque::new(),
             events: Events::default(),
             held: 0,
+            numbers: (0, 1),
         }
+    }
+
+    /// Numbers connections apart from those of the other `readers`, of which this is number `reader` from 0.
+    #[must_use]
+    pub fn one_of(mut self, reader: u64, readers: u64) -> Self {
+        self.numbers = (reader, readers);
+        self
     }
 
     pub fn packet(&mut self, packet: &Packet) {
@@ -286,7 +313,8 @@ impl Dissector {
             self.stats.evicted_flows += u64::from(!closed);
             self.remove(slot, CloseReason::Evicted);
         }
-        let number = self.stats.flows;
+        let (first, step) = self.numbers;
+        let number = first + self.stats.flows * step;
         self.stats.flows += 1;
         let opener = match segment.flags {
             Flags { syn: true, ack, .. } if ack => Some(segment.side.other()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use mirror_agent::capture::clsact;
 use mirror_tests::agent::{Agent, Report};
+use mirror_tests::http;
 use mirror_tests::load::{Answers, Call, Load};
 use mirror_tests::net::{Host, INTERFACE, Network};
 use mirror_tests::nginx::Nginx;
@@ -231,5 +232,32 @@ fn what_a_killed_agent_left_is_removed_and_nothing_else() -> Result<()> {
     let report = agent.stop()?.report;
     assert_eq!(report.seen, REQUESTS, "{:#}", report.json);
     assert!(left()?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn metrics_are_answered_while_it_runs() -> Result<()> {
+    if !mirror_tests::runs_as_root("metrics") {
+        return Ok(());
+    }
+    let (network, scratch) = (Network::new()?, Scratch::new()?);
+    let production = Nginx::start(&network, Host::Production, 8080, "{}", &scratch)?;
+    let address = format!("{}:9464", Host::Production.address());
+    let args = ["--metrics", &address];
+    let agent = Agent::observe(&network, 8080, &args, Profile::Debug, &scratch)?;
+    send(&network, &production, &scratch)?;
+    agent.wait_settled(REQUESTS, LIMIT)?;
+    let (status, text) = http::get(&network, Host::Client, &format!("http://{address}/metrics"))?;
+    assert_eq!(status, 200, "{text}");
+    for line in [
+        format!("mirror_requests_seen_total {REQUESTS}"),
+        format!("mirror_requests_total{{outcome=\"observed\"}} {REQUESTS}"),
+        "mirror_packets_total{interface=\"eth0\",reason=\"ring_full\"} 0".into(),
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+    }
+    let (status, _) = http::get(&network, Host::Client, &format!("http://{address}/"))?;
+    assert_eq!(status, 404);
+    agent.stop()?;
     Ok(())
 }

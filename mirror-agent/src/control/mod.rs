@@ -2,6 +2,8 @@
 //!
 //! The agent removes the socket when it ends; what a killed agent left behind is replaced.
 
+pub mod metrics;
+
 use std::{
     fs, io,
     os::unix::fs::PermissionsExt,

@@ -112,10 +112,11 @@ impl Readers {
         let dissected = Dissected(Arc::new(rings.iter().map(|_| Mutex::default()).collect()));
         let intake = Arc::new(intake);
         let mut handles = Vec::new();
+        let readers = rings.len() as u64;
         for (number, ring) in rings.into_iter().enumerate() {
             let reader = Reader {
                 ring,
-                dissector: Dissector::new(limits.clone()),
+                dissector: Dissector::new(limits.clone()).one_of(number as u64, readers),
                 ports: ports.clone(),
                 intake: Arc::clone(&intake),
                 stop: Arc::clone(&stop),

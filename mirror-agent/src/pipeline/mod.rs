@@ -28,7 +28,7 @@ use crate::{
         tc::{self, TcCapture, TcOptions},
     },
     config::Config,
-    control::{Control, Handles, Order},
+    control::{self, Control, Handles, Order},
     dissect::DissectLimits,
     replay::{OwnSockets, Target},
     report::{Recorder, ReportData},
@@ -53,6 +53,10 @@ pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<Re
         None => Vec::new(),
     };
     let control = Control::bind(&config.socket).await?;
+    let metrics = match config.metrics {
+        Some(address) => Some(control::metrics::bind(address).await?),
+        None => None,
+    };
     let recorder = Arc::new(Recorder::new(meta(&config)));
     let (sink, source) = queue(Bounds {
         exchanges: config.queue,
@@ -94,6 +98,11 @@ pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<Re
         stop: stop.clone(),
         ended: ended_seen,
     }));
+    if let Some(listener) = metrics {
+        let running = Arc::clone(&running);
+        let text = move || crate::report::metrics(&running.status());
+        tokio::spawn(control::metrics::serve(listener, text));
+    }
     let mut replaying = tokio::spawn(judging.run(source));
 
     let mut stopped = stop.subscribe();

@@ -3,6 +3,7 @@
 mod html;
 mod latency;
 mod ledger;
+mod metrics;
 mod text;
 
 use std::{
@@ -26,6 +27,7 @@ use crate::{
 use latency::Latencies;
 pub use latency::Percentiles;
 pub use ledger::{Ledger, Outcome};
+pub use metrics::metrics;
 pub use text::text;
 
 /// Routes and places of difference that are told apart; the rest is counted under [`OTHER`].

@@ -79,6 +79,36 @@ fn interfaces_are_found_when_they_come_and_forgotten_when_they_go() -> Result<()
     Ok(())
 }
 
+/// What vanishes takes nothing else along.
+#[test]
+fn capture_goes_on_when_one_of_its_namespaces_vanishes() -> Result<()> {
+    if !mirror_tests::runs_as_root("capture, a namespace that vanishes") {
+        return Ok(());
+    }
+    let network = Network::new()?;
+    let address = SocketAddr::from((Host::Production.address(), PORT));
+    let mut sleeper = network.command(Host::Mirror, "sleep").arg("60").spawn()?;
+    let there = format!("/run/netns/{}", network.namespace(Host::Mirror));
+    let number = |path: &str| std::fs::metadata(path).map(|m| m.ino()).ok();
+    mirror_tests::wait_until("a process inside", LIMIT, || {
+        number(&format!("/proc/{}/ns/net", sleeper.id())) == number(&there)
+    })?;
+    let options = TcOptions {
+        namespaces: vec![Namespace::Own, Namespace::Process(sleeper.id())],
+        ..options(port())?
+    };
+    let (segments, _) = capture_with(&network, options, |capture| {
+        assert_eq!(capture.places().len(), 2);
+        sleeper.kill()?;
+        sleeper.wait()?;
+        mirror_tests::wait_until("one place only", LIMIT, || capture.places().len() == 1)?;
+        echo(&network, address)
+    })?;
+    let sent: Vec<u8> = SIZES.into_iter().flat_map(noise).collect();
+    assert!(streams(&segments) == (sent.clone(), sent));
+    Ok(())
+}
+
 fn options_in(namespace: Namespace) -> Result<TcOptions> {
     Ok(TcOptions {
         namespaces: vec![namespace],

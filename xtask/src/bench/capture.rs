@@ -16,7 +16,7 @@ use mirror_tests::workspace::Profile;
 use mirror_tests::wrk::{Rate, Wrk};
 use serde_json::{Value, json};
 
-use super::machine::{cpu_seconds, machine_cpu_seconds, peak_memory_kib};
+use super::machine::{cpu_seconds, machine_cpu_seconds, memory_kib, peak_memory_kib};
 use super::program;
 use crate::cargo::build_programs;
 use crate::install::{self, IP, NGINX, SETPRIV, TCPDUMP, WRK};
@@ -49,7 +49,7 @@ pub(super) struct Trials {
 enum Trial {
     /// Nanoseconds a packet in the kernel program
     Price,
-    /// Production's rate at saturation: alone, with capture, with tcpdump
+    /// Production's rate at saturation: alone, with capture, with tcpdump and, where it is installed, GoReplay
     Saturation,
     /// The agent is stopped for two seconds under load
     Stop,
@@ -162,7 +162,7 @@ fn mean_run(name: &str) -> Result<Value> {
     Ok(json!({ "nanoseconds_a_packet": nanos.round(), "packets": ours.run_count() }))
 }
 
-/// The same load on production alone, with capture, and with tcpdump writing to nothing.
+/// The same load on production alone, with capture, and with other tools that capture.
 fn saturation(seconds: u32) -> Result<Value> {
     let alone = {
         let stage = Stage::new(SMALL)?;
@@ -176,6 +176,7 @@ fn saturation(seconds: u32) -> Result<Value> {
         captured["agent_cpu_seconds_per_100k"] =
             json!(per_100k(cpu_seconds(agent.id())?, &captured));
         captured["agent_peak_mib"] = json!(peak_memory_kib(agent.id())? / 1024);
+        captured["agent_pss_mib"] = json!(memory_kib(agent.id())? / 1024);
         let report = agent.stop()?.report;
         captured["seen"] = json!(report.seen);
         captured["outcomes"] = json!(report.outcomes);
@@ -183,32 +184,78 @@ fn saturation(seconds: u32) -> Result<Value> {
         captured["production_count"] = json!(stage.production.finish()?.len());
         (captured, report.seen)
     };
-    let dumped = {
-        let stage = Stage::new(SMALL)?;
-        let mut command = stage.network.command(Host::Production, "tcpdump");
-        let filter = format!("tcp port {PORT}");
-        command.args(["-i", INTERFACE, "-w", "/dev/null", &filter]);
-        let mut tcpdump = Process::spawn("tcpdump", command, stage.scratch.path())?;
-        tcpdump.wait_ready("tcpdump", Duration::from_secs(10), |p| {
-            p.log().contains("listening on")
-        })?;
-        let (mut dumped, _) = measured(&stage, seconds)?;
-        tcpdump.signal(Signal::INT)?;
-        tcpdump.wait(Duration::from_secs(10))?;
-        let log = tcpdump.log();
-        dumped["dropped_by_kernel"] =
-            json!(log.lines().find(|line| line.contains("dropped by kernel")));
-        dumped
-    };
+    let filter = format!("tcp port {PORT}");
+    let dumped = beside(
+        "tcpdump",
+        &["-i", INTERFACE, "-w", "/dev/null", &filter],
+        seconds,
+    )?;
+    let goreplay = goreplay(seconds)?;
     ensure!(seen > 0, "nothing was captured");
     let share = |of: &Value| {
         let rate = |v: &Value| v["requests_per_second"].as_f64().unwrap_or(0.0);
         ((rate(of) / rate(&alone)) * 1000.0).round() / 10.0
     };
     Ok(json!({
-        "percent_of_alone": { "capture": share(&captured), "tcpdump": share(&dumped) },
-        "alone": alone, "capture": captured, "tcpdump": dumped,
+        "percent_of_alone": { "capture": share(&captured), "tcpdump": share(&dumped),
+            "goreplay": goreplay.as_ref().map(&share) },
+        "alone": alone, "capture": captured, "tcpdump": dumped, "goreplay": goreplay,
     }))
+}
+
+/// GoReplay, which reads a packet socket; None where it is not installed.
+fn goreplay(seconds: u32) -> Result<Option<Value>> {
+    let program = ["goreplay", "gor"].into_iter().find(|name| on_path(name));
+    let Some(program) = program else {
+        eprintln!("goreplay is not on the PATH: it is left out");
+        return Ok(None);
+    };
+    let scratch = Scratch::new()?;
+    let file = scratch.join("requests.gor");
+    let (input, output) = (format!(":{PORT}"), file.display().to_string());
+    let args = [
+        "--input-raw",
+        &input,
+        "--output-file",
+        &output,
+        "--output-file-append",
+    ];
+    let mut figures = beside(program, &args, seconds)?;
+    // Each request in its file ends with a line of three monkeys.
+    let written = std::fs::read(&file).context("reading what goreplay wrote")?;
+    let separator = "\n🐵🙈🙉\n".as_bytes();
+    let ends = written.windows(separator.len());
+    figures["requests_captured"] = json!(ends.filter(|bytes| *bytes == separator).count());
+    Ok(Some(figures))
+}
+
+/// The load on production while another tool captures there.
+fn beside(program: &str, args: &[&str], seconds: u32) -> Result<Value> {
+    let stage = Stage::new(SMALL)?;
+    let mut command = stage.network.command(Host::Production, program);
+    command.args(args);
+    let mut tool = Process::spawn(program, command, stage.scratch.path())?;
+    // Each tool tells in words of its own when it listens.
+    std::thread::sleep(Duration::from_secs(2));
+    let (mut figures, _) = measured(&stage, seconds)?;
+    std::thread::sleep(Duration::from_secs(1));
+    figures["tool_cpu_seconds_per_100k"] = json!(per_100k(cpu_seconds(tool.id())?, &figures));
+    figures["tool_peak_mib"] = json!(peak_memory_kib(tool.id())? / 1024);
+    tool.signal(Signal::INT)?;
+    tool.wait(Duration::from_secs(20))?;
+    let log = tool.log();
+    figures["told"] = json!(
+        log.lines()
+            .filter(|line| line.contains(" packets "))
+            .collect::<Vec<_>>()
+    );
+    figures["production_count"] = json!(stage.production.finish()?.len());
+    Ok(figures)
+}
+
+fn on_path(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }
 
 fn measured(stage: &Stage, seconds: u32) -> Result<(Value, Rate)> {
@@ -233,6 +280,11 @@ fn per_100k(seconds: f64, figures: &Value) -> f64 {
 /// A ring that two seconds of saturation overrun: what is lost must be counted, exactly.
 fn stop(seconds: u32) -> Result<Value> {
     let alone = measured(&Stage::new(SMALL)?, seconds)?.0;
+    let reading = {
+        let stage = Stage::new(SMALL)?;
+        let _agent = stage.agent(PORT, &["--ring-size", "4M"])?;
+        measured(&stage, seconds)?.0
+    };
     let stage = Stage::new(SMALL)?;
     let agent = stage.agent(PORT, &["--ring-size", "4M"])?;
     let before = machine_cpu_seconds()?;
@@ -248,6 +300,7 @@ fn stop(seconds: u32) -> Result<Value> {
     let served = stage.production.finish()?.len() as u64;
     let figures = json!({
         "alone": alone,
+        "captured": reading,
         "stopped": { "requests_per_second": rate.per_second, "p99_ms": rate.p99_ms, "errors": rate.errors,
             "machine_cpu_seconds": machine },
         "production_count": served,

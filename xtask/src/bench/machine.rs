@@ -27,13 +27,23 @@ pub(super) fn cpu_seconds(pid: u32) -> Result<f64> {
     Ok((user + system) as f64 / TICKS_PER_SECOND)
 }
 
+/// The peak of the resident set, in which a ring buffer counts twice: its pages are mapped twice in a row, so
+/// that a record that wraps around reads as one piece.
 pub(super) fn peak_memory_kib(pid: u32) -> Result<u64> {
-    let path = format!("/proc/{pid}/status");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+    kib(&format!("/proc/{pid}/status"), "VmHWM:")
+}
+
+/// What is resident now, each page once.
+pub(super) fn memory_kib(pid: u32) -> Result<u64> {
+    kib(&format!("/proc/{pid}/smaps_rollup"), "Pss:")
+}
+
+fn kib(path: &str, name: &str) -> Result<u64> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
     text.lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .find_map(|line| line.strip_prefix(name))
         .and_then(|value| value.trim().trim_end_matches(" kB").parse().ok())
-        .with_context(|| format!("VmHWM in {path}"))
+        .with_context(|| format!("{name} in {path}"))
 }
 
 /// Busy time of all CPUs: user, nice, system, and both kinds of interrupts.

@@ -13,7 +13,7 @@ use mirror_tests::scratch::Scratch;
 use mirror_tests::workspace::Profile;
 use serde_json::{Value, json};
 
-use super::machine::{cpu_seconds, peak_memory_kib};
+use super::machine::{cpu_seconds, memory_kib, peak_memory_kib};
 use crate::cargo::build_programs;
 use crate::install::{self, H2LOAD, IP, NGINX, SETPRIV};
 
@@ -67,7 +67,8 @@ fn measure(rate: u32, seconds: u32) -> Result<Value> {
     let load = send(&network, &production.url(), rate, seconds, &scratch)?;
     // The last answers are on their way through the pipeline, and their cost belongs to them.
     std::thread::sleep(Duration::from_secs(2));
-    let (cpu, memory) = (cpu_seconds(agent.id())?, peak_memory_kib(agent.id())?);
+    let (cpu, peak) = (cpu_seconds(agent.id())?, peak_memory_kib(agent.id())?);
+    let memory = memory_kib(agent.id())?;
     let finished = agent.stop()?;
     let report = finished.report;
     Ok(json!({
@@ -81,7 +82,8 @@ fn measure(rate: u32, seconds: u32) -> Result<Value> {
         "mirror_count": mirror.finish()?.len(),
         "agent_cpu_seconds": cpu,
         "cpu_seconds_per_100k": round(cpu * 100_000.0 / report.seen.max(1) as f64),
-        "peak_rss_mib": memory / 1024,
+        "peak_rss_mib": peak / 1024,
+        "pss_mib": memory / 1024,
         "capture": report.json["capture"],
     }))
 }
