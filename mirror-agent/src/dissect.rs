@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::capture::{Packet, filter::PortSet};
 use crate::exchange::{Exchange, Timestamp};
 use crate::http::{Foreign, HttpLimits, PortCounts};
-use crate::packet::{self, Flags, PacketError, Segment, Side};
+use crate::packet::{Flags, PacketError, PacketReader, Segment, Side};
 use crate::pair::{Conversation, PairCounts, PairLimits, Place};
 use crate::tcp::{CloseReason, Connection, Events, FlowTable, Slot, TcpLimits};
 
@@ -19,6 +19,8 @@ use crate::tcp::{CloseReason, Connection, Events, FlowTable, Slot, TcpLimits};
 pub struct DissectLimits {
     /// Server ports to look at; empty for any.
     pub ports: PortSet,
+    /// Whether to look into VXLAN, Geneve, GRE, IP-in-IP and MPLS.
+    pub tunnels: bool,
     /// Body bytes kept per message; the rest is dropped and the message faulted.
     pub max_body: usize,
     /// Bytes of start line and headers.
@@ -41,6 +43,7 @@ impl Default for DissectLimits {
     fn default() -> Self {
         Self {
             ports: PortSet::default(),
+            tunnels: false,
             max_body: 1 << 20,
             max_head: 64 << 10,
             max_flows: 65_536,
@@ -59,7 +62,14 @@ pub struct DissectStats {
     pub packets: u64,
     pub segments: u64,
     pub not_tcp: u64,
+    /// Pieces of IP packets.
     pub fragments: u64,
+    /// IP packets put together from pieces.
+    pub joined_packets: u64,
+    /// IP packets of which a piece never came.
+    pub incomplete_packets: u64,
+    /// IP packets whose pieces contradict each other.
+    pub refused_packets: u64,
     pub malformed: u64,
     pub other_port: u64,
     pub retransmitted_bytes: u64,
@@ -131,6 +141,7 @@ impl DissectStats {
 
 pub struct Dissector {
     limits: DissectLimits,
+    packets: PacketReader,
     tcp: TcpLimits,
     pair: PairLimits,
     flows: FlowTable<Flow>,
@@ -176,6 +187,7 @@ impl Dissector {
             patience: limits.patience,
         };
         Self {
+            packets: PacketReader::new(limits.tunnels),
             limits,
             tcp,
             pair,
@@ -200,12 +212,20 @@ impl Dissector {
     pub fn packet(&mut self, packet: &Packet) {
         self.stats.packets += 1;
         self.tick(packet.at);
-        match packet::parse(packet) {
+        match self.packets.read(packet) {
             Ok(segment) => self.segment(&segment),
             Err(PacketError::NotTcp) => self.stats.not_tcp += 1,
             Err(PacketError::Fragment) => self.stats.fragments += 1,
             Err(PacketError::Malformed) => self.stats.malformed += 1,
         }
+        self.count_fragments();
+    }
+
+    fn count_fragments(&mut self) {
+        let counts = self.packets.fragments();
+        self.stats.joined_packets = counts.joined;
+        self.stats.incomplete_packets = counts.given_up;
+        self.stats.refused_packets = counts.refused;
     }
 
     /// Lets time pass. `now` is on the packets' clock; packets seen before it should have been given before.
@@ -234,6 +254,8 @@ impl Dissector {
             self.remove(slot, CloseReason::EndOfCapture);
         }
         self.waiting.clear();
+        self.packets.finish();
+        self.count_fragments();
     }
 
     /// The next finished exchange.

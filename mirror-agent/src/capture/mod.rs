@@ -7,6 +7,7 @@ pub mod attach;
 pub mod clsact;
 mod counters;
 pub mod filter;
+mod input;
 pub mod links;
 pub mod namespace;
 mod netlink;
@@ -16,6 +17,7 @@ pub mod tc;
 mod watch;
 
 pub use counters::Counters;
+pub use input::Progress;
 
 use bytes::Bytes;
 

@@ -1,16 +1,17 @@
-//! A capture file, pcap or pcapng, as packets.
+//! A capture file, pcap or pcapng, plain or compressed, as packets.
 //!
 //! A damaged file gives every packet up to the damage, then one error, then nothing. Packets of a link type that is not
 //! ours are counted and left out. Blocks that hold no packet are passed over.
 
-use std::fs::File;
 use std::path::Path;
+use std::sync::PoisonError;
 
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use pcap_parser::traits::PcapReaderIterator;
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError};
 
+use super::input::{self, Progress, Trouble};
 use super::{Link, Packet};
 use crate::exchange::Timestamp;
 
@@ -25,28 +26,38 @@ pub struct PcapFile {
     /// One for pcap; for pcapng those of the current section, in order of their id.
     interfaces: Vec<Interface>,
     buffer: usize,
+    progress: Progress,
+    trouble: Trouble,
+    /// Packets and bytes of the file, decompressed, so far.
+    packets: u64,
+    offset: u64,
     unsupported: u64,
     done: bool,
 }
 
 impl PcapFile {
+    /// Opens a file, or standard input for `-`.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        let file = File::open(path)
-            .with_context(|| format!("opening the capture file {}", path.display()))?;
-        let reader = pcap_parser::create_reader(BUFFER, file).map_err(|error| {
-            anyhow!(
-                "{} is not a pcap or pcapng file: {}",
-                path.display(),
-                reason(&error)
-            )
+        let (bytes, progress, trouble) = input::open(path)?;
+        let reader = pcap_parser::create_reader(BUFFER, bytes).map_err(|error| {
+            let why = told(&trouble).unwrap_or_else(|| reason(&error));
+            anyhow!("{} is not a pcap or pcapng file: {why}", path.display())
         })?;
         Ok(Self {
             reader,
             interfaces: Vec::new(),
             buffer: BUFFER,
+            progress,
+            trouble,
+            packets: 0,
+            offset: 0,
             unsupported: 0,
             done: false,
         })
+    }
+
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// Packets left out so far because of their link type.
@@ -61,8 +72,12 @@ impl PcapFile {
                 Ok((size, block)) => {
                     let packet = packet(&block, &mut self.interfaces, &mut self.unsupported);
                     self.reader.consume(size);
+                    self.offset += size as u64;
                     match packet? {
-                        Some(packet) => return Ok(Some(packet)),
+                        Some(packet) => {
+                            self.packets += 1;
+                            return Ok(Some(packet));
+                        }
                         None => continue,
                     }
                 }
@@ -71,12 +86,13 @@ impl PcapFile {
             match error {
                 PcapError::Eof => return Ok(None),
                 PcapError::Incomplete(_) if self.reader.reader_exhausted() => {
-                    return Err(anyhow!("the capture file ends in the middle of a packet"));
+                    return Err(anyhow!("it ends in the middle of a packet"));
                 }
                 PcapError::Incomplete(_) => {
-                    let refilled = self.reader.refill();
-                    refilled
-                        .map_err(|error| anyhow!("reading the capture file: {}", reason(&error)))?;
+                    if let Err(error) = self.reader.refill() {
+                        let why = told(&self.trouble).unwrap_or_else(|| reason(&error));
+                        return Err(anyhow!("it cannot be read on: {why}"));
+                    }
                 }
                 PcapError::BufferTooSmall
                     if self.buffer < MAX_BUFFER && self.reader.grow(self.buffer * 2) =>
@@ -85,7 +101,7 @@ impl PcapFile {
                     // Growing reads nothing; what is wrong with reading, the next round reports.
                     let _ = self.reader.refill();
                 }
-                error => return Err(anyhow!("the capture file is damaged: {}", reason(&error))),
+                error => return Err(anyhow!("{}", reason(&error))),
             }
         }
     }
@@ -99,6 +115,10 @@ impl Iterator for PcapFile {
             return None;
         }
         let item = self.read().transpose();
+        let (packets, offset) = (self.packets, self.offset);
+        let item = item.map(|read| {
+            read.with_context(|| format!("damaged behind packet {packets}, at byte {offset}"))
+        });
         self.done = !matches!(item, Some(Ok(_)));
         item
     }
@@ -158,8 +178,7 @@ fn packet(
         }
         PcapBlockOwned::NG(_) => return Ok(None),
     };
-    let interface = interface
-        .context("the capture file is damaged: a packet of an interface it does not describe")?;
+    let interface = interface.context("a packet of an interface that is not described")?;
     let Some(link) = interface.link else {
         *unsupported += 1;
         return Ok(None);
@@ -194,6 +213,11 @@ fn link(linktype: Linktype) -> Option<Link> {
         276 => Some(Link::Sll2),
         _ => None,
     }
+}
+
+fn told(trouble: &Trouble) -> Option<String> {
+    let trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner);
+    trouble.clone()
 }
 
 /// The library's own message prints the damaged bytes.

@@ -1,0 +1,111 @@
+//! The bytes of a capture file: from a file or standard input, plain or compressed.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+use flate2::read::MultiGzDecoder;
+
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// A file header is not to be read in parts, which a pipe may give.
+const HEADER: usize = 64;
+
+/// Bytes read so far, as they are in the file, and how many there are if that is known.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    read: Arc<AtomicU64>,
+    pub length: Option<u64>,
+}
+
+impl Progress {
+    pub fn read(&self) -> u64 {
+        self.read.load(Relaxed)
+    }
+}
+
+/// Why reading ended early, if it did.
+pub(super) type Trouble = Arc<Mutex<Option<String>>>;
+
+/// Opens a file, or standard input for `-`.
+pub(super) fn open(path: &Path) -> anyhow::Result<(Box<dyn Read + Send>, Progress, Trouble)> {
+    let (source, length): (Box<dyn Read + Send>, _) = if path == Path::new("-") {
+        (Box::new(io::stdin()), None)
+    } else {
+        let file = File::open(path)
+            .with_context(|| format!("opening the capture file {}", path.display()))?;
+        let length = file.metadata().ok().filter(std::fs::Metadata::is_file);
+        (Box::new(file), length.map(|metadata| metadata.len()))
+    };
+    let read = Arc::new(AtomicU64::new(0));
+    let mut raw = BufReader::with_capacity(
+        256 << 10,
+        Counted {
+            source,
+            read: Arc::clone(&read),
+        },
+    );
+    let start = raw
+        .fill_buf()
+        .with_context(|| format!("reading the capture file {}", path.display()))?;
+    let plain: Box<dyn Read + Send> = if start.starts_with(&GZIP) {
+        Box::new(MultiGzDecoder::new(raw))
+    } else if start.starts_with(&ZSTD) {
+        Box::new(zstd::Decoder::with_buffer(raw).context("starting to decompress")?)
+    } else {
+        Box::new(raw)
+    };
+    let trouble = Trouble::default();
+    let watched = Watched {
+        source: plain,
+        started: false,
+        trouble: Arc::clone(&trouble),
+    };
+    Ok((Box::new(watched), Progress { read, length }, trouble))
+}
+
+struct Counted<R> {
+    source: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let size = self.source.read(buffer)?;
+        self.read.fetch_add(size as u64, Relaxed);
+        Ok(size)
+    }
+}
+
+/// Gives a whole header at first, and keeps the reason of a failure, which the parser does not hand on.
+struct Watched {
+    source: Box<dyn Read + Send>,
+    started: bool,
+    trouble: Trouble,
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let wanted = if self.started { 1 } else { HEADER };
+        self.started = true;
+        let mut filled = 0;
+        while filled < wanted.min(buffer.len()) {
+            match self.source.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(size) => filled += size,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // What came before it is read first; the next call meets the error again.
+                Err(_) if filled > 0 => break,
+                Err(error) => {
+                    let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+                    *trouble = Some(error.to_string());
+                    return Err(error);
+                }
+            }
+        }
+        Ok(filled)
+    }
+}
