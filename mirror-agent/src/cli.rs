@@ -81,8 +81,14 @@ When anything in the file is wrong, the agent says so and goes on as before.")]
     },
     /// List the HTTP exchanges in a capture file
     #[command(after_help = "\
-Example:
-  mirror-agent inspect traffic.pcap --format json | jq .request.target
+Examples:
+  mirror-agent inspect traffic.pcapng.zst
+  mirror-agent inspect traffic.pcap --path '/cart/*' --status 5xx --follow 12
+  mirror-agent inspect traffic.pcap --summary --format json | jq .routes
+  mirror-agent inspect traffic.pcap --format har > traffic.har
+  tcpdump -i eth0 -w - tcp port 8080 | mirror-agent inspect - --format json | jq .request.target
+
+Filters of one kind widen, filters of several kinds narrow.
 
 Exit codes: 0 the whole file was read, 2 it cannot be read, 3 it is damaged: what stands before the damage was shown.")]
     Inspect(Inspect),
@@ -215,11 +221,32 @@ pub enum OnMissing {
 
 #[derive(Args, Clone, Debug)]
 pub struct Inspect {
-    /// Capture file (pcap or pcapng)
+    /// Capture file: pcap or pcapng, plain, gzip or zstd; - for standard input
     pub file: PathBuf,
     /// How to print the exchanges; json prints one object a line
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    /// Only requests with this method (repeatable)
+    #[arg(long, value_name = "METHOD")]
+    pub method: Vec<String>,
+    /// Only requests with this path, * for anything (repeatable)
+    #[arg(long, value_name = "PATH")]
+    pub path: Vec<String>,
+    /// Only answers with this status, as in 404, 5xx or 200-299; none for no answer (repeatable)
+    #[arg(long, value_name = "STATUS")]
+    pub status: Vec<String>,
+    /// Only requests to this host, * for anything (repeatable)
+    #[arg(long, value_name = "HOST")]
+    pub host: Vec<String>,
+    /// Show the exchanges of one connection whole, by its number in the table
+    #[arg(long, value_name = "CONN", conflicts_with_all = ["format", "summary"])]
+    pub follow: Option<u64>,
+    /// Show the summary only: routes, statuses, latencies, and what could not be read
+    #[arg(long)]
+    pub summary: bool,
+    /// Look into VXLAN, Geneve, GRE, IP-in-IP and MPLS
+    #[arg(long)]
+    pub tunnels: bool,
     /// Port that is a server's, or a range (repeatable; any port unless given)
     #[arg(long, value_name = "PORT")]
     pub port: Vec<String>,
@@ -236,4 +263,6 @@ pub enum Format {
     #[default]
     Table,
     Json,
+    /// HTTP Archive 1.2, which browsers' developer tools open
+    Har,
 }

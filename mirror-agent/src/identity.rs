@@ -6,6 +6,7 @@ use mirror_snapshot::{Fields, IdRules, RequestId};
 use serde_json::Value;
 
 use crate::exchange::{Body, Exchange, Headers};
+use crate::http::coding::decoded;
 
 /// The ids that production may have filed its snapshot under, most likely first.
 pub fn candidates(rules: &IdRules, exchange: &Exchange, skew_seconds: u64) -> Vec<RequestId> {
@@ -70,7 +71,7 @@ impl Fields for View<'_> {
     fn json(&self) -> Option<&Value> {
         let parsed = self
             .json
-            .get_or_init(|| serde_json::from_slice(self.body).ok());
+            .get_or_init(|| serde_json::from_slice(&decoded(self.headers, self.body).ok()?).ok());
         parsed.as_ref()
     }
 }

@@ -13,7 +13,7 @@ use crate::ebpf;
 /// Files and folders of `mirror-agent/src` that must be pure.
 const CORES: [&str; 10] = [
     "exchange.rs",
-    "packet.rs",
+    "packet",
     "tcp",
     "http",
     "pair.rs",

@@ -1,11 +1,11 @@
 //! Judges two responses: status, chosen headers, body. JSON is compared as data, other bodies as bytes.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::exchange::Response;
+use crate::{exchange::Response, http::coding::decoded};
 
 /// Longest value that a difference shows.
 const SHOWN: usize = 200;
@@ -80,15 +80,36 @@ pub fn compare(options: &CompareOptions, production: &Response, mirror: &Respons
             differences.add(Place::Header(name.clone()), &ours, &theirs);
         }
     }
-    if production.body != mirror.body {
-        match (json(&production.body), json(&mirror.body)) {
+    if production.body != mirror.body || codings_differ(production, mirror) {
+        let (ours, theirs) = both(production, mirror);
+        match (json(&ours), json(&theirs)) {
             (Some(ours), Some(theirs)) => differences.values("", &ours, &theirs),
-            _ => differences.bytes(&production.body, &mirror.body),
+            _ if ours == theirs => {}
+            _ => differences.bytes(&ours, &theirs),
         }
     }
     Verdict {
         differences: differences.found,
     }
+}
+
+/// The bodies without their content-codings; as they were sent when one of these cannot be undone.
+fn both<'a>(production: &'a Response, mirror: &'a Response) -> (Cow<'a, [u8]>, Cow<'a, [u8]>) {
+    let data = |response: &'a Response| decoded(&response.headers, &response.body);
+    match (data(production), data(mirror)) {
+        (Ok(ours), Ok(theirs)) => (ours, theirs),
+        _ => (Cow::Borrowed(&production.body), Cow::Borrowed(&mirror.body)),
+    }
+}
+
+fn codings_differ(production: &Response, mirror: &Response) -> bool {
+    let coding = |response: &Response| {
+        response
+            .headers
+            .first("content-encoding")
+            .map(<[u8]>::to_vec)
+    };
+    coding(production) != coding(mirror)
 }
 
 fn json(body: &[u8]) -> Option<Value> {
@@ -203,6 +224,29 @@ mod tests {
 
     use super::*;
     use crate::exchange::Headers;
+
+    #[test]
+    fn content_codings_are_no_difference() {
+        let options = CompareOptions {
+            headers: Vec::new(),
+            ..CompareOptions::default()
+        };
+        let coded = |coding: &str, body: &[u8]| Response {
+            headers: [("content-encoding", coding)].into_iter().collect(),
+            body: Bytes::copy_from_slice(body).into(),
+            ..response(200, "")
+        };
+        // "abc" and "abd" as one uncompressed meta-block of Brotli each.
+        let (abc, abd) = (b"\x0b\x01\x80abc\x03", b"\x0b\x01\x80abd\x03");
+        let differs = |ours: &Response, theirs: &Response| {
+            !compare(&options, ours, theirs).differences.is_empty()
+        };
+        assert!(!differs(&coded("br", abc), &response(200, "abc")));
+        assert!(differs(&coded("br", abc), &coded("br", abd)));
+        assert!(!differs(&coded("none", abc), &coded("none", abc)));
+        // The same bytes that mean other data.
+        assert!(differs(&coded("br", abc), &coded("identity", abc)));
+    }
 
     fn response(status: u16, body: &str) -> Response {
         Response {

@@ -1,5 +1,6 @@
 //! One side's bytes in order → messages, each saying whether it is whole. A protocol is a folder.
 
+pub mod coding;
 mod foreign;
 pub mod h1;
 

@@ -16,6 +16,7 @@ pub(super) const MOST_TUNNELS: usize = 4;
 const MOST_LABELS: usize = 16;
 
 // Ethertypes that pnet has no name for, or another: IEEE 802 numbers, RFC 7348, 1701, ERSPAN drafts.
+const PPPOE_SESSION: u16 = 0x8864;
 const TRANSPARENT_ETHERNET: u16 = 0x6558;
 const MPLS: u16 = 0x8847;
 const MPLS_MULTICAST: u16 = 0x8848;
@@ -26,6 +27,7 @@ const ERSPAN_3: u16 = 0x22eb;
 const VXLAN_PORTS: [u16; 2] = [4789, 8472];
 const GENEVE_PORT: u16 = 6081;
 const MPLS_PORT: u16 = 6635;
+const VXLAN_GPE_PORT: u16 = 4790;
 
 pub(super) enum Found<'a> {
     Tcp(Transport<'a>),
@@ -116,8 +118,18 @@ fn behind(ethertype: u16, rest: &[u8], depth: usize) -> Result<Found<'_>> {
     }
     match (ethertype, depth.checked_sub(1)) {
         (EtherTypes::Ipv4 | EtherTypes::Ipv6, _) => ip(rest, depth),
+        (EtherType(PPPOE_SESSION), _) => ppp(from(rest, 6)?, depth),
         (EtherType(MPLS | MPLS_MULTICAST), Some(depth)) => mpls(rest, depth),
         (EtherType(TRANSPARENT_ETHERNET), Some(depth)) => ethernet(rest, depth),
+        _ => Err(PacketError::NotTcp),
+    }
+}
+
+fn ppp(frame: &[u8], depth: usize) -> Result<Found<'_>> {
+    const IPV4: u16 = 0x0021;
+    const IPV6: u16 = 0x0057;
+    match be16(frame, 0)? {
+        IPV4 | IPV6 => ip(from(frame, 2)?, depth),
         _ => Err(PacketError::NotTcp),
     }
 }
@@ -281,7 +293,7 @@ fn mpls(labels: &[u8], depth: usize) -> Result<Found<'_>> {
     Err(PacketError::Malformed)
 }
 
-/// VXLAN (RFC 7348), Geneve (RFC 8926) and MPLS (RFC 7510), by the port they are sent to.
+/// VXLAN (RFC 7348) and its generic extension, Geneve (RFC 8926) and MPLS (RFC 7510), by the port they are sent to.
 fn udp(header: &[u8], depth: usize) -> Result<Found<'_>> {
     const HAS_NETWORK: usize = 8;
     let payload = from(header, 8)?;
@@ -292,6 +304,11 @@ fn udp(header: &[u8], depth: usize) -> Result<Found<'_>> {
             }
             ethernet(from(payload, 8)?, depth)
         }
+        VXLAN_GPE_PORT => match byte(payload, 3)? {
+            1 | 2 => ip(from(payload, 8)?, depth),
+            3 => ethernet(from(payload, 8)?, depth),
+            _ => Err(PacketError::NotTcp),
+        },
         GENEVE_PORT => {
             let options = (byte(payload, 0)? & 0x3f) * 4;
             let rest = from(payload, 8 + options)?;

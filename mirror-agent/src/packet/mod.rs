@@ -202,6 +202,8 @@ mod tests {
             ether(&[0x88, 0xa8, 0, 5, 0x81, 0, 0, 6, 8, 0], &ip),
             want,
         );
+        let pppoe = [0x88, 0x64, 0x11, 0, 0, 1, 0, 45, 0, 0x21];
+        check(Link::Ethernet, 0, ether(&pppoe, &ip), want);
         check(Link::Null, 0, [&[2, 0, 0, 0], &ip[..]].concat(), want);
         check(Link::Null, 0, [&[0, 0, 0, 2], &ip[..]].concat(), want);
         check(Link::Sll, 0, [&[0; 14][..], &[8, 0], &ip].concat(), want);
@@ -331,6 +333,10 @@ mod tests {
                     47,
                     &with(&[&[0x10, 0, 0x88, 0xbe][..], &[0; 12]].concat(), &frame),
                 ),
+            ),
+            (
+                "VXLAN-GPE",
+                udp(4790, &with(&[12, 0, 0, 3, 0, 0, 7, 0], &frame)),
             ),
             (
                 "VXLAN",

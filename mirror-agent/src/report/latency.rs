@@ -17,14 +17,14 @@ pub struct Percentiles {
 }
 
 #[derive(Default)]
-pub(super) struct Latencies {
+pub struct Latencies {
     counts: Vec<u64>,
     count: u64,
     max: u64,
 }
 
 impl Latencies {
-    pub(super) fn add(&mut self, latency: Duration) {
+    pub fn add(&mut self, latency: Duration) {
         let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
         if self.counts.is_empty() {
             self.counts = vec![0; BUCKETS];
@@ -34,7 +34,7 @@ impl Latencies {
         self.max = self.max.max(nanos);
     }
 
-    pub(super) fn percentiles(&self) -> Percentiles {
+    pub fn percentiles(&self) -> Percentiles {
         Percentiles {
             count: self.count,
             p50: self.at(0.50),

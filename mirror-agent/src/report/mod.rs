@@ -24,8 +24,7 @@ use crate::{
     snapshot::SnapshotOutcome,
 };
 
-use latency::Latencies;
-pub use latency::Percentiles;
+pub use latency::{Latencies, Percentiles};
 pub use ledger::{Ledger, Outcome};
 pub use metrics::metrics;
 pub use text::text;
@@ -301,7 +300,8 @@ impl CacheHits {
 }
 
 /// A path with its ids taken out: numbers, and hexadecimal words of 8 characters and more.
-fn route_name(method: &str, path: &str) -> String {
+/// Requests of one route have one name: numbers and long hexadecimal segments are `{id}`.
+pub fn route_name(method: &str, path: &str) -> String {
     let is_id = |segment: &str| {
         let digits = segment.bytes().filter(u8::is_ascii_digit).count();
         let hex = segment.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');

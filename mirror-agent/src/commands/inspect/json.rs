@@ -1,0 +1,67 @@
+//! One object a line for each exchange.
+
+use mirror_agent::exchange::{Exchange, Headers, Timestamp, Timing};
+use serde_json::{Value, json};
+
+use super::{Known, Show};
+
+pub(super) struct Json;
+
+impl Show for Json {
+    fn exchange(&mut self, exchange: &Exchange, known: &Known, out: &mut String) {
+        *out += &object(exchange, known).to_string();
+        out.push('\n');
+    }
+}
+
+fn object(exchange: &Exchange, known: &Known) -> Value {
+    let request = &exchange.request;
+    json!({
+        "connection": exchange.connection,
+        "index": exchange.index,
+        "client": exchange.client,
+        "server": exchange.server,
+        "captured_at": exchange.captured_at().as_millis(),
+        "timing": timing(&exchange.timing),
+        "request": {
+            "method": request.method,
+            "target": request.target,
+            "version": version(request.minor),
+            "headers": pairs(&request.headers),
+            "body_bytes": request.body.len(),
+            "complete": request.fault.is_none(),
+            "fault": request.fault,
+        },
+        "response": exchange.response.as_ref().map(|response| json!({
+            "status": response.status,
+            "version": version(response.minor),
+            "headers": pairs(&response.headers),
+            "body_bytes": response.body.len(),
+            "complete": response.fault.is_none(),
+            "fault": response.fault,
+        })),
+        "id": known.id,
+        "outcome": known.outcome,
+    })
+}
+
+/// Microseconds since the epoch.
+fn timing(timing: &Timing) -> Value {
+    let micros = |at: Timestamp| at.0 / 1000;
+    json!({
+        "request_first_us": micros(timing.request_first),
+        "request_last_us": micros(timing.request_last),
+        "response_first_us": timing.response_first.map(micros),
+        "response_last_us": timing.response_last.map(micros),
+    })
+}
+
+fn pairs(headers: &Headers) -> Vec<[String; 2]> {
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let pair = |(name, value): (&str, &[u8])| [name.to_owned(), text(value)];
+    headers.iter().map(pair).collect()
+}
+
+pub(super) fn version(minor: u8) -> String {
+    format!("HTTP/1.{minor}")
+}

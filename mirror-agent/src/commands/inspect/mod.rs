@@ -1,0 +1,153 @@
+//! The exchanges of a capture file: a file for each way of showing them.
+
+mod follow;
+mod har;
+mod json;
+mod output;
+mod selection;
+mod summary;
+mod table;
+
+use std::process::ExitCode;
+
+use anyhow::ensure;
+use mirror_agent::{
+    capture::{filter::PortSet, pcap::PcapFile},
+    cli::{Format, Inspect},
+    config,
+    dissect::{DissectLimits, Dissector},
+    exchange::Exchange,
+    identity,
+    policy::Policy,
+};
+use mirror_snapshot::{IdRules, RequestId};
+
+use follow::Follow;
+use har::Har;
+use json::Json;
+use output::Output;
+use selection::Selection;
+use summary::Summary;
+use table::Table;
+
+const DAMAGED: u8 = 3;
+
+/// A way of showing exchanges, as text that is appended to what is printed next.
+trait Show {
+    fn begin(&mut self, _out: &mut String) {}
+    fn exchange(&mut self, exchange: &Exchange, known: &Known, out: &mut String);
+    fn end(&mut self, _out: &mut String) {}
+}
+
+/// What rules and policy say of an exchange.
+struct Known {
+    id: Option<String>,
+    /// What `run` would do with it.
+    outcome: &'static str,
+}
+
+struct Judge {
+    rules: IdRules,
+    policy: Policy,
+}
+
+impl Judge {
+    fn judge(&self, exchange: &Exchange) -> Known {
+        let candidates = identity::candidates(&self.rules, exchange, 0);
+        Known {
+            id: candidates.first().map(RequestId::to_string),
+            outcome: match self.policy.judge(exchange) {
+                Ok(()) => "replayable",
+                Err(outcome) => outcome.name(),
+            },
+        }
+    }
+}
+
+pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
+    let judge = Judge {
+        rules: config::rules(&options.rule)?,
+        policy: Policy {
+            allow: config::routes(&options.allow)?,
+            keep_headers: vec![],
+        },
+    };
+    let selection = Selection::new(options)?;
+    ensure!(
+        !options.summary || !matches!(options.format, Format::Har),
+        "--summary has no HAR: leave one of the two out"
+    );
+    let mut dissector = Dissector::new(DissectLimits {
+        ports: PortSet::parse(&options.port)?,
+        tunnels: options.tunnels,
+        ..DissectLimits::default()
+    });
+    let mut file = PcapFile::open(&options.file)?;
+    let mut output = Output::new(file.progress());
+    let mut show = shown(options);
+    let mut summary = Summary::default();
+    let mut damage = None;
+
+    show.begin(&mut output.text);
+    loop {
+        let packet = match file.next() {
+            Some(Ok(packet)) => Some(packet),
+            Some(Err(error)) => {
+                damage = Some(error);
+                None
+            }
+            None => None,
+        };
+        match &packet {
+            Some(packet) => dissector.packet(packet),
+            None => dissector.finish(),
+        }
+        while let Some(exchange) = dissector.poll() {
+            if selection.takes(&exchange) {
+                let known = judge.judge(&exchange);
+                summary.add(&exchange, &known);
+                show.exchange(&exchange, &known, &mut output.text);
+            }
+        }
+        output.flush_some()?;
+        if packet.is_none() {
+            break;
+        }
+    }
+    show.end(&mut output.text);
+    let counts = summary.counts(dissector.stats(), file.unsupported_link());
+    match options.format {
+        Format::Json if options.summary => output.text += &format!("{counts:#}\n"),
+        Format::Table if options.follow.is_none() => summary::text(&counts, &mut output.text),
+        _ => {}
+    }
+    output.finish()?;
+    match damage {
+        None => Ok(ExitCode::SUCCESS),
+        Some(error) => {
+            eprintln!(
+                "warning: {}: {error:#}; what stands before is shown",
+                options.file.display()
+            );
+            Ok(ExitCode::from(DAMAGED))
+        }
+    }
+}
+
+fn shown(options: &Inspect) -> Box<dyn Show> {
+    match options.format {
+        _ if options.summary => Box::new(Nothing),
+        Format::Table => match options.follow {
+            Some(connection) => Box::new(Follow::new(connection)),
+            None => Box::new(Table::new(output::width())),
+        },
+        Format::Json => Box::new(Json),
+        Format::Har => Box::new(Har::default()),
+    }
+}
+
+struct Nothing;
+
+impl Show for Nothing {
+    fn exchange(&mut self, _: &Exchange, _: &Known, _: &mut String) {}
+}
