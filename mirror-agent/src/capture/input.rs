@@ -61,8 +61,9 @@ pub(super) fn open(path: &Path) -> anyhow::Result<(Box<dyn Read + Send>, Progres
     let trouble = Trouble::default();
     let watched = Watched {
         source: plain,
-        started: false,
+        reads: 0,
         trouble: Arc::clone(&trouble),
+        failed: None,
     };
     Ok((Box::new(watched), Progress { read, length }, trouble))
 }
@@ -83,28 +84,46 @@ impl<R: Read> Read for Counted<R> {
 /// Gives a whole header at first, and keeps the reason of a failure, which the parser does not hand on.
 struct Watched {
     source: Box<dyn Read + Send>,
-    started: bool,
+    reads: u32,
     trouble: Trouble,
+    failed: Option<io::Error>,
 }
 
-impl Read for Watched {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let wanted = if self.started { 1 } else { HEADER };
-        self.started = true;
+impl Watched {
+    /// At least `wanted` bytes, unless the file ends or fails before.
+    fn fill(&mut self, buffer: &mut [u8], wanted: usize) -> usize {
         let mut filled = 0;
         while filled < wanted.min(buffer.len()) {
             match self.source.read(&mut buffer[filled..]) {
                 Ok(0) => break,
                 Ok(size) => filled += size,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // What came before it is read first; the next call meets the error again.
-                Err(_) if filled > 0 => break,
                 Err(error) => {
                     let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
                     *trouble = Some(error.to_string());
-                    return Err(error);
+                    self.failed = Some(error);
+                    break;
                 }
             }
+        }
+        filled
+    }
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reads = self.reads.saturating_add(1);
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let wanted = if self.reads == 1 { HEADER } else { 1 };
+        let filled = self.fill(buffer, wanted);
+        // The parser reads twice before it looks for packets, and would give up on a failure there: these come first.
+        if filled == 0
+            && self.reads > 2
+            && let Some(error) = self.failed.take()
+        {
+            return Err(error);
         }
         Ok(filled)
     }
