@@ -4,19 +4,20 @@ use bytes::Bytes;
 use mirror_agent::capture::{Link, Packet, pcap::PcapFile};
 use mirror_agent::dissect::{DissectLimits, Dissector};
 use mirror_agent::exchange::Timestamp;
-use mirror_agent::http::{Answered, HttpLimits, Kind, Message, Parsed, Parser, h1::Head};
-use mirror_agent::packet;
+use mirror_agent::http::{Answered, HttpLimits, Kind, Message, Parsed, Parser, coding, h1::Head};
+use mirror_agent::packet::{self, PacketReader};
 use mirror_agent::tcp::{Arrival, CloseReason, Piece, Reassembler, Seq, StreamEvent};
 
 use crate::input::{Rng, mutate};
 
 type Target = fn(&mut Rng);
 
-const ALL: [(&str, Target); 6] = [
+const ALL: [(&str, Target); 7] = [
     ("packet", packet),
     ("tcp", tcp),
     ("head", head),
     ("body", body),
+    ("coding", coding),
     ("pcap", pcap),
     ("dissect", dissect),
 ];
@@ -112,6 +113,72 @@ fn packet(rng: &mut Rng) {
     ][rng.below(5)];
     if let Ok(segment) = packet::parse(&packet) {
         assert!(segment.payload.len() <= packet.bytes.len());
+    }
+    // In pieces, in a tunnel, or both; what is put together is no larger than an IP packet.
+    let mut reader = PacketReader::new(true);
+    for _ in 0..rng.below(6) {
+        let mut bytes = tunnelled(rng);
+        mutate(&mut bytes, rng);
+        packet.bytes = bytes.into();
+        packet.link = Link::RawIp;
+        if let Ok(segment) = reader.read(&packet) {
+            assert!(segment.payload.len() <= 65_535);
+        }
+    }
+}
+
+/// An IP packet around a frame, perhaps a fragment.
+fn tunnelled(rng: &mut Rng) -> Vec<u8> {
+    const HEADERS: [(u8, &[u8]); 6] = [
+        (47, &[0x20, 0, 0x65, 0x58, 0, 0, 0, 1]),
+        (
+            47,
+            &[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0, 0, 0, 0, 0, 0, 0],
+        ),
+        (137, &[0, 0, 1, 64, 0, 0, 0, 0]),
+        (17, &[0, 9, 0x12, 0xb5, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 1, 0]),
+        (
+            17,
+            &[0, 9, 0x17, 0xc1, 0, 0, 0, 0, 0, 0, 0x65, 0x58, 0, 0, 0, 0],
+        ),
+        (60, &[47, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x65, 0x58]),
+    ];
+    let (protocol, header) = HEADERS[rng.below(HEADERS.len())];
+    let inner = [header, &frame(rng, 1).bytes[..]].concat();
+    let fragment = [
+        0,
+        0,
+        0x2000,
+        rng.below(40) as u16,
+        0x2000 | rng.below(40) as u16,
+    ][rng.below(5)];
+    let mut bytes = vec![0x45, 0];
+    bytes.extend((20 + inner.len() as u16).to_be_bytes());
+    bytes.extend([0, 7]);
+    bytes.extend(u16::to_be_bytes(fragment));
+    bytes.extend([64, protocol, 0, 0, 10, 9, 0, 1, 10, 9, 0, 2]);
+    bytes.extend(inner);
+    bytes
+}
+
+/// No body of any content-coding panics, nor grows over the cap.
+fn coding(rng: &mut Rng) {
+    const GZIP: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\x03KLJN\x01\0\xc2A$5\x03\0\0\0";
+    const BROTLI: &[u8] = b"\x0b\x01\x80abc\x03";
+    const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd\x20\x03\x19\0\0abc";
+    const BODIES: [(&str, &[u8]); 5] = [
+        ("gzip", GZIP),
+        ("deflate", b"\x78\x9cKLJ\x06\0\x02M\x01\x27"),
+        ("br", BROTLI),
+        ("zstd", ZSTD),
+        ("gzip, br", BROTLI),
+    ];
+    let (name, body) = BODIES[rng.below(BODIES.len())];
+    let headers = [("content-encoding", name)].into_iter().collect();
+    let mut body = body.to_vec();
+    mutate(&mut body, rng);
+    if let Ok(data) = coding::decoded(&headers, &body) {
+        assert!(data.len() <= coding::MOST_DECODED);
     }
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use crate::cargo::{cargo, check};
 
-const TARGETS: [&str; 6] = ["packet", "tcp", "head", "body", "pcap", "dissect"];
+const TARGETS: [&str; 7] = ["packet", "tcp", "head", "body", "coding", "pcap", "dissect"];
 
 pub(crate) fn run(seconds: u32, seed: Option<u64>) -> Result<()> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

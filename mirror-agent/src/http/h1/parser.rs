@@ -100,6 +100,8 @@ struct Partial {
     end: Seq,
     /// It may answer HEAD: then it has no body, whatever its head says.
     doubt: bool,
+    /// The head is not whole: nothing is known of a body.
+    cut: bool,
 }
 
 /// What a step came to.
@@ -180,6 +182,9 @@ impl Parser {
             return;
         };
         self.stage = Stage::Body;
+        if partial.cut {
+            return;
+        }
         partial.doubt = answered == Answered::Unknown;
         let Framed { framing, ambiguous } = Framing::of(&partial.head, answered);
         partial.decoder = Decoder::new(framing.unwrap_or(Framing::Length(0)));
@@ -275,14 +280,16 @@ impl Parser {
             }
             StreamEvent::Data(bytes) => self.go_on(bytes, arrival),
             StreamEvent::Gap { .. } => {
-                self.begun.clear();
+                let begun = self.begun.split().freeze();
+                let cut = self.cut_head(&begun, Fault::Gap, arrival);
                 self.lose();
-                Step::Further
+                cut.unwrap_or(Step::Further)
             }
             StreamEvent::Close { reason } if !self.begun.is_empty() => {
                 self.unpop(StreamEvent::Close { reason }, arrival);
                 let begun = self.begun.split().freeze();
-                self.bad_head(&begun)
+                let cut = self.cut_head(&begun, Fault::Truncated, arrival);
+                cut.unwrap_or_else(|| self.bad_head(&begun))
             }
             // Too short to be searched to the end.
             StreamEvent::Close { reason } if self.searched > 0 && !self.proven => {
@@ -377,8 +384,30 @@ impl Parser {
             last: arrival.at,
             end: seq,
             doubt: false,
+            cut: false,
         }));
         Step::Told(Parsed::Head)
+    }
+
+    /// A head whose rest never comes. When its start line did, there was a message: it must not go unseen.
+    fn cut_head(&mut self, begun: &Bytes, fault: Fault, arrival: Arrival) -> Option<Step> {
+        let lines = memchr::memrchr(b'\n', begun)? + 1;
+        let closed: Bytes = [&begun[..lines], b"\r\n"].concat().into();
+        let found = Head::parse(self.kind, &closed).ok().flatten()?;
+        if !self.is_credible(&found) || found.length != closed.len() {
+            return None;
+        }
+        let end = self.first.seq + begun.len() as u32;
+        let at = Arrival {
+            seq: end,
+            ..arrival
+        };
+        let step = self.pause(found, self.first, Bytes::new(), 0, at);
+        if let Some(partial) = &mut self.partial {
+            partial.fault = Some(fault);
+            partial.cut = true;
+        }
+        Some(step)
     }
 
     /// What was taken for a head is none. The packet it is in is dropped.
@@ -656,6 +685,24 @@ mod tests {
             &[head, "-4", "GET / HTTP/1.1\r\n\r\n"],
             "POST:a!Gap GET:",
         );
+    }
+
+    #[test]
+    fn a_head_whose_rest_never_came_was_a_message() {
+        let cut = "GET /a HTTP/1.1\r\nHost: a\r\nCoo";
+        check(Kind::Request, &[cut, "Fin"], "GET:!Truncated closed");
+        check(
+            Kind::Request,
+            &[cut, "-9", "kie: b\r\n\r\n", "PUT / HTTP/1.1\r\n\r\n"],
+            "GET:!Gap lost PUT:",
+        );
+        check(
+            Kind::Response,
+            &["HTTP/1.1 200 OK\r\n", "Fin"],
+            "200:!Truncated closed",
+        );
+        // Not even its first line came.
+        check(Kind::Request, &["GET /a HT", "Fin"], "lost Other closed");
     }
 
     #[test]
