@@ -20,6 +20,8 @@ pub enum Act {
     Drop,
     /// Sends it out of another interface.
     Redirect(u32),
+    /// Hands it to the other end of a wire, in another namespace, past this end: as network plug-ins do.
+    RedirectPeer(u32),
 }
 
 impl Act {
@@ -30,11 +32,15 @@ impl Act {
             [0xb7, register, 0, 0, a, b, c, d]
         };
         const REDIRECT: [u8; 8] = [0x85, 0, 0, 0, 23, 0, 0, 0];
+        const REDIRECT_PEER: [u8; 8] = [0x85, 0, 0, 0, 155, 0, 0, 0];
         const EXIT: [u8; 8] = [0x95, 0, 0, 0, 0, 0, 0, 0];
         match self {
             Self::Pass => vec![set(0, 0), EXIT],
             Self::Drop => vec![set(0, 2), EXIT],
             Self::Redirect(interface) => vec![set(1, interface), set(2, 0), REDIRECT, EXIT],
+            Self::RedirectPeer(interface) => {
+                vec![set(1, interface), set(2, 0), REDIRECT_PEER, EXIT]
+            }
         }
     }
 }

@@ -91,20 +91,21 @@ impl Network {
 
     /// Runs `work` on `host`, on a thread of its own because a namespace is entered by a thread.
     pub fn on<T: Send>(&self, host: Host, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-        let path = format!("/run/netns/{}", self.namespace(host));
-        let entered = || {
-            let namespace = File::open(&path).with_context(|| format!("opening {path}"))?;
-            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
-                .with_context(|| format!("entering {path}"))?;
-            work()
-        };
-        std::thread::scope(|scope| scope.spawn(entered).join())
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        inside(&self.namespace(host), work)
+    }
+
+    /// The same on the switch, whose end of each host's wire is [`Network::port_of`] it.
+    pub fn on_switch<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        inside(&self.named("hub"), work)
+    }
+
+    pub fn port_of(host: Host) -> String {
+        format!("v-{}", host.name())
     }
 
     fn plug_in(&self, host: Host, hub: &str) -> Result<()> {
         let namespace = self.namespace(host);
-        let port = format!("v-{}", host.name());
+        let port = Self::port_of(host);
         let address = format!("{}/24", host.address());
         let address_v6 = format!("{}/64", host.address_v6());
         ip(&["netns", "add", &namespace])?;
@@ -168,7 +169,7 @@ impl Network {
         };
         for host in Host::ALL {
             grow(&self.namespace(host), INTERFACE)?;
-            grow(&self.named("hub"), &format!("v-{}", host.name()))?;
+            grow(&self.named("hub"), &Self::port_of(host))?;
         }
         Ok(())
     }
@@ -215,6 +216,18 @@ impl Drop for Network {
         let mine = format!("{PREFIX}-{}-{}-", std::process::id(), self.number);
         remove_where(|name| name.starts_with(&mine));
     }
+}
+
+fn inside<T: Send>(namespace: &str, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let path = format!("/run/netns/{namespace}");
+    let entered = || {
+        let namespace = File::open(&path).with_context(|| format!("opening {path}"))?;
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+            .with_context(|| format!("entering {path}"))?;
+        work()
+    };
+    std::thread::scope(|scope| scope.spawn(entered).join())
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Removes everything this process made, and ends what runs in it: for a handler of Ctrl-C, which

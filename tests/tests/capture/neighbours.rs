@@ -143,6 +143,63 @@ fn a_filter_that_was_cleared_is_put_back() -> Result<()> {
     Ok(())
 }
 
+/// A network plug-in hands packets to a pod past the host's end of its wire: the root cgroup sees them all the same.
+#[test]
+fn packets_redirected_past_an_interface_are_seen_at_the_root_cgroup() -> Result<()> {
+    if !mirror_tests::runs_as_root("capture, redirected to the peer") {
+        return Ok(());
+    }
+    let network = Network::new()?;
+    // Of its own: the root cgroup sees other tests' hosts too.
+    const PORT: u16 = 8083;
+    let address = SocketAddr::from((Host::Production.address(), PORT));
+    let port_of_production = Network::port_of(Host::Production);
+    let _plugin = network.on_switch(|| {
+        let links = links::list()?;
+        let index = |name: String| {
+            let link = links.values().find(|link| link.name == name);
+            link.map(|link| link.index).context("a port of the switch")
+        };
+        let to = index(port_of_production.clone())?;
+        Foreign::attach(
+            index(Network::port_of(Host::Client))?,
+            Act::RedirectPeer(to),
+            true,
+        )
+    })?;
+    let filter = FilterChange {
+        port: vec![PORT.to_string()],
+        ..FilterChange::default()
+    };
+    let sent: usize = SIZES.into_iter().sum();
+    for (hook, interfaces) in [
+        (Hook::Auto, vec![port_of_production.clone()]),
+        (Hook::Cgroup, Vec::new()),
+    ] {
+        let options = TcOptions {
+            hook,
+            interfaces,
+            ..options(filter.clone())?
+        };
+        let segments = network.on_switch(|| {
+            let (mut capture, rings) = TcCapture::start(&options)?;
+            echo(&network, address)?;
+            capture.detach();
+            drain(rings)
+        })?;
+        let bytes = |to_server: bool| -> usize {
+            let side = |s: &&Segment| (s.flow.addr(s.side.other()).port() == PORT) == to_server;
+            segments.iter().filter(side).map(|s| s.payload.len()).sum()
+        };
+        assert!(bytes(false) >= sent, "{hook:?}: what production said");
+        match hook {
+            Hook::Cgroup => assert!(bytes(true) >= sent, "what production was told"),
+            _ => assert_eq!(bytes(true), 0, "nothing was redirected past {hook:?}"),
+        }
+    }
+    Ok(())
+}
+
 /// Whether a connection to production can be opened.
 fn answers(network: &Network, address: SocketAddr) -> Result<bool> {
     let _listener = network.on(Host::Production, || Ok(TcpListener::bind(address)?))?;
