@@ -118,7 +118,9 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
     let counts = summary.counts(dissector.stats(), file.unsupported_link());
     match options.format {
         Format::Json if options.summary => output.text += &format!("{counts:#}\n"),
-        Format::Table if options.follow.is_none() => summary::text(&counts, &mut output.text),
+        Format::Table if options.follow.is_none() => {
+            summary::text(&counts, output::width(), &mut output.text)
+        }
         _ => {}
     }
     output.finish()?;

@@ -10,8 +10,9 @@ use mirror_agent::{
     report::{Latencies, route_name},
 };
 use serde_json::{Map, Value, json};
+use unicode_width::UnicodeWidthStr;
 
-use super::{Known, output::harmless};
+use super::{Known, output::harmless, table::fitted};
 
 /// Routes that are told apart; the rest is one.
 const MOST_ROUTES: usize = 1000;
@@ -110,42 +111,38 @@ impl Summary {
     }
 }
 
-/// The summary for people.
-pub(super) fn text(counts: &Value, out: &mut String) {
+/// The summary for people, at most `width` columns but for its last lines.
+pub(super) fn text(counts: &Value, width: usize, out: &mut String) {
     let _ = write!(
         out,
         "\n{} packets, {} connections, {} exchanges",
         counts["packets"], counts["connections"], counts["exchanges"]
     );
-    let statuses = listed(&counts["statuses"], |status, count| {
-        format!("{count} × {status}")
-    });
+    let statuses = by_count(&counts["statuses"]);
     if !statuses.is_empty() {
         let _ = write!(out, ": {statuses}");
     }
     out.push('\n');
     let routes = counts["routes"].as_array().map_or(&[][..], Vec::as_slice);
     if !routes.is_empty() {
-        let _ = writeln!(
-            out,
-            "\n{:<44} {:>9} {:>9} {:>9} {:>9}  STATUSES",
-            "ROUTE", "EXCHANGES", "P50 MS", "P95 MS", "P99 MS"
-        );
+        out.push('\n');
+        let names = ["EXCHANGES", "P50 MS", "P95 MS", "P99 MS"].map(Into::into);
+        line("ROUTE", names, "STATUSES", width, out);
     }
     for route in routes.iter().take(SHOWN_ROUTES) {
-        let name = harmless(route["route"].as_str().unwrap_or_default());
-        let latency = |name: &str| route["latency_ms"][name].as_f64().unwrap_or(0.0);
-        let _ = writeln!(
+        let latency =
+            |name: &str| format!("{:.2}", route["latency_ms"][name].as_f64().unwrap_or(0.0));
+        line(
+            &harmless(route["route"].as_str().unwrap_or_default()),
+            [
+                route["exchanges"].to_string(),
+                latency("p50"),
+                latency("p95"),
+                latency("p99"),
+            ],
+            &by_count(&route["statuses"]),
+            width,
             out,
-            "{:<44} {:>9} {:>9.2} {:>9.2} {:>9.2}  {}",
-            super::table::fitted(&name, 44),
-            route["exchanges"],
-            latency("p50"),
-            latency("p95"),
-            latency("p99"),
-            listed(&route["statuses"], |status, count| format!(
-                "{count} × {status}"
-            ))
         );
     }
     if routes.len() > SHOWN_ROUTES {
@@ -160,6 +157,23 @@ pub(super) fn text(counts: &Value, out: &mut String) {
     for advice in counts["advice"].as_array().into_iter().flatten() {
         let _ = writeln!(out, "{}", advice.as_str().unwrap_or_default());
     }
+}
+
+fn line(route: &str, numbers: [String; 4], statuses: &str, width: usize, out: &mut String) {
+    /// Columns of the numbers with the spaces before, and of the statuses.
+    const NUMBERS: usize = 40;
+    const STATUSES: usize = 20;
+    const LEAST_ROUTE: usize = 16;
+    let columns = width.saturating_sub(NUMBERS + STATUSES).max(LEAST_ROUTE);
+    let route = fitted(route, columns);
+    let pad = " ".repeat(columns - route.width());
+    let [exchanges, p50, p95, p99] = numbers;
+    let line = format!("{route}{pad} {exchanges:>9} {p50:>8} {p95:>9} {p99:>9}  {statuses}");
+    let _ = writeln!(out, "{}", fitted(&line, width).trim_end());
+}
+
+fn by_count(statuses: &Value) -> String {
+    listed(statuses, |status, count| format!("{count} × {status}"))
 }
 
 fn listed(object: &Value, show: impl Fn(&str, &Value) -> String) -> String {
