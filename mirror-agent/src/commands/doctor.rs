@@ -9,10 +9,11 @@ use mirror_agent::{
         tc,
     },
     config::Config,
-    pipeline,
+    control, pipeline,
 };
 use mirror_snapshot::RedisStore;
 use serde::Serialize;
+use serde_json::Value;
 use tokio::{runtime::Builder, time::timeout};
 
 #[derive(Serialize)]
@@ -69,6 +70,14 @@ pub(crate) fn doctor(config: &Config, fix: bool, json: bool) -> anyhow::Result<E
         ));
     }
     let runtime = Builder::new_current_thread().enable_all().build()?;
+    // None runs: that is not for doctor to say.
+    if let Ok(status) = runtime.block_on(control::ask(&config.socket, "status")) {
+        findings.push(Finding::new(
+            "agent",
+            running(&status),
+            "capture where these connections can be read; all others are captured meanwhile",
+        ));
+    }
     if let Some(url) = &config.redis {
         findings.push(Finding::new(
             "redis",
@@ -106,6 +115,17 @@ pub(crate) fn doctor(config: &Config, fix: bool, json: bool) -> anyhow::Result<E
     } else {
         ExitCode::from(2)
     })
+}
+
+/// What the agent that runs has found out about its traffic.
+fn running(status: &Value) -> anyhow::Result<String> {
+    let advice = status["advice"].as_array().into_iter().flatten();
+    let advice: Vec<&str> = advice.filter_map(Value::as_str).collect();
+    anyhow::ensure!(advice.is_empty(), "{}", advice.join("; "));
+    Ok(format!(
+        "process {} captures and can read what it sees",
+        status["pid"]
+    ))
 }
 
 fn interface(pattern: &str) -> anyhow::Result<String> {
