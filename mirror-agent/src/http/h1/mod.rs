@@ -5,6 +5,8 @@ mod chunk;
 mod head;
 mod lenient;
 mod parser;
+mod partial;
+mod queue;
 
 pub use body::{Answered, Decoder, Framed, Framing, Unreadable};
 pub use head::{Found, Head, HeadError, Kind, Sniff, sniff, sniff_known};

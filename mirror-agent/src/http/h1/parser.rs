@@ -9,12 +9,12 @@
 //!
 //! A stream that begins with something else is looked at for [`SEARCHED`] packets: HTTP may follow what a proxy is told first.
 
-use std::collections::VecDeque;
-
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::partial::Partial;
+use super::queue::Queue;
 use super::{Answered, Decoder, Found, Framed, Framing, Head, Kind, Sniff, sniff, sniff_known};
-use crate::exchange::{Body, Fault, Request, Response, Timestamp};
+use crate::exchange::{Body, Fault, Timestamp};
 use crate::http::{Foreign, Message};
 use crate::tcp::{Arrival, CloseReason, Seq, StreamEvent};
 
@@ -56,12 +56,7 @@ pub enum Parsed {
 pub struct Parser {
     kind: Kind,
     limits: HttpLimits,
-    /// The next event, and those behind it. Most of the time there is at most one.
-    next: Option<(StreamEvent, Arrival)>,
-    later: VecDeque<(StreamEvent, Arrival)>,
-    /// `next` is the rest of a packet.
-    mid_packet: bool,
-    queued: usize,
+    queue: Queue,
     stage: Stage,
     /// Bytes of a head from earlier packets, and when the first of them came.
     begun: BytesMut,
@@ -89,21 +84,6 @@ enum Stage {
     Ignored,
 }
 
-/// A message whose head is read.
-struct Partial {
-    head: Head,
-    body: Body,
-    decoder: Decoder,
-    fault: Option<Fault>,
-    first: Arrival,
-    last: Timestamp,
-    end: Seq,
-    /// It may answer HEAD: then it has no body, whatever its head says.
-    doubt: bool,
-    /// The head is not whole: nothing is known of a body.
-    cut: bool,
-}
-
 /// What a step came to.
 #[allow(
     clippy::large_enum_variant,
@@ -121,10 +101,7 @@ impl Parser {
         Self {
             kind,
             limits,
-            next: None,
-            later: VecDeque::new(),
-            mid_packet: false,
-            queued: 0,
+            queue: Queue::default(),
             stage: Stage::Start,
             begun: BytesMut::new(),
             first: Arrival::default(),
@@ -137,17 +114,8 @@ impl Parser {
     }
 
     pub fn push(&mut self, event: StreamEvent, arrival: Arrival) {
-        if self.stage == Stage::Ignored {
-            return;
-        }
-        if let StreamEvent::Data(bytes) = &event {
-            self.queued += bytes.len();
-        }
-        if self.next.is_none() {
-            self.next = Some((event, arrival));
-            self.mid_packet = false;
-        } else {
-            self.later.push_back((event, arrival));
+        if self.stage != Stage::Ignored {
+            self.queue.push(event, arrival);
         }
     }
 
@@ -158,7 +126,7 @@ impl Parser {
 
     /// Bytes pushed and not yet looked at.
     pub fn queued_bytes(&self) -> usize {
-        self.queued
+        self.queue.bytes()
     }
 
     /// Bytes held: queued, of a head, of a body.
@@ -167,7 +135,7 @@ impl Parser {
             .partial
             .as_ref()
             .map_or(0, |partial| partial.body.len());
-        self.queued + self.begun.len() + body
+        self.queue.bytes() + self.begun.len() + body
     }
 
     /// The head that awaits `proceed`, and when it began.
@@ -193,18 +161,16 @@ impl Parser {
         }
         if framing.is_none() {
             self.lose();
-            self.drop_packet();
+            self.queue.drop_packet();
         }
     }
 
     /// From here on the stream is no HTTP: everything is dropped.
     pub fn ignore(&mut self) {
         self.stage = Stage::Ignored;
-        self.next = None;
-        self.later = VecDeque::new();
+        self.queue = Queue::default();
         self.begun = BytesMut::new();
         self.partial = None;
-        self.queued = 0;
     }
 
     pub fn poll(&mut self) -> Option<Parsed> {
@@ -223,42 +189,6 @@ impl Parser {
         }
     }
 
-    fn pop(&mut self) -> Option<(StreamEvent, Arrival)> {
-        let (event, arrival) = self.next.take()?;
-        self.next = self.later.pop_front();
-        self.mid_packet = false;
-        if let StreamEvent::Data(bytes) = &event {
-            self.queued -= bytes.len();
-        }
-        Some((event, arrival))
-    }
-
-    fn unpop(&mut self, event: StreamEvent, arrival: Arrival) {
-        if let StreamEvent::Data(bytes) = &event {
-            if bytes.is_empty() {
-                return;
-            }
-            self.queued += bytes.len();
-        }
-        if let Some(next) = self.next.replace((event, arrival)) {
-            self.later.push_front(next);
-        }
-    }
-
-    /// Puts back what of a packet was not used.
-    fn push_rest(&mut self, bytes: Bytes, arrival: Arrival) {
-        if !bytes.is_empty() {
-            self.unpop(StreamEvent::Data(bytes), arrival);
-            self.mid_packet = true;
-        }
-    }
-
-    fn drop_packet(&mut self) {
-        if self.mid_packet {
-            self.pop();
-        }
-    }
-
     fn lose(&mut self) {
         self.lost = true;
         self.resync = true;
@@ -266,7 +196,7 @@ impl Parser {
 
     /// One step before or in a head.
     fn start(&mut self) -> Step {
-        let Some((event, arrival)) = self.pop() else {
+        let Some((event, arrival)) = self.queue.pop() else {
             return Step::Starved;
         };
         match event {
@@ -286,14 +216,14 @@ impl Parser {
                 cut.unwrap_or(Step::Further)
             }
             StreamEvent::Close { reason } if !self.begun.is_empty() => {
-                self.unpop(StreamEvent::Close { reason }, arrival);
+                self.queue.unpop(StreamEvent::Close { reason }, arrival);
                 let begun = self.begun.split().freeze();
                 let cut = self.cut_head(&begun, Fault::Truncated, arrival);
                 cut.unwrap_or_else(|| self.bad_head(&begun))
             }
             // Too short to be searched to the end.
             StreamEvent::Close { reason } if self.searched > 0 && !self.proven => {
-                self.unpop(StreamEvent::Close { reason }, arrival);
+                self.queue.unpop(StreamEvent::Close { reason }, arrival);
                 self.proven = true;
                 Step::Told(Parsed::Foreign(Foreign::Other))
             }
@@ -371,7 +301,7 @@ impl Parser {
     ) -> Step {
         bytes.advance(used);
         let seq = arrival.seq + used as u32;
-        self.push_rest(bytes, Arrival { seq, ..arrival });
+        self.queue.push_rest(bytes, Arrival { seq, ..arrival });
         self.proven = true;
         self.resync = false;
         self.stage = Stage::Paused;
@@ -446,14 +376,14 @@ impl Parser {
         if partial.decoder.is_done() {
             return self.finish();
         }
-        let Some((event, arrival)) = self.pop() else {
+        let Some((event, arrival)) = self.queue.pop() else {
             return Step::Starved;
         };
         match event {
             StreamEvent::Data(bytes) => self.data(bytes, arrival),
             StreamEvent::Gap { len } => self.gap(len),
             StreamEvent::Close { reason } => {
-                self.unpop(StreamEvent::Close { reason }, arrival);
+                self.queue.unpop(StreamEvent::Close { reason }, arrival);
                 if let Some(partial) = &mut self.partial
                     && (partial.decoder != Decoder::UntilClose || reason != CloseReason::Fin)
                 {
@@ -469,7 +399,7 @@ impl Parser {
             return Step::Further;
         };
         if std::mem::take(&mut partial.doubt) && sniff(self.kind, &bytes) == Sniff::Yes {
-            self.unpop(StreamEvent::Data(bytes), arrival);
+            self.queue.unpop(StreamEvent::Data(bytes), arrival);
             return self.finish();
         }
         let length = bytes.len();
@@ -492,7 +422,7 @@ impl Parser {
         partial.last = partial.last.max(arrival.at);
         let seq = arrival.seq + (length - bytes.len()) as u32;
         partial.end = seq;
-        self.push_rest(bytes, Arrival { seq, ..arrival });
+        self.queue.push_rest(bytes, Arrival { seq, ..arrival });
         Step::Further
     }
 
@@ -516,47 +446,9 @@ impl Parser {
         };
         if self.kind == Kind::Request && partial.fault == Some(Fault::Ambiguous) {
             self.lose();
-            self.drop_packet();
+            self.queue.drop_packet();
         }
         Step::Told(partial.finish())
-    }
-}
-
-impl Partial {
-    fn finish(self) -> Parsed {
-        let Self { body, fault, .. } = self;
-        let message = match self.head {
-            Head::Request {
-                method,
-                target,
-                minor,
-                headers,
-            } => Message::Request(Request {
-                method,
-                target,
-                minor,
-                headers,
-                body,
-                fault,
-            }),
-            Head::Response {
-                status,
-                minor,
-                headers,
-            } => Message::Response(Response {
-                status,
-                minor,
-                headers,
-                body,
-                fault,
-            }),
-        };
-        Parsed::Message {
-            message,
-            first: self.first,
-            last: self.last,
-            end: self.end,
-        }
     }
 }
 
