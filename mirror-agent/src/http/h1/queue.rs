@@ -17,6 +17,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    #[inline]
     pub(super) fn push(&mut self, event: StreamEvent, arrival: Arrival) {
         if let StreamEvent::Data(bytes) = &event {
             self.bytes += bytes.len();
@@ -30,10 +31,12 @@ impl Queue {
     }
 
     /// Bytes of data in it.
+    #[inline]
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
+    #[inline]
     pub(super) fn pop(&mut self) -> Option<(StreamEvent, Arrival)> {
         let (event, arrival) = self.next.take()?;
         self.next = self.later.pop_front();
@@ -45,6 +48,7 @@ impl Queue {
     }
 
     /// Puts an event back in front.
+    #[inline]
     pub(super) fn unpop(&mut self, event: StreamEvent, arrival: Arrival) {
         if let StreamEvent::Data(bytes) = &event {
             if bytes.is_empty() {
@@ -58,6 +62,7 @@ impl Queue {
     }
 
     /// Puts back what of a packet was not used.
+    #[inline]
     pub(super) fn push_rest(&mut self, bytes: Bytes, arrival: Arrival) {
         if !bytes.is_empty() {
             self.unpop(StreamEvent::Data(bytes), arrival);
@@ -66,6 +71,7 @@ impl Queue {
     }
 
     /// Drops what is left of a packet that was used in part.
+    #[inline]
     pub(super) fn drop_packet(&mut self) {
         if self.mid_packet {
             self.pop();
