@@ -1,0 +1,367 @@
+//! The canonical text of what a rule reads: JSON, query and form, cookies, path, host. CONTRACT.md, "Values".
+
+use std::{borrow::Cow, collections::BTreeMap, fmt};
+
+use percent_encoding::percent_decode_str;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A number's literal and its canonical form are no longer than this.
+const LONGEST_NUMBER: usize = 64;
+/// Arrays and objects are read as values down to here.
+const DEEPEST: u32 = 64;
+
+/// The steps to a value in a JSON document, from `name`, `a.b` or `/a/0/b`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct JsonPath {
+    steps: Vec<String>,
+    /// A JSON pointer steps into arrays too.
+    is_pointer: bool,
+}
+
+impl JsonPath {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let Some(pointer) = text.strip_prefix('/') else {
+            let steps: Vec<String> = text.split('.').map(Into::into).collect();
+            if steps.iter().any(String::is_empty) {
+                return Err(format!("`{text}` has an empty step"));
+            }
+            return Ok(Self {
+                steps,
+                is_pointer: false,
+            });
+        };
+        let unescaped = |step: &str| -> Result<String, String> {
+            let rest = step.replace("~0", "").replace("~1", "");
+            if rest.contains('~') {
+                return Err(format!("`{text}`: in a JSON pointer `~` is written ~0"));
+            }
+            Ok(step.replace("~1", "/").replace("~0", "~"))
+        };
+        let steps = pointer
+            .split('/')
+            .map(unescaped)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            steps,
+            is_pointer: true,
+        })
+    }
+
+    /// The canonical text of the value there; none when it is missing, null or the body is no JSON.
+    pub(super) fn read(&self, body: &[u8]) -> Option<String> {
+        let text = std::str::from_utf8(body).ok()?;
+        if text.contains("\\u") {
+            // Finds unpaired surrogates, which what is skipped below would not show.
+            serde_json::from_str::<serde_json::Value>(text).ok()?;
+        }
+        let mut json = serde_json::Deserializer::from_str(text);
+        let find = Find {
+            steps: &self.steps,
+            is_pointer: self.is_pointer,
+        };
+        let found = find.deserialize(&mut json).ok()?;
+        json.end().ok()?;
+        scalar(found?.get())
+    }
+}
+
+struct Find<'p> {
+    steps: &'p [String],
+    is_pointer: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Find<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        if self.steps.is_empty() {
+            return serde::Deserialize::deserialize(json).map(Some);
+        }
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Find<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            if name == self.steps[0] {
+                // Of members with one name the last counts.
+                found = map.next_value_seed(Find {
+                    steps: &self.steps[1..],
+                    ..self
+                })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let step = self.steps[0].as_str();
+        let is_index =
+            step == "0" || (!step.starts_with('0') && step.bytes().all(|b| b.is_ascii_digit()));
+        let wanted = step
+            .parse::<usize>()
+            .ok()
+            .filter(|_| self.is_pointer && is_index);
+        let mut found = None;
+        let mut index = 0;
+        loop {
+            if wanted == Some(index) {
+                let seed = Find {
+                    steps: &self.steps[1..],
+                    ..self
+                };
+                match items.next_element_seed(seed)? {
+                    Some(value) => found = value,
+                    None => return Ok(found),
+                }
+            } else if items.next_element::<IgnoredAny>()?.is_none() {
+                return Ok(found);
+            }
+            index += 1;
+        }
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+/// A string without its quotes, anything else as [`canonical`] writes it; null is none.
+fn scalar(raw: &str) -> Option<String> {
+    match raw.as_bytes().first()? {
+        b'n' => None,
+        b'"' => serde_json::from_str(raw).ok(),
+        _ => canonical(raw, 0),
+    }
+}
+
+/// Compact JSON with sorted members and canonical numbers.
+fn canonical(raw: &str, depth: u32) -> Option<String> {
+    if depth > DEEPEST {
+        return None;
+    }
+    match raw.as_bytes().first()? {
+        b'"' => serde_json::to_string(&serde_json::from_str::<Cow<'_, str>>(raw).ok()?).ok(),
+        b'[' => {
+            let items: Vec<&RawValue> = serde_json::from_str(raw).ok()?;
+            let items: Option<Vec<_>> = items
+                .iter()
+                .map(|i| canonical(i.get(), depth + 1))
+                .collect();
+            Some(format!("[{}]", items?.join(",")))
+        }
+        b'{' => {
+            let members: BTreeMap<String, &RawValue> = serde_json::from_str(raw).ok()?;
+            let member = |(name, value): (&String, &&RawValue)| {
+                let name = serde_json::to_string(name).ok()?;
+                Some(format!("{name}:{}", canonical(value.get(), depth + 1)?))
+            };
+            let members: Option<Vec<_>> = members.iter().map(member).collect();
+            Some(format!("{{{}}}", members?.join(",")))
+        }
+        b't' | b'f' | b'n' => Some(raw.into()),
+        _ => number(raw),
+    }
+}
+
+/// The exact value in plain decimal notation: no exponent, no needless zero, no negative zero.
+fn number(literal: &str) -> Option<String> {
+    if literal.len() > LONGEST_NUMBER {
+        return None;
+    }
+    let (sign, digits) = match literal.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", literal),
+    };
+    let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    let significant = all.trim_start_matches('0');
+    if significant.is_empty() {
+        return Some("0".into());
+    }
+    let exponent: i64 = exponent.parse().ok()?;
+    // Where the decimal point stands, counted from the first significant digit.
+    let leading_zeros = (all.len() - significant.len()) as i64;
+    let point = (whole.len() as i64 - leading_zeros).checked_add(exponent)?;
+    let significant = significant.trim_end_matches('0');
+    let len = significant.len() as i64;
+    if !(-(LONGEST_NUMBER as i64)..=LONGEST_NUMBER as i64).contains(&point) {
+        return None;
+    }
+    let text = if point <= 0 {
+        format!("{sign}0.{}{significant}", "0".repeat(-point as usize))
+    } else if point >= len {
+        format!("{sign}{significant}{}", "0".repeat((point - len) as usize))
+    } else {
+        let (before, after) = significant.split_at(point as usize);
+        format!("{sign}{before}.{after}")
+    };
+    (text.len() <= LONGEST_NUMBER).then_some(text)
+}
+
+/// The path of a target in origin or absolute form, as sent.
+pub(super) fn path(target: &str) -> &str {
+    let local = match target.split_once("://") {
+        Some((_, rest)) if !target.starts_with('/') => {
+            rest.find(['/', '?', '#']).map_or("", |at| &rest[at..])
+        }
+        _ => target,
+    };
+    match local.split(['?', '#']).next() {
+        Some("") | None => "/",
+        Some(path) => path,
+    }
+}
+
+/// Path and query, as sent.
+pub(crate) fn path_and_query(target: &str) -> Cow<'_, str> {
+    match raw_query(target) {
+        None => path(target).into(),
+        Some(query) => format!("{}?{query}", path(target)).into(),
+    }
+}
+
+fn raw_query(target: &str) -> Option<&str> {
+    let before = target.split('#').next()?;
+    before.split_once('?').map(|(_, query)| query)
+}
+
+/// Segments of a path that are not empty.
+pub(super) fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|s| !s.is_empty())
+}
+
+/// A percent-decoded segment.
+pub(super) fn segment(text: &str) -> Option<String> {
+    Some(percent_decode_str(text).decode_utf8().ok()?.into_owned())
+}
+
+pub(super) fn query(target: &str, name: &str) -> Option<String> {
+    pair(raw_query(target)?, name)
+}
+
+pub(super) fn form(content_type: &str, body: &[u8], name: &str) -> Option<String> {
+    let media_type = content_type.split(';').next()?.trim_matches([' ', '\t']);
+    if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return None;
+    }
+    pair(std::str::from_utf8(body).ok()?, name)
+}
+
+/// The first value of `name` in a form-encoded text, decoded.
+fn pair(text: &str, name: &str) -> Option<String> {
+    let decode = |part: &str| -> Option<String> {
+        let spaced = part.replace('+', " ");
+        Some(percent_decode_str(&spaced).decode_utf8().ok()?.into_owned())
+    };
+    let pairs = text.split('&').filter(|pair| !pair.is_empty());
+    let mut pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let (_, value) = pairs.find(|(key, _)| decode(key).is_some_and(|key| key == name))?;
+    decode(value)
+}
+
+/// A field line's text: visible ASCII, spaces and tabs, trimmed.
+pub(super) fn header(value: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(value).ok()?;
+    let fits = text
+        .bytes()
+        .all(|b| b == b'\t' || (b' '..=b'~').contains(&b));
+    fits.then(|| text.trim_matches([' ', '\t']))
+}
+
+/// The value of a cookie in one field line.
+pub(super) fn cookie<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    let trim = |text: &'a str| text.trim_matches([' ', '\t']);
+    let mut pairs = line.split(';').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(key, _)| trim(key) == name)?;
+    Some(trim(value))
+}
+
+/// A host in lower case, without its port.
+pub(super) fn host(authority: &str) -> Option<String> {
+    let authority = authority.rsplit('@').next()?;
+    let end = match authority.find(']') {
+        Some(bracket) if authority.starts_with('[') => bracket + 1,
+        _ => authority.find(':').unwrap_or(authority.len()),
+    };
+    let host = authority[..end].to_ascii_lowercase();
+    (!host.is_empty()).then_some(host)
+}
+
+/// The authority of a target in absolute form.
+pub(super) fn authority(target: &str) -> Option<&str> {
+    let (_, rest) = target
+        .split_once("://")
+        .filter(|_| !target.starts_with('/'))?;
+    rest.split(['/', '?', '#']).next()
+}
+
+/// The part of a W3C traceparent that names one call: `<trace-id>-<parent-id>`.
+pub(super) fn traceparent(value: &str) -> Option<String> {
+    let mut parts = value.split('-');
+    let (version, trace, parent, flags) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let hex = |text: &str, len: usize| {
+        text.len() == len
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    let not_zero = |text: &str| text.bytes().any(|b| b != b'0');
+    let ends = version != "00" || parts.next().is_none();
+    let valid = hex(version, 2) && version != "ff" && hex(flags, 2) && ends;
+    let named = hex(trace, 32) && not_zero(trace) && hex(parent, 16) && not_zero(parent);
+    (valid && named).then(|| format!("{trace}-{parent}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_their_exact_value_in_plain_notation() {
+        let check = |literal: &str, expect: &str| {
+            assert_eq!(number(literal).as_deref(), Some(expect), "{literal}")
+        };
+        check("0", "0");
+        check("-0.0e5", "0");
+        check("1.0", "1");
+        check("1e3", "1000");
+        check("1.5E-3", "0.0015");
+        check("-12.340", "-12.34");
+        check("0.1e1", "1");
+        check(
+            "123456789012345678901234567890",
+            "123456789012345678901234567890",
+        );
+        assert_eq!(number("1e64"), None);
+        assert_eq!(number("1e99999999999999999999"), None);
+    }
+}

@@ -1,0 +1,258 @@
+//! One connection to the store, made when first needed and again after it broke, with growing pauses.
+
+use std::time::Duration;
+
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, FromRedisValue, RedisError, RedisFuture,
+    RedisResult, ServerErrorKind, TlsMode, Value,
+    aio::{ConnectionLike, MultiplexedConnection},
+    cluster::ClusterClient,
+    cluster_async::ClusterConnection,
+    sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
+};
+use tokio::{sync::Mutex, time::Instant};
+
+use super::{StoreError, StoreOptions, options::Topology};
+
+/// One command and one connection attempt take this long at the most.
+const TIMEOUT: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+pub(super) struct Link {
+    options: StoreOptions,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    connection: Option<Connection>,
+    /// Counts connections, so that only the one that broke is given up.
+    generation: u64,
+    sentinels: Option<SentinelClient>,
+    failures: u32,
+    not_before: Option<Instant>,
+}
+
+#[derive(Clone)]
+enum Connection {
+    One(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl Link {
+    pub(super) fn new(options: StoreOptions) -> Self {
+        Self {
+            options,
+            state: Mutex::default(),
+        }
+    }
+
+    pub(super) async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+        let (mut connection, generation) = self.connection().await?;
+        let result = command.query_async(&mut connection).await;
+        if let Err(error) = &result
+            && breaks(error)
+        {
+            let mut state = self.state.lock().await;
+            if state.generation == generation {
+                state.connection = None;
+            }
+        }
+        Ok(result?)
+    }
+
+    async fn connection(&self) -> Result<(Connection, u64), StoreError> {
+        let mut state = self.state.lock().await;
+        if let Some(connection) = &state.connection {
+            return Ok((connection.clone(), state.generation));
+        }
+        let now = Instant::now();
+        if let Some(left) = state.not_before.map(|t| t.saturating_duration_since(now))
+            && !left.is_zero()
+        {
+            return Err(StoreError::Backoff(left));
+        }
+        match tokio::time::timeout(2 * TIMEOUT, self.connect(&mut state)).await {
+            Ok(Ok(connection)) => {
+                state.connection = Some(connection.clone());
+                state.generation += 1;
+                state.failures = 0;
+                state.not_before = None;
+                Ok((connection, state.generation))
+            }
+            failed => {
+                let pause = FIRST_PAUSE * (1 << state.failures.min(6));
+                state.failures += 1;
+                state.not_before = Some(Instant::now() + pause.min(LONGEST_PAUSE));
+                match failed {
+                    Ok(Err(error)) => Err(error.into()),
+                    _ => Err(
+                        RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut)).into(),
+                    ),
+                }
+            }
+        }
+    }
+
+    async fn connect(&self, state: &mut State) -> RedisResult<Connection> {
+        let options = &self.options;
+        if options.tls {
+            // Only the first call of a process has an effect.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(TIMEOUT))
+            .set_response_timeout(Some(TIMEOUT));
+        match &options.topology {
+            Topology::One => {
+                let client = self.client()?;
+                let connection = client
+                    .get_multiplexed_async_connection_with_config(&config)
+                    .await?;
+                Ok(Connection::One(connection))
+            }
+            Topology::Sentinel { master } => {
+                if state.sentinels.is_none() {
+                    state.sentinels = Some(self.sentinels(master)?);
+                }
+                let Some(sentinels) = &mut state.sentinels else {
+                    unreachable!("just made")
+                };
+                let connection = sentinels.get_async_connection_with_config(&config).await?;
+                Ok(Connection::One(connection))
+            }
+            Topology::Cluster => {
+                let connection = self.cluster()?.get_async_connection().await?;
+                Ok(Connection::Cluster(connection))
+            }
+        }
+    }
+
+    fn address(&self, host: &str, port: u16) -> ConnectionAddr {
+        if self.options.tls {
+            ConnectionAddr::TcpTls {
+                host: host.into(),
+                port,
+                insecure: false,
+                tls_params: None,
+            }
+        } else {
+            ConnectionAddr::Tcp(host.into(), port)
+        }
+    }
+
+    fn client(&self) -> RedisResult<Client> {
+        let options = &self.options;
+        let (host, port) = &options.hosts[0];
+        let mut settings = redis::RedisConnectionInfo::default().set_db(options.database);
+        if let Some(user) = &options.user {
+            settings = settings.set_username(user);
+        }
+        if let Some(password) = &options.password {
+            settings = settings.set_password(password);
+        }
+        let info = redis::IntoConnectionInfo::into_connection_info(self.address(host, *port))?;
+        let info = info.set_redis_settings(settings);
+        if options.tls {
+            Client::build_with_tls(info, options.certificates.clone())
+        } else {
+            Client::open(info)
+        }
+    }
+
+    fn sentinels(&self, master: &str) -> RedisResult<SentinelClient> {
+        let options = &self.options;
+        let addresses = options
+            .hosts
+            .iter()
+            .map(|(host, port)| self.address(host, *port));
+        let mut builder =
+            SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?
+                .set_client_to_redis_db(options.database);
+        if options.tls {
+            builder = builder
+                .set_client_to_redis_tls_mode(TlsMode::Secure)
+                .set_client_to_sentinel_tls_mode(TlsMode::Secure)
+                .set_client_to_redis_certificates(options.certificates.clone())
+                .set_client_to_sentinel_certificates(options.certificates.clone());
+        }
+        if let Some(user) = &options.user {
+            builder = builder.set_client_to_redis_username(user);
+        }
+        if let Some(password) = &options.password {
+            builder = builder.set_client_to_redis_password(password);
+        }
+        if let Some(user) = &options.sentinel_user {
+            builder = builder.set_client_to_sentinel_username(user);
+        }
+        if let Some(password) = &options.sentinel_password {
+            builder = builder.set_client_to_sentinel_password(password);
+        }
+        builder.build()
+    }
+
+    fn cluster(&self) -> RedisResult<ClusterClient> {
+        let options = &self.options;
+        let nodes = options
+            .hosts
+            .iter()
+            .map(|(host, port)| self.address(host, *port));
+        let mut builder = ClusterClient::builder(nodes)
+            .connection_timeout(TIMEOUT)
+            .response_timeout(TIMEOUT)
+            .retries(1);
+        if options.tls {
+            builder = builder
+                .tls(TlsMode::Secure)
+                .certs(options.certificates.clone());
+        }
+        if let Some(user) = &options.user {
+            builder = builder.username(user);
+        }
+        if let Some(password) = &options.password {
+            builder = builder.password(password);
+        }
+        builder.build()
+    }
+}
+
+/// Whether a connection is of no use after this error: it is dead or silent, or no longer the master's.
+fn breaks(error: &RedisError) -> bool {
+    let server = |kind| error.kind() == redis::ErrorKind::Server(kind);
+    error.is_io_error()
+        || error.is_timeout()
+        || error.is_connection_dropped()
+        || error.is_unrecoverable_error()
+        || server(ServerErrorKind::ReadOnly)
+        || server(ServerErrorKind::MasterDown)
+        || server(ServerErrorKind::BusyLoading)
+}
+
+impl ConnectionLike for Connection {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        match self {
+            Self::One(connection) => connection.req_packed_command(cmd),
+            Self::Cluster(connection) => connection.req_packed_command(cmd),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        commands: &'a redis::Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        match self {
+            Self::One(connection) => connection.req_packed_commands(commands, offset, count),
+            Self::Cluster(connection) => connection.req_packed_commands(commands, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match self {
+            Self::One(connection) => connection.get_db(),
+            Self::Cluster(connection) => connection.get_db(),
+        }
+    }
+}

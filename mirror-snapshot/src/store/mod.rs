@@ -1,0 +1,139 @@
+//! Snapshots in Redis or Valkey: file, look, wait, keep. One node, Sentinel or Cluster: see [`StoreOptions`].
+
+mod link;
+mod options;
+mod wait;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use redis::cmd;
+
+use crate::{COLLIDED, Keys, RequestId};
+use link::Link;
+
+pub use options::StoreOptions;
+pub use wait::{Accept, Hit, WaitOptions, Waited, Waiter};
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("snapshot store: {0}")]
+    Redis(#[from] redis::RedisError),
+    #[error(
+        "`{url}` is no snapshot store: {why}. Write redis://HOST:6379, rediss:// for TLS, redis+sentinel://HOST:26379,HOST:26379/MASTER or redis+cluster://HOST,HOST"
+    )]
+    Url { url: String, why: String },
+    #[error("snapshot store: not reached yet, tried again in {0:?}")]
+    Backoff(Duration),
+}
+
+/// How a snapshot was filed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    Filed,
+    /// Another one stood under its id: the mark of a collision stands there now.
+    Collided,
+}
+
+/// A connection that is made at the first command and made again whenever it broke. Clones share it.
+#[derive(Clone)]
+pub struct RedisStore {
+    link: Arc<Link>,
+    keys: Keys,
+}
+
+impl RedisStore {
+    /// Fails on a bad URL only. Must be called inside a tokio runtime.
+    pub fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::open(StoreOptions::parse(url)?)
+    }
+
+    pub fn open(options: StoreOptions) -> Result<Self, StoreError> {
+        Ok(Self {
+            keys: Keys::new(&options.prefix),
+            link: Arc::new(Link::new(options)),
+        })
+    }
+
+    /// The same connection with other keys.
+    pub fn with_keys(&self, keys: Keys) -> Self {
+        Self {
+            link: Arc::clone(&self.link),
+            keys,
+        }
+    }
+
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.link.run(&cmd("PING")).await
+    }
+
+    /// Files `value` under the id for `ttl`, in whole milliseconds, unless there is one already: then
+    /// the mark of a collision takes its place. Must not be tried twice for one request.
+    pub async fn put(
+        &self,
+        id: &RequestId,
+        value: &[u8],
+        ttl: Duration,
+    ) -> Result<Put, StoreError> {
+        let key = self.keys.key(id);
+        let filed: Option<String> = self
+            .link
+            .run(
+                cmd("SET")
+                    .arg(&key)
+                    .arg(value)
+                    .arg("NX")
+                    .arg("PX")
+                    .arg(millis(ttl)),
+            )
+            .await?;
+        if filed.is_some() {
+            return Ok(Put::Filed);
+        }
+        self.set(id, COLLIDED, ttl).await?;
+        Ok(Put::Collided)
+    }
+
+    /// Writes `value` under the id whatever stood there.
+    pub async fn set(&self, id: &RequestId, value: &[u8], ttl: Duration) -> Result<(), StoreError> {
+        let key = self.keys.key(id);
+        self.link
+            .run(cmd("SET").arg(key).arg(value).arg("PX").arg(millis(ttl)))
+            .await
+    }
+
+    /// What stands under each of the ids, in one command.
+    pub async fn look(&self, ids: &[RequestId]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let mut command = cmd("MGET");
+        for id in ids {
+            command.arg(self.keys.key(id));
+        }
+        self.link.run(&command).await
+    }
+
+    /// How much longer each lives; none for one that is gone or stays for ever.
+    pub async fn ttls(&self, ids: &[RequestId]) -> Vec<Option<Duration>> {
+        let left = async |id: &RequestId| {
+            let millis: Result<i64, _> = self.link.run(cmd("PTTL").arg(self.keys.key(id))).await;
+            u64::try_from(millis.ok()?).ok().map(Duration::from_millis)
+        };
+        join_all(ids.iter().map(left)).await
+    }
+
+    /// Lets a snapshot live for `ttl` from now; false when it is gone.
+    pub async fn extend(&self, id: &RequestId, ttl: Duration) -> Result<bool, StoreError> {
+        let key = self.keys.key(id);
+        self.link
+            .run(cmd("PEXPIRE").arg(key).arg(millis(ttl)))
+            .await
+    }
+}
+
+fn millis(ttl: Duration) -> u64 {
+    u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1)
+}

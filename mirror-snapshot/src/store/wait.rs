@@ -1,0 +1,267 @@
+//! Any number of waits on one connection: each tick looks for all of them with a few commands.
+
+use std::{
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use tokio::{
+    sync::{Notify, oneshot},
+    time::Instant,
+};
+
+use super::{RedisStore, StoreError};
+use crate::{DEFAULT_POLL, DEFAULT_WAIT, RequestId};
+
+/// Keys of one command: keeps what one answer may hold, and how long it blocks the store, small.
+const KEYS_AT_ONCE: usize = 512;
+
+/// How long is waited, and how often is looked meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub struct WaitOptions {
+    pub timeout: Duration,
+    pub poll: Duration,
+    /// Looks that may fail one after the other before the store counts as unavailable.
+    pub tries: u32,
+}
+
+impl Default for WaitOptions {
+    fn default() -> Self {
+        Self {
+            timeout: DEFAULT_WAIT,
+            poll: DEFAULT_POLL,
+            tries: 3,
+        }
+    }
+}
+
+/// How a wait ended.
+#[derive(Debug)]
+pub enum Waited {
+    Hit(Hit),
+    Missing {
+        waited: Duration,
+        /// There was one, and it was not accepted.
+        refused: bool,
+    },
+    Unavailable(StoreError),
+}
+
+#[derive(Clone, Debug)]
+pub struct Hit {
+    pub id: RequestId,
+    pub value: Bytes,
+    pub waited: Duration,
+    /// Found by the first look.
+    pub at_once: bool,
+    /// How much longer it lives, where the store told.
+    pub ttl: Option<Duration>,
+}
+
+/// Whether a value is the one that is waited for.
+pub type Accept = Box<dyn Fn(&[u8]) -> bool + Send>;
+
+/// Waits for snapshots, for any number of callers at once. Clones share what they wait for.
+#[derive(Clone)]
+pub struct Waiter(Arc<Shared>);
+
+struct Shared {
+    store: RedisStore,
+    options: WaitOptions,
+    waiting: Mutex<Waiting>,
+    arrived: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// Not looked for yet.
+    fresh: Vec<Wait>,
+    known: Vec<Wait>,
+    running: bool,
+}
+
+struct Wait {
+    ids: Vec<RequestId>,
+    accept: Accept,
+    began: Instant,
+    looks: u32,
+    failures: u32,
+    refused: bool,
+    done: oneshot::Sender<Waited>,
+}
+
+impl Waiter {
+    pub fn new(store: RedisStore, options: WaitOptions) -> Self {
+        Self(Arc::new(Shared {
+            store,
+            options,
+            waiting: Mutex::default(),
+            arrived: Notify::new(),
+        }))
+    }
+
+    pub fn store(&self) -> &RedisStore {
+        &self.0.store
+    }
+
+    /// How many are waiting now.
+    pub fn waiting(&self) -> usize {
+        let waiting = self.0.waiting();
+        waiting.fresh.len() + waiting.known.len()
+    }
+
+    /// Looks until something acceptable stands under one of the ids, which must not be empty, or the time
+    /// is over.
+    pub async fn wait(&self, ids: Vec<RequestId>, accept: Accept) -> Waited {
+        let (done, outcome) = oneshot::channel();
+        let wait = Wait {
+            ids,
+            accept,
+            began: Instant::now(),
+            looks: 0,
+            failures: 0,
+            refused: false,
+            done,
+        };
+        {
+            let mut waiting = self.0.waiting();
+            waiting.fresh.push(wait);
+            if !mem::replace(&mut waiting.running, true) {
+                tokio::spawn(Arc::clone(&self.0).run());
+            }
+        }
+        self.0.arrived.notify_one();
+        let gone = || Waited::Missing {
+            waited: Duration::ZERO,
+            refused: false,
+        };
+        outcome.await.unwrap_or_else(|_| gone())
+    }
+}
+
+impl Shared {
+    /// Looks at once for what is new and every tick for all, until nobody waits.
+    async fn run(self: Arc<Self>) {
+        let mut next_tick = Instant::now() + self.options.poll;
+        loop {
+            let is_tick = tokio::select! {
+                () = tokio::time::sleep_until(next_tick) => true,
+                () = self.arrived.notified() => false,
+            };
+            let mut looked = mem::take(&mut self.waiting().fresh);
+            if is_tick {
+                next_tick = Instant::now() + self.options.poll;
+                looked.append(&mut self.waiting().known);
+            }
+            let mut left = self.look(looked).await;
+            let mut waiting = self.waiting();
+            waiting.known.append(&mut left);
+            if waiting.known.is_empty() && waiting.fresh.is_empty() {
+                waiting.running = false;
+                return;
+            }
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the waits that are over and gives back the others.
+    async fn look(&self, mut waits: Vec<Wait>) -> Vec<Wait> {
+        // Who does not wait any more is not looked for.
+        waits.retain(|wait| !wait.done.is_closed());
+        let mut batches: Vec<(Vec<Wait>, Vec<RequestId>)> = Vec::new();
+        for wait in waits {
+            let full = |ids: &Vec<RequestId>| ids.len() + wait.ids.len() > KEYS_AT_ONCE;
+            if batches.last().is_none_or(|(_, ids)| full(ids)) {
+                batches.push((Vec::new(), Vec::new()));
+            }
+            if let Some((batch, ids)) = batches.last_mut() {
+                ids.extend_from_slice(&wait.ids);
+                batch.push(wait);
+            }
+        }
+        let looks = batches
+            .into_iter()
+            .map(|(batch, ids)| self.look_for(batch, ids));
+        join_all(looks).await.into_iter().flatten().collect()
+    }
+
+    async fn look_for(&self, batch: Vec<Wait>, ids: Vec<RequestId>) -> Vec<Wait> {
+        let values = self.store.look(&ids).await;
+        let mut left = Vec::new();
+        let mut found = Vec::new();
+        let mut values = values.map(Vec::into_iter);
+        for mut wait in batch {
+            wait.looks += 1;
+            let hit = match &mut values {
+                Ok(values) => {
+                    wait.failures = 0;
+                    let theirs: Vec<_> = values.by_ref().take(wait.ids.len()).collect();
+                    wait.choose(theirs)
+                }
+                Err(error) => {
+                    wait.failures += 1;
+                    if wait.failures >= self.options.tries {
+                        wait.end(Waited::Unavailable(error.clone()));
+                        continue;
+                    }
+                    None
+                }
+            };
+            match hit {
+                Some((id, value)) => found.push((wait, id, value)),
+                None if wait.began.elapsed() >= self.options.timeout => {
+                    let outcome = Waited::Missing {
+                        waited: wait.began.elapsed(),
+                        refused: wait.refused,
+                    };
+                    wait.end(outcome);
+                }
+                None => left.push(wait),
+            }
+        }
+        self.finish(found).await;
+        left
+    }
+
+    async fn finish(&self, found: Vec<(Wait, RequestId, Bytes)>) {
+        if found.is_empty() {
+            return;
+        }
+        let ids: Vec<_> = found.iter().map(|(_, id, _)| id.clone()).collect();
+        let ttls = self.store.ttls(&ids).await;
+        for ((wait, id, value), ttl) in found.into_iter().zip(ttls) {
+            let hit = Hit {
+                id,
+                value,
+                waited: wait.began.elapsed(),
+                at_once: wait.looks == 1,
+                ttl,
+            };
+            wait.end(Waited::Hit(hit));
+        }
+    }
+}
+
+impl Wait {
+    fn choose(&mut self, values: Vec<Option<Bytes>>) -> Option<(RequestId, Bytes)> {
+        for (id, value) in self.ids.iter().zip(values) {
+            let Some(value) = value else { continue };
+            if (self.accept)(&value) {
+                return Some((id.clone(), value));
+            }
+            self.refused = true;
+        }
+        None
+    }
+
+    fn end(self, outcome: Waited) {
+        // Nobody may listen any more.
+        let _ = self.done.send(outcome);
+    }
+}
