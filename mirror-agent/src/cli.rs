@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::capture::attach::Hook;
+use crate::{capture::attach::Hook, snapshot::TtlCare};
 
 /// Mirrors production's HTTP traffic to a new version and tells whether it answers alike.
 #[derive(Debug, Parser)]
@@ -21,7 +21,7 @@ pub enum Command {
 Example:
   mirror-agent run --interface eth0 --port 8080 --target http://mirror:8080 --report /var/tmp/mirror
 
-Exit codes: 0 no difference found, 1 differences found, 2 nothing was started.")]
+Exit codes: 0 no difference found, 1 differences found, 2 nothing was started, 3 the run failed.")]
     Run(Options),
     /// Start `run` in the background; returns once capture is attached
     #[command(after_help = "\
@@ -44,7 +44,7 @@ Then `mirror-agent status` and `mirror-agent stop`. Its log is beside its socket
 Example:
   mirror-agent stop
 
-Exit codes: 0 no difference found, 1 differences found, 2 no agent is running.")]
+Exit codes: 0 no difference found, 1 differences found, 2 no agent is running, 3 the run failed.")]
     Stop {
         /// Print the final report as JSON
         #[arg(long)]
@@ -171,8 +171,9 @@ pub struct Options {
     /// Where to replay to; without it the agent only observes
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,
-    /// Store of the snapshots; without it the snapshot gate is off
-    #[arg(long, value_name = "URL")]
+    /// Store of the snapshots: redis://, rediss://, redis+sentinel://HOSTS/MASTER or redis+cluster://HOSTS, with
+    /// ?prefix=; without it the snapshot gate is off
+    #[arg(long, value_name = "URL", env = "MIRROR_REDIS", hide_env_values = true)]
     pub redis: Option<String>,
     /// Configuration file (TOML)
     #[arg(long, value_name = "FILE")]
@@ -186,9 +187,24 @@ pub struct Options {
     /// Rule for the request id, tried in order (repeatable), as in 'header:x-request-id'
     #[arg(long, value_name = "RULE")]
     pub rule: Vec<String>,
-    /// What to do with a request whose snapshot never came
+    /// What to do with a request whose snapshot never came: skip, replay or fail, for a route as in
+    /// 'POST /orders => fail' (repeatable; skip)
     #[arg(long, value_name = "WHAT")]
-    pub on_missing: Option<OnMissing>,
+    pub on_missing: Vec<String>,
+    /// Route whose answers need no snapshot, as in 'GET /static/**' (repeatable)
+    #[arg(long, value_name = "ROUTE")]
+    pub no_snapshot: Vec<String>,
+    /// Store that the mirror reads, if not production's: snapshots are copied there
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "MIRROR_TARGET_REDIS",
+        hide_env_values = true
+    )]
+    pub mirror_redis: Option<String>,
+    /// What to do for a snapshot that would not live until its replay (copy)
+    #[arg(long, value_enum)]
+    pub ttl_care: Option<TtlCare>,
     /// Response header to compare (repeatable; content-type unless given)
     #[arg(long, value_name = "NAME")]
     pub compare_header: Vec<String>,
@@ -207,16 +223,6 @@ pub struct Options {
     /// Address to answer GET /metrics on, for Prometheus, as in 127.0.0.1:9464
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnMissing {
-    /// End it as `snapshot: missing`
-    #[default]
-    Skip,
-    /// Replay it all the same; the report tells how many had no snapshot
-    Replay,
 }
 
 #[derive(Args, Clone, Debug)]

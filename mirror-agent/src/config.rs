@@ -16,10 +16,11 @@ use crate::{
         filter::{FilterChange, FilterSettings},
         namespace::Namespace,
     },
-    cli::{OnMissing, Options},
+    cli::Options,
     compare::CompareOptions,
     policy::{Policy, Route},
     replay::Target,
+    snapshot::{GateRules, TtlCare},
 };
 
 pub const DEFAULT_SOCKET: &str = "/run/mirror-agent.sock";
@@ -44,7 +45,11 @@ struct File {
     report: Option<PathBuf>,
     allow: Vec<String>,
     rule: Vec<String>,
-    on_missing: Option<OnMissing>,
+    #[serde(deserialize_with = "one_or_many")]
+    on_missing: Vec<String>,
+    no_snapshot: Vec<String>,
+    mirror_redis: Option<String>,
+    ttl_care: Option<TtlCare>,
     compare_header: Vec<String>,
     ignore: Vec<String>,
     keep_header: Vec<String>,
@@ -61,6 +66,20 @@ struct File {
     queue: Option<usize>,
     queue_bytes: Option<usize>,
     max_body: Option<usize>,
+}
+
+/// A text, or a list of texts.
+fn one_or_many<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Texts {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match Texts::deserialize(value)? {
+        Texts::One(text) => vec![text],
+        Texts::Many(texts) => texts,
+    })
 }
 
 /// A port is a number to most, and a range cannot be one.
@@ -100,7 +119,10 @@ pub struct Config {
     pub skew_seconds: u64,
     pub snapshot_wait: Duration,
     pub snapshot_poll: Duration,
-    pub on_missing: OnMissing,
+    /// Where the mirror reads, if not in production's store.
+    pub mirror_redis: Option<String>,
+    pub gate: GateRules,
+    pub ttl_care: TtlCare,
     pub policy: Policy,
     pub compare: CompareOptions,
     pub report: Option<PathBuf>,
@@ -175,7 +197,12 @@ impl Config {
             skew_seconds: file.skew_seconds.unwrap_or(1),
             snapshot_wait: millis(file.snapshot_wait_ms, mirror_snapshot::DEFAULT_WAIT),
             snapshot_poll,
-            on_missing: flags.on_missing.or(file.on_missing).unwrap_or_default(),
+            mirror_redis: flags.mirror_redis.or(file.mirror_redis),
+            gate: GateRules::parse(
+                &either(flags.on_missing, file.on_missing),
+                &either(flags.no_snapshot, file.no_snapshot),
+            )?,
+            ttl_care: flags.ttl_care.or(file.ttl_care).unwrap_or_default(),
             policy: Policy {
                 allow: routes(&either(flags.allow, file.allow))?,
                 keep_headers: either(flags.keep_header, file.keep_header),

@@ -1,17 +1,20 @@
 //! The request id of an exchange, by the rules that the service uses too.
 
-use std::{borrow::Cow, cell::OnceCell};
+use std::{borrow::Cow, cell::OnceCell, net::IpAddr};
 
-use mirror_snapshot::{Fields, IdRules, RequestId};
-use serde_json::Value;
+use mirror_snapshot::{Candidates, Fields, IdRules};
 
 use crate::exchange::{Body, Exchange, Headers};
 use crate::http::coding::decoded;
 
 /// The ids that production may have filed its snapshot under, most likely first.
-pub fn candidates(rules: &IdRules, exchange: &Exchange, skew_seconds: u64) -> Vec<RequestId> {
-    let request = View::new(&exchange.request.headers, &exchange.request.body)
-        .of(&exchange.request.method, &exchange.request.target);
+pub fn candidates(rules: &IdRules, exchange: &Exchange, skew_seconds: u64) -> Candidates {
+    let request = View {
+        method: &exchange.request.method,
+        target: &exchange.request.target,
+        client: Some(exchange.client.ip()),
+        ..View::new(&exchange.request.headers, &exchange.request.body)
+    };
     let response = exchange
         .response
         .as_ref()
@@ -27,10 +30,11 @@ pub fn candidates(rules: &IdRules, exchange: &Exchange, skew_seconds: u64) -> Ve
 struct View<'a> {
     method: &'a str,
     target: &'a str,
+    client: Option<IpAddr>,
     headers: &'a Headers,
     body: &'a Body,
-    /// Parsed at most once, and only when a rule asks.
-    json: OnceCell<Option<Value>>,
+    /// Its content-coding is undone at most once, and only when a rule asks.
+    decoded: OnceCell<Option<Cow<'a, [u8]>>>,
 }
 
 impl<'a> View<'a> {
@@ -38,17 +42,10 @@ impl<'a> View<'a> {
         Self {
             method: "",
             target: "",
+            client: None,
             headers,
             body,
-            json: OnceCell::new(),
-        }
-    }
-
-    fn of(self, method: &'a str, target: &'a str) -> Self {
-        Self {
-            method,
-            target,
-            ..self
+            decoded: OnceCell::new(),
         }
     }
 }
@@ -62,16 +59,16 @@ impl Fields for View<'_> {
         self.target
     }
 
-    fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.headers
-            .first(name)
-            .map(|value| String::from_utf8_lossy(value))
+    fn header(&self, name: &str, nth: usize) -> Option<&[u8]> {
+        self.headers.all(name).nth(nth)
     }
 
-    fn json(&self) -> Option<&Value> {
-        let parsed = self
-            .json
-            .get_or_init(|| serde_json::from_slice(&decoded(self.headers, self.body).ok()?).ok());
-        parsed.as_ref()
+    fn body(&self) -> Option<&[u8]> {
+        let decode = || decoded(self.headers, self.body).ok();
+        self.decoded.get_or_init(decode).as_deref()
+    }
+
+    fn client(&self) -> Option<IpAddr> {
+        self.client
     }
 }

@@ -211,7 +211,7 @@ impl Snapshots {
         )
     }
 
-    /// Switched off: every read is done as if there were no snapshots.
+    /// Switched off: every read and write is done as if there were no snapshots, in a mirror too.
     pub fn off(profile: Profile) -> Self {
         Self::shared(
             Settings::new(profile),
@@ -491,6 +491,9 @@ impl SnapshotSource {
     {
         let (key, filed) = (key.to_string(), format!("write:{name}"));
         let shared = &self.0.snapshots.0;
+        if shared.store.is_none() {
+            return database().await.map_err(WriteError::Database);
+        }
         match (self.profile(), shared.settings.on_write) {
             (Profile::Production, _) => {
                 let written = self.record(&filed, key, database).await;

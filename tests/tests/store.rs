@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use mirror_snapshot::{
-    DEFAULT_POLL, DEFAULT_WAIT, LoadError, OnMiss, Profile, RedisStore, RequestId, Snapshots,
-    Source, StoreError, WaitOptions, Waited,
+    DEFAULT_POLL, DEFAULT_TTL, DEFAULT_WAIT, Fields, Filed, HEADER_REQUEST_ID, IdRules, LoadError,
+    OnMiss, OnWrite, Profile, RedisStore, RequestId, Settings, SnapshotSource, Snapshots,
+    StoreError, WaitOptions, Waited, WriteError,
+    store::{Put, Waiter},
 };
 use mirror_tests::net::{Host, Network};
 use mirror_tests::redis::Redis;
@@ -59,18 +61,40 @@ fn id(text: &str) -> RequestId {
     RequestId::new(text).expect("a valid id")
 }
 
+async fn wait(store: &RedisStore, ids: &[RequestId], options: WaitOptions) -> Waited {
+    let waiter = Waiter::new(store.clone(), options);
+    waiter.wait(ids.to_vec(), Box::new(|_| true)).await
+}
+
 #[test]
 fn a_snapshot_is_there_until_its_ttl_is_over() -> Result<()> {
     with_redis("store: ttl", async |_| {
         let store = store()?;
         let ids = [id("other"), id("short")];
-        store
+        let put = store
             .put(&ids[1], b"data", Duration::from_millis(300))
             .await?;
-        let (found, value) = store.first_of(&ids).await?.context("found at once")?;
-        assert_eq!((found, &value[..]), (ids[1].clone(), &b"data"[..]));
+        assert_eq!(put, Put::Filed);
+        assert_eq!(store.look(&ids).await?, [None, Some("data".into())]);
+        let left = store.ttls(&ids).await;
+        assert!(left[0].is_none() && left[1].is_some_and(|t| t <= Duration::from_millis(300)));
         tokio::time::sleep(Duration::from_millis(400)).await;
-        assert_eq!(store.first_of(&ids).await?, None);
+        assert_eq!(store.look(&ids).await?, [None, None]);
+        assert!(!store.extend(&ids[1], DEFAULT_TTL).await?);
+        Ok(())
+    })
+}
+
+#[test]
+fn a_second_request_with_the_id_leaves_the_mark_of_a_collision() -> Result<()> {
+    with_redis("store: collision", async |_| {
+        let store = store()?;
+        let ids = [id("one")];
+        assert_eq!(store.put(&ids[0], b"1", DEFAULT_TTL).await?, Put::Filed);
+        assert_eq!(store.put(&ids[0], b"2", DEFAULT_TTL).await?, Put::Collided);
+        let value = store.look(&ids).await?.remove(0).context("a value")?;
+        assert_eq!(Filed::read(&value), Filed::Collided);
+        assert!(store.ttls(&ids).await[0].is_some());
         Ok(())
     })
 }
@@ -88,20 +112,55 @@ fn a_wait_ends_with_the_snapshot_or_with_its_time() -> Result<()> {
             })
         };
         let ids = [id("never"), late.clone()];
-        match store.wait(&ids, WaitOptions::default()).await {
-            Waited::Hit { id, value, waited } => {
-                assert_eq!((id, &value[..]), (late, &b"data"[..]));
+        match wait(&store, &ids, WaitOptions::default()).await {
+            Waited::Hit(hit) => {
+                assert_eq!((hit.id, &hit.value[..]), (late, &b"data"[..]));
+                assert!(!hit.at_once && hit.ttl.is_some());
                 let soonest = Duration::from_millis(250) - DEFAULT_POLL;
-                assert!(waited > soonest && waited < DEFAULT_WAIT, "{waited:?}");
+                assert!(
+                    hit.waited > soonest && hit.waited < DEFAULT_WAIT,
+                    "{:?}",
+                    hit.waited
+                );
             }
             other => panic!("{other:?}"),
         }
         writer.await??;
 
-        match store.wait(&ids[..1], WaitOptions::default()).await {
-            Waited::Missing { waited } => assert!(waited >= DEFAULT_WAIT, "{waited:?}"),
+        match wait(&store, &ids[..1], WaitOptions::default()).await {
+            Waited::Missing {
+                waited,
+                refused: false,
+            } => assert!(waited >= DEFAULT_WAIT, "{waited:?}"),
             other => panic!("{other:?}"),
         }
+        Ok(())
+    })
+}
+
+/// 20,000 at once: one look for each and tick, in few commands.
+#[test]
+fn thousands_wait_at_once_with_few_commands() -> Result<()> {
+    const IDS: usize = 20_000;
+    with_redis("store: many waits", async |_| {
+        let store = store()?;
+        store.ping().await?;
+        let waiter = Waiter::new(store.clone(), WaitOptions::default());
+        let waits: Vec<_> = (0..IDS)
+            .map(|n| {
+                let waiter = waiter.clone();
+                let ids = vec![id(&format!("many-{n}"))];
+                tokio::spawn(async move { waiter.wait(ids, Box::new(|_| true)).await })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(waiter.waiting(), IDS);
+        store.put(&id("many-7"), b"data", DEFAULT_TTL).await?;
+        let mut hits = 0;
+        for wait in waits {
+            hits += usize::from(matches!(wait.await?, Waited::Hit(_)));
+        }
+        assert_eq!((hits, waiter.waiting()), (1, 0));
         Ok(())
     })
 }
@@ -115,27 +174,46 @@ fn a_store_that_is_gone_is_tried_again_and_found_again() -> Result<()> {
         store.ping().await?;
         world.stop_redis();
         let began = Instant::now();
-        let gone = store.wait(&ids, options).await;
+        let gone = wait(&store, &ids, options).await;
         assert!(matches!(gone, Waited::Unavailable(_)), "{gone:?}");
-        let pauses = options.retry_after * (options.tries - 1);
+        let pauses = options.poll * (options.tries - 1);
         assert!(began.elapsed() >= pauses, "{:?}", began.elapsed());
 
         world.start_redis()?;
-        // The connection that broke is found broken by the first try, and made anew by the next.
-        store
-            .wait(
-                &ids,
-                WaitOptions {
-                    timeout: Duration::ZERO,
-                    ..options
-                },
-            )
-            .await;
+        // The pause before the next connection is over sooner than the first wait.
+        tokio::time::sleep(Duration::from_secs(2)).await;
         store.put(&ids[0], b"data", Duration::from_secs(5)).await?;
-        let back = store.wait(&ids, options).await;
-        assert!(matches!(back, Waited::Hit { .. }), "{back:?}");
+        let back = wait(&store, &ids, options).await;
+        assert!(matches!(back, Waited::Hit(_)), "{back:?}");
         Ok(())
     })
+}
+
+/// A request as a service sees it: named by its target in production, by the header in the mirror.
+struct Request(&'static str);
+
+impl Fields for Request {
+    fn method(&self) -> &str {
+        "GET"
+    }
+    fn target(&self) -> &str {
+        self.0
+    }
+    fn header(&self, name: &str, nth: usize) -> Option<&[u8]> {
+        (name == HEADER_REQUEST_ID && nth == 0).then(|| self.0[1..].as_bytes())
+    }
+    fn body(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
+fn snapshots(settings: Settings) -> Result<Snapshots> {
+    let rules = IdRules::parse(&["none(\"{path:1}\")"])?;
+    Ok(Snapshots::new(settings, rules, store()?))
+}
+
+fn begin(snapshots: &Snapshots, target: &'static str) -> SnapshotSource {
+    snapshots.begin(&Request(target), None)
 }
 
 #[test]
@@ -143,21 +221,93 @@ fn the_mirror_reads_what_production_read() -> Result<()> {
     with_redis("store: strategy", async |_| {
         let price = AtomicU32::new(100);
         let database = async || Ok::<_, String>(price.fetch_add(1, Ordering::Relaxed));
-        let production = Snapshots::new(Profile::Production, Some(store()?), OnMiss::Error);
-        let mirror = Snapshots::new(Profile::Mirror, Some(store()?), OnMiss::Error);
-        let request = id("request");
+        let production = snapshots(Settings::new(Profile::Production))?;
+        let mirror = snapshots(Settings::new(Profile::Mirror))?;
 
-        let there = production.load(Some(&request), database).await?;
-        assert_eq!((there.value, there.source), (100, Source::Database));
-        let here = mirror.load(Some(&request), database).await?;
-        assert_eq!((here.value, here.source), (100, Source::Snapshot));
+        let there = begin(&production, "/request");
+        assert_eq!(there.load("price", 1, database).await?, 100);
+        assert_eq!(
+            there.write("stock", 1, async || Ok::<_, String>(7)).await?,
+            7
+        );
+        assert_eq!(there.load("price", 1, database).await?, 101);
+        assert_eq!(there.load("price", 2, database).await?, 102);
+        assert_eq!(
+            there
+                .load("none", "", async || Ok::<_, String>(None::<u32>))
+                .await?,
+            None
+        );
+        let failed = async || Err::<u32, _>("no connection".to_string());
+        assert!(there.load("user", 3, failed).await.is_err());
+        let number = there.random_id().await?;
+        let (now, id) = (there.now(), there.id());
+        drop(there);
 
-        let unknown = id("unknown");
-        let missing = mirror.load(Some(&unknown), database).await;
+        let forbidden = async || Err::<u32, _>("the mirror's database was read".to_string());
+        let here = begin(&mirror, "/request");
+        assert_eq!(here.id(), id);
+        assert_eq!(here.load("price", 2, forbidden).await?, 102);
+        assert_eq!(here.load("price", 1, forbidden).await?, 100);
+        assert_eq!(here.write("stock", 1, forbidden).await?, 7);
+        assert_eq!(here.writes(), [("stock".to_string(), "1".to_string())]);
+        assert_eq!(here.load("price", 1, forbidden).await?, 101);
+        assert_eq!(
+            here.load("none", "", async || Err::<Option<u32>, _>("read"))
+                .await?,
+            None
+        );
+        let recorded = here.load("user", 3, forbidden).await;
+        assert!(
+            matches!(&recorded, Err(LoadError::Recorded(why)) if why == "no connection"),
+            "{recorded:?}"
+        );
+        assert_eq!(here.random_id().await?, number);
+        assert!(["hit", "late"].contains(&here.state()), "{}", here.state());
+        // A third read of the same was not done in production.
+        let more = here.load("price", 1, forbidden).await;
+        assert!(
+            matches!(more, Err(LoadError::NotRecorded { .. })),
+            "{more:?}"
+        );
+        assert_eq!(here.state(), "incomplete");
+        assert_eq!(here.load_or("price", 1, forbidden, || 5).await?, 5);
+        let _ = now;
+        Ok(())
+    })
+}
+
+#[test]
+fn a_mirror_without_a_snapshot_does_what_it_was_told() -> Result<()> {
+    with_redis("store: misses", async |_| {
+        let database = async || Ok::<_, String>(1);
+        let mirror = |settings: fn(&mut Settings)| {
+            let mut given = Settings::new(Profile::Mirror);
+            given.wait.timeout = Duration::from_millis(150);
+            settings(&mut given);
+            snapshots(given)
+        };
+        let strict = mirror(|_| {})?;
+        let here = begin(&strict, "/unknown");
+        let missing = here.load("price", 1, database).await;
         assert!(matches!(missing, Err(LoadError::Missing)), "{missing:?}");
-        let lenient = Snapshots::new(Profile::Mirror, Some(store()?), OnMiss::Fallback);
-        let fallback = lenient.load(Some(&unknown), database).await?;
-        assert_eq!((fallback.value, fallback.source), (101, Source::Fallback));
+        assert_eq!(here.state(), "missing");
+        let lenient = mirror(|s| s.on_miss = OnMiss::Database)?;
+        assert_eq!(
+            begin(&lenient, "/unknown")
+                .load("price", 1, database)
+                .await?,
+            1
+        );
+        let guarded = mirror(|s| s.on_write = OnWrite::Refuse)?;
+        let refused = begin(&guarded, "/unknown")
+            .write("stock", 1, database)
+            .await;
+        assert!(
+            matches!(refused, Err(WriteError::Refused(_))),
+            "{refused:?}"
+        );
+        assert_eq!(guarded.counts().writes_refused, 1);
         Ok(())
     })
 }
@@ -165,24 +315,38 @@ fn the_mirror_reads_what_production_read() -> Result<()> {
 #[test]
 fn production_never_waits_for_the_store() -> Result<()> {
     with_redis("store: production", async |world| {
-        let production = Snapshots::new(Profile::Production, Some(store()?), OnMiss::Error);
+        let production = snapshots(Settings::new(Profile::Production))?;
         let database = async || Ok::<_, String>(7);
         let redis = world.redis.as_ref().context("a Redis")?;
         redis.freeze()?;
         let began = Instant::now();
-        for n in 0..50 {
-            production.load(Some(&id(&n.to_string())), database).await?;
+        for _ in 0..50 {
+            begin(&production, "/frozen")
+                .load("price", 1, database)
+                .await?;
         }
         // To wait for a store that hangs would cost each of them half a second.
         ensure!(began.elapsed() < LIMIT, "{:?}", began.elapsed());
-        while production.dropped() < 50 {
-            ensure!(
-                began.elapsed() < 2 * LIMIT,
-                "{} dropped",
-                production.dropped()
-            );
+        while production.counts().failed + production.counts().dropped < 50 {
+            ensure!(began.elapsed() < 2 * LIMIT, "{:?}", production.counts());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_snapshot_that_is_too_large_is_not_filed() -> Result<()> {
+    with_redis("store: size", async |_| {
+        let mut settings = Settings::new(Profile::Production);
+        settings.max_bytes = 1000;
+        let production = snapshots(settings)?;
+        let source = begin(&production, "/large");
+        source
+            .load("page", 1, async || Ok::<_, String>("x".repeat(2000)))
+            .await?;
+        drop(source);
+        assert_eq!(production.counts().too_large, 1);
         Ok(())
     })
 }

@@ -10,7 +10,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
-use mirror_snapshot::{IdRules, OnMiss, Profile, RedisStore, Snapshots};
+use mirror_snapshot::{IdRules, Profile, RedisStore, Settings, Snapshots};
 
 use database::Database;
 use service::Service;
@@ -45,11 +45,14 @@ struct Options {
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let database = Arc::new(Database::open(&options.database)?);
-    let store = options
-        .redis
-        .as_deref()
-        .map(RedisStore::connect)
-        .transpose()?;
+    let snapshots = match &options.redis {
+        None => Snapshots::off(options.profile),
+        Some(url) => Snapshots::new(
+            Settings::new(options.profile),
+            IdRules::parse(&options.rule)?,
+            RedisStore::connect(url)?,
+        ),
+    };
     if options.churn > 0 {
         let database = Arc::clone(&database);
         let pause = Duration::from_millis(options.churn);
@@ -64,13 +67,16 @@ async fn main() -> anyhow::Result<()> {
     }
     let service = Service {
         database,
-        snapshots: Snapshots::new(options.profile, store, OnMiss::Error),
-        rules: IdRules::parse(&options.rule)?,
         version: options.api_version,
     };
     let listener = tokio::net::TcpListener::bind(options.listen)
         .await
         .with_context(|| format!("listening on {}", options.listen))?;
-    axum::serve(listener, service.router()).await?;
+    let router = service.router(snapshots);
+    axum::serve(
+        listener,
+        router.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .await?;
     Ok(())
 }

@@ -31,6 +31,7 @@ use tokio::{
 use super::print_report;
 
 const DIFFERENCES: u8 = 1;
+const FAILED: u8 = 3;
 /// How long `start` waits for its child to attach.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -54,10 +55,12 @@ pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
 }
 
 fn verdict(report: &ReportData) -> ExitCode {
-    if report.differences.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(DIFFERENCES)
+    // What was replayed without production's data proves nothing.
+    let differs = report.differences.iter().any(|d| d.is_evidence);
+    match &report.failed {
+        Some(_) => ExitCode::from(FAILED),
+        None if differs => ExitCode::from(DIFFERENCES),
+        None => ExitCode::SUCCESS,
     }
 }
 
@@ -140,6 +143,7 @@ pub(crate) fn status(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
     for part in [
         &status["ledger"]["outcomes"],
         &status["snapshots"],
+        &status["mirror_snapshots"],
         &status["capture"],
     ] {
         println!();

@@ -1,31 +1,49 @@
 //! The mirror side of the pipeline: gate, replay, compare, record.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use mirror_snapshot::{RedisStore, RequestId, WaitOptions};
-use tokio::{sync::Semaphore, task::JoinSet};
+use mirror_snapshot::{HEADER_SNAPSHOT, RedisStore, RequestId, WaitOptions};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit, watch},
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
 
 use super::ticket::Job;
 use crate::{
-    cli::OnMissing,
     compare::{CompareOptions, compare},
     config::Config,
+    exchange::Response,
     policy::Admitted,
     replay::{OwnSockets, ReplayOptions, ReplayOutcome, Replayer},
-    report::{Outcome, Recorder},
-    snapshot::{Gate, SnapshotOutcome},
+    report::{Comparison, Outcome, Recorder},
+    snapshot::{Entered, Found, Gate, GateOptions, GateRules, OnMissing, SnapshotOutcome},
     transport::memory::Source,
 };
 
 /// Judges what comes out of the queue.
 pub(super) struct Judging {
     gate: Gate,
+    rules: GateRules,
     replayer: Option<Replayer>,
-    on_missing: OnMissing,
+    replay_timeout: Duration,
     compare: CompareOptions,
     recorder: Arc<Recorder>,
     replays: Semaphore,
+    /// Ends the run.
+    stop: watch::Sender<bool>,
+}
+
+/// What a request is replayed with.
+enum Pass {
+    /// Production's data is there for it.
+    Snapshot(Found),
+    /// No data is needed, or none is asked for.
+    Plain {
+        id: Option<RequestId>,
+        is_evidence: bool,
+    },
 }
 
 impl Judging {
@@ -33,20 +51,11 @@ impl Judging {
         config: &Config,
         recorder: Arc<Recorder>,
         own_sockets: Arc<dyn OwnSockets>,
+        stop: watch::Sender<bool>,
     ) -> anyhow::Result<Self> {
-        let gate = match &config.redis {
-            None => Gate::off(),
-            Some(url) => Gate::new(
-                RedisStore::connect(url).context("--redis")?,
-                WaitOptions {
-                    timeout: config.snapshot_wait,
-                    poll: config.snapshot_poll,
-                    ..WaitOptions::default()
-                },
-            ),
-        };
         Ok(Self {
-            gate,
+            gate: gate(config)?,
+            rules: config.gate.clone(),
             replayer: config.target.clone().map(|target| {
                 Replayer::new(ReplayOptions {
                     timeout: config.replay_timeout,
@@ -55,90 +64,209 @@ impl Judging {
                     ..ReplayOptions::new(target)
                 })
             }),
-            on_missing: config.on_missing,
+            replay_timeout: config.replay_timeout,
             compare: config.compare.clone(),
             recorder,
             replays: Semaphore::new(config.concurrency),
+            stop,
         })
     }
 
     /// Judges until the queue has ended and all its exchanges have an outcome.
     pub(super) async fn run(self, mut source: Source<Job>) {
         let this = Arc::new(self);
+        let (ended, settled) = watch::channel(false);
         let mut judged = JoinSet::new();
         while let Some((Job { admitted, ticket }, room)) = source.next().await {
             while judged.try_join_next().is_some() {}
             let this = Arc::clone(&this);
+            let mut settled = settled.clone();
+            // Here, in the order of capture.
+            let entered = this.gate.enter(&admitted);
+            let deadline = Instant::now() + entered.settles;
             judged.spawn(async move {
-                let outcome = this.judge(&admitted).await;
+                let judged = this.judge(&admitted, entered).await;
+                drop((admitted, room));
+                let outcome = match judged {
+                    Err(outcome) => outcome,
+                    Ok(judgement) => {
+                        // Another request with the same id may still turn up.
+                        if judgement.found.is_some() {
+                            let left = deadline.saturating_duration_since(Instant::now());
+                            let _ = timeout(left, settled.wait_for(|ended| *ended)).await;
+                        }
+                        this.settle(judgement)
+                    }
+                };
                 ticket.end(outcome);
-                drop(room);
             });
         }
+        // All that was captured has entered: who is alone with its id stays so.
+        ended.send_replace(true);
         while judged.join_next().await.is_some() {}
     }
 
-    async fn judge(&self, admitted: &Admitted) -> Outcome {
+    async fn judge(&self, admitted: &Admitted, entered: Entered) -> Result<Judgement, Outcome> {
         let Some(replayer) = &self.replayer else {
-            return Outcome::Observed;
+            return Err(Outcome::Observed);
         };
-        let id = match self.pass_gate(admitted.candidates()).await {
-            Ok(id) => id,
-            Err(outcome) => return outcome,
-        };
-        let Ok(_permit) = self.replays.acquire().await else {
-            return Outcome::Interrupted;
-        };
+        let mut pass = self.pass_gate(admitted, entered).await?;
+        let _permit = self.replay_slot(&mut pass).await?;
         let exchange = admitted.exchange();
-        match replayer
-            .send(exchange, id.as_ref().map(RequestId::as_str))
-            .await
-        {
-            ReplayOutcome::Answered { response, latency } => {
-                let whole = exchange.response.as_ref().filter(|r| r.fault.is_none());
-                let Some(baseline) = whole else {
-                    return Outcome::ReplayedWithoutBaseline;
-                };
-                let verdict = compare(&self.compare, baseline, &response);
-                self.recorder.compared(
-                    exchange,
-                    &response,
-                    &verdict,
-                    id.as_ref().map(RequestId::as_str),
-                    latency,
-                );
-                if verdict.differences.is_empty() {
-                    Outcome::Matched
-                } else {
-                    Outcome::Differed
-                }
-            }
-            ReplayOutcome::Timeout => Outcome::ReplayTimeout,
-            ReplayOutcome::ConnectFailed { .. } => Outcome::ReplayConnectFailed,
+        let (id, namespace) = match &pass {
+            Pass::Snapshot(found) => (Some(found.id.as_str()), found.namespace.as_deref()),
+            Pass::Plain { id, .. } => (id.as_ref().map(RequestId::as_str), None),
+        };
+        let (response, latency) = match replayer.send(exchange, id, namespace).await {
+            ReplayOutcome::Answered { response, latency } => (response, latency),
+            ReplayOutcome::Timeout => return Err(Outcome::ReplayTimeout),
+            ReplayOutcome::ConnectFailed { .. } => return Err(Outcome::ReplayConnectFailed),
             ReplayOutcome::Failed { error } => {
                 tracing::debug!(%error, "replay failed");
-                Outcome::ReplayFailed
+                return Err(Outcome::ReplayFailed);
+            }
+        };
+        if !self.mirror_had_its_data(&response) {
+            return Err(Outcome::MirrorNoSnapshot);
+        }
+        let whole = exchange.response.as_ref().filter(|r| r.fault.is_none());
+        let Some(baseline) = whole else {
+            return Err(Outcome::ReplayedWithoutBaseline);
+        };
+        let verdict = compare(&self.compare, baseline, &response);
+        let is_evidence = match &pass {
+            Pass::Snapshot(_) => true,
+            Pass::Plain { is_evidence, .. } => *is_evidence,
+        };
+        let comparison = Comparison::new(exchange, &response, verdict, id, latency, is_evidence);
+        let found = match pass {
+            Pass::Snapshot(found) => Some(found),
+            Pass::Plain { .. } => None,
+        };
+        Ok(Judgement {
+            comparison,
+            found,
+            is_evidence,
+        })
+    }
+
+    fn settle(&self, judgement: Judgement) -> Outcome {
+        if judgement.found.is_some_and(|found| found.is_collided()) {
+            return Outcome::SnapshotCollided;
+        }
+        self.recorder.compared(&judgement.comparison);
+        match (judgement.is_evidence, judgement.comparison.differs()) {
+            (true, false) => Outcome::Matched,
+            (true, true) => Outcome::Differed,
+            (false, false) => Outcome::MatchedWithoutSnapshot,
+            (false, true) => Outcome::DifferedWithoutSnapshot,
+        }
+    }
+
+    /// Waits for the snapshot: what to replay with, or how the exchange ends here.
+    async fn pass_gate(&self, admitted: &Admitted, entered: Entered) -> Result<Pass, Outcome> {
+        let request = &admitted.exchange().request;
+        let (method, path) = (request.method.as_str(), admitted.exchange().path());
+        let outcome = if self.rules.requires(method, path) {
+            self.gate.wait(admitted, entered).await
+        } else {
+            SnapshotOutcome::NotRequired
+        };
+        self.recorder.snapshot(&outcome);
+        let plain = |is_evidence| Pass::Plain {
+            id: admitted.candidates().ids.first().cloned(),
+            is_evidence,
+        };
+        let without = |end: Outcome| match self.rules.on_missing(method, path) {
+            OnMissing::Skip => Err(end),
+            OnMissing::Replay => Ok(plain(false)),
+            OnMissing::Fail => {
+                self.recorder.fail(format!(
+                    "{method} {path}: {}; --on-missing says that the run fails then",
+                    end.name()
+                ));
+                self.stop.send_replace(true);
+                Err(end)
+            }
+        };
+        match outcome {
+            SnapshotOutcome::Off => Ok(plain(true)),
+            SnapshotOutcome::NotRequired => Ok(plain(false)),
+            SnapshotOutcome::Found(found) => Ok(Pass::Snapshot(found)),
+            SnapshotOutcome::Missing { .. } => without(Outcome::SnapshotMissing),
+            SnapshotOutcome::Expired => without(Outcome::SnapshotExpired),
+            SnapshotOutcome::NoId => without(Outcome::SnapshotNoId),
+            SnapshotOutcome::Collided => Err(Outcome::SnapshotCollided),
+            SnapshotOutcome::Unavailable { error } => {
+                tracing::debug!(%error, "snapshot store");
+                without(Outcome::SnapshotUnavailable)
             }
         }
     }
 
-    /// Waits for the snapshot: the id to replay with, or how the exchange ends here.
-    async fn pass_gate(&self, candidates: &[RequestId]) -> Result<Option<RequestId>, Outcome> {
-        let outcome = self.gate.wait(candidates).await;
-        self.recorder.snapshot(&outcome);
-        let without = |end| match self.on_missing {
-            OnMissing::Skip => Err(end),
-            OnMissing::Replay => Ok(candidates.first().cloned()),
+    /// Waits for its turn, and sees to it that the snapshot lives until then.
+    async fn replay_slot(&self, pass: &mut Pass) -> Result<SemaphorePermit<'_>, Outcome> {
+        let Pass::Snapshot(found) = pass else {
+            return self
+                .replays
+                .acquire()
+                .await
+                .map_err(|_| Outcome::Interrupted);
         };
-        match outcome {
-            SnapshotOutcome::Off => Ok(candidates.first().cloned()),
-            SnapshotOutcome::Hit { id, .. } => Ok(Some(id)),
-            SnapshotOutcome::Missing { .. } => without(Outcome::SnapshotMissing),
-            SnapshotOutcome::NoId => without(Outcome::SnapshotNoId),
-            SnapshotOutcome::Unavailable { error } => {
-                tracing::debug!(%error, "snapshot store");
-                Err(Outcome::SnapshotUnavailable)
+        loop {
+            let care_at = self.gate.care_at(found, self.replay_timeout);
+            if care_at.is_some_and(|at| at <= Instant::now()) && !self.gate.keep(found).await {
+                return Err(Outcome::SnapshotExpired);
+            }
+            let far = || Instant::now() + Duration::from_secs(3600);
+            tokio::select! {
+                permit = self.replays.acquire() => {
+                    if found.is_expired() {
+                        return Err(Outcome::SnapshotExpired);
+                    }
+                    return permit.map_err(|_| Outcome::Interrupted);
+                }
+                () = sleep_until(care_at.unwrap_or_else(far)) => {}
             }
         }
     }
+
+    /// Whether the mirror did not say that it could not read the snapshot.
+    fn mirror_had_its_data(&self, response: &Response) -> bool {
+        let Some(state) = response.headers.first(HEADER_SNAPSHOT) else {
+            return true;
+        };
+        let state = String::from_utf8_lossy(state);
+        self.recorder.mirror_snapshot(&state);
+        !["missing", "collided", "unavailable", "unreadable"].contains(&&*state)
+    }
+}
+
+struct Judgement {
+    comparison: Comparison,
+    /// The snapshot that it was replayed with.
+    found: Option<Found>,
+    is_evidence: bool,
+}
+
+fn gate(config: &Config) -> anyhow::Result<Gate> {
+    let Some(url) = &config.redis else {
+        return Ok(Gate::off());
+    };
+    let mirror = config.mirror_redis.as_deref().map(RedisStore::connect);
+    let options = GateOptions {
+        wait: WaitOptions {
+            timeout: config.snapshot_wait,
+            poll: config.snapshot_poll,
+            ..WaitOptions::default()
+        },
+        skew_seconds: config.skew_seconds,
+        care: config.ttl_care,
+    };
+    Ok(Gate::new(
+        RedisStore::connect(url).context("--redis")?,
+        mirror.transpose().context("--mirror-redis")?,
+        &format!("run-{}", std::process::id()),
+        options,
+    ))
 }

@@ -67,7 +67,7 @@ pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<Re
         capture.filters.exclude(target)?;
     }
     let own_sockets = Arc::new(capture.filters.clone());
-    let judging = Judging::new(&config, Arc::clone(&recorder), own_sockets)?;
+    let judging = Judging::new(&config, Arc::clone(&recorder), own_sockets, stop.clone())?;
     let (ports, ports_now) = watch::channel(config.filter.ports.clone());
     let intake = Intake {
         rules: config.rules.clone(),

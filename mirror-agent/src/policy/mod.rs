@@ -3,16 +3,14 @@
 //! `Policy::admit` is the only way to make an [`Admitted`] exchange, and the transport takes
 //! nothing else: what was not judged and redacted cannot be stored or replayed.
 
-mod route;
-
-use mirror_snapshot::{HEADER_REPLAY, RequestId};
+use mirror_snapshot::{Candidates, HEADER_REPLAY};
 
 use crate::{
     exchange::{Exchange, Fault, Headers},
     report::Outcome,
 };
 
-pub use route::{Route, RouteError};
+pub use mirror_snapshot::{Route, RouteError};
 
 /// Methods that are safe by definition (RFC 9110 §9.2.1) and that a replay can send again.
 /// TRACE is safe too, but it echoes the request, credentials included, so it stays out.
@@ -40,7 +38,7 @@ pub struct Policy {
 #[derive(Debug)]
 pub struct Admitted {
     exchange: Exchange,
-    candidates: Vec<RequestId>,
+    candidates: Candidates,
 }
 
 impl Admitted {
@@ -49,7 +47,7 @@ impl Admitted {
     }
 
     /// The ids that production may have filed its snapshot under, most likely first.
-    pub fn candidates(&self) -> &[RequestId] {
+    pub fn candidates(&self) -> &Candidates {
         &self.candidates
     }
 
@@ -71,7 +69,7 @@ impl Policy {
     pub fn admit(
         &self,
         mut exchange: Exchange,
-        candidates: Vec<RequestId>,
+        candidates: Candidates,
     ) -> Result<Admitted, Outcome> {
         self.judge(&exchange)?;
         self.redact(&mut exchange.request.headers);
@@ -197,7 +195,7 @@ mod tests {
             keep_headers: vec!["cookie".into()],
         };
         let admitted = policy
-            .admit(exchange("GET", "/", &headers), vec![])
+            .admit(exchange("GET", "/", &headers), Candidates::default())
             .unwrap();
         let names: Vec<_> = admitted
             .exchange

@@ -15,7 +15,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use mirror_snapshot::{HEADER_CAPTURED_AT, HEADER_REPLAY, HEADER_REQUEST_ID};
+use mirror_snapshot::{HEADER_CAPTURED_AT, HEADER_NAMESPACE, HEADER_REPLAY, HEADER_REQUEST_ID};
 
 use crate::exchange::{Exchange, Fault, Headers, Request, Response};
 
@@ -24,7 +24,7 @@ pub use connector::OwnSockets;
 pub use target::{Target, TargetError};
 
 /// Fields of one connection, not of the request (RFC 9110 §7.6.1), and those made anew.
-const NOT_FORWARDED: [&str; 11] = [
+const NOT_FORWARDED: [&str; 12] = [
     "connection",
     "keep-alive",
     "proxy-connection",
@@ -36,6 +36,7 @@ const NOT_FORWARDED: [&str; 11] = [
     "content-length",
     HEADER_REQUEST_ID,
     HEADER_CAPTURED_AT,
+    HEADER_NAMESPACE,
 ];
 
 #[derive(Clone)]
@@ -96,8 +97,14 @@ impl Replayer {
         Self { client, options }
     }
 
-    pub async fn send(&self, exchange: &Exchange, id: Option<&str>) -> ReplayOutcome {
-        let request = match self.request(exchange, id) {
+    /// Sends the request with its id and, where its snapshot was copied, the namespace of the copy.
+    pub async fn send(
+        &self,
+        exchange: &Exchange,
+        id: Option<&str>,
+        namespace: Option<&str>,
+    ) -> ReplayOutcome {
+        let request = match self.request(exchange, id, namespace) {
             Ok(request) => request,
             Err(error) => {
                 return ReplayOutcome::Failed {
@@ -151,6 +158,7 @@ impl Replayer {
         &self,
         exchange: &Exchange,
         id: Option<&str>,
+        namespace: Option<&str>,
     ) -> Result<hyper::Request<Full<Bytes>>, http::Error> {
         let captured = &exchange.request;
         let mut request = hyper::Request::builder()
@@ -165,6 +173,9 @@ impl Replayer {
         }
         if let Some(id) = id {
             request = request.header(HEADER_REQUEST_ID, id);
+        }
+        if let Some(namespace) = namespace {
+            request = request.header(HEADER_NAMESPACE, namespace);
         }
         let at = exchange.captured_at().as_millis();
         request

@@ -44,6 +44,26 @@ impl Latencies {
         }
     }
 
+    /// For what matters when it is short: the percentiles count from the longest.
+    pub fn shortest(&self) -> Percentiles {
+        Percentiles {
+            count: self.count,
+            p50: self.at(0.50),
+            p95: self.at(0.05),
+            p99: self.at(0.01),
+            max: self.max as f64 / 1e6,
+        }
+    }
+
+    /// How many are at most so many milliseconds, up to the width of a bucket here.
+    pub fn histogram(&self, edges_ms: &[u64]) -> Vec<(u64, u64)> {
+        let below = |edge: u64| {
+            let buckets = self.counts.iter().take(bucket(edge * 1_000_000) + 1);
+            buckets.sum::<u64>()
+        };
+        edges_ms.iter().map(|edge| (*edge, below(*edge))).collect()
+    }
+
     fn at(&self, share: f64) -> f64 {
         let wanted = (self.count as f64 * share).ceil() as u64;
         let mut below = 0;

@@ -25,6 +25,9 @@ outcomes! {
     Matched = "matched",
     Differed = "differed",
     /// Replayed, but production's own response was not seen whole.
+    /// Replayed without production's data (`on-missing` replay, or a route that needs none): no evidence.
+    MatchedWithoutSnapshot = "matched without snapshot",
+    DifferedWithoutSnapshot = "differed without snapshot",
     ReplayedWithoutBaseline = "replayed without baseline",
     /// No target was given.
     Observed = "observed",
@@ -39,8 +42,14 @@ outcomes! {
     FilteredReplayed = "filtered: replayed request",
     ShedQueueFull = "shed: queue full",
     SnapshotMissing = "snapshot: missing",
+    /// It was there, and gone when the request was to be replayed.
+    SnapshotExpired = "snapshot: expired",
+    /// Several requests had its id.
+    SnapshotCollided = "snapshot: collided",
     SnapshotNoId = "snapshot: no id",
     SnapshotUnavailable = "snapshot: store unavailable",
+    /// The mirror says that it could not read the snapshot: there is nothing to compare.
+    MirrorNoSnapshot = "mirror: no snapshot",
     ReplayTimeout = "replay: timeout",
     ReplayConnectFailed = "replay: connect failed",
     ReplayFailed = "replay: failed",

@@ -39,6 +39,20 @@ pub fn metrics(status: &Value) -> String {
             labelled(&status["snapshots"], "outcome"),
         ),
         counter(
+            "mirror_service_snapshots_total",
+            "Answers of the mirror by what they say of their snapshot.",
+            labelled(&status["mirror_snapshots"], "state"),
+        ),
+        Family {
+            name: "mirror_snapshot_ttl_milliseconds",
+            help: "Time that snapshots had left to live when they were found: the median and the shortest 1%.",
+            kind: "gauge",
+            samples: vec![
+                quantile(&status["snapshot_ttl_ms"]["p50"], "0.5"),
+                quantile(&status["snapshot_ttl_ms"]["p99"], "0.01"),
+            ],
+        },
+        counter(
             "mirror_differences_total",
             "Places where the mirror answered differently.",
             one(&status["differences"]),
@@ -60,7 +74,33 @@ pub fn metrics(status: &Value) -> String {
             samples: attached(&status["attached"]),
         },
     ];
-    families.iter().map(Family::text).collect()
+    let mut text: String = families.iter().map(Family::text).collect();
+    text.push_str(&wait_histogram(status));
+    text
+}
+
+fn quantile(value: &Value, quantile: &str) -> (Vec<(&'static str, String)>, u64) {
+    let labels = vec![("quantile", quantile.to_owned())];
+    (labels, value.as_f64().unwrap_or(0.0) as u64)
+}
+
+/// The waits for a snapshot; their sum is not kept.
+fn wait_histogram(status: &Value) -> String {
+    let name = "mirror_snapshot_wait_seconds";
+    let mut out =
+        format!("# HELP {name} Waits for a snapshot that was found.\n# TYPE {name} histogram\n");
+    let buckets = status["snapshot_wait_histogram"].as_array();
+    for bucket in buckets.into_iter().flatten() {
+        let edge = bucket[0].as_u64().unwrap_or(0) as f64 / 1000.0;
+        // Writing to a string does not fail.
+        let _ = writeln!(out, "{name}_bucket{{le=\"{edge}\"}} {}", bucket[1]);
+    }
+    let count = status["snapshot_wait_ms"]["count"].as_u64().unwrap_or(0);
+    let _ = writeln!(
+        out,
+        "{name}_bucket{{le=\"+Inf\"}} {count}\n{name}_count {count}"
+    );
+    out
 }
 
 impl Family {

@@ -1,5 +1,6 @@
 //! What a run found: collected while it runs, shown as JSON, text and HTML.
 
+mod comparison;
 mod html;
 mod latency;
 mod ledger;
@@ -11,19 +12,16 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Mutex,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{
-    compare::{Difference, Verdict},
-    exchange::{Exchange, Headers, Response},
-    snapshot::SnapshotOutcome,
-};
+use crate::{compare::Difference, snapshot::SnapshotOutcome};
 
+pub use comparison::Comparison;
 pub use latency::{Latencies, Percentiles};
 pub use ledger::{Ledger, Outcome};
 pub use metrics::metrics;
@@ -33,6 +31,8 @@ pub use text::text;
 const MOST_GROUPS: usize = 500;
 const OTHER: &str = "(other)";
 const MOST_EXAMPLES: usize = 3;
+/// Upper edges, in milliseconds, of the histogram of waits for a snapshot.
+pub const WAIT_BUCKETS_MS: [u64; 9] = [1, 5, 20, 100, 200, 500, 1000, 1500, 2000];
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReportData {
@@ -46,6 +46,15 @@ pub struct ReportData {
     pub snapshots: BTreeMap<String, u64>,
     /// Milliseconds from the first look to the snapshot.
     pub snapshot_wait_ms: Percentiles,
+    /// Milliseconds that snapshots still had to live when they were found; the percentiles are from the shortest.
+    #[serde(default)]
+    pub snapshot_ttl_ms: Percentiles,
+    /// What mirrors said of their own look for the snapshot.
+    #[serde(default)]
+    pub mirror_snapshots: BTreeMap<String, u64>,
+    /// Why the run is not to be relied on.
+    #[serde(default)]
+    pub failed: Option<String>,
     pub routes: Vec<RouteData>,
     pub differences: Vec<DifferenceGroup>,
     /// The kernel's counters.
@@ -91,7 +100,14 @@ pub struct DifferenceGroup {
     pub route: String,
     pub place: String,
     pub count: u64,
+    /// Whether both sides had the same data.
+    #[serde(default = "yes")]
+    pub is_evidence: bool,
     pub examples: Vec<Example>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -116,8 +132,12 @@ pub struct Recorder {
 struct Found {
     snapshots: BTreeMap<String, u64>,
     waits: Latencies,
+    ttls: Latencies,
+    mirror_snapshots: BTreeMap<String, u64>,
+    failed: Option<String>,
     routes: BTreeMap<String, Route>,
-    differences: BTreeMap<(String, String), DifferenceGroup>,
+    /// By route, place and whether it is evidence.
+    differences: BTreeMap<(String, String, bool), DifferenceGroup>,
 }
 
 #[derive(Default)]
@@ -155,38 +175,53 @@ impl Recorder {
 
     pub fn snapshot(&self, outcome: &SnapshotOutcome) {
         let mut found = self.found();
-        *found.snapshots.entry(outcome.name().into()).or_default() += 1;
-        if let SnapshotOutcome::Hit { waited, .. } = outcome {
-            found.waits.add(*waited);
+        let mut count = |name: &str| *found.snapshots.entry(name.into()).or_default() += 1;
+        count(outcome.name());
+        match outcome {
+            SnapshotOutcome::Found(snapshot) => {
+                if !snapshot.is_stamped {
+                    count("unverified");
+                }
+                found.waits.add(snapshot.waited);
+                if let Some(ttl) = snapshot.ttl {
+                    found.ttls.add(ttl);
+                }
+            }
+            SnapshotOutcome::Missing { refused: true, .. } => count("of another request"),
+            _ => {}
         }
     }
 
-    pub fn compared(
-        &self,
-        exchange: &Exchange,
-        mirror: &Response,
-        verdict: &Verdict,
-        id: Option<&str>,
-        latency: Duration,
-    ) {
-        let mut name = route_name(&exchange.request.method, exchange.path());
+    /// What the mirror said of its own look for the snapshot.
+    pub fn mirror_snapshot(&self, state: &str) {
+        let mut found = self.found();
+        if found.mirror_snapshots.len() < MOST_GROUPS {
+            *found.mirror_snapshots.entry(state.into()).or_default() += 1;
+        }
+    }
+
+    /// The run is not to be relied on; the first reason is kept.
+    pub fn fail(&self, why: String) {
+        self.found().failed.get_or_insert(why);
+    }
+
+    pub fn compared(&self, comparison: &Comparison) {
+        let mut name = route_name(&comparison.method, &comparison.path);
         let mut found = self.found();
         if found.routes.len() >= MOST_GROUPS && !found.routes.contains_key(&name) {
             name = OTHER.into();
         }
         let route = found.routes.entry(name.clone()).or_default();
         route.compared += 1;
-        route.differed += u64::from(!verdict.differences.is_empty());
-        route.mirror.add(latency);
-        if let Some(nanos) = exchange.latency_nanos() {
-            route.production.add(Duration::from_nanos(nanos));
+        route.differed += u64::from(comparison.differs());
+        route.mirror.add(comparison.mirror);
+        if let Some(latency) = comparison.production {
+            route.production.add(latency);
         }
-        if let Some(production) = &exchange.response {
-            route.production_cache.count(&production.headers);
-        }
-        route.mirror_cache.count(&mirror.headers);
-        for difference in &verdict.differences {
-            found.differ(&name, difference, exchange, id);
+        route.production_cache.count(comparison.production_cache);
+        route.mirror_cache.count(comparison.mirror_cache);
+        for difference in &comparison.differences {
+            found.differ(&name, difference, comparison);
         }
     }
 
@@ -196,6 +231,10 @@ impl Recorder {
         json!({
             "ledger": self.ledger_data(),
             "snapshots": found.snapshots,
+            "snapshot_wait_ms": found.waits.percentiles(),
+            "snapshot_wait_histogram": found.waits.histogram(&WAIT_BUCKETS_MS),
+            "snapshot_ttl_ms": found.ttls.shortest(),
+            "mirror_snapshots": found.mirror_snapshots,
             "differences": found.differences.values().map(|d| d.count).sum::<u64>(),
             "run": self.run,
         })
@@ -214,6 +253,9 @@ impl Recorder {
             ledger: self.ledger_data(),
             snapshots: found.snapshots.clone(),
             snapshot_wait_ms: found.waits.percentiles(),
+            snapshot_ttl_ms: found.ttls.shortest(),
+            mirror_snapshots: found.mirror_snapshots.clone(),
+            failed: found.failed.clone(),
             routes: found.routes.iter().map(|(name, r)| r.data(name)).collect(),
             differences,
             capture: below["capture"].take(),
@@ -239,16 +281,11 @@ impl Recorder {
 }
 
 impl Found {
-    fn differ(
-        &mut self,
-        route: &str,
-        difference: &Difference,
-        exchange: &Exchange,
-        id: Option<&str>,
-    ) {
-        let mut key = (route.to_owned(), difference.place.to_string());
+    fn differ(&mut self, route: &str, difference: &Difference, comparison: &Comparison) {
+        let place = difference.place.to_string();
+        let mut key = (route.to_owned(), place, comparison.is_evidence);
         if self.differences.len() >= MOST_GROUPS && !self.differences.contains_key(&key) {
-            key = (OTHER.into(), OTHER.into());
+            key = (OTHER.into(), OTHER.into(), comparison.is_evidence);
         }
         let group = self
             .differences
@@ -257,15 +294,16 @@ impl Found {
                 route: key.0,
                 place: key.1,
                 count: 0,
+                is_evidence: key.2,
                 examples: Vec::new(),
             });
         group.count += 1;
         if group.examples.len() < MOST_EXAMPLES {
             group.examples.push(Example {
-                request: format!("{} {}", exchange.request.method, exchange.request.target),
-                id: id.map(Into::into),
-                connection: exchange.connection,
-                index: exchange.index,
+                request: format!("{} {}", comparison.method, comparison.target),
+                id: comparison.id.clone(),
+                connection: comparison.connection,
+                index: comparison.index,
                 production: difference.production.clone(),
                 mirror: difference.mirror.clone(),
             });
@@ -288,14 +326,11 @@ impl Route {
 }
 
 impl CacheHits {
-    fn count(&mut self, headers: &Headers) {
-        let hit = match (headers.first("x-cache"), headers.first("age")) {
-            (Some(told), _) => told.to_ascii_lowercase().windows(3).any(|w| w == b"hit"),
-            (None, Some(age)) => age != b"0",
-            (None, None) => return,
-        };
-        self.told += 1;
-        self.hits += u64::from(hit);
+    fn count(&mut self, from_cache: Option<bool>) {
+        if let Some(hit) = from_cache {
+            self.told += 1;
+            self.hits += u64::from(hit);
+        }
     }
 }
 

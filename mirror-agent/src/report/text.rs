@@ -32,6 +32,19 @@ fn ledger(out: &mut String, data: &ReportData) -> std::fmt::Result {
             data.snapshot_wait_ms.p50,
             data.snapshot_wait_ms.p99
         )?;
+        if data.snapshot_ttl_ms.count > 0 {
+            let seconds = |millis: f64| millis / 1000.0;
+            writeln!(
+                out,
+                "time left to live when found: p50 {:.0} s, shortest 1% {:.0} s",
+                seconds(data.snapshot_ttl_ms.p50),
+                seconds(data.snapshot_ttl_ms.p99)
+            )?;
+        }
+    }
+    snapshot_advice(out, data)?;
+    if let Some(why) = &data.failed {
+        writeln!(out, "FAILED: {why}")?;
     }
     if data.capture["ring_full"].as_u64().unwrap_or(0) > 0 {
         writeln!(
@@ -42,6 +55,43 @@ fn ledger(out: &mut String, data: &ReportData) -> std::fmt::Result {
     }
     for advice in &data.advice {
         writeln!(out, "{advice}")?;
+    }
+    Ok(())
+}
+
+/// What can be done about snapshots that were not found.
+fn snapshot_advice(out: &mut String, data: &ReportData) -> std::fmt::Result {
+    let count = |name: &str| data.snapshots.get(name).copied().unwrap_or(0);
+    let advice = [
+        (
+            "collided",
+            "requests had an id that others had too: add a field to the rule that tells them apart, or ` #n` behind it",
+        ),
+        (
+            "of another request",
+            "requests found another request's snapshot only: rule or clocks differ between production and agent",
+        ),
+        (
+            "unverified",
+            "snapshots carry no stamp, so whose they are cannot be told: file documents as CONTRACT.md says",
+        ),
+        (
+            "no id",
+            "requests got no id: no rule found its fields in them",
+        ),
+    ];
+    for (name, what) in advice {
+        if count(name) > 0 {
+            writeln!(out, "{} {what}", count(name))?;
+        }
+    }
+    for (state, count) in &data.mirror_snapshots {
+        if !["hit", "late", "unread"].contains(&state.as_str()) {
+            writeln!(
+                out,
+                "{count} answers of the mirror say of their snapshot: {state}"
+            )?;
+        }
     }
     Ok(())
 }
@@ -72,7 +122,16 @@ fn routes(out: &mut String, data: &ReportData) -> std::fmt::Result {
 
 fn differences(out: &mut String, data: &ReportData) -> std::fmt::Result {
     for group in &data.differences {
-        writeln!(out, "\n{} × {} {}", group.count, group.route, group.place)?;
+        let remark = if group.is_evidence {
+            ""
+        } else {
+            " (without a snapshot: no evidence)"
+        };
+        writeln!(
+            out,
+            "\n{} × {} {}{remark}",
+            group.count, group.route, group.place
+        )?;
         for example in &group.examples {
             writeln!(out, "  {}", example.request)?;
             writeln!(out, "  - {}", example.production)?;

@@ -1,20 +1,64 @@
-//! The gate: an exchange passes once production's snapshot for it is there.
+//! The gate: an exchange passes once production's snapshot for it is there, and is known to be its own.
 
-use std::time::Duration;
+mod claims;
+mod owner;
+mod rules;
 
-use mirror_snapshot::{RedisStore, RequestId, WaitOptions, Waited};
+use std::{
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use mirror_snapshot::{
+    DEFAULT_TTL, Filed, RedisStore, RequestId, Waited,
+    store::{Hit, Waiter},
+};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use crate::policy::Admitted;
+use claims::{Claim, Claims};
+use owner::Owner;
+
+pub use rules::{GateRules, OnMissing};
+
+/// What is done for a snapshot that would not live until its replay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum TtlCare {
+    /// Copy it into a namespace of this run, for five minutes
+    #[default]
+    Copy,
+    /// Let production's own key live five minutes longer
+    Extend,
+    /// Nothing: it ends as `snapshot: expired`
+    Off,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct GateOptions {
+    pub wait: mirror_snapshot::WaitOptions,
+    /// Clock skew that is allowed between capture and production.
+    pub skew_seconds: u64,
+    pub care: TtlCare,
+}
 
 #[derive(Debug)]
 pub enum SnapshotOutcome {
     /// No store was given.
     Off,
-    Hit {
-        id: RequestId,
-        waited: Duration,
-    },
+    /// The route's answers do not depend on data.
+    NotRequired,
+    Found(Found),
     Missing {
         waited: Duration,
+        /// There was one of another request.
+        refused: bool,
     },
+    /// The exchange was older than a snapshot lives.
+    Expired,
+    Collided,
     /// No rule yielded an id.
     NoId,
     Unavailable {
@@ -26,15 +70,65 @@ impl SnapshotOutcome {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Off => "off",
-            Self::Hit { .. } => "hit",
+            Self::NotRequired => "not required",
+            Self::Found(found) if found.at_once => "hit",
+            Self::Found(_) => "late",
             Self::Missing { .. } => "missing",
+            Self::Expired => "expired",
+            Self::Collided => "collided",
             Self::NoId => "no id",
             Self::Unavailable { .. } => "store unavailable",
         }
     }
 }
 
-pub struct Gate(Option<(RedisStore, WaitOptions)>);
+/// A snapshot that is there.
+#[derive(Debug)]
+pub struct Found {
+    pub id: RequestId,
+    pub waited: Duration,
+    /// By the first look.
+    pub at_once: bool,
+    /// It carries a stamp, which says that it is this request's.
+    pub is_stamped: bool,
+    pub ttl: Option<Duration>,
+    /// Where it was copied to.
+    pub namespace: Option<String>,
+    expires: Option<Instant>,
+    claims: Vec<Claim>,
+}
+
+impl Found {
+    /// Whether another request turned out to have its id.
+    pub fn is_collided(&self) -> bool {
+        self.claims.iter().any(Claim::is_collided)
+    }
+
+    /// Whether it has lived its time.
+    pub fn is_expired(&self) -> bool {
+        self.expires.is_some_and(|at| at <= Instant::now())
+    }
+}
+
+/// An exchange on its way through the gate: the ids to look for, and its claims on them.
+pub struct Entered {
+    ids: Vec<RequestId>,
+    claims: Vec<Claim>,
+    /// Until when another request could turn up with the same id.
+    pub settles: Duration,
+}
+
+pub struct Gate(Option<Open>);
+
+struct Open {
+    waiter: Waiter,
+    /// Where the mirror reads, if not in production's store.
+    mirror: Option<RedisStore>,
+    /// For copies.
+    namespace: String,
+    options: GateOptions,
+    claims: Mutex<Claims>,
+}
 
 impl Gate {
     /// A gate that lets everything through at once.
@@ -42,24 +136,185 @@ impl Gate {
         Self(None)
     }
 
-    pub fn new(store: RedisStore, options: WaitOptions) -> Self {
-        Self(Some((store, options)))
+    /// `run` names the namespace of copies.
+    pub fn new(
+        store: RedisStore,
+        mirror: Option<RedisStore>,
+        run: &str,
+        options: GateOptions,
+    ) -> Self {
+        Self(Some(Open {
+            waiter: Waiter::new(store, options.wait),
+            mirror,
+            namespace: run.into(),
+            options,
+            claims: Mutex::default(),
+        }))
     }
 
-    /// Waits for the snapshot of one of the ids. Any number may wait at once: they share a connection.
-    pub async fn wait(&self, candidates: &[RequestId]) -> SnapshotOutcome {
-        let Some((store, options)) = &self.0 else {
+    /// Claims the exchange's id. Exchanges must enter in the order in which they were captured.
+    pub fn enter(&self, admitted: &Admitted) -> Entered {
+        let candidates = admitted.candidates();
+        let mut entered = Entered {
+            ids: candidates.ids.clone(),
+            claims: Vec::new(),
+            settles: Duration::ZERO,
+        };
+        if let (Some(open), Some(first)) = (&self.0, candidates.ids.first()) {
+            let mut claims = open.claims();
+            if candidates.counted {
+                let (n, claim) = claims.count(first, admitted.exchange());
+                entered.ids = numbered(&candidates.ids, n);
+                entered.claims.push(claim);
+            } else {
+                entered.claims.push(claims.claim(first));
+            }
+            let bucket = candidates.bucket_seconds + open.options.skew_seconds;
+            entered.settles = Duration::from_secs(bucket.clamp(1, 5));
+        }
+        entered
+    }
+
+    /// Waits for the snapshot. Any number may wait at once: they share a connection.
+    pub async fn wait(&self, admitted: &Admitted, entered: Entered) -> SnapshotOutcome {
+        let Some(open) = &self.0 else {
             return SnapshotOutcome::Off;
         };
-        if candidates.is_empty() {
+        if entered.ids.is_empty() {
             return SnapshotOutcome::NoId;
         }
-        match store.wait(candidates, *options).await {
-            Waited::Hit { id, waited, .. } => SnapshotOutcome::Hit { id, waited },
-            Waited::Missing { waited } => SnapshotOutcome::Missing { waited },
+        let Entered { ids, claims, .. } = entered;
+        if claims.iter().any(Claim::is_collided) {
+            return SnapshotOutcome::Collided;
+        }
+        let owner = Owner::of(admitted.exchange(), open.options.skew_seconds);
+        let accept = Box::new(move |value: &[u8]| owner.accepts(value));
+        match open.waiter.wait(ids.clone(), accept).await {
+            Waited::Hit(hit) => open.found(hit, &ids, claims).await,
+            Waited::Missing { waited, refused } if !refused && age(admitted) > DEFAULT_TTL => {
+                tracing::debug!(?waited, "an exchange came later than its snapshot lives");
+                SnapshotOutcome::Expired
+            }
+            Waited::Missing { waited, refused } => SnapshotOutcome::Missing { waited, refused },
             Waited::Unavailable(error) => SnapshotOutcome::Unavailable {
                 error: error.to_string(),
             },
         }
     }
+
+    /// Lets a snapshot live on until its replay; false when that was not possible.
+    pub async fn keep(&self, found: &mut Found) -> bool {
+        let Some(open) = &self.0 else { return true };
+        let store = open.waiter.store();
+        let kept = match open.options.care {
+            TtlCare::Off => Ok(false),
+            TtlCare::Extend => store.extend(&found.id, DEFAULT_TTL).await,
+            TtlCare::Copy => open.copy(found).await,
+        };
+        let kept = kept.unwrap_or_else(|error| {
+            tracing::debug!(%error, "a snapshot could not be kept");
+            false
+        });
+        if kept {
+            found.expires = Some(Instant::now() + DEFAULT_TTL);
+        }
+        kept
+    }
+
+    /// When a snapshot must be kept, for it to live until the end of a replay that takes `replay`.
+    pub fn care_at(&self, found: &Found, replay: Duration) -> Option<Instant> {
+        let open = self
+            .0
+            .as_ref()
+            .filter(|open| open.options.care != TtlCare::Off);
+        open.and(found.expires)
+            .map(|expires| expires - (replay + Duration::from_secs(1)))
+    }
+}
+
+impl Open {
+    async fn found(&self, hit: Hit, ids: &[RequestId], mut claims: Vec<Claim>) -> SnapshotOutcome {
+        let filed = Filed::read(&hit.value);
+        if ids.first() != Some(&hit.id) {
+            claims.push(self.claims().claim(&hit.id));
+        }
+        if filed == Filed::Collided {
+            claims.iter().for_each(Claim::collide);
+        }
+        if claims.iter().any(Claim::is_collided) {
+            return SnapshotOutcome::Collided;
+        }
+        if let Some(mirror) = &self.mirror {
+            let ttl = hit.ttl.unwrap_or(DEFAULT_TTL).min(DEFAULT_TTL);
+            if let Err(error) = mirror.set(&hit.id, &hit.value, ttl).await {
+                return SnapshotOutcome::Unavailable {
+                    error: format!("the mirror's store: {error}"),
+                };
+            }
+        }
+        SnapshotOutcome::Found(Found {
+            id: hit.id,
+            waited: hit.waited,
+            at_once: hit.at_once,
+            is_stamped: matches!(filed, Filed::Stamped(_)),
+            ttl: hit.ttl,
+            namespace: None,
+            expires: hit.ttl.map(|ttl| Instant::now() + ttl),
+            claims,
+        })
+    }
+
+    async fn copy(&self, found: &mut Found) -> Result<bool, mirror_snapshot::StoreError> {
+        let source = self.mirror.as_ref().unwrap_or(self.waiter.store());
+        let source = match &found.namespace {
+            None => source.clone(),
+            Some(namespace) => match source.keys().within(namespace) {
+                Ok(keys) => source.with_keys(keys),
+                Err(_) => return Ok(false),
+            },
+        };
+        let Some(value) = source
+            .look(std::slice::from_ref(&found.id))
+            .await?
+            .pop()
+            .flatten()
+        else {
+            return Ok(false);
+        };
+        let Ok(keys) = self.waiter.store().keys().within(&self.namespace) else {
+            return Ok(false);
+        };
+        source
+            .with_keys(keys)
+            .set(&found.id, &value, DEFAULT_TTL)
+            .await?;
+        found.namespace = Some(self.namespace.clone());
+        Ok(true)
+    }
+
+    fn claims(&self) -> std::sync::MutexGuard<'_, Claims> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The ids of the `n`th identical request, and those next to it: production may have counted one that was
+/// lost here, or one less.
+fn numbered(bases: &[RequestId], n: u32) -> Vec<RequestId> {
+    let numbers = [Some(n), n.checked_add(1), n.checked_sub(1)];
+    let of = |base: &RequestId| {
+        let ids = numbers.iter().flatten().filter_map(|n| base.occurrence(*n));
+        ids.collect::<Vec<_>>()
+    };
+    bases.iter().flat_map(of).collect()
+}
+
+fn age(admitted: &Admitted) -> Duration {
+    let captured = Duration::from_millis(admitted.exchange().captured_at().as_millis());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.unwrap_or_default().saturating_sub(captured)
+}
+
+/// As a stamp writes it.
+fn peer(client: SocketAddr) -> String {
+    mirror_snapshot::peer_text(client)
 }

@@ -55,7 +55,7 @@ impl Judge {
     fn judge(&self, exchange: &Exchange) -> Known {
         let candidates = identity::candidates(&self.rules, exchange, 0);
         Known {
-            id: candidates.first().map(RequestId::to_string),
+            id: candidates.ids.first().map(RequestId::to_string),
             outcome: match self.policy.judge(exchange) {
                 Ok(()) => "replayable",
                 Err(outcome) => outcome.name(),
