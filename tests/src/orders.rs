@@ -42,6 +42,16 @@ pub struct Orders {
 
 impl Orders {
     pub fn start(network: &Network, options: Options, scratch: &Scratch) -> Result<Self> {
+        Self::start_with(network, options, scratch, &[])
+    }
+
+    /// With more arguments; a `--redis` among them goes before the usual one.
+    pub fn start_with(
+        network: &Network,
+        options: Options,
+        scratch: &Scratch,
+        args: &[&str],
+    ) -> Result<Self> {
         let (name, profile) = match options.host {
             Host::Mirror => ("orders-mirror", "mirror"),
             Host::Client | Host::Production => ("orders-production", "production"),
@@ -59,7 +69,8 @@ impl Orders {
             .arg(scratch.join(format!("{name}.db")))
             .args(["--api-version", &options.api_version.to_string()])
             .args(["--churn", &options.churn_ms.to_string()]);
-        if options.snapshots {
+        command.args(args);
+        if options.snapshots && !args.contains(&"--redis") {
             command.args(["--redis", &Redis::url()]);
         }
         let process = Process::spawn(name, command, scratch.path())?;

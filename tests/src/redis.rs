@@ -1,6 +1,7 @@
 //! A Redis server with nothing on disk, on the mirror's host.
 
 use std::net::SocketAddr;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -19,29 +20,66 @@ pub struct Redis {
 
 impl Redis {
     pub fn start(network: &Network, scratch: &Scratch) -> Result<Self> {
+        Self::on_port(network, scratch, PORT, &[])
+    }
+
+    /// One on a port of its own, with more of its options.
+    pub fn on_port(
+        network: &Network,
+        scratch: &Scratch,
+        port: u16,
+        options: &[&str],
+    ) -> Result<Self> {
+        let directory = scratch.join(format!("redis-{port}"));
+        std::fs::create_dir_all(&directory).context("making a directory for Redis")?;
         let mut command = network.command(Host::Mirror, "redis-server");
         command
-            .args([
-                "--port",
-                &PORT.to_string(),
-                "--bind",
-                &Host::Mirror.address().to_string(),
-            ])
-            .args([
-                "--protected-mode",
-                "no",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-                "--dir",
-            ])
-            .arg(scratch.path());
-        let process = Process::spawn("redis", command, scratch.path())?;
-        let address = SocketAddr::from((Host::Mirror.address(), PORT));
+            .args(["--port", &port.to_string()])
+            .args(["--bind", &Host::Mirror.address().to_string()])
+            .args(["--protected-mode", "no", "--save", "", "--appendonly", "no"])
+            .arg("--dir")
+            .arg(&directory)
+            .args(options);
+        Self::listening(network, scratch, command, port)
+    }
+
+    /// A sentinel over the master `main` on [`Redis::url`]'s port, which counts as down after half a second.
+    pub fn sentinel(network: &Network, scratch: &Scratch, port: u16) -> Result<Self> {
+        let host = Host::Mirror.address();
+        let file = scratch.join(format!("sentinel-{port}.conf"));
+        let text = format!(
+            "port {port}\nbind {host}\nprotected-mode no\nsentinel monitor main {host} {PORT} 2\n\
+             sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n"
+        );
+        std::fs::write(&file, text).context("writing a sentinel's configuration")?;
+        let mut command = network.command(Host::Mirror, "redis-server");
+        command.arg(&file).arg("--sentinel");
+        Self::listening(network, scratch, command, port)
+    }
+
+    fn listening(
+        network: &Network,
+        scratch: &Scratch,
+        command: Command,
+        port: u16,
+    ) -> Result<Self> {
+        let process = Process::spawn(&format!("redis-{port}"), command, scratch.path())?;
+        let address = SocketAddr::from((Host::Mirror.address(), port));
         wait_listening(network, Host::Mirror, address, Duration::from_secs(10))
             .with_context(|| process.log())?;
         Ok(Self { process })
+    }
+
+    /// What `redis-cli` prints for a command to the server on `port`.
+    pub fn ask(network: &Network, port: u16, command: &[&str]) -> Result<String> {
+        let output = network
+            .command(Host::Mirror, "redis-cli")
+            .args(["-h", &Host::Mirror.address().to_string()])
+            .args(["-p", &port.to_string()])
+            .args(command)
+            .output()
+            .context("running redis-cli")?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
     pub fn url() -> String {
@@ -51,6 +89,10 @@ impl Redis {
     /// From now on it takes connections and answers nothing.
     pub fn freeze(&self) -> Result<()> {
         self.process.signal(Signal::STOP)
+    }
+
+    pub fn thaw(&self) -> Result<()> {
+        self.process.signal(Signal::CONT)
     }
 
     pub fn kill(&mut self) {

@@ -200,7 +200,7 @@ impl Fields for Request {
         self.0
     }
     fn header(&self, name: &str, nth: usize) -> Option<&[u8]> {
-        (name == HEADER_REQUEST_ID && nth == 0).then(|| self.0[1..].as_bytes())
+        (name == HEADER_REQUEST_ID && nth == 0).then(|| &self.0.as_bytes()[1..])
     }
     fn body(&self) -> Option<&[u8]> {
         None

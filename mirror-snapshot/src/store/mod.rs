@@ -109,9 +109,17 @@ impl RedisStore {
 
     /// What stands under each of the ids, in one command.
     pub async fn look(&self, ids: &[RequestId]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let keys: Vec<_> = ids.iter().map(|id| self.keys.key(id)).collect();
+        self.fetch(keys.iter().map(String::as_str)).await
+    }
+
+    async fn fetch(
+        &self,
+        keys: impl Iterator<Item = &str>,
+    ) -> Result<Vec<Option<Bytes>>, StoreError> {
         let mut command = cmd("MGET");
-        for id in ids {
-            command.arg(self.keys.key(id));
+        for key in keys {
+            command.arg(key);
         }
         self.link.run(&command).await
     }

@@ -85,6 +85,8 @@ struct Waiting {
 
 struct Wait {
     ids: Vec<RequestId>,
+    /// Of each id.
+    keys: Vec<String>,
     accept: Accept,
     began: Instant,
     looks: u32,
@@ -118,6 +120,7 @@ impl Waiter {
     pub async fn wait(&self, ids: Vec<RequestId>, accept: Accept) -> Waited {
         let (done, outcome) = oneshot::channel();
         let wait = Wait {
+            keys: ids.iter().map(|id| self.0.store.keys().key(id)).collect(),
             ids,
             accept,
             began: Instant::now(),
@@ -174,25 +177,24 @@ impl Shared {
     async fn look(&self, mut waits: Vec<Wait>) -> Vec<Wait> {
         // Who does not wait any more is not looked for.
         waits.retain(|wait| !wait.done.is_closed());
-        let mut batches: Vec<(Vec<Wait>, Vec<RequestId>)> = Vec::new();
+        let mut batches: Vec<(Vec<Wait>, usize)> = Vec::new();
         for wait in waits {
-            let full = |ids: &Vec<RequestId>| ids.len() + wait.ids.len() > KEYS_AT_ONCE;
-            if batches.last().is_none_or(|(_, ids)| full(ids)) {
-                batches.push((Vec::new(), Vec::new()));
-            }
-            if let Some((batch, ids)) = batches.last_mut() {
-                ids.extend_from_slice(&wait.ids);
-                batch.push(wait);
+            let more = wait.keys.len();
+            match batches.last_mut() {
+                Some((batch, keys)) if *keys + more <= KEYS_AT_ONCE => {
+                    *keys += more;
+                    batch.push(wait);
+                }
+                _ => batches.push((vec![wait], more)),
             }
         }
-        let looks = batches
-            .into_iter()
-            .map(|(batch, ids)| self.look_for(batch, ids));
+        let looks = batches.into_iter().map(|(batch, _)| self.look_for(batch));
         join_all(looks).await.into_iter().flatten().collect()
     }
 
-    async fn look_for(&self, batch: Vec<Wait>, ids: Vec<RequestId>) -> Vec<Wait> {
-        let values = self.store.look(&ids).await;
+    async fn look_for(&self, batch: Vec<Wait>) -> Vec<Wait> {
+        let keys = batch.iter().flat_map(|wait| &wait.keys);
+        let values = self.store.fetch(keys.map(String::as_str)).await;
         let mut left = Vec::new();
         let mut found = Vec::new();
         let mut values = values.map(Vec::into_iter);
