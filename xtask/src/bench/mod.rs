@@ -4,6 +4,7 @@ mod capture;
 mod machine;
 mod main_job;
 mod program;
+mod snapshot;
 mod streams;
 
 use anyhow::Result;
@@ -26,6 +27,8 @@ enum What {
     Capture(capture::Trials),
     /// Packets in memory to exchanges, on one core: speed, memory, instructions, and tshark beside it
     Streams(streams::Options),
+    /// Ids a second, what production's requests pay for snapshots, thousands of waits at once
+    Snapshot(snapshot::Options),
 }
 
 pub(crate) fn run(bench: Bench) -> Result<()> {
@@ -33,5 +36,6 @@ pub(crate) fn run(bench: Bench) -> Result<()> {
         What::Main(load) => main_job::run(&load),
         What::Capture(trials) => capture::run(&trials),
         What::Streams(options) => streams::run(&options),
+        What::Snapshot(options) => snapshot::run(&options),
     }
 }

@@ -18,7 +18,14 @@ pub(super) fn run(options: &Options) -> Result<()> {
     // Free again at once, and nobody else's for the moment that Redis needs to take it.
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let output = cargo()
-        .args(["bench", "--quiet", "--package", "mirror-snapshot", "--bench", "snapshot"])
+        .args([
+            "bench",
+            "--quiet",
+            "--package",
+            "mirror-snapshot",
+            "--bench",
+            "snapshot",
+        ])
         .env("MIRROR_BENCH_REDIS_PORT", port.to_string())
         .stderr(std::process::Stdio::inherit())
         .output()
@@ -35,11 +42,16 @@ pub(super) fn run(options: &Options) -> Result<()> {
         let rule = ids["rule"].as_str().unwrap_or_default();
         println!("  {rule:<58}{:>14.0}", number(&ids["per_second"]));
     }
-    println!("\n{:<28}{:>10}{:>10}{:>10}   became of 20,000", "request path, µs; the store", "p50", "p99", "max");
+    println!(
+        "\n{:<28}{:>10}{:>10}{:>10}   became of 20,000",
+        "request path, µs; the store", "p50", "p99", "max"
+    );
     for path in list(&figures["request_path"]) {
         let counts = path["counts"].as_object().into_iter().flatten();
         let counts = counts.filter(|(_, count)| count.as_u64() != Some(0));
-        let counts: Vec<_> = counts.map(|(name, count)| format!("{name} {count}")).collect();
+        let counts: Vec<_> = counts
+            .map(|(name, count)| format!("{name} {count}"))
+            .collect();
         println!(
             "  {:<26}{:>10.1}{:>10.1}{:>10.1}   {}",
             path["store"].as_str().unwrap_or_default(),
