@@ -62,7 +62,7 @@ pub struct Hit {
 }
 
 /// Whether a value is the one that is waited for.
-pub type Accept = Box<dyn Fn(&[u8]) -> bool + Send>;
+pub type Accept = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
 
 /// Waits for snapshots, for any number of callers at once. Clones share what they wait for.
 #[derive(Clone)]
