@@ -51,3 +51,46 @@ impl Owner {
             && (self.earliest..=self.latest).contains(&stamp.at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAPTURED: u64 = 1_700_000_000_000;
+
+    fn owner() -> Owner {
+        Owner {
+            request: request_hash("POST", "/orders?a=1"),
+            body: Some(hash(b"{}")),
+            peer: "10.0.0.1:4711".into(),
+            earliest: CAPTURED - 1000,
+            latest: CAPTURED + 1050,
+        }
+    }
+
+    fn check(change: impl Fn(&mut Stamp), expect: bool) {
+        let mut stamp = Stamp {
+            at: CAPTURED + 20,
+            request: request_hash("POST", "/orders?a=1"),
+            body: Some(hash(b"{}")),
+            peer: Some("10.0.0.1:4711".into()),
+            position: None,
+        };
+        change(&mut stamp);
+        assert_eq!(owner().owns(&stamp), expect, "{stamp:?}");
+    }
+
+    #[test]
+    fn a_snapshot_of_another_request_is_refused() {
+        check(|_| {}, true);
+        check(|s| s.request = request_hash("POST", "/orders?a=2"), false);
+        check(|s| s.request = request_hash("PUT", "/orders?a=1"), false);
+        check(|s| s.body = Some(hash(b"{ }")), false);
+        check(|s| s.peer = Some("10.0.0.1:4712".into()), false);
+        check(|s| s.at = CAPTURED - 1001, false);
+        check(|s| s.at = CAPTURED + 1051, false);
+        // What production did not say cannot speak against it.
+        check(|s| s.body = None, true);
+        check(|s| s.peer = None, true);
+    }
+}
