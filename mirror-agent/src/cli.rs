@@ -202,6 +202,16 @@ pub struct Options {
         hide_env_values = true
     )]
     pub mirror_redis: Option<String>,
+    /// PostgreSQL replica that the mirror reads instead of snapshots: a request waits until it has replayed past
+    /// production's position, told in the response header x-mirror-position
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "MIRROR_REPLICA",
+        hide_env_values = true,
+        conflicts_with = "redis"
+    )]
+    pub replica: Option<String>,
     /// What to do for a snapshot that would not live until its replay (copy)
     #[arg(long, value_enum)]
     pub ttl_care: Option<TtlCare>,

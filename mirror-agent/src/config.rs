@@ -49,6 +49,7 @@ struct File {
     on_missing: Vec<String>,
     no_snapshot: Vec<String>,
     mirror_redis: Option<String>,
+    replica: Option<String>,
     ttl_care: Option<TtlCare>,
     compare_header: Vec<String>,
     ignore: Vec<String>,
@@ -121,6 +122,8 @@ pub struct Config {
     pub snapshot_poll: Duration,
     /// Where the mirror reads, if not in production's store.
     pub mirror_redis: Option<String>,
+    /// A database replica to wait for, instead of snapshots.
+    pub replica: Option<String>,
     pub gate: GateRules,
     pub ttl_care: TtlCare,
     pub policy: Policy,
@@ -198,6 +201,7 @@ impl Config {
             snapshot_wait: millis(file.snapshot_wait_ms, mirror_snapshot::DEFAULT_WAIT),
             snapshot_poll,
             mirror_redis: flags.mirror_redis.or(file.mirror_redis),
+            replica: flags.replica.or(file.replica),
             gate: GateRules::parse(
                 &either(flags.on_missing, file.on_missing),
                 &either(flags.no_snapshot, file.no_snapshot),

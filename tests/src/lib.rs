@@ -10,6 +10,7 @@ pub mod load;
 pub mod net;
 pub mod nginx;
 pub mod orders;
+pub mod postgres;
 pub mod process;
 pub mod raw;
 pub mod redis;

@@ -38,7 +38,15 @@ fn spell(command: &Command) -> String {
 /// same features for every task and are built once.
 pub(crate) fn build_programs(profile: Profile) -> Result<()> {
     let mut build = cargo();
-    build.args(["build", "-p", "mirror-agent", "-p", "orders"]);
+    build.args([
+        "build",
+        "-p",
+        "mirror-agent",
+        "-p",
+        "orders",
+        "-p",
+        "patterns",
+    ]);
     if profile == Profile::Release {
         build.arg("--release");
     }

@@ -44,6 +44,12 @@ pub(crate) const REDIS: Need = Need {
     package: "redis-server",
     service: Some("redis-server"),
 };
+/// A primary and a replica; the programs themselves stand outside of the PATH.
+pub(crate) const POSTGRES: Need = Need {
+    program: "pg_ctlcluster",
+    package: "postgresql",
+    service: Some("postgresql"),
+};
 pub(crate) const NGINX: Need = Need {
     program: "nginx",
     package: "nginx-light",

@@ -6,11 +6,11 @@ use mirror_tests::workspace::{self, Profile};
 
 use crate::cargo::{build_programs, cargo, check};
 use crate::image;
-use crate::install::{self, CURL, GO, IP, NGINX, REDIS, SETPRIV};
+use crate::install::{self, CURL, GO, IP, NGINX, POSTGRES, REDIS, SETPRIV};
 
 pub(crate) fn run() -> Result<()> {
     if mirror_tests::is_root() {
-        install::ensure(&[IP, CURL, SETPRIV, REDIS, NGINX])?;
+        install::ensure(&[IP, CURL, SETPRIV, REDIS, NGINX, POSTGRES])?;
     } else {
         eprintln!("not root: tests that need namespaces or eBPF will be skipped");
     }

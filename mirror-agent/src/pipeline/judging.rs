@@ -16,9 +16,11 @@ use crate::{
     config::Config,
     exchange::Response,
     policy::Admitted,
-    replay::{OwnSockets, ReplayOptions, ReplayOutcome, Replayer},
+    replay::{Marks, OwnSockets, ReplayOptions, ReplayOutcome, Replayer},
     report::{Comparison, Outcome, Recorder},
-    snapshot::{Entered, Found, Gate, GateOptions, GateRules, OnMissing, SnapshotOutcome},
+    snapshot::{
+        Entered, Found, Gate, GateOptions, GateRules, OnMissing, SnapshotOutcome, replica::Replica,
+    },
     transport::memory::Source,
 };
 
@@ -44,6 +46,22 @@ enum Pass {
         id: Option<RequestId>,
         is_evidence: bool,
     },
+}
+
+impl Pass {
+    fn marks(&self) -> Marks<'_> {
+        match self {
+            Self::Snapshot(found) => Marks {
+                id: Some(found.id.as_str()),
+                namespace: found.namespace.as_deref(),
+                at: found.at,
+            },
+            Self::Plain { id, .. } => Marks {
+                id: id.as_ref().map(RequestId::as_str),
+                ..Marks::default()
+            },
+        }
+    }
 }
 
 impl Judging {
@@ -113,11 +131,8 @@ impl Judging {
         let mut pass = self.pass_gate(admitted, entered).await?;
         let _permit = self.replay_slot(&mut pass).await?;
         let exchange = admitted.exchange();
-        let (id, namespace) = match &pass {
-            Pass::Snapshot(found) => (Some(found.id.as_str()), found.namespace.as_deref()),
-            Pass::Plain { id, .. } => (id.as_ref().map(RequestId::as_str), None),
-        };
-        let (response, latency) = match replayer.send(exchange, id, namespace).await {
+        let marks = pass.marks();
+        let (response, latency) = match replayer.send(exchange, marks).await {
             ReplayOutcome::Answered { response, latency } => (response, latency),
             ReplayOutcome::Timeout => return Err(Outcome::ReplayTimeout),
             ReplayOutcome::ConnectFailed { .. } => return Err(Outcome::ReplayConnectFailed),
@@ -138,7 +153,8 @@ impl Judging {
             Pass::Snapshot(_) => true,
             Pass::Plain { is_evidence, .. } => *is_evidence,
         };
-        let comparison = Comparison::new(exchange, &response, verdict, id, latency, is_evidence);
+        let comparison =
+            Comparison::new(exchange, &response, verdict, marks.id, latency, is_evidence);
         let found = match pass {
             Pass::Snapshot(found) => Some(found),
             Pass::Plain { .. } => None,
@@ -192,6 +208,7 @@ impl Judging {
         match outcome {
             SnapshotOutcome::Off => Ok(plain(true)),
             SnapshotOutcome::NotRequired => Ok(plain(false)),
+            SnapshotOutcome::Caught { .. } => Ok(plain(true)),
             SnapshotOutcome::Found(found) => Ok(Pass::Snapshot(found)),
             SnapshotOutcome::Missing { .. } => without(Outcome::SnapshotMissing),
             SnapshotOutcome::Expired => without(Outcome::SnapshotExpired),
@@ -250,6 +267,10 @@ struct Judgement {
 }
 
 fn gate(config: &Config) -> anyhow::Result<Gate> {
+    if let Some(url) = &config.replica {
+        let replica = Replica::follow(url, config.snapshot_wait).context("--replica")?;
+        return Ok(Gate::behind(replica));
+    }
     let Some(url) = &config.redis else {
         return Ok(Gate::off());
     };

@@ -217,6 +217,7 @@ fn meta(config: &Config) -> Value {
         "ports": config.filter.ports,
         "target": config.target.as_ref().map(ToString::to_string),
         "snapshots": config.redis.is_some(),
+        "replica": config.replica.is_some(),
     })
 }
 
@@ -233,7 +234,7 @@ fn announce(config: &Config, hook: &str) {
         None => eprintln!("{place}; no --target: requests are counted, nothing is replayed"),
         Some(target) => eprintln!("{place}; replaying to {target}"),
     }
-    if config.target.is_some() && config.redis.is_none() {
+    if config.target.is_some() && config.redis.is_none() && config.replica.is_none() {
         eprintln!(
             "snapshot gate off (no --redis): answers may differ because data changed in between"
         );

@@ -39,6 +39,16 @@ const NOT_FORWARDED: [&str; 12] = [
     HEADER_NAMESPACE,
 ];
 
+/// What a replayed request says beside what was captured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Marks<'a> {
+    pub id: Option<&'a str>,
+    /// Where its snapshot was copied to.
+    pub namespace: Option<&'a str>,
+    /// When production says that it received the request, milliseconds since the epoch; else when it was captured.
+    pub at: Option<u64>,
+}
+
 #[derive(Clone)]
 pub struct ReplayOptions {
     pub target: Target,
@@ -97,14 +107,8 @@ impl Replayer {
         Self { client, options }
     }
 
-    /// Sends the request with its id and, where its snapshot was copied, the namespace of the copy.
-    pub async fn send(
-        &self,
-        exchange: &Exchange,
-        id: Option<&str>,
-        namespace: Option<&str>,
-    ) -> ReplayOutcome {
-        let request = match self.request(exchange, id, namespace) {
+    pub async fn send(&self, exchange: &Exchange, marks: Marks<'_>) -> ReplayOutcome {
+        let request = match self.request(exchange, marks) {
             Ok(request) => request,
             Err(error) => {
                 return ReplayOutcome::Failed {
@@ -157,8 +161,7 @@ impl Replayer {
     fn request(
         &self,
         exchange: &Exchange,
-        id: Option<&str>,
-        namespace: Option<&str>,
+        marks: Marks<'_>,
     ) -> Result<hyper::Request<Full<Bytes>>, http::Error> {
         let captured = &exchange.request;
         let mut request = hyper::Request::builder()
@@ -171,13 +174,14 @@ impl Replayer {
                 request = request.header(name, value);
             }
         }
-        if let Some(id) = id {
+        if let Some(id) = marks.id {
             request = request.header(HEADER_REQUEST_ID, id);
         }
-        if let Some(namespace) = namespace {
+        if let Some(namespace) = marks.namespace {
             request = request.header(HEADER_NAMESPACE, namespace);
         }
-        let at = exchange.captured_at().as_millis();
+        let captured_at = || exchange.captured_at().as_millis();
+        let at = marks.at.unwrap_or_else(captured_at);
         request
             .header(HEADER_CAPTURED_AT, at)
             .header(HEADER_REPLAY, "1")

@@ -179,7 +179,7 @@ impl Recorder {
         count(outcome.name());
         match outcome {
             SnapshotOutcome::Found(snapshot) => {
-                if !snapshot.is_stamped {
+                if snapshot.at.is_none() {
                     count("unverified");
                 }
                 found.waits.add(snapshot.waited);
@@ -187,6 +187,7 @@ impl Recorder {
                     found.ttls.add(ttl);
                 }
             }
+            SnapshotOutcome::Caught { waited, .. } => found.waits.add(*waited),
             SnapshotOutcome::Missing { refused: true, .. } => count("of another request"),
             _ => {}
         }

@@ -2,6 +2,7 @@
 
 mod claims;
 mod owner;
+pub mod replica;
 mod rules;
 
 use std::{
@@ -17,9 +18,10 @@ use mirror_snapshot::{
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::policy::Admitted;
+use crate::{exchange::Exchange, policy::Admitted};
 use claims::{Claim, Claims};
 use owner::Owner;
+use replica::{Caught, HEADER_POSITION, Replica};
 
 pub use rules::{GateRules, OnMissing};
 
@@ -51,6 +53,11 @@ pub enum SnapshotOutcome {
     /// The route's answers do not depend on data.
     NotRequired,
     Found(Found),
+    /// The mirror's replica has replayed past production's position.
+    Caught {
+        waited: Duration,
+        at_once: bool,
+    },
     Missing {
         waited: Duration,
         /// There was one of another request.
@@ -71,8 +78,8 @@ impl SnapshotOutcome {
         match self {
             Self::Off => "off",
             Self::NotRequired => "not required",
-            Self::Found(found) if found.at_once => "hit",
-            Self::Found(_) => "late",
+            Self::Found(Found { at_once: true, .. }) | Self::Caught { at_once: true, .. } => "hit",
+            Self::Found(_) | Self::Caught { .. } => "late",
             Self::Missing { .. } => "missing",
             Self::Expired => "expired",
             Self::Collided => "collided",
@@ -89,8 +96,9 @@ pub struct Found {
     pub waited: Duration,
     /// By the first look.
     pub at_once: bool,
-    /// It carries a stamp, which says that it is this request's.
-    pub is_stamped: bool,
+    /// When production says that it received the request, milliseconds since the epoch. Only a stamp says so, and
+    /// that the snapshot is this request's.
+    pub at: Option<u64>,
     pub ttl: Option<Duration>,
     /// Where it was copied to.
     pub namespace: Option<String>,
@@ -118,7 +126,15 @@ pub struct Entered {
     pub settles: Duration,
 }
 
-pub struct Gate(Option<Open>);
+pub struct Gate(Data);
+
+/// Where the mirror's data comes from.
+enum Data {
+    /// Its own database: nothing is waited for.
+    Own,
+    Snapshots(Box<Open>),
+    Replica(Replica),
+}
 
 struct Open {
     waiter: Waiter,
@@ -133,7 +149,13 @@ struct Open {
 impl Gate {
     /// A gate that lets everything through at once.
     pub fn off() -> Self {
-        Self(None)
+        Self(Data::Own)
+    }
+
+    /// A gate for mirrors that read a replica: it opens when that has caught up with production's position, which
+    /// comes in the response's header `x-mirror-position`.
+    pub fn behind(replica: Replica) -> Self {
+        Self(Data::Replica(replica))
     }
 
     /// `run` names the namespace of copies.
@@ -143,13 +165,14 @@ impl Gate {
         run: &str,
         options: GateOptions,
     ) -> Self {
-        Self(Some(Open {
+        let open = Open {
             waiter: Waiter::new(store, options.wait),
             mirror,
             namespace: run.into(),
             options,
             claims: Mutex::default(),
-        }))
+        };
+        Self(Data::Snapshots(Box::new(open)))
     }
 
     /// Claims the exchange's id. Exchanges must enter in the order in which they were captured.
@@ -160,7 +183,7 @@ impl Gate {
             claims: Vec::new(),
             settles: Duration::ZERO,
         };
-        if let (Some(open), Some(first)) = (&self.0, candidates.ids.first()) {
+        if let (Some(open), Some(first)) = (self.open(), candidates.ids.first()) {
             let mut claims = open.claims();
             if candidates.counted {
                 let (n, claim) = claims.count(first, admitted.exchange());
@@ -177,8 +200,10 @@ impl Gate {
 
     /// Waits for the snapshot. Any number may wait at once: they share a connection.
     pub async fn wait(&self, admitted: &Admitted, entered: Entered) -> SnapshotOutcome {
-        let Some(open) = &self.0 else {
-            return SnapshotOutcome::Off;
+        let open = match &self.0 {
+            Data::Own => return SnapshotOutcome::Off,
+            Data::Replica(replica) => return caught_up(replica, admitted.exchange()).await,
+            Data::Snapshots(open) => open,
         };
         if entered.ids.is_empty() {
             return SnapshotOutcome::NoId;
@@ -204,7 +229,9 @@ impl Gate {
 
     /// Lets a snapshot live on until its replay; false when that was not possible.
     pub async fn keep(&self, found: &mut Found) -> bool {
-        let Some(open) = &self.0 else { return true };
+        let Some(open) = self.open() else {
+            return true;
+        };
         let store = open.waiter.store();
         let kept = match open.options.care {
             TtlCare::Off => Ok(false),
@@ -223,12 +250,18 @@ impl Gate {
 
     /// When a snapshot must be kept, for it to live until the end of a replay that takes `replay`.
     pub fn care_at(&self, found: &Found, replay: Duration) -> Option<Instant> {
-        let open = self
-            .0
-            .as_ref()
-            .filter(|open| open.options.care != TtlCare::Off);
+        let open = self.open().filter(|open| open.options.care != TtlCare::Off);
         open.and(found.expires)
             .map(|expires| expires - (replay + Duration::from_secs(1)))
+    }
+}
+
+impl Gate {
+    fn open(&self) -> Option<&Open> {
+        match &self.0 {
+            Data::Snapshots(open) => Some(open),
+            Data::Own | Data::Replica(_) => None,
+        }
     }
 }
 
@@ -252,11 +285,15 @@ impl Open {
                 };
             }
         }
+        let at = match filed {
+            Filed::Stamped(stamp) => Some(stamp.at),
+            Filed::Collided | Filed::Bare => None,
+        };
         SnapshotOutcome::Found(Found {
             id: hit.id,
             waited: hit.waited,
             at_once: hit.at_once,
-            is_stamped: matches!(filed, Filed::Stamped(_)),
+            at,
             ttl: hit.ttl,
             namespace: None,
             expires: hit.ttl.map(|ttl| Instant::now() + ttl),
@@ -294,6 +331,25 @@ impl Open {
 
     fn claims(&self) -> std::sync::MutexGuard<'_, Claims> {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn caught_up(replica: &Replica, exchange: &Exchange) -> SnapshotOutcome {
+    let told = exchange
+        .response
+        .as_ref()
+        .and_then(|r| r.headers.first(HEADER_POSITION));
+    let text = told.and_then(|value| std::str::from_utf8(value).ok());
+    let Some(position) = text.and_then(|text| text.parse().ok()) else {
+        return SnapshotOutcome::NoId;
+    };
+    match replica.wait(position).await {
+        Caught::Up { waited, at_once } => SnapshotOutcome::Caught { waited, at_once },
+        Caught::Behind { waited } => SnapshotOutcome::Missing {
+            waited,
+            refused: false,
+        },
+        Caught::Unavailable { error } => SnapshotOutcome::Unavailable { error },
     }
 }
 

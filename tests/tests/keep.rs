@@ -1,0 +1,138 @@
+//! Snapshots that would not live until their replay, on a real Redis: copied or extended, and nothing else is changed.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use mirror_agent::exchange::{Body, Exchange, Request, Timestamp, Timing};
+use mirror_agent::policy::{Admitted, Policy};
+use mirror_agent::snapshot::{Found, Gate, GateOptions, SnapshotOutcome, TtlCare};
+use mirror_snapshot::{Candidates, DEFAULT_TTL, RedisStore, RequestId, WaitOptions, request_hash};
+use mirror_tests::net::{Host, Network};
+use mirror_tests::redis::Redis;
+use mirror_tests::scratch::Scratch;
+
+const TTL: Duration = Duration::from_secs(20);
+const RUN: &str = "run-1";
+
+fn id() -> RequestId {
+    RequestId::new("one").expect("an id")
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp(since.as_nanos() as u64)
+}
+
+fn admitted() -> Result<Admitted> {
+    let address = "10.0.0.1:80".parse()?;
+    let exchange = Exchange {
+        connection: 0,
+        index: 0,
+        client: address,
+        server: address,
+        origin: 0,
+        timing: Timing {
+            request_first: now(),
+            request_last: now(),
+            ..Timing::default()
+        },
+        request: Request {
+            method: "GET".into(),
+            target: "/a".into(),
+            minor: 1,
+            headers: std::iter::empty::<(&str, &str)>().collect(),
+            body: Body::default(),
+            fault: None,
+        },
+        response: None,
+    };
+    let candidates = Candidates {
+        ids: vec![id()],
+        ..Candidates::default()
+    };
+    let admitted = Policy::default().admit(exchange, candidates);
+    admitted.ok().context("a GET is admitted")
+}
+
+/// A snapshot that was found, and the gate that found it.
+async fn found(store: &RedisStore, care: TtlCare) -> Result<(Gate, Found)> {
+    let at = now().as_millis();
+    let request = request_hash("GET", "/a");
+    let document = format!(r#"{{"mirror":1,"at":{at},"request":"{request}","reads":[]}}"#);
+    store.set(&id(), document.as_bytes(), TTL).await?;
+    let options = GateOptions {
+        wait: WaitOptions::default(),
+        skew_seconds: 1,
+        care,
+    };
+    let gate = Gate::new(store.clone(), None, RUN, options);
+    let admitted = admitted()?;
+    let entered = gate.enter(&admitted);
+    match gate.wait(&admitted, entered).await {
+        SnapshotOutcome::Found(found) => Ok((gate, found)),
+        other => anyhow::bail!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_snapshot_is_copied_or_extended_before_it_is_gone() -> Result<()> {
+    if !mirror_tests::runs_as_root("keeping snapshots") {
+        return Ok(());
+    }
+    let (network, scratch) = (Network::new()?, Scratch::new()?);
+    let _redis = Redis::start(&network, &scratch)?;
+    let story = async {
+        let store = RedisStore::connect(&Redis::url())?;
+        let copies = store.with_keys(store.keys().within(RUN)?);
+        let left = async |store: &RedisStore| store.ttls(&[id()]).await[0];
+
+        let (gate, mut copied) = found(&store, TtlCare::Copy).await?;
+        assert!(
+            copied.at.is_some() && copied.ttl.is_some_and(|ttl| ttl <= TTL),
+            "{copied:?}"
+        );
+        // In time for a replay that takes five seconds.
+        let care_at = gate
+            .care_at(&copied, Duration::from_secs(5))
+            .context("a time")?;
+        let until = care_at.saturating_duration_since(tokio::time::Instant::now());
+        assert!(until < TTL - Duration::from_secs(5), "{until:?}");
+        assert!(gate.keep(&mut copied).await);
+        assert_eq!(copied.namespace.as_deref(), Some(RUN));
+        assert!(
+            left(&copies)
+                .await
+                .is_some_and(|ttl| ttl > TTL && ttl <= DEFAULT_TTL)
+        );
+        assert!(
+            left(&store).await.is_some_and(|ttl| ttl <= TTL),
+            "production's key is as it was"
+        );
+
+        let (gate, mut extended) = found(&store, TtlCare::Extend).await?;
+        assert!(gate.keep(&mut extended).await);
+        assert_eq!(extended.namespace, None);
+        assert!(
+            left(&store)
+                .await
+                .is_some_and(|ttl| ttl > TTL && ttl <= DEFAULT_TTL)
+        );
+
+        let (gate, untouched) = found(&store, TtlCare::Off).await?;
+        assert_eq!(gate.care_at(&untouched, TTL), None);
+
+        let (gate, mut late) = found(&store, TtlCare::Copy).await?;
+        store.set(&id(), b"{}", Duration::from_millis(1)).await?;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(!gate.keep(&mut late).await, "it was gone before");
+        Ok(())
+    };
+    network.on(Host::Mirror, || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(story)
+    })
+}
