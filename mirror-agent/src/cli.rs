@@ -202,6 +202,9 @@ pub struct Options {
         hide_env_values = true
     )]
     pub mirror_redis: Option<String>,
+    /// Be woken by the store's keyspace notifications too; it must have them switched on (K$)
+    #[arg(long)]
+    pub snapshot_notify: bool,
     /// PostgreSQL replica that the mirror reads instead of snapshots: a request waits until it has replayed past
     /// production's position, told in the response header x-mirror-position
     #[arg(

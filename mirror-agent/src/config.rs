@@ -61,6 +61,7 @@ struct File {
     skew_seconds: Option<u64>,
     snapshot_wait_ms: Option<u64>,
     snapshot_poll_ms: Option<u64>,
+    snapshot_notify: bool,
     replay_timeout_ms: Option<u64>,
     drain_timeout_ms: Option<u64>,
     /// Exchanges that may wait for a snapshot or a replay; more are shed and counted.
@@ -120,6 +121,7 @@ pub struct Config {
     pub skew_seconds: u64,
     pub snapshot_wait: Duration,
     pub snapshot_poll: Duration,
+    pub snapshot_notify: bool,
     /// Where the mirror reads, if not in production's store.
     pub mirror_redis: Option<String>,
     /// A database replica to wait for, instead of snapshots.
@@ -200,6 +202,7 @@ impl Config {
             skew_seconds: file.skew_seconds.unwrap_or(1),
             snapshot_wait: millis(file.snapshot_wait_ms, mirror_snapshot::DEFAULT_WAIT),
             snapshot_poll,
+            snapshot_notify: flags.snapshot_notify || file.snapshot_notify,
             mirror_redis: flags.mirror_redis.or(file.mirror_redis),
             replica: flags.replica.or(file.replica),
             gate: GateRules::parse(

@@ -34,6 +34,21 @@ impl Keys {
         })
     }
 
+    /// Fits these keys, as Redis reads patterns.
+    pub(crate) fn pattern(&self) -> String {
+        let mut pattern = String::new();
+        for c in self.prefix.chars() {
+            if "*?[]\\^".contains(c) {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        match &self.namespace {
+            None => pattern + "snapshot:*",
+            Some(namespace) => format!("{pattern}snapshot/{namespace}:*"),
+        }
+    }
+
     pub fn key(&self, id: &RequestId) -> String {
         match &self.namespace {
             None => format!("{}snapshot:{id}", self.prefix),

@@ -8,7 +8,7 @@ use mirror_snapshot::{
     DEFAULT_POLL, DEFAULT_TTL, DEFAULT_WAIT, Fields, Filed, HEADER_REQUEST_ID, IdRules, LoadError,
     OnMiss, OnWrite, Profile, RedisStore, RequestId, Settings, SnapshotSource, Snapshots,
     StoreError, WaitOptions, Waited, WriteError,
-    store::{Put, Waiter},
+    store::{Hit, Put, Waiter},
 };
 use mirror_tests::net::{Host, Network};
 use mirror_tests::redis::Redis;
@@ -134,6 +134,44 @@ fn a_wait_ends_with_the_snapshot_or_with_its_time() -> Result<()> {
             } => assert!(waited >= DEFAULT_WAIT, "{waited:?}"),
             other => panic!("{other:?}"),
         }
+        Ok(())
+    })
+}
+
+#[test]
+fn a_wait_is_woken_by_the_stores_notification() -> Result<()> {
+    with_redis("store: notifications", async |world| {
+        Redis::ask(
+            world.network,
+            6379,
+            &["config", "set", "notify-keyspace-events", "K$"],
+        )?;
+        let store = store()?;
+        // Without notifications it would be found by the next tick, half a minute later.
+        let options = WaitOptions {
+            timeout: Duration::from_secs(60),
+            poll: Duration::from_secs(30),
+            notify: true,
+            ..WaitOptions::default()
+        };
+        let waiter = Waiter::new(store.clone(), options);
+        let began = Instant::now();
+        let waiting = waiter.wait(vec![id("told")], Box::new(|_| true));
+        let writing = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            store.put(&id("told"), b"data", DEFAULT_TTL).await
+        };
+        let (found, put) = tokio::join!(waiting, writing);
+        put?;
+        assert!(
+            matches!(found, Waited::Hit(Hit { at_once: false, .. })),
+            "{found:?}"
+        );
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "{:?}",
+            began.elapsed()
+        );
         Ok(())
     })
 }

@@ -279,6 +279,7 @@ fn gate(config: &Config) -> anyhow::Result<Gate> {
         wait: WaitOptions {
             timeout: config.snapshot_wait,
             poll: config.snapshot_poll,
+            notify: config.snapshot_notify,
             ..WaitOptions::default()
         },
         skew_seconds: config.skew_seconds,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, FromRedisValue, RedisError, RedisFuture,
     RedisResult, ServerErrorKind, TlsMode, Value,
-    aio::{ConnectionLike, MultiplexedConnection},
+    aio::{ConnectionLike, MultiplexedConnection, PubSub},
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
     sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
@@ -93,6 +93,22 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// A connection of its own that is told of events.
+    pub(super) async fn subscription(&self) -> Result<PubSub, StoreError> {
+        let client = match &self.options.topology {
+            Topology::One => self.client()?,
+            Topology::Sentinel { master } => self.sentinels(master)?.async_get_client().await?,
+            Topology::Cluster => {
+                let why = "a cluster's nodes tell of their own keys only";
+                return Err(RedisError::from((redis::ErrorKind::InvalidClientConfig, why)).into());
+            }
+        };
+        if self.options.tls {
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
+        Ok(client.get_async_pubsub().await?)
     }
 
     async fn connect(&self, state: &mut State) -> RedisResult<Connection> {

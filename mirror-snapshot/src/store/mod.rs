@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use redis::cmd;
+use redis::{aio::PubSub, cmd};
 
 use crate::{COLLIDED, Keys, RequestId};
 use link::Link;
@@ -122,6 +122,16 @@ impl RedisStore {
             command.arg(key);
         }
         self.link.run(&command).await
+    }
+
+    /// Tells of every write to a snapshot. Not on a cluster, whose nodes tell of their own keys only.
+    async fn subscribe(&self) -> Result<PubSub, StoreError> {
+        let mut subscription = self.link.subscription().await?;
+        let pattern = self.keys.pattern();
+        subscription
+            .psubscribe(format!("__keyspace@*__:{pattern}"))
+            .await?;
+        Ok(subscription)
     }
 
     /// How much longer each lives; none for one that is gone or stays for ever.

@@ -1,13 +1,17 @@
 //! Any number of waits on one connection: each tick looks for all of them with a few commands.
 
 use std::{
+    collections::HashSet,
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures_util::future::join_all;
+use futures_util::{StreamExt, future::join_all};
 use tokio::{
     sync::{Notify, oneshot},
     time::Instant,
@@ -18,12 +22,20 @@ use crate::{DEFAULT_POLL, DEFAULT_WAIT, RequestId};
 
 /// Keys of one command: keeps what one answer may hold, and how long it blocks the store, small.
 const KEYS_AT_ONCE: usize = 512;
+/// Between ticks where the store tells of snapshots by itself.
+const TICK_WHEN_WOKEN: Duration = Duration::from_secs(1);
+/// Notifications that come within this time are looked for together.
+const GATHER: Duration = Duration::from_millis(10);
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
 /// How long is waited, and how often is looked meanwhile.
 #[derive(Clone, Copy, Debug)]
 pub struct WaitOptions {
     pub timeout: Duration,
     pub poll: Duration,
+    /// Also be woken by the store's keyspace notifications, where its `notify-keyspace-events` holds `K$` or
+    /// `KA`; once one came, ticks are a second apart.
+    pub notify: bool,
     /// Looks that may fail one after the other before the store counts as unavailable.
     pub tries: u32,
 }
@@ -33,6 +45,7 @@ impl Default for WaitOptions {
         Self {
             timeout: DEFAULT_WAIT,
             poll: DEFAULT_POLL,
+            notify: false,
             tries: 3,
         }
     }
@@ -73,6 +86,8 @@ struct Shared {
     options: WaitOptions,
     waiting: Mutex<Waiting>,
     arrived: Notify,
+    /// The store has told of a snapshot.
+    hears: AtomicBool,
 }
 
 #[derive(Default)]
@@ -80,6 +95,8 @@ struct Waiting {
     /// Not looked for yet.
     fresh: Vec<Wait>,
     known: Vec<Wait>,
+    /// Keys that were written while somebody waited for them.
+    written: HashSet<String>,
     running: bool,
 }
 
@@ -97,12 +114,17 @@ struct Wait {
 
 impl Waiter {
     pub fn new(store: RedisStore, options: WaitOptions) -> Self {
-        Self(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             store,
             options,
             waiting: Mutex::default(),
             arrived: Notify::new(),
-        }))
+            hears: AtomicBool::new(false),
+        });
+        if options.notify {
+            tokio::spawn(listen(Arc::downgrade(&shared)));
+        }
+        Self(shared)
     }
 
     pub fn store(&self) -> &RedisStore {
@@ -154,9 +176,12 @@ impl Shared {
                 () = tokio::time::sleep_until(next_tick) => true,
                 () = self.arrived.notified() => false,
             };
-            let mut looked = mem::take(&mut self.waiting().fresh);
+            if !is_tick && self.hears.load(Relaxed) {
+                tokio::time::sleep(GATHER).await;
+            }
+            let mut looked = self.waiting().due();
             if is_tick {
-                next_tick = Instant::now() + self.options.poll;
+                next_tick = Instant::now() + self.tick();
                 looked.append(&mut self.waiting().known);
             }
             let mut left = self.look(looked).await;
@@ -166,6 +191,14 @@ impl Shared {
                 waiting.running = false;
                 return;
             }
+        }
+    }
+
+    fn tick(&self) -> Duration {
+        if self.hears.load(Relaxed) {
+            self.options.poll.max(TICK_WHEN_WOKEN)
+        } else {
+            self.options.poll
         }
     }
 
@@ -247,6 +280,46 @@ impl Shared {
             };
             wait.end(Waited::Hit(hit));
         }
+    }
+}
+
+impl Waiting {
+    /// What is new, and what was told of.
+    fn due(&mut self) -> Vec<Wait> {
+        let mut due = mem::take(&mut self.fresh);
+        if !self.written.is_empty() {
+            let written = mem::take(&mut self.written);
+            let is_due = |wait: &mut Wait| wait.keys.iter().any(|key| written.contains(key));
+            due.extend(self.known.extract_if(.., is_due));
+        }
+        due
+    }
+}
+
+/// Hears of snapshots for as long as somebody can wait; connects again where that breaks.
+async fn listen(shared: Weak<Shared>) {
+    while let Some(store) = shared.upgrade().map(|shared| shared.store.clone()) {
+        match store.subscribe().await {
+            Ok(mut subscription) => {
+                let mut messages = subscription.on_message();
+                while let Some(message) = messages.next().await {
+                    let Some(shared) = shared.upgrade() else {
+                        return;
+                    };
+                    // `__keyspace@0__:<key>`
+                    if let Some((_, key)) = message.get_channel_name().split_once("__:") {
+                        shared.hears.store(true, Relaxed);
+                        shared.waiting().written.insert(key.to_owned());
+                    }
+                    shared.arrived.notify_one();
+                }
+            }
+            Err(error) => tracing::debug!(%error, "no notifications from the snapshot store"),
+        }
+        if let Some(shared) = shared.upgrade() {
+            shared.hears.store(false, Relaxed);
+        }
+        tokio::time::sleep(LISTEN_AGAIN).await;
     }
 }
 
