@@ -69,7 +69,7 @@ fn snapshot_advice(out: &mut String, data: &ReportData) -> std::fmt::Result {
         ),
         (
             "of another request",
-            "requests found another request's snapshot only: rule or clocks differ between production and agent",
+            "requests found another request's snapshot only: rule or clocks differ between production and agent, or a proxy between them hides who asks (then production must leave out `peer`)",
         ),
         (
             "unverified",

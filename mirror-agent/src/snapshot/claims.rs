@@ -2,19 +2,24 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    hash::BuildHasher,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use mirror_snapshot::RequestId;
 
 use crate::exchange::{Exchange, Timestamp};
 
-/// Ids that are remembered, and for how long: as long as a snapshot lives. Of more the oldest is forgotten.
-const MOST: usize = 500_000;
-const REMEMBERED_NANOS: u64 = 300 * 1_000_000_000;
+/// Ids that are remembered at the most, by their hashes: some 20 MB. Of more the oldest are forgotten.
+const MOST: usize = 200_000;
+/// A snapshot does not live longer.
+const CLAIMED_FOR: Duration = Duration::from_secs(300);
+/// As production counts them.
+const COUNTED_FOR: Duration = Duration::from_secs(60);
 
 /// One request's claim on an id.
 #[derive(Clone, Debug)]
@@ -32,10 +37,11 @@ impl Claim {
 
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    claimed: HashMap<RequestId, Claim>,
-    counted: HashMap<RequestId, Counted>,
-    order: VecDeque<RequestId>,
-    counted_order: VecDeque<(u64, RequestId)>,
+    hasher: foldhash::quality::RandomState,
+    claimed: HashMap<u64, Claim>,
+    claimed_order: VecDeque<(Timestamp, u64)>,
+    counted: HashMap<u64, Counted>,
+    counted_order: VecDeque<(Timestamp, u64)>,
 }
 
 /// Identical requests so far.
@@ -48,20 +54,17 @@ struct Counted {
 }
 
 impl Claims {
-    /// The claim of a request that is named by `id` alone.
-    pub(super) fn claim(&mut self, id: &RequestId) -> Claim {
-        if let Some(claim) = self.claimed.get(id) {
+    /// The claim of a request that came at `at` and is named by `id` alone.
+    pub(super) fn claim(&mut self, id: &RequestId, at: Timestamp) -> Claim {
+        forget(&mut self.claimed, &mut self.claimed_order, at, CLAIMED_FOR);
+        let id = self.hasher.hash_one(id);
+        if let Some(claim) = self.claimed.get(&id) {
             claim.collide();
             return claim.clone();
         }
-        while self.order.len() >= MOST {
-            if let Some(oldest) = self.order.pop_front() {
-                self.claimed.remove(&oldest);
-            }
-        }
         let claim = Claim(Arc::default());
-        self.claimed.insert(id.clone(), claim.clone());
-        self.order.push_back(id.clone());
+        self.claimed.insert(id, claim.clone());
+        self.claimed_order.push_back((at, id));
         claim
     }
 
@@ -69,21 +72,27 @@ impl Claims {
     /// once on two connections nobody knows which production counted first: both have collided.
     pub(super) fn count(&mut self, id: &RequestId, exchange: &Exchange) -> (u32, Claim) {
         let began = exchange.captured_at();
-        self.forget(began);
+        forget(
+            &mut self.counted,
+            &mut self.counted_order,
+            began,
+            COUNTED_FOR,
+        );
+        let id = self.hasher.hash_one(id);
         let ended = exchange
             .timing
             .response_last
             .unwrap_or(exchange.timing.request_last);
         let claim = Claim(Arc::default());
-        let Some(before) = self.counted.get_mut(id) else {
+        let Some(before) = self.counted.get_mut(&id) else {
             let first = Counted {
                 count: 0,
                 connection: exchange.connection,
                 ended,
                 last: claim.clone(),
             };
-            self.counted.insert(id.clone(), first);
-            self.counted_order.push_back((began.0, id.clone()));
+            self.counted.insert(id, first);
+            self.counted_order.push_back((began, id));
             return (0, claim);
         };
         if before.connection != exchange.connection && began < before.ended {
@@ -96,16 +105,22 @@ impl Claims {
         before.last = claim.clone();
         (before.count, claim)
     }
+}
 
-    fn forget(&mut self, now: Timestamp) {
-        while let Some((since, _)) = self.counted_order.front() {
-            if self.counted_order.len() < MOST && now.0.saturating_sub(*since) < REMEMBERED_NANOS {
-                return;
-            }
-            if let Some((_, oldest)) = self.counted_order.pop_front() {
-                self.counted.remove(&oldest);
-            }
+/// What is too old, or too much.
+fn forget<T>(
+    known: &mut HashMap<u64, T>,
+    order: &mut VecDeque<(Timestamp, u64)>,
+    now: Timestamp,
+    after: Duration,
+) {
+    while let Some((since, oldest)) = order.front() {
+        let age = Duration::from_nanos(now.nanos_since(*since));
+        if order.len() < MOST && age <= after {
+            return;
         }
+        known.remove(oldest);
+        order.pop_front();
     }
 }
 
@@ -144,11 +159,14 @@ mod tests {
     fn two_claims_on_one_id_collide() {
         let mut claims = Claims::default();
         let (a, b) = (RequestId::new("a").unwrap(), RequestId::new("b").unwrap());
-        let first = claims.claim(&a);
-        let other = claims.claim(&b);
+        let second = |n: u64| Timestamp(n * 1_000_000_000);
+        let first = claims.claim(&a, second(0));
+        let other = claims.claim(&b, second(1));
         assert!(!first.is_collided());
-        let second = claims.claim(&a);
-        assert!(first.is_collided() && second.is_collided() && !other.is_collided());
+        let again = claims.claim(&a, second(300));
+        assert!(first.is_collided() && again.is_collided() && !other.is_collided());
+        // Its snapshot is gone by now.
+        assert!(!claims.claim(&a, second(301)).is_collided());
     }
 
     #[test]

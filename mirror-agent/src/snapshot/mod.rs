@@ -18,7 +18,10 @@ use mirror_snapshot::{
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::{exchange::Exchange, policy::Admitted};
+use crate::{
+    exchange::{Exchange, Timestamp},
+    policy::Admitted,
+};
 use claims::{Claim, Claims};
 use owner::Owner;
 use replica::{Caught, HEADER_POSITION, Replica};
@@ -190,7 +193,9 @@ impl Gate {
                 entered.ids = numbered(&candidates.ids, n);
                 entered.claims.push(claim);
             } else {
-                entered.claims.push(claims.claim(first));
+                entered
+                    .claims
+                    .push(claims.claim(first, admitted.exchange().captured_at()));
             }
             let bucket = candidates.bucket_seconds + open.options.skew_seconds;
             entered.settles = Duration::from_secs(bucket.clamp(1, 5));
@@ -215,7 +220,10 @@ impl Gate {
         let owner = Owner::of(admitted.exchange(), open.options.skew_seconds);
         let accept = Box::new(move |value: &[u8]| owner.accepts(value));
         match open.waiter.wait(ids.clone(), accept).await {
-            Waited::Hit(hit) => open.found(hit, &ids, claims).await,
+            Waited::Hit(hit) => {
+                let at = admitted.exchange().captured_at();
+                open.found(hit, at, &ids, claims).await
+            }
             Waited::Missing { waited, refused } if !refused && age(admitted) > DEFAULT_TTL => {
                 tracing::debug!(?waited, "an exchange came later than its snapshot lives");
                 SnapshotOutcome::Expired
@@ -266,10 +274,16 @@ impl Gate {
 }
 
 impl Open {
-    async fn found(&self, hit: Hit, ids: &[RequestId], mut claims: Vec<Claim>) -> SnapshotOutcome {
+    async fn found(
+        &self,
+        hit: Hit,
+        at: Timestamp,
+        ids: &[RequestId],
+        mut claims: Vec<Claim>,
+    ) -> SnapshotOutcome {
         let filed = Filed::read(&hit.value);
         if ids.first() != Some(&hit.id) {
-            claims.push(self.claims().claim(&hit.id));
+            claims.push(self.claims().claim(&hit.id, at));
         }
         if filed == Filed::Collided {
             claims.iter().for_each(Claim::collide);
