@@ -5,11 +5,15 @@
 //! it, and [`Snapshots`] is the seam in a service's code, with [`service`] as a layer around its handlers.
 //! CONTRACT.md says the same in words.
 
+mod counts;
 mod document;
+mod filing;
 mod key;
 mod rules;
 #[cfg(feature = "tower")]
 pub mod service;
+mod settings;
+mod snapshots;
 mod source;
 pub mod store;
 
@@ -17,15 +21,16 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+pub use counts::Counts;
 pub use document::{
     COLLIDED, Document, DocumentError, Encoded, Encoding, Filed, Read, Stamp, VERSION, hash,
     peer_text, request_hash,
 };
 pub use key::{Keys, NamespaceError};
 pub use rules::{Candidates, Fields, IdRules, Occurrences, Route, RouteError, RuleError};
-pub use source::{
-    Counts, LoadError, OnMiss, OnWrite, Profile, Settings, SnapshotSource, Snapshots, WriteError,
-};
+pub use settings::{OnMiss, OnWrite, Profile, Settings};
+pub use snapshots::Snapshots;
+pub use source::{LoadError, SnapshotSource, WriteError};
 pub use store::{RedisStore, StoreError, StoreOptions, WaitOptions, Waited};
 
 /// Header that carries the id of a replayed request.

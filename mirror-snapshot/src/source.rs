@@ -1,102 +1,26 @@
-//! The seam in a service's code: reads and writes that are done in production, filed there, and answered from the
+//! The seam in a handler's code: reads and writes that are done in production, filed there, and answered from the
 //! snapshot in the mirror.
 
 use std::{
     convert::Infallible,
     fmt,
-    net::SocketAddr,
-    str::FromStr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::OnceCell;
 
 use crate::{
-    DEFAULT_MAX_BYTES, DEFAULT_TTL, Document, DocumentError, Encoding, Fields, Filed,
-    HEADER_CAPTURED_AT, HEADER_NAMESPACE, HEADER_REQUEST_ID, IdRules, Occurrences, Read,
-    RedisStore, RequestId, Stamp, StoreError, WaitOptions, Waited,
-    store::{Put, Waiter},
+    Document, DocumentError, Filed, OnMiss, OnWrite, Profile, Read, RedisStore, RequestId,
+    Snapshots, Stamp, StoreError, WaitOptions, Waited,
+    counts::Counters,
+    snapshots::{Named, Store, millis},
+    store::Waiter,
 };
 
-/// Snapshots on their way to the store, and their bytes; what is more is dropped and counted.
-const PENDING: usize = 1024;
-const PENDING_BYTES: usize = 64 << 20;
-/// Snapshots that are filed at once.
-const BATCH: usize = 128;
-const PUT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Identical requests are told apart for this long.
-const OCCURRENCES: Duration = Duration::from_secs(60);
 /// Of an error's text so much is filed.
 const LONGEST_ERROR: usize = 200;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Profile {
-    Production,
-    Mirror,
-}
-
-impl FromStr for Profile {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "production" => Ok(Self::Production),
-            "mirror" => Ok(Self::Mirror),
-            other => Err(format!(
-                "`{other}` is no profile: write production or mirror"
-            )),
-        }
-    }
-}
-
-/// What the mirror does with a read that no snapshot answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnMiss {
-    #[default]
-    Error,
-    /// Does the read, on the mirror's own database.
-    Database,
-}
-
-/// What the mirror does with a write.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnWrite {
-    /// Notes it and answers with what the write gave in production.
-    #[default]
-    Record,
-    Refuse,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    pub profile: Profile,
-    pub on_miss: OnMiss,
-    pub on_write: OnWrite,
-    pub encoding: Encoding,
-    pub ttl: Duration,
-    /// A larger document is not filed.
-    pub max_bytes: usize,
-    pub wait: WaitOptions,
-}
-
-impl Settings {
-    pub fn new(profile: Profile) -> Self {
-        Self {
-            profile,
-            on_miss: OnMiss::default(),
-            on_write: OnWrite::default(),
-            encoding: Encoding::default(),
-            ttl: DEFAULT_TTL,
-            max_bytes: DEFAULT_MAX_BYTES,
-            wait: WaitOptions::default(),
-        }
-    }
-}
 
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError<E> {
@@ -125,220 +49,6 @@ pub enum WriteError<E> {
     #[error("what the write gave is not known: {0}")]
     Unanswered(LoadError<E>),
 }
-
-macro_rules! counts {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// What became of snapshots since the start.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct Counts { $($(#[$doc])* pub $name: u64,)* }
-
-        #[derive(Debug, Default)]
-        struct Counters { $($name: AtomicU64,)* }
-
-        impl Counters {
-            fn read(&self) -> Counts {
-                Counts { $($name: self.$name.load(Relaxed),)* }
-            }
-        }
-
-        impl Counts {
-            /// Each with its name.
-            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-                [$((stringify!($name), self.$name),)*].into_iter()
-            }
-        }
-    };
-}
-
-counts! {
-    filed,
-    /// A second request had the id of a snapshot.
-    collided,
-    /// The queue to the store was full.
-    dropped,
-    /// The store did not take it.
-    failed,
-    too_large,
-    /// A value could not be encoded.
-    not_encoded,
-    /// No rule named the request.
-    no_id,
-    hit,
-    late,
-    missing,
-    unavailable,
-    /// A read that production had not done.
-    not_recorded,
-    writes_recorded,
-    writes_refused,
-}
-
-/// The snapshots of one service. Clones are the same.
-#[derive(Clone)]
-pub struct Snapshots(Arc<Shared>);
-
-struct Shared {
-    settings: Settings,
-    rules: IdRules,
-    /// None: every read is done and nothing is filed.
-    store: Option<(Waiter, mpsc::Sender<Filing>)>,
-    pending_bytes: Arc<AtomicUsize>,
-    occurrences: Mutex<Occurrences>,
-    counters: Arc<Counters>,
-}
-
-impl Snapshots {
-    /// Must be called inside a tokio runtime, which files the snapshots.
-    pub fn new(settings: Settings, rules: IdRules, store: RedisStore) -> Self {
-        let (sender, receiver) = mpsc::channel(PENDING);
-        let counters = Arc::new(Counters::default());
-        let pending_bytes = Arc::new(AtomicUsize::new(0));
-        let filing = file_all(
-            store.clone(),
-            settings,
-            receiver,
-            Arc::clone(&counters),
-            Arc::clone(&pending_bytes),
-        );
-        tokio::spawn(filing);
-        let waiter = Waiter::new(store, settings.wait);
-        Self::shared(
-            settings,
-            rules,
-            Some((waiter, sender)),
-            pending_bytes,
-            counters,
-        )
-    }
-
-    /// Switched off: every read and write is done as if there were no snapshots, in a mirror too.
-    pub fn off(profile: Profile) -> Self {
-        Self::shared(
-            Settings::new(profile),
-            IdRules::default(),
-            None,
-            Arc::default(),
-            Arc::default(),
-        )
-    }
-
-    fn shared(
-        settings: Settings,
-        rules: IdRules,
-        store: Option<(Waiter, mpsc::Sender<Filing>)>,
-        pending_bytes: Arc<AtomicUsize>,
-        counters: Arc<Counters>,
-    ) -> Self {
-        Self(Arc::new(Shared {
-            settings,
-            rules,
-            store,
-            pending_bytes,
-            occurrences: Mutex::new(Occurrences::new(OCCURRENCES)),
-            counters,
-        }))
-    }
-
-    pub fn profile(&self) -> Profile {
-        self.0.settings.profile
-    }
-
-    pub fn counts(&self) -> Counts {
-        self.0.counters.read()
-    }
-
-    /// Whether the body of such a request is needed before [`Snapshots::begin`].
-    pub fn reads_body(&self, method: &str, target: &str) -> bool {
-        self.0.store.is_some()
-            && self.profile() == Profile::Production
-            && self.0.rules.read_body(method, target)
-    }
-
-    /// The snapshot of a request that arrived now: to be filed in production, to be read in the mirror.
-    pub fn begin(&self, request: &dyn Fields, peer: Option<SocketAddr>) -> SnapshotSource {
-        let now = since_epoch(SystemTime::now());
-        let mut named = Named::default();
-        if self.0.store.is_some() {
-            named = match self.profile() {
-                Profile::Production => self.name(request, now),
-                Profile::Mirror => Named::given(request),
-            };
-            if named.id.is_none() {
-                self.0.counters.no_id.fetch_add(1, Relaxed);
-            }
-        }
-        let at = named.captured_at.unwrap_or(now);
-        let body = self
-            .reads_body(request.method(), request.target())
-            .then(|| request.body());
-        let stamp = Stamp::new(request, millis(at), body.flatten(), peer);
-        SnapshotSource(Arc::new(Exchange {
-            snapshots: self.clone(),
-            at,
-            told_in: named.told_in,
-            namespace: named.namespace,
-            recorded: Mutex::new(Recorded {
-                id: named.id,
-                stamp,
-                reads: Vec::new(),
-                broken: false,
-                served: Vec::new(),
-                writes: Vec::new(),
-                state: "unread",
-            }),
-            snapshot: OnceCell::new(),
-        }))
-    }
-
-    fn name(&self, request: &dyn Fields, now: Duration) -> Named {
-        let shared = &self.0;
-        if let Some((id, counted)) = shared.rules.derive(request, None, now.as_secs()) {
-            let n = if counted {
-                let mut occurrences = shared
-                    .occurrences
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                occurrences.count(&id, now)
-            } else {
-                0
-            };
-            return Named {
-                id: id.occurrence(n),
-                ..Named::default()
-            };
-        }
-        let told_in = shared.rules.told_in(request.method(), request.target());
-        Named {
-            id: told_in.and_then(|_| RequestId::new(&uuid::Uuid::new_v4().to_string())),
-            told_in: told_in.map(Into::into),
-            ..Named::default()
-        }
-    }
-}
-
-#[derive(Default)]
-struct Named {
-    id: Option<RequestId>,
-    told_in: Option<String>,
-    namespace: Option<String>,
-    captured_at: Option<Duration>,
-}
-
-impl Named {
-    /// As the agent says.
-    fn given(request: &dyn Fields) -> Self {
-        let text = |name| std::str::from_utf8(request.header(name, 0)?).ok();
-        Self {
-            id: text(HEADER_REQUEST_ID).and_then(RequestId::new),
-            told_in: None,
-            namespace: text(HEADER_NAMESPACE).map(Into::into),
-            captured_at: text(HEADER_CAPTURED_AT)
-                .and_then(|text| text.parse().ok())
-                .map(Duration::from_millis),
-        }
-    }
-}
-
 /// The snapshot of one request. It is filed when the last clone is dropped.
 #[derive(Clone)]
 pub struct SnapshotSource(Arc<Exchange>);
@@ -382,6 +92,26 @@ impl fmt::Debug for SnapshotSource {
 }
 
 impl SnapshotSource {
+    /// Of a request that production received `at`, since the epoch.
+    pub(crate) fn new(snapshots: Snapshots, at: Duration, named: Named, stamp: Stamp) -> Self {
+        Self(Arc::new(Exchange {
+            snapshots,
+            at,
+            told_in: named.told_in,
+            namespace: named.namespace,
+            recorded: Mutex::new(Recorded {
+                id: named.id,
+                stamp,
+                reads: Vec::new(),
+                broken: false,
+                served: Vec::new(),
+                writes: Vec::new(),
+                state: "unread",
+            }),
+            snapshot: OnceCell::new(),
+        }))
+    }
+
     pub fn id(&self) -> Option<RequestId> {
         self.recorded().id.clone()
     }
@@ -503,11 +233,11 @@ impl SnapshotSource {
                 })
             }
             (Profile::Mirror, OnWrite::Refuse) => {
-                shared.counters.writes_refused.fetch_add(1, Relaxed);
+                Counters::count(&shared.counters.writes_refused);
                 Err(WriteError::Refused(name.into()))
             }
             (Profile::Mirror, OnWrite::Record) => {
-                shared.counters.writes_recorded.fetch_add(1, Relaxed);
+                Counters::count(&shared.counters.writes_recorded);
                 let served = self.serve(&filed, &key).await;
                 self.recorded().writes.push((name.into(), key));
                 served.map_err(WriteError::Unanswered)
@@ -530,7 +260,7 @@ impl SnapshotSource {
                     Ok(encoded) => Ok(encoded),
                     Err(error) => {
                         tracing::warn!(name, %error, "a read cannot be recorded: give its type a Serialize that the encoding can write");
-                        shared.counters.not_encoded.fetch_add(1, Relaxed);
+                        Counters::count(&shared.counters.not_encoded);
                         self.recorded().broken = true;
                         return read.map_err(LoadError::Database);
                     }
@@ -568,12 +298,7 @@ impl SnapshotSource {
             place
         };
         let Some(place) = place else {
-            self.0
-                .snapshots
-                .0
-                .counters
-                .not_recorded
-                .fetch_add(1, Relaxed);
+            Counters::count(&self.0.snapshots.0.counters.not_recorded);
             return Err(LoadError::NotRecorded {
                 name: name.into(),
                 key: key.into(),
@@ -606,10 +331,10 @@ impl SnapshotSource {
         let shared = &self.0.snapshots.0;
         let counters = &shared.counters;
         let missing = |counter: &AtomicU64, miss| {
-            counter.fetch_add(1, Relaxed);
+            Counters::count(counter);
             Err(miss)
         };
-        let (Some((waiter, _)), Some(id)) = (&shared.store, self.id()) else {
+        let (Some(Store { waiter, .. }), Some(id)) = (&shared.store, self.id()) else {
             return missing(&counters.missing, Miss::Missing);
         };
         let hit = match &self.0.namespace {
@@ -629,7 +354,7 @@ impl SnapshotSource {
                 } else {
                     (&counters.late, "late")
                 };
-                counter.fetch_add(1, Relaxed);
+                Counters::count(counter);
                 self.recorded().state = state;
                 Ok(document)
             }
@@ -669,87 +394,22 @@ impl<E> From<Miss> for LoadError<E> {
     }
 }
 
-/// A document on its way to the store.
-struct Filing {
-    id: RequestId,
-    document: Document,
-    bytes: usize,
-}
-
+/// In production what was read is filed now.
 impl Drop for Exchange {
     fn drop(&mut self) {
         let shared = &self.snapshots.0;
-        let (Profile::Production, Some((_, queue))) = (shared.settings.profile, &shared.store)
-        else {
-            return;
-        };
         let recorded = self
             .recorded
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
-        let Some(id) = recorded.id.take() else { return };
-        if recorded.broken {
-            return;
-        }
-        let reads = std::mem::take(&mut recorded.reads);
-        let size = |read: &Read| {
-            let value = read.result.as_ref().map_or_else(|e| e.len(), |v| v.len());
-            read.name.len() + read.key.len() + value + 64
-        };
-        let bytes: usize = reads.iter().map(size).sum();
-        if bytes > shared.settings.max_bytes {
-            shared.counters.too_large.fetch_add(1, Relaxed);
-            return;
-        }
-        let document = Document {
-            stamp: recorded.stamp.clone(),
-            encoding: shared.settings.encoding,
-            reads,
-        };
-        let total = shared.pending_bytes.fetch_add(bytes, Relaxed) + bytes;
-        let filing = Filing {
-            id,
-            document,
-            bytes,
-        };
-        if total > PENDING_BYTES || queue.try_send(filing).is_err() {
-            shared.pending_bytes.fetch_sub(bytes, Relaxed);
-            shared.counters.dropped.fetch_add(1, Relaxed);
+        if let (Profile::Production, Some(store), Some(id), false) = (
+            shared.settings.profile,
+            &shared.store,
+            recorded.id.take(),
+            recorded.broken,
+        ) {
+            let reads = std::mem::take(&mut recorded.reads);
+            store.filings.file(id, recorded.stamp.clone(), reads);
         }
     }
-}
-
-/// Files what comes out of the queue, many at once, until the service ends.
-async fn file_all(
-    store: RedisStore,
-    settings: Settings,
-    mut queue: mpsc::Receiver<Filing>,
-    counters: Arc<Counters>,
-    pending_bytes: Arc<AtomicUsize>,
-) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while queue.recv_many(&mut batch, BATCH).await > 0 {
-        let file = async |filing: Filing| {
-            let put = async {
-                let bytes = filing.document.to_bytes().ok()?;
-                store.put(&filing.id, &bytes, settings.ttl).await.ok()
-            };
-            let counter = match tokio::time::timeout(PUT_TIMEOUT, put).await {
-                Ok(Some(Put::Filed)) => &counters.filed,
-                Ok(Some(Put::Collided)) => &counters.collided,
-                Ok(None) | Err(_) => &counters.failed,
-            };
-            counter.fetch_add(1, Relaxed);
-            pending_bytes.fetch_sub(filing.bytes, Relaxed);
-        };
-        futures_util::future::join_all(batch.drain(..).map(file)).await;
-    }
-}
-
-fn since_epoch(time: SystemTime) -> Duration {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-fn millis(since_epoch: Duration) -> u64 {
-    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }

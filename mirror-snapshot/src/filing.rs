@@ -1,0 +1,113 @@
+//! Production's way to the store: a bounded queue that nobody waits for, and the task that empties it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use tokio::sync::mpsc;
+
+use crate::{Document, Read, RedisStore, RequestId, Settings, Stamp, counts::Counters, store::Put};
+
+/// Documents on their way to the store, and their bytes; what is more is dropped and counted.
+const PENDING: usize = 1024;
+const PENDING_BYTES: usize = 64 << 20;
+/// Documents that are filed at once.
+const BATCH: usize = 128;
+const PUT_TIMEOUT: Duration = Duration::from_secs(1);
+
+pub(crate) struct Filings {
+    queue: mpsc::Sender<Filing>,
+    settings: Settings,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    pending_bytes: AtomicUsize,
+    counters: Arc<Counters>,
+}
+
+/// A document on its way.
+struct Filing {
+    id: RequestId,
+    document: Document,
+    bytes: usize,
+}
+
+impl Filings {
+    /// Starts the task that files, which ends with the queue.
+    pub(crate) fn start(store: RedisStore, settings: Settings, counters: Arc<Counters>) -> Self {
+        let (queue, filings) = mpsc::channel(PENDING);
+        let shared = Arc::new(Shared {
+            pending_bytes: AtomicUsize::new(0),
+            counters,
+        });
+        tokio::spawn(file_all(store, settings, filings, Arc::clone(&shared)));
+        Self {
+            queue,
+            settings,
+            shared,
+        }
+    }
+
+    /// Hands over what was read for a request; drops and counts what is too large or too much.
+    pub(crate) fn file(&self, id: RequestId, stamp: Stamp, reads: Vec<Read>) {
+        let counters = &self.shared.counters;
+        let bytes: usize = reads.iter().map(size).sum();
+        if bytes > self.settings.max_bytes {
+            Counters::count(&counters.too_large);
+            return;
+        }
+        let document = Document {
+            stamp,
+            encoding: self.settings.encoding,
+            reads,
+        };
+        let pending = &self.shared.pending_bytes;
+        let total = pending.fetch_add(bytes, Relaxed) + bytes;
+        let filing = Filing {
+            id,
+            document,
+            bytes,
+        };
+        if total > PENDING_BYTES || self.queue.try_send(filing).is_err() {
+            pending.fetch_sub(bytes, Relaxed);
+            Counters::count(&counters.dropped);
+        }
+    }
+}
+
+fn size(read: &Read) -> usize {
+    let value = read.result.as_ref().map_or_else(|e| e.len(), |v| v.len());
+    read.name.len() + read.key.len() + value + 64
+}
+
+/// Files what comes out of the queue, many at once.
+async fn file_all(
+    store: RedisStore,
+    settings: Settings,
+    mut queue: mpsc::Receiver<Filing>,
+    shared: Arc<Shared>,
+) {
+    let counters = &shared.counters;
+    let mut batch = Vec::with_capacity(BATCH);
+    while queue.recv_many(&mut batch, BATCH).await > 0 {
+        let file = async |filing: Filing| {
+            let put = async {
+                let bytes = filing.document.to_bytes().ok()?;
+                store.put(&filing.id, &bytes, settings.ttl).await.ok()
+            };
+            Counters::count(match tokio::time::timeout(PUT_TIMEOUT, put).await {
+                Ok(Some(Put::Filed)) => &counters.filed,
+                Ok(Some(Put::Collided)) => &counters.collided,
+                Ok(None) | Err(_) => &counters.failed,
+            });
+            shared.pending_bytes.fetch_sub(filing.bytes, Relaxed);
+        };
+        join_all(batch.drain(..).map(file)).await;
+    }
+}
