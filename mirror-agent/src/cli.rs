@@ -205,14 +205,13 @@ pub struct Options {
     /// Be woken by the store's keyspace notifications too; it must have them switched on (K$)
     #[arg(long)]
     pub snapshot_notify: bool,
-    /// PostgreSQL replica that the mirror reads instead of snapshots: a request waits until it has replayed past
-    /// production's position, told in the response header x-mirror-position
+    /// PostgreSQL replica that the mirror reads: a request waits until it has replayed past production's position, which
+    /// comes in the response header x-mirror-position, or in the snapshot
     #[arg(
         long,
         value_name = "URL",
         env = "MIRROR_REPLICA",
-        hide_env_values = true,
-        conflicts_with = "redis"
+        hide_env_values = true
     )]
     pub replica: Option<String>,
     /// What to do for a snapshot that would not live until its replay (copy)

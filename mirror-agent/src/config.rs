@@ -124,7 +124,7 @@ pub struct Config {
     pub snapshot_notify: bool,
     /// Where the mirror reads, if not in production's store.
     pub mirror_redis: Option<String>,
-    /// A database replica to wait for, instead of snapshots.
+    /// A database replica to wait for.
     pub replica: Option<String>,
     pub gate: GateRules,
     pub ttl_care: TtlCare,

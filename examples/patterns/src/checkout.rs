@@ -25,6 +25,9 @@ pub(crate) async fn total(
         read("cart").await?,
         read("stock").await?,
     );
+    if let Some(position) = &shop.position {
+        source.set_position(position);
+    }
     let reserve = async || shop.database.read().await;
     let reserved = source
         .write("reserve", cart, reserve)

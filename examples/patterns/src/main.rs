@@ -44,6 +44,9 @@ struct Options {
     listen: SocketAddr,
     #[arg(long)]
     redis: String,
+    /// Where the database's log is, for mirrors that read a replica; a real service asks its database
+    #[arg(long)]
+    position: Option<String>,
     /// Print the rules for `mirror-agent --rule` and end
     #[arg(long)]
     rules: bool,
@@ -64,6 +67,7 @@ impl Database {
 struct Shop {
     database: Database,
     cache: catalogue::Cache,
+    position: Option<String>,
 }
 
 #[tokio::main]
@@ -83,7 +87,10 @@ async fn main() -> anyhow::Result<()> {
         .route("/orders", post(order::place))
         .route("/catalogue/{product}", get(catalogue::show))
         .route("/checkout", get(checkout::total))
-        .with_state(Shop::default())
+        .with_state(Shop {
+            position: options.position,
+            ..Shop::default()
+        })
         .layer(SnapshotLayer::new(snapshots).peer(peer));
     let listener = tokio::net::TcpListener::bind(options.listen)
         .await

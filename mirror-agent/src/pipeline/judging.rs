@@ -208,7 +208,9 @@ impl Judging {
         match outcome {
             SnapshotOutcome::Off => Ok(plain(true)),
             SnapshotOutcome::NotRequired => Ok(plain(false)),
-            SnapshotOutcome::Caught { .. } => Ok(plain(true)),
+            SnapshotOutcome::Caught { told_by, .. } => {
+                Ok(told_by.map_or_else(|| plain(true), |found| Pass::Snapshot(*found)))
+            }
             SnapshotOutcome::Found(found) => Ok(Pass::Snapshot(found)),
             SnapshotOutcome::Missing { .. } => without(Outcome::SnapshotMissing),
             SnapshotOutcome::Expired => without(Outcome::SnapshotExpired),
@@ -267,13 +269,17 @@ struct Judgement {
 }
 
 fn gate(config: &Config) -> anyhow::Result<Gate> {
-    if let Some(url) = &config.replica {
-        let replica = Replica::follow(url, config.snapshot_wait).context("--replica")?;
-        return Ok(Gate::behind(replica));
-    }
-    let Some(url) = &config.redis else {
-        return Ok(Gate::off());
+    let gate = match &config.redis {
+        None => Gate::off(),
+        Some(url) => snapshot_gate(config, url)?,
     };
+    Ok(match &config.replica {
+        None => gate,
+        Some(url) => gate.behind(Replica::follow(url, config.snapshot_wait).context("--replica")?),
+    })
+}
+
+fn snapshot_gate(config: &Config, url: &str) -> anyhow::Result<Gate> {
     let mirror = config.mirror_redis.as_deref().map(RedisStore::connect);
     let options = GateOptions {
         wait: WaitOptions {

@@ -24,7 +24,7 @@ use crate::{
 };
 use claims::{Claim, Claims};
 use owner::Owner;
-use replica::{Caught, HEADER_POSITION, Replica};
+use replica::{Caught, HEADER_POSITION, Position, Replica};
 
 pub use rules::{GateRules, OnMissing};
 
@@ -60,6 +60,8 @@ pub enum SnapshotOutcome {
     Caught {
         waited: Duration,
         at_once: bool,
+        /// The snapshot that told production's position, if one did.
+        told_by: Option<Box<Found>>,
     },
     Missing {
         waited: Duration,
@@ -103,6 +105,8 @@ pub struct Found {
     /// that the snapshot is this request's.
     pub at: Option<u64>,
     pub ttl: Option<Duration>,
+    /// How far production's database was.
+    pub position: Option<Position>,
     /// Where it was copied to.
     pub namespace: Option<String>,
     expires: Option<Instant>,
@@ -129,14 +133,11 @@ pub struct Entered {
     pub settles: Duration,
 }
 
-pub struct Gate(Data);
-
-/// Where the mirror's data comes from.
-enum Data {
-    /// Its own database: nothing is waited for.
-    Own,
-    Snapshots(Box<Open>),
-    Replica(Replica),
+/// Where the mirror's data comes from: snapshots, a replica that may be told its position by snapshots, or neither.
+#[derive(Default)]
+pub struct Gate {
+    snapshots: Option<Open>,
+    replica: Option<Replica>,
 }
 
 struct Open {
@@ -152,16 +153,11 @@ struct Open {
 impl Gate {
     /// A gate that lets everything through at once.
     pub fn off() -> Self {
-        Self(Data::Own)
+        Self::default()
     }
 
-    /// A gate for mirrors that read a replica: it opens when that has caught up with production's position, which
-    /// comes in the response's header `x-mirror-position`.
-    pub fn behind(replica: Replica) -> Self {
-        Self(Data::Replica(replica))
-    }
-
-    /// `run` names the namespace of copies.
+    /// A gate for snapshots in `store`, copied to `mirror` if that is another one. `run` names the namespace of copies
+    /// that outlive production's keys.
     pub fn new(
         store: RedisStore,
         mirror: Option<RedisStore>,
@@ -175,7 +171,19 @@ impl Gate {
             options,
             claims: Mutex::default(),
         };
-        Self(Data::Snapshots(Box::new(open)))
+        Self {
+            snapshots: Some(open),
+            replica: None,
+        }
+    }
+
+    /// For mirrors that read a replica: the gate opens when that has caught up with production's position, which comes
+    /// in the response's header `x-mirror-position` or in the snapshot.
+    pub fn behind(self, replica: Replica) -> Self {
+        Self {
+            replica: Some(replica),
+            ..self
+        }
     }
 
     /// Claims the exchange's id. Exchanges must enter in the order in which they were captured.
@@ -186,7 +194,7 @@ impl Gate {
             claims: Vec::new(),
             settles: Duration::ZERO,
         };
-        if let (Some(open), Some(first)) = (self.open(), candidates.ids.first()) {
+        if let (Some(open), Some(first)) = (&self.snapshots, candidates.ids.first()) {
             let mut claims = open.claims();
             if candidates.counted {
                 let (n, claim) = claims.count(first, admitted.exchange());
@@ -203,12 +211,27 @@ impl Gate {
         entered
     }
 
-    /// Waits for the snapshot. Any number may wait at once: they share a connection.
+    /// Waits for the data. Any number may wait at once: they share a connection.
     pub async fn wait(&self, admitted: &Admitted, entered: Entered) -> SnapshotOutcome {
-        let open = match &self.0 {
-            Data::Own => return SnapshotOutcome::Off,
-            Data::Replica(replica) => return caught_up(replica, admitted.exchange()).await,
-            Data::Snapshots(open) => open,
+        let Some(replica) = &self.replica else {
+            return self.snapshot(admitted, entered).await;
+        };
+        if let Some(position) = told_position(admitted.exchange()) {
+            return caught_up(replica, position, None).await;
+        }
+        match self.snapshot(admitted, entered).await {
+            SnapshotOutcome::Off => SnapshotOutcome::NoId,
+            SnapshotOutcome::Found(found) => match found.position {
+                Some(position) => caught_up(replica, position, Some(found)).await,
+                None => SnapshotOutcome::NoId,
+            },
+            other => other,
+        }
+    }
+
+    async fn snapshot(&self, admitted: &Admitted, entered: Entered) -> SnapshotOutcome {
+        let Some(open) = &self.snapshots else {
+            return SnapshotOutcome::Off;
         };
         if entered.ids.is_empty() {
             return SnapshotOutcome::NoId;
@@ -237,7 +260,7 @@ impl Gate {
 
     /// Lets a snapshot live on until its replay; false when that was not possible.
     pub async fn keep(&self, found: &mut Found) -> bool {
-        let Some(open) = self.open() else {
+        let Some(open) = &self.snapshots else {
             return true;
         };
         let store = open.waiter.store();
@@ -258,18 +281,12 @@ impl Gate {
 
     /// When a snapshot must be kept, for it to live until the end of a replay that takes `replay`.
     pub fn care_at(&self, found: &Found, replay: Duration) -> Option<Instant> {
-        let open = self.open().filter(|open| open.options.care != TtlCare::Off);
+        let open = self
+            .snapshots
+            .as_ref()
+            .filter(|open| open.options.care != TtlCare::Off);
         open.and(found.expires)
             .map(|expires| expires - (replay + Duration::from_secs(1)))
-    }
-}
-
-impl Gate {
-    fn open(&self) -> Option<&Open> {
-        match &self.0 {
-            Data::Snapshots(open) => Some(open),
-            Data::Own | Data::Replica(_) => None,
-        }
     }
 }
 
@@ -299,15 +316,16 @@ impl Open {
                 };
             }
         }
-        let at = match filed {
-            Filed::Stamped(stamp) => Some(stamp.at),
-            Filed::Collided | Filed::Bare => None,
+        let (at, position) = match filed {
+            Filed::Stamped(stamp) => (Some(stamp.at), stamp.position),
+            Filed::Collided | Filed::Bare => (None, None),
         };
         SnapshotOutcome::Found(Found {
             id: hit.id,
             waited: hit.waited,
             at_once: hit.at_once,
             at,
+            position: position.and_then(|text| text.parse().ok()),
             ttl: hit.ttl,
             namespace: None,
             expires: hit.ttl.map(|ttl| Instant::now() + ttl),
@@ -348,17 +366,23 @@ impl Open {
     }
 }
 
-async fn caught_up(replica: &Replica, exchange: &Exchange) -> SnapshotOutcome {
-    let told = exchange
-        .response
-        .as_ref()
-        .and_then(|r| r.headers.first(HEADER_POSITION));
-    let text = told.and_then(|value| std::str::from_utf8(value).ok());
-    let Some(position) = text.and_then(|text| text.parse().ok()) else {
-        return SnapshotOutcome::NoId;
-    };
+fn told_position(exchange: &Exchange) -> Option<Position> {
+    let response = exchange.response.as_ref()?;
+    let value = std::str::from_utf8(response.headers.first(HEADER_POSITION)?).ok()?;
+    value.parse().ok()
+}
+
+async fn caught_up(
+    replica: &Replica,
+    position: Position,
+    told_by: Option<Found>,
+) -> SnapshotOutcome {
     match replica.wait(position).await {
-        Caught::Up { waited, at_once } => SnapshotOutcome::Caught { waited, at_once },
+        Caught::Up { waited, at_once } => SnapshotOutcome::Caught {
+            waited,
+            at_once,
+            told_by: told_by.map(Box::new),
+        },
         Caught::Behind { waited } => SnapshotOutcome::Missing {
             waited,
             refused: false,
