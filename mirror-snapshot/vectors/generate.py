@@ -553,7 +553,7 @@ def at_random():
 REFUSED = [
     "", "x-request-id", "headers:a", "header:", "response-header:", "response-json:", "response-json:a..b", "response-json:/a~2", "trace", "traceparent:x", "md5({time:s})", 'md5("{tim}")', 'md5("a")', 'md5("")',
     'md5("{path:0}")', 'md5("{json:a")', 'md5("{json:}")', 'md5("{json}")', 'md5("a}")', 'md5("{method}}")', 'md5("{time:0s}")', 'md5("{time:ms}")', 'md5("{time:25h}")', 'md5("{time:-1s}")', 'md5("{time:1.5s}")', 'md5("{path:user}")', 'GET /a => md5("{path:user}")',
-    'sha1("{method}")', 'MD5("{method}")', 'md5("{method}"', 'md5("{method}") #m', 'get /a => md5("{method}")', 'GET a => md5("{method}")', 'GET /a** => md5("{method}")', 'GET /**/a => md5("{method}")', 'GET /{} => md5("{method}")', "GET /a => ", 'md5("{?}")', 'md5("{??method}")', 'md5("{json:/a~}")',
+    'sha1("{method}")', 'MD5("{method}")', 'md5("{method}"', 'md5("{method}") #m', 'get /a => md5("{method}")', 'GET a => md5("{method}")', 'GET /a** => md5("{method}")', 'GET /**/a => md5("{method}")', 'GET /{} => md5("{method}")', 'GET /{a{b} => md5("{method}")', "GET /a => ", 'md5("{?}")', 'md5("{??method}")', 'md5("{json:/a~}")',
 ]
 
 

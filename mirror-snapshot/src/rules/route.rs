@@ -62,7 +62,9 @@ fn segment(text: &str) -> Option<Segment> {
     ) {
         ("*", _) => Some(Segment::Any),
         ("**", _) => Some(Segment::Rest),
-        (_, Some(name)) if !name.is_empty() => Some(Segment::Named(name.into())),
+        (_, Some(name)) if !name.is_empty() && !name.contains(['{', '}', '*']) => {
+            Some(Segment::Named(name.into()))
+        }
         _ if text.contains(['{', '}', '*']) => None,
         _ => Some(Segment::Text(text.into())),
     }
