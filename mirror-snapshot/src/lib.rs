@@ -44,6 +44,9 @@ pub const HEADER_NAMESPACE: &str = "x-mirror-namespace";
 /// Header of a mirror's answer: how its look for the snapshot ended.
 pub const HEADER_SNAPSHOT: &str = "x-mirror-snapshot";
 
+/// Header of production's answer: how far its database's log was, for mirrors that read a replica.
+pub const HEADER_POSITION: &str = "x-mirror-position";
+
 /// How long a snapshot lives.
 pub const DEFAULT_TTL: Duration = Duration::from_secs(300);
 /// How long a snapshot is waited for.

@@ -12,8 +12,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Document, DocumentError, Filed, OnMiss, OnWrite, Profile, Read, RedisStore, RequestId,
-    Snapshots, Stamp, StoreError, WaitOptions, Waited,
+    Document, DocumentError, Filed, OnMiss, OnWrite, Profile, Read, RequestId, Snapshots, Stamp,
+    StoreError, Waited,
     counts::Counters,
     snapshots::{Named, Store, millis},
     store::Waiter,
@@ -337,10 +337,18 @@ impl SnapshotSource {
         let (Some(Store { waiter, .. }), Some(id)) = (&shared.store, self.id()) else {
             return missing(&counters.missing, Miss::Missing);
         };
+        let accept = Box::new(|_: &[u8]| true);
         let hit = match &self.0.namespace {
-            None => waiter.wait(vec![id], Box::new(|_| true)).await,
-            // What the agent put back for this run is there already.
-            Some(namespace) => copied(waiter.store(), namespace, id).await,
+            None => waiter.wait(vec![id], accept).await,
+            // The agent copied it there for this run. Few requests come so: they wait by themselves.
+            Some(namespace) => match waiter.store().keys().within(namespace) {
+                Err(_) => return missing(&counters.missing, Miss::Missing),
+                Ok(keys) => {
+                    let copies = waiter.store().with_keys(keys);
+                    let waiter = Waiter::new(copies, shared.settings.wait);
+                    waiter.wait(vec![id], accept).await
+                }
+            },
         };
         match hit {
             Waited::Hit(hit) => {
@@ -369,18 +377,6 @@ impl SnapshotSource {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-async fn copied(store: &RedisStore, namespace: &str, id: RequestId) -> Waited {
-    let missing = Waited::Missing {
-        waited: Duration::ZERO,
-        refused: false,
-    };
-    let Ok(keys) = store.keys().within(namespace) else {
-        return missing;
-    };
-    let waiter = Waiter::new(store.with_keys(keys), WaitOptions::default());
-    waiter.wait(vec![id], Box::new(|_| true)).await
 }
 
 impl<E> From<Miss> for LoadError<E> {

@@ -6,13 +6,12 @@ pub mod replica;
 mod rules;
 
 use std::{
-    net::SocketAddr,
-    sync::{Mutex, PoisonError},
-    time::Duration,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use mirror_snapshot::{
-    DEFAULT_TTL, Filed, RedisStore, RequestId, Waited,
+    DEFAULT_TTL, Filed, HEADER_POSITION, RedisStore, RequestId, Waited,
     store::{Hit, Waiter},
 };
 use serde::Deserialize;
@@ -24,7 +23,7 @@ use crate::{
 };
 use claims::{Claim, Claims};
 use owner::Owner;
-use replica::{Caught, HEADER_POSITION, Position, Replica};
+use replica::{Caught, Position, Replica};
 
 pub use rules::{GateRules, OnMissing};
 
@@ -263,10 +262,9 @@ impl Gate {
         let Some(open) = &self.snapshots else {
             return true;
         };
-        let store = open.waiter.store();
         let kept = match open.options.care {
             TtlCare::Off => Ok(false),
-            TtlCare::Extend => store.extend(&found.id, DEFAULT_TTL).await,
+            TtlCare::Extend => open.extend(found).await,
             TtlCare::Copy => open.copy(found).await,
         };
         let kept = kept.unwrap_or_else(|error| {
@@ -333,35 +331,31 @@ impl Open {
         })
     }
 
-    async fn copy(&self, found: &mut Found) -> Result<bool, mirror_snapshot::StoreError> {
-        let source = self.mirror.as_ref().unwrap_or(self.waiter.store());
-        let source = match &found.namespace {
-            None => source.clone(),
-            Some(namespace) => match source.keys().within(namespace) {
-                Ok(keys) => source.with_keys(keys),
-                Err(_) => return Ok(false),
-            },
+    /// Lets the key that the mirror reads live on.
+    async fn extend(&self, found: &Found) -> anyhow::Result<bool> {
+        let store = self.mirror.as_ref().unwrap_or(self.waiter.store());
+        Ok(store.extend(&found.id, DEFAULT_TTL).await?)
+    }
+
+    /// Copies the snapshot into the namespace of this run, in the store that the mirror reads.
+    async fn copy(&self, found: &mut Found) -> anyhow::Result<bool> {
+        let store = self.mirror.as_ref().unwrap_or(self.waiter.store());
+        let copies = store.with_keys(store.keys().within(&self.namespace)?);
+        let from = if found.namespace.is_some() {
+            &copies
+        } else {
+            store
         };
-        let Some(value) = source
-            .look(std::slice::from_ref(&found.id))
-            .await?
-            .pop()
-            .flatten()
-        else {
+        let ids = std::slice::from_ref(&found.id);
+        let Some(value) = from.look(ids).await?.pop().flatten() else {
             return Ok(false);
         };
-        let Ok(keys) = self.waiter.store().keys().within(&self.namespace) else {
-            return Ok(false);
-        };
-        source
-            .with_keys(keys)
-            .set(&found.id, &value, DEFAULT_TTL)
-            .await?;
+        copies.set(&found.id, &value, DEFAULT_TTL).await?;
         found.namespace = Some(self.namespace.clone());
         Ok(true)
     }
 
-    fn claims(&self) -> std::sync::MutexGuard<'_, Claims> {
+    fn claims(&self) -> MutexGuard<'_, Claims> {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -404,11 +398,6 @@ fn numbered(bases: &[RequestId], n: u32) -> Vec<RequestId> {
 
 fn age(admitted: &Admitted) -> Duration {
     let captured = Duration::from_millis(admitted.exchange().captured_at().as_millis());
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.unwrap_or_default().saturating_sub(captured)
-}
-
-/// As a stamp writes it.
-fn peer(client: SocketAddr) -> String {
-    mirror_snapshot::peer_text(client)
 }

@@ -1,8 +1,7 @@
 //! Whether a snapshot is of a given request, by the stamp on it.
 
-use mirror_snapshot::{Filed, Stamp, hash, request_hash};
+use mirror_snapshot::{Filed, Stamp, hash, peer_text, request_hash};
 
-use super::peer;
 use crate::{exchange::Exchange, http::coding::decoded};
 
 /// What a request's own snapshot must say.
@@ -26,7 +25,7 @@ impl Owner {
         Self {
             request: request_hash(&request.method, &request.target),
             body: body.filter(|body| !body.is_empty()).map(|body| hash(&body)),
-            peer: peer(exchange.client),
+            peer: peer_text(exchange.client),
             earliest: timing.request_first.as_millis().saturating_sub(skew),
             latest: ended.as_millis().saturating_add(skew),
         }

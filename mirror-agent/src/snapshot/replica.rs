@@ -13,9 +13,6 @@ use tokio::{
 };
 use tokio_postgres::{Client, NoTls};
 
-/// Response header by which production tells its position.
-pub const HEADER_POSITION: &str = "x-mirror-position";
-
 /// The replica is asked this often, whoever waits.
 const POLL: Duration = Duration::from_millis(100);
 const ASK_TIMEOUT: Duration = Duration::from_millis(500);
