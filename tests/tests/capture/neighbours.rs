@@ -91,7 +91,10 @@ fn other_filters_live_beside_ours() -> Result<()> {
             }
             mirror_tests::wait_until("our filter first", LIMIT, || {
                 let shown = foreign::filters(INTERFACE).unwrap_or_default();
-                shown.find("mirror_ingress") < shown.find("bytecode")
+                let places = (shown.find("mirror_ingress"), shown.find("bytecode"));
+                // While it moves it is nowhere, and listed again once both directions are attached.
+                matches!(places, (Some(ours), Some(theirs)) if ours < theirs)
+                    && !capture.places().is_empty()
             })?;
             echo(&network, address)?;
             foreign::add_filter(INTERFACE, 20, REDIRECTS)?;
