@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use percent_encoding::percent_decode_str;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// A number's literal and its canonical form are no longer than this.
@@ -51,10 +51,6 @@ impl JsonPath {
     /// The canonical text of the value there; none when it is missing, null or the body is no JSON.
     pub(super) fn read(&self, body: &[u8]) -> Option<String> {
         let text = std::str::from_utf8(body).ok()?;
-        if text.contains("\\u") {
-            // Finds unpaired surrogates, which what is skipped below would not show.
-            serde_json::from_str::<serde_json::Value>(text).ok()?;
-        }
         let mut json = serde_json::Deserializer::from_str(text);
         let find = Find {
             steps: &self.steps,
@@ -62,6 +58,9 @@ impl JsonPath {
         };
         let found = find.deserialize(&mut json).ok()?;
         json.end().ok()?;
+        if has_lone_surrogate(text) {
+            return None;
+        }
         scalar(found?.get())
     }
 }
@@ -75,10 +74,16 @@ impl<'de> DeserializeSeed<'de> for Find<'_> {
     type Value = Option<&'de RawValue>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        let raw: &RawValue = serde::Deserialize::deserialize(json)?;
         if self.steps.is_empty() {
-            return serde::Deserialize::deserialize(json).map(Some);
+            return Ok(Some(raw));
         }
-        json.deserialize_any(self)
+        // Nothing else has an inside, and a number may be larger than any type is.
+        if !raw.get().starts_with(['{', '[']) {
+            return Ok(None);
+        }
+        let mut inside = serde_json::Deserializer::from_str(raw.get());
+        inside.deserialize_any(self).map_err(Error::custom)
     }
 }
 
@@ -131,25 +136,26 @@ impl<'de> Visitor<'de> for Find<'_> {
             index += 1;
         }
     }
+}
 
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(None)
+/// Whether an escape in a JSON text is half of a surrogate pair without the other half.
+fn has_lone_surrogate(json: &str) -> bool {
+    let code = |at: usize| {
+        let digits = json.get(at..)?.strip_prefix("\\u")?.get(..4)?;
+        u32::from_str_radix(digits, 16).ok()
+    };
+    let mut from = 0;
+    while let Some(at) = json[from..].find('\\').map(|at| from + at) {
+        from = at
+            + match (code(at), code(at + 6)) {
+                (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+                (Some(0xd800..=0xdfff), _) => return true,
+                (Some(_), _) => 6,
+                // Any other escape is of one letter.
+                (None, _) => 2,
+            };
     }
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
+    false
 }
 
 /// A string without its quotes, anything else as [`canonical`] writes it; null is none.
