@@ -1,0 +1,221 @@
+package dev.mirror.snapshot;
+
+import dev.mirror.snapshot.document.Document;
+import dev.mirror.snapshot.document.Hash;
+import dev.mirror.snapshot.document.Read;
+import dev.mirror.snapshot.document.Stamp;
+import dev.mirror.snapshot.document.ValueCodec;
+import java.io.IOException;
+import java.lang.reflect.Type;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.function.Supplier;
+
+/**
+ * Production's side of one request: reads are done, and what they gave is encoded at once, so that what changes a moment
+ * later does not leak in. Nothing here fails or delays a read.
+ */
+final class Recording extends RequestSnapshot {
+    /** What a write is recorded under: this and its name. */
+    static final String WRITE = "write:";
+
+    private static final Map<Outcome, String> ADVICE = Map.of(
+            Outcome.TOO_LARGE, "a request read more than a snapshot may hold: read less for it, or raise the largest document",
+            Outcome.DROPPED, "more was read than the room for snapshots holds: the store is too slow, or raise the queue's size",
+            Outcome.NOT_ENCODED, "a snapshot that would not be whole was not filed");
+
+    private final String method;
+    private final String target;
+    private final String body;
+    private final String peer;
+    private final String toldIn;
+
+    /** Guards all below. */
+    private final Object lock = new Object();
+    private List<Read> reads = new ArrayList<>(4);
+    private int bytes;
+    private String position;
+    /** Why the snapshot would not be whole. */
+    private Outcome unfit;
+    private boolean finished;
+
+    Recording(Snapshots snapshots, long at, RequestId id, String toldIn, String method, String target, String body, String peer) {
+        super(snapshots, at, id);
+        this.toldIn = toldIn;
+        this.method = method;
+        this.target = target;
+        this.body = body;
+        this.peer = peer;
+    }
+
+    static IllegalStateException onlyInAMirror(String name) {
+        return new IllegalStateException("`" + name + "` is asked of a snapshot, which only a mirror has: production reads its"
+                + " database and records it with load");
+    }
+
+    @Override
+    public Optional<String> toldIn() {
+        return Optional.ofNullable(toldIn);
+    }
+
+    @Override
+    public void position(String position) {
+        synchronized (lock) {
+            this.position = position;
+        }
+    }
+
+    @Override
+    public <T, E extends Exception> T load(String name, Object key, Type type, Reading<? extends T, E> database) throws E {
+        String text = key(name, key);
+        T value;
+        try {
+            value = database.read();
+        } catch (Exception error) {
+            add(new Read(name, text, null, RecordedError.text(error)));
+            throw error;
+        }
+        record(name, text, type, value);
+        return value;
+    }
+
+    @Override
+    public <T> CompletionStage<T> loadAsync(String name, Object key, Type type, Supplier<? extends CompletionStage<T>> database) {
+        String text = key(name, key);
+        CompletionStage<T> stage;
+        try {
+            stage = database.get();
+        } catch (RuntimeException error) {
+            add(new Read(name, text, null, RecordedError.text(error)));
+            throw error;
+        }
+        return stage.whenComplete((value, error) -> {
+            if (error == null) {
+                record(name, text, type, value);
+            } else {
+                Throwable cause = error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
+                add(new Read(name, text, null, RecordedError.text(cause)));
+            }
+        });
+    }
+
+    @Override
+    public <T> T recorded(String name, Object key, Class<T> type) {
+        throw onlyInAMirror(name);
+    }
+
+    @Override
+    public <T, E extends Exception> T write(String name, Object key, Type type, Reading<? extends T, E> database) throws E {
+        return load(WRITE + name, key, type, database);
+    }
+
+    @Override
+    public <T> CompletionStage<T> writeAsync(String name, Object key, Type type, Supplier<? extends CompletionStage<T>> database) {
+        return loadAsync(WRITE + name, key, type, database);
+    }
+
+    /** Null where it has no text: then the read cannot be recorded. */
+    private String key(String name, Object key) {
+        try {
+            return snapshots.codec().key(key);
+        } catch (IOException | RuntimeException | StackOverflowError error) {
+            notEncoded("the key of the read `" + name + "`", error);
+            return null;
+        }
+    }
+
+    private void record(String name, String key, Type type, Object value) {
+        int room;
+        synchronized (lock) {
+            if (key == null || unfit != null || finished) {
+                lateIfFinished();
+                return;
+            }
+            room = snapshots.mostBytes() - bytes;
+        }
+        try {
+            add(new Read(name, key, snapshots.codec().encode(value, type, room), null));
+        } catch (ValueCodec.TooLargeException tooLarge) {
+            unfit(Outcome.TOO_LARGE);
+        } catch (IOException | RuntimeException | StackOverflowError | LinkageError error) {
+            notEncoded("the read `" + name + "`", error);
+        }
+    }
+
+    private void add(Read read) {
+        int size = read.key() == null ? 0 : read.size();
+        synchronized (lock) {
+            if (read.key() == null || unfit != null || finished) {
+                lateIfFinished();
+                return;
+            }
+            if (bytes + size > snapshots.mostBytes()) {
+                unfit(Outcome.TOO_LARGE);
+            } else if (!snapshots.room().take(size)) {
+                unfit(Outcome.DROPPED);
+            } else {
+                bytes += size;
+                reads.add(read);
+            }
+        }
+    }
+
+    private void lateIfFinished() {
+        if (finished) {
+            snapshots.count(Outcome.TOO_LATE, "a read came after the request had been answered and is not in its snapshot:"
+                    + " read before the answer ends");
+        }
+    }
+
+    private void notEncoded(String what, Throwable error) {
+        unfit(Outcome.NOT_ENCODED);
+        // Told here, where it is known what; counted at the end, once for the snapshot.
+        snapshots.notice(Outcome.NOT_ENCODED, what + " cannot be recorded (" + error.getClass().getSimpleName()
+                + "): give its class fields, a record's components or annotations that Jackson can write and read");
+    }
+
+    /** Gives up what was recorded: half a snapshot is none. */
+    private void unfit(Outcome why) {
+        synchronized (lock) {
+            if (unfit == null && !finished) {
+                unfit = why;
+                snapshots.room().give(bytes);
+                reads = List.of();
+                bytes = 0;
+            }
+        }
+    }
+
+    @Override
+    public void finish() {
+        List<Read> taken;
+        int size;
+        String at;
+        synchronized (lock) {
+            if (finished) {
+                return;
+            }
+            finished = true;
+            taken = reads;
+            size = bytes;
+            at = position;
+            reads = List.of();
+        }
+        RequestId id = id().orElse(null);
+        if (unfit != null) {
+            snapshots.count(unfit, ADVICE.get(unfit));
+        } else if (id == null) {
+            snapshots.room().give(size);
+        } else {
+            snapshots.file(id, size, () -> document(taken, at));
+        }
+    }
+
+    private byte[] document(List<Read> taken, String position) {
+        return new Document(new Stamp(at(), Hash.request(method, target), body, peer, position), taken).bytes();
+    }
+}

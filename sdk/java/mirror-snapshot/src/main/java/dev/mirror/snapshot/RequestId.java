@@ -1,0 +1,49 @@
+package dev.mirror.snapshot;
+
+import java.util.Optional;
+
+/**
+ * Names one request on all sides: 1 to 256 characters from {@code !} to {@code ~}.
+ *
+ * @param text the id as it stands in headers and keys
+ */
+public record RequestId(String text) {
+    private static final int LONGEST = 256;
+
+    /**
+     * @throws IllegalArgumentException where the text is no id
+     */
+    public RequestId {
+        if (!isId(text)) {
+            throw new IllegalArgumentException("an id is 1 to 256 characters from ! to ~");
+        }
+    }
+
+    /** The id that a header or a field holds; empty where it is none. */
+    public static Optional<RequestId> of(String text) {
+        return text != null && isId(text) ? Optional.of(new RequestId(text)) : Optional.empty();
+    }
+
+    /** The id of the n-th identical request, from 0: its own for the first, then with {@code .1}, {@code .2} behind it. */
+    public Optional<RequestId> occurrence(int n) {
+        return n == 0 ? Optional.of(this) : of(text + "." + n);
+    }
+
+    private static boolean isId(String text) {
+        if (text.isEmpty() || text.length() > LONGEST) {
+            return false;
+        }
+        // A stream would cost more than all else that a header's rule does.
+        for (int at = 0; at < text.length(); at++) {
+            if (text.charAt(at) < '!' || text.charAt(at) > '~') {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    @Override
+    public String toString() {
+        return text;
+    }
+}

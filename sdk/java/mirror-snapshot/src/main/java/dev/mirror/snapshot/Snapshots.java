@@ -1,0 +1,506 @@
+package dev.mirror.snapshot;
+
+import dev.mirror.snapshot.document.Hash;
+import dev.mirror.snapshot.document.ValueCodec;
+import dev.mirror.snapshot.guard.WriteGuard;
+import dev.mirror.snapshot.rules.Derivation;
+import dev.mirror.snapshot.rules.IdRules;
+import dev.mirror.snapshot.rules.Occurrences;
+import dev.mirror.snapshot.rules.RequestFields;
+import dev.mirror.snapshot.store.Filings;
+import dev.mirror.snapshot.store.Keys;
+import dev.mirror.snapshot.store.SnapshotStore;
+import dev.mirror.snapshot.store.StoreClient;
+import dev.mirror.snapshot.store.StoreOptions;
+import dev.mirror.snapshot.store.Stores;
+import dev.mirror.snapshot.store.WaitOptions;
+import dev.mirror.snapshot.store.Waited;
+import dev.mirror.snapshot.store.Waiter;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The snapshots of one service: names each request and begins what is recorded or served for it.
+ *
+ * <p>{@link #begin} when a request arrives, {@link SnapshotContext#enter} while it is worked on, {@link RequestSnapshot#finish()}
+ * when it has been answered. The Spring Boot starter does all three.
+ */
+public final class Snapshots implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Snapshots.class);
+
+    private final Profile profile;
+    private final Counts counts = new Counts();
+    private final Notices notices = new Notices();
+    private final SnapshotSource source = new CurrentSource(this);
+    private final Occurrences occurrences = new Occurrences();
+    private final IdRules rules;
+    private final Keys keys;
+    /** Null where nothing is recorded or served. */
+    private final SnapshotStore store;
+    private final Filings filings;
+    private final Waiter waiter;
+    private final Room room;
+    private final ValueCodec codec;
+    private final int mostBytes;
+    private final Duration timeToLive;
+    private final OnMiss onMiss;
+    private final OnWrite onWrite;
+    private final SnapshotFallback fallback;
+    private final BooleanSupplier nonBlocking;
+    /** Why nothing can be recorded or served, where it should be. */
+    private final String misconfigured;
+    private volatile Consumer<Duration> onWait = waited -> {};
+
+    private Snapshots(Builder from, IdRules rules, StoreOptions options, SnapshotStore store, String misconfigured) {
+        this.profile = from.profile;
+        this.rules = rules;
+        this.store = store;
+        this.misconfigured = misconfigured;
+        this.keys = new Keys(options == null ? from.prefix : options.prefix());
+        this.codec = from.codec;
+        this.mostBytes = from.mostBytes;
+        this.timeToLive = from.timeToLive;
+        this.onMiss = from.onMiss;
+        this.onWrite = from.onWrite;
+        this.fallback = from.fallback;
+        this.nonBlocking = from.nonBlocking;
+        this.room = new Room(from.queueBytes);
+        this.filings = store != null && profile == Profile.PRODUCTION
+                ? new Filings(store, timeToLive, from.queueDocuments, from.queueBytes, new CountedFilings())
+                : null;
+        this.waiter = store != null && profile == Profile.MIRROR ? new Waiter(store, from.wait) : null;
+        if (store != null) {
+            // Connects now, in the background, so that the first requests find a connection.
+            store.ping();
+        }
+    }
+
+    /** Snapshots of a service that plays this part. */
+    public static Builder builder(Profile profile) {
+        return new Builder(profile);
+    }
+
+    /** Switched off: every read and write is done as if there were no snapshots. */
+    public static Snapshots off() {
+        return new Builder(Profile.OFF).build();
+    }
+
+    /** The part that this service plays. */
+    public Profile profile() {
+        return profile;
+    }
+
+    /** What became of requests, snapshots and reads. */
+    public Counts counts() {
+        return counts;
+    }
+
+    /** The reads and writes of whatever request the calling thread works for. */
+    public SnapshotSource source() {
+        return source;
+    }
+
+    /** Why nothing can be recorded or served although it should be, and what to do; empty where all is well. */
+    public Optional<String> misconfigured() {
+        return Optional.ofNullable(misconfigured);
+    }
+
+    /** Ends well where the store answers, or where none is needed. */
+    public CompletionStage<Void> ping() {
+        return store == null ? CompletableFuture.completedFuture(null) : store.ping();
+    }
+
+    /** Documents that wait for the store to take them. */
+    public int pendingDocuments() {
+        return filings == null ? 0 : filings.pendingDocuments();
+    }
+
+    /** Bytes of heap that are recorded or wait for the store. */
+    public long pendingBytes() {
+        return room.taken() + (filings == null ? 0 : filings.pendingBytes());
+    }
+
+    /** Is told how long each look for a snapshot took. */
+    public void onWait(Consumer<Duration> listener) {
+        onWait = listener;
+    }
+
+    /** Whether the body of such a request is needed before {@link #begin}. */
+    public boolean readsBody(String method, String target) {
+        return filings != null && rules.readsBody(method, target);
+    }
+
+    /**
+     * The snapshot of a request that arrived now: to be filed in production, to be read in the mirror.
+     *
+     * @param peer the connection's other end, or null: a proxy on this host stands between, or it is not known
+     */
+    public RequestSnapshot begin(RequestFields request, InetSocketAddress peer) {
+        long now = System.currentTimeMillis();
+        if (misconfigured != null) {
+            count(Outcome.MISCONFIGURED, misconfigured);
+        }
+        if (profile == Profile.MIRROR) {
+            return serving(request, now);
+        }
+        return filings == null ? new Plain(this, now) : recording(request, peer, now);
+    }
+
+    /** For reads outside of a request. */
+    RequestSnapshot outside() {
+        long now = System.currentTimeMillis();
+        return profile == Profile.MIRROR ? new Serving(this, now, null, null, true) : new Plain(this, now);
+    }
+
+    private RequestSnapshot serving(RequestFields request, long now) {
+        RequestId id = RequestId.of(trimmed(request.header(Headers.REQUEST_ID, 0))).orElse(null);
+        String captured = trimmed(request.header(Headers.CAPTURED_AT, 0));
+        return new Serving(this, captured == null ? now : millis(captured, now), id, trimmed(request.header(Headers.NAMESPACE, 0)), false);
+    }
+
+    private static String trimmed(String value) {
+        return value == null ? null : value.trim();
+    }
+
+    private static long millis(String text, long otherwise) {
+        try {
+            return Long.parseLong(text);
+        } catch (NumberFormatException none) {
+            return otherwise;
+        }
+    }
+
+    private RequestSnapshot recording(RequestFields request, InetSocketAddress peer, long now) {
+        Derivation derived = rules.derive(request, now / 1000);
+        RequestId id = derived.id().orElse(null);
+        String toldIn = null;
+        if (id == null) {
+            toldIn = rules.toldIn(request.method(), request.target()).orElse(null);
+            if (toldIn != null) {
+                id = new RequestId(UUID.randomUUID().toString());
+            } else {
+                unnamed(derived);
+            }
+        } else if (derived.counted()) {
+            id = id.occurrence(occurrences.count(id, now)).orElse(null);
+        }
+        byte[] body = readsBody(request.method(), request.target()) ? request.body() : null;
+        return new Recording(this, now, id, toldIn, request.method(), request.target(), body == null ? null : Hash.of(body),
+                peer == null ? null : Hash.peer(peer));
+    }
+
+    private void unnamed(Derivation derived) {
+        Outcome outcome = switch (derived.reason()) {
+            case BODY_NOT_JSON -> Outcome.BODY_NOT_JSON;
+            case BODY_NOT_READ -> Outcome.BODY_NOT_READ;
+            default -> Outcome.NO_ID;
+        };
+        if (outcome != Outcome.NO_ID) {
+            counts.count(Outcome.NO_ID);
+        }
+        count(outcome, derived.detail());
+    }
+
+    void file(RequestId id, int bytes, Supplier<byte[]> document) {
+        boolean queued = filings.file(keys.key(id), () -> {
+            room.give(bytes);
+            return document.get();
+        }, bytes);
+        if (!queued) {
+            room.give(bytes);
+        }
+        debug("filing {}: {} bytes", id, bytes);
+    }
+
+    /** Waits for the snapshot of this id, blocking nobody. */
+    CompletableFuture<Waited> look(RequestId id, String namespace) {
+        if (waiter == null) {
+            String why = misconfigured == null ? "no store" : misconfigured;
+            return CompletableFuture.completedFuture(new Waited.Unavailable(new IllegalStateException(why), Duration.ZERO));
+        }
+        Optional<Keys> within = namespace == null ? Optional.of(keys) : keys.within(namespace);
+        return within.map(at -> waiter.wait(at.key(id)))
+                .orElseGet(() -> CompletableFuture.completedFuture(new Waited.Missing(Duration.ZERO)));
+    }
+
+    /** What keeps other clients from writing in a mirror, by this verdict; what it does is counted. Elsewhere it allows all. */
+    public WriteGuard guard(WriteGuard.Verdict verdict) {
+        return new CountingGuard(profile == Profile.MIRROR ? verdict : WriteGuard.Verdict.ALLOW);
+    }
+
+    private final class CountingGuard implements WriteGuard {
+        private final Verdict verdict;
+
+        CountingGuard(Verdict verdict) {
+            this.verdict = verdict;
+        }
+
+        @Override
+        public Verdict judge(String kind, String what) {
+            if (verdict == Verdict.REFUSE) {
+                count(Outcome.WRITE_REFUSED, "a mirror does not write, and this was a write by " + kind + ": record it with"
+                        + " SnapshotSource.write, or set what the guard does");
+            } else if (verdict == Verdict.RECORD) {
+                count(Outcome.WRITE_RECORDED);
+            }
+            return verdict;
+        }
+
+        @Override
+        public boolean mayAllow(String kind) {
+            return verdict == Verdict.ALLOW;
+        }
+    }
+
+    void count(Outcome outcome) {
+        counts.count(outcome);
+    }
+
+    /** Counts it, and says what to do about it once a minute. */
+    void count(Outcome outcome, String advice) {
+        counts.count(outcome);
+        notices.tell(outcome, advice);
+    }
+
+    void notice(Outcome outcome, String advice) {
+        notices.tell(outcome, advice);
+    }
+
+    void debug(String text, Object... values) {
+        LOG.debug(text, values);
+    }
+
+    void waited(Duration waited) {
+        onWait.accept(waited);
+    }
+
+    Room room() {
+        return room;
+    }
+
+    ValueCodec codec() {
+        return codec;
+    }
+
+    int mostBytes() {
+        return mostBytes;
+    }
+
+    OnMiss onMiss() {
+        return onMiss;
+    }
+
+    OnWrite onWrite() {
+        return onWrite;
+    }
+
+    SnapshotFallback fallback() {
+        return fallback;
+    }
+
+    /** Whether the calling thread must not wait. */
+    boolean mustNotBlock() {
+        return nonBlocking.getAsBoolean();
+    }
+
+    private final class CountedFilings implements Filings.Listener {
+        @Override
+        public void filed() {
+            count(Outcome.FILED);
+        }
+
+        @Override
+        public void collided() {
+            count(Outcome.COLLIDED, "a second request had the id of a snapshot: the rules must tell requests apart");
+        }
+
+        @Override
+        public void dropped() {
+            count(Outcome.DROPPED, "the queue to the store is full: the store is too slow or away, or raise the queue's size");
+        }
+
+        @Override
+        public void failed(Throwable why) {
+            count(Outcome.FAILED, "the store did not take a snapshot, see that it is there and may be written to: " + why.getMessage());
+        }
+    }
+
+    /** Files what is queued, for a second at the most, and gives the connection back. */
+    @Override
+    public void close() {
+        if (filings != null) {
+            filings.close();
+        }
+        if (waiter != null) {
+            waiter.close();
+        }
+        if (store != null) {
+            store.close();
+        }
+    }
+
+    /** How a service takes part. */
+    public static final class Builder {
+        private final Profile profile;
+        private List<String> rules = List.of();
+        private String url;
+        private StoreClient client = StoreClient.AUTO;
+        private SnapshotStore store;
+        private String prefix = "";
+        private Duration timeToLive = Duration.ofMinutes(5);
+        private int mostBytes = 1 << 20;
+        private int queueDocuments = 1024;
+        private long queueBytes = 64L << 20;
+        private WaitOptions wait = WaitOptions.DEFAULT;
+        private OnMiss onMiss = OnMiss.ERROR;
+        private OnWrite onWrite = OnWrite.RECORD;
+        private ValueCodec codec = new ValueCodec();
+        private SnapshotFallback fallback;
+        private BooleanSupplier nonBlocking = () -> false;
+        private String refused;
+
+        private Builder(Profile profile) {
+            this.profile = profile;
+        }
+
+        /** The rules by which agent and service name a request, in order. */
+        public Builder rules(List<String> rules) {
+            this.rules = List.copyOf(rules);
+            return this;
+        }
+
+        /** Where snapshots are kept: {@code redis://HOST}, as {@link StoreOptions} reads it. */
+        public Builder store(String url) {
+            this.url = url;
+            return this;
+        }
+
+        /** Which client talks to the store; whichever is there unless told. */
+        public Builder client(StoreClient client) {
+            this.client = client;
+            return this;
+        }
+
+        /** A store of the service's own, with what stands before each key. */
+        public Builder store(SnapshotStore store, String prefix) {
+            this.store = store;
+            this.prefix = prefix;
+            return this;
+        }
+
+        /** How long a snapshot lives; 5 minutes unless told. */
+        public Builder timeToLive(Duration timeToLive) {
+            this.timeToLive = timeToLive;
+            return this;
+        }
+
+        /** The largest document that is filed, in bytes; 1 MiB unless told. */
+        public Builder mostBytes(int mostBytes) {
+            this.mostBytes = mostBytes;
+            return this;
+        }
+
+        /** How much may wait for the store; 1,024 documents and 64 MiB unless told. What is more is dropped and counted. */
+        public Builder queue(int documents, long bytes) {
+            this.queueDocuments = documents;
+            this.queueBytes = bytes;
+            return this;
+        }
+
+        /** How long the mirror waits for a snapshot. */
+        public Builder wait(WaitOptions wait) {
+            this.wait = wait;
+            return this;
+        }
+
+        /** What the mirror does with a read that no snapshot answers; an error unless told. */
+        public Builder onMiss(OnMiss onMiss) {
+            this.onMiss = onMiss;
+            return this;
+        }
+
+        /** Answers such reads. */
+        public Builder fallback(SnapshotFallback fallback) {
+            this.fallback = fallback;
+            this.onMiss = OnMiss.FALLBACK;
+            return this;
+        }
+
+        /** What the mirror does with a write; answered as in production unless told. */
+        public Builder onWrite(OnWrite onWrite) {
+            this.onWrite = onWrite;
+            return this;
+        }
+
+        /** Tells threads that must not wait, as an event loop's: there a read that would have to wait fails instead. */
+        public Builder nonBlocking(BooleanSupplier nonBlocking) {
+            this.nonBlocking = nonBlocking;
+            return this;
+        }
+
+        /** What was set cannot be understood, and why: {@link #build()} fails with it. */
+        public Builder refuse(String why) {
+            this.refused = why;
+            return this;
+        }
+
+        /** How values are written as JSON. */
+        public Builder codec(ValueCodec codec) {
+            this.codec = codec;
+            return this;
+        }
+
+        /**
+         * Connects in the background: a store that is not there delays nothing.
+         *
+         * @throws IllegalArgumentException where a rule or the store's address cannot be understood, or something is missing;
+         *     its message says what to write
+         */
+        public Snapshots build() {
+            if (profile == Profile.OFF) {
+                return new Snapshots(this, IdRules.parse(List.of()), null, null, null);
+            }
+            if (refused != null) {
+                throw new IllegalArgumentException(refused);
+            }
+            IdRules parsed = IdRules.parse(rules);
+            if (profile == Profile.PRODUCTION && rules.isEmpty()) {
+                throw new IllegalArgumentException("no rule names a request: give at least one, as `header:x-request-id`, the same as the agent's");
+            }
+            if (onMiss == OnMiss.FALLBACK && fallback == null) {
+                throw new IllegalArgumentException("a miss is to be answered by a fallback, and there is none: give a SnapshotFallback");
+            }
+            if (store != null) {
+                return new Snapshots(this, parsed, null, store, null);
+            }
+            if (url == null) {
+                throw new IllegalArgumentException("no store is named: give its address, as redis://HOST:6379");
+            }
+            StoreOptions options = StoreOptions.parse(url);
+            return new Snapshots(this, parsed, options, Stores.open(options, client), null);
+        }
+
+        /**
+         * Like {@link #build()}, but what cannot be understood takes only this part away from the service and not the service:
+         * production records nothing, a mirror answers no read; each request is counted, and the log says what to do.
+         */
+        public Snapshots buildOrExplain() {
+            try {
+                return build();
+            } catch (IllegalArgumentException | IllegalStateException wrong) {
+                LOG.error("snapshots are not recorded or served: {}", wrong.getMessage());
+                return new Snapshots(this, IdRules.parse(List.of()), null, null, wrong.getMessage());
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+package dev.mirror.snapshot.document;
+
+import com.fasterxml.jackson.core.io.JsonStringEncoder;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A snapshot as it is filed: whose it is, and what was read, in the order in which production read it.
+ *
+ * <p>Written and read as JSON. A document in MessagePack, which the contract allows too, is unreadable here.
+ */
+public record Document(Stamp stamp, List<Read> reads) {
+    /** The version of the contract that this code writes and reads. */
+    public static final int VERSION = 1;
+
+    /** Numbers stay as production wrote them. */
+    private static final JsonMapper JSON = JsonMapper.builder()
+            .enable(DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .disable(JsonNodeFeature.STRIP_TRAILING_BIGDECIMAL_ZEROES)
+            .build();
+
+    /** As it stands in the store. */
+    public byte[] bytes() {
+        int size = 256;
+        for (Read read : reads) {
+            size += read.size();
+        }
+        Writer out = new Writer(size);
+        out.text("{\"mirror\":1,\"at\":").text(Long.toString(stamp.at()));
+        out.text(",\"request\":").string(stamp.request());
+        out.member("body", stamp.body()).member("peer", stamp.peer()).member("position", stamp.position());
+        out.text(",\"reads\":[");
+        String separator = "";
+        for (Read read : reads) {
+            out.text(separator).text("{\"name\":").string(read.name()).text(",\"key\":").string(read.key());
+            if (read.error() != null) {
+                out.member("error", read.error());
+            } else {
+                out.text(",\"value\":").writeBytes(read.value());
+            }
+            out.text("}");
+            separator = ",";
+        }
+        return out.text("]}").toByteArray();
+    }
+
+    /** What the bytes under an id are. */
+    public static Filed read(byte[] bytes) {
+        try {
+            JsonNode root = JSON.readTree(bytes);
+            if (root == null || !root.isObject()) {
+                return new Filed.Unreadable("it is no JSON object");
+            }
+            return read(root);
+        } catch (IOException notJson) {
+            return new Filed.Unreadable("it is no JSON");
+        }
+    }
+
+    private static Filed read(JsonNode root) throws IOException {
+        JsonNode version = root.path("mirror");
+        if (version.isIntegralNumber() && root.path("collided").asBoolean()) {
+            return new Filed.Collided();
+        }
+        if (!version.isIntegralNumber()) {
+            return new Filed.Unreadable("it has no `mirror`: no snapshot document stands there");
+        }
+        if (version.asLong() != VERSION) {
+            return new Filed.Unreadable("it is of version " + version.asText() + ", this service reads version " + VERSION
+                    + ": bring both to one version");
+        }
+        JsonNode at = root.path("at");
+        JsonNode request = root.path("request");
+        if (!at.isIntegralNumber() || !request.isTextual()) {
+            return new Filed.Unreadable("it lacks `at` or `request`");
+        }
+        List<Read> reads = new ArrayList<>();
+        for (JsonNode entry : root.path("reads")) {
+            if (!entry.path("name").isTextual() || !entry.path("key").isTextual()) {
+                return new Filed.Unreadable("one of its reads lacks `name` or `key`");
+            }
+            JsonNode error = entry.path("error");
+            boolean failed = error.isTextual();
+            // Without value and error it gave null.
+            byte[] value = failed ? null : JSON.writeValueAsBytes(entry.get("value"));
+            reads.add(new Read(entry.get("name").textValue(), entry.get("key").textValue(), value, failed ? error.textValue() : null));
+        }
+        Stamp stamp = new Stamp(at.asLong(), request.textValue(), text(root, "body"), text(root, "peer"), text(root, "position"));
+        return new Filed.Stamped(new Document(stamp, List.copyOf(reads)));
+    }
+
+    private static String text(JsonNode root, String member) {
+        return root.path(member).textValue();
+    }
+
+    /** JSON, put together of parts. */
+    private static final class Writer extends ByteArrayOutputStream {
+        Writer(int size) {
+            super(size);
+        }
+
+        Writer text(String ascii) {
+            writeBytes(ascii.getBytes(StandardCharsets.US_ASCII));
+            return this;
+        }
+
+        Writer string(String text) {
+            write('"');
+            writeBytes(JsonStringEncoder.getInstance().quoteAsUTF8(text));
+            write('"');
+            return this;
+        }
+
+        Writer member(String name, String value) {
+            return value == null ? this : text(",\"").text(name).text("\":").string(value);
+        }
+    }
+}

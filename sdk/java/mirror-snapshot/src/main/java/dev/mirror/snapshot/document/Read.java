@@ -1,0 +1,16 @@
+package dev.mirror.snapshot.document;
+
+/**
+ * One thing that production read. Exactly one of value and error is there.
+ *
+ * @param name what was read
+ * @param key of what
+ * @param value its JSON, or null where the read failed
+ * @param error how it failed, or null
+ */
+public record Read(String name, String key, byte[] value, String error) {
+    /** About what it takes in a document, in bytes. */
+    public int size() {
+        return 64 + name.length() + key.length() + (value != null ? value.length : error.length());
+    }
+}

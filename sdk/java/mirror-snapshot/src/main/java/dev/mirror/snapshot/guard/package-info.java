@@ -1,0 +1,5 @@
+/**
+ * What keeps a mirror from writing where it must not: {@link dev.mirror.snapshot.guard.GuardedDataSource} for JDBC, and
+ * {@link dev.mirror.snapshot.guard.WriteGuard} to be asked before any other write.
+ */
+package dev.mirror.snapshot.guard;

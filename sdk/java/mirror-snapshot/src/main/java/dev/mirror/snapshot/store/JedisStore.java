@@ -1,0 +1,185 @@
+package dev.mirror.snapshot.store;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Function;
+import redis.clients.jedis.Protocol.Command;
+
+/** Snapshots in Redis or Valkey through Jedis, which blocks: on a few threads of its own, behind a bounded queue. */
+final class JedisStore implements SnapshotStore {
+    /** A connection is made, or an answer comes, within this time. */
+    private static final Duration ANSWER = Duration.ofMillis(500);
+    /** From the call to its end: in the queue, connecting, and one or two commands. */
+    private static final Duration CALL = ANSWER.multipliedBy(2);
+    private static final int THREADS = 4;
+    private static final int QUEUE = 1024;
+    private static final Duration IDLE_THREAD = Duration.ofSeconds(10);
+
+    private static final byte[] NX = JedisRoute.bytes("NX");
+    private static final byte[] PX = JedisRoute.bytes("PX");
+
+    private final StoreOptions store;
+    private final JedisErrors errors;
+    private final JedisNodes nodes;
+    private final ThreadPoolExecutor threads;
+    /** Of the last used first, so that few are. */
+    private final ConcurrentLinkedDeque<JedisLane> idle = new ConcurrentLinkedDeque<>();
+    private final Set<JedisLane> lanes = ConcurrentHashMap.newKeySet();
+    private volatile boolean closed;
+
+    /**
+     * Begins to connect, in the background.
+     *
+     * @throws StoreUrlException where a PEM file holds something else
+     */
+    JedisStore(StoreOptions options) {
+        store = options;
+        errors = new JedisErrors(options, ANSWER, CALL);
+        nodes = new JedisNodes(options, ANSWER);
+        AtomicInteger number = new AtomicInteger();
+        threads = new ThreadPoolExecutor(
+                THREADS, THREADS, IDLE_THREAD.toMillis(), TimeUnit.MILLISECONDS, new ArrayBlockingQueue<>(QUEUE), task -> {
+                    Thread thread = new Thread(task, "mirror-store-jedis-" + number.incrementAndGet());
+                    thread.setDaemon(true);
+                    return thread;
+                });
+        threads.allowCoreThreadTimeOut(true);
+        ping();
+    }
+
+    @Override
+    public CompletionStage<Put> put(String key, byte[] document, Duration timeToLive) {
+        byte[] name = JedisRoute.bytes(key);
+        byte[] millis = JedisRoute.bytes(Long.toString(Stores.millis(timeToLive)));
+        return run(lane -> {
+            Object filed = lane.ask(name, Command.SET, name, document, NX, PX, millis);
+            if (filed != null) {
+                return Put.FILED;
+            }
+            lane.ask(name, Command.SET, name, Stores.collided(), PX, millis);
+            return Put.COLLIDED;
+        });
+    }
+
+    @Override
+    public CompletionStage<List<byte[]>> look(List<String> keys) {
+        if (keys.isEmpty()) {
+            return CompletableFuture.completedFuture(List.of());
+        }
+        List<byte[]> names = keys.stream().map(JedisRoute::bytes).toList();
+        return run(lane -> lane.values(names));
+    }
+
+    @Override
+    public CompletionStage<Void> ping() {
+        byte[] any = {};
+        return run(lane -> {
+            lane.ask(any, Command.PING);
+            return null;
+        });
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        for (Runnable waiting : threads.shutdownNow()) {
+            ((Call<?>) waiting).fail(StoreException.closed(store));
+        }
+        lanes.forEach(JedisLane::cut);
+        closeIdle();
+    }
+
+    private <T> CompletableFuture<T> run(Function<JedisLane, T> work) {
+        StoreException pause = closed ? StoreException.closed(store) : nodes.pause();
+        if (pause != null) {
+            return CompletableFuture.failedFuture(pause);
+        }
+        Call<T> call = new Call<>(work);
+        try {
+            threads.execute(call);
+        } catch (RejectedExecutionException full) {
+            call.fail(closed ? StoreException.closed(store) : StoreException.full(store, QUEUE));
+        }
+        return call.outcome;
+    }
+
+    /** One call, from the queue to its end. */
+    private final class Call<T> implements Runnable {
+        private final Function<JedisLane, T> work;
+        private final CompletableFuture<T> result = new CompletableFuture<>();
+        private final CompletableFuture<T> outcome = new CompletableFuture<>();
+        /** What is worked on; who takes it out, the worker or the time limit, decides what becomes of it. */
+        private final AtomicReference<JedisLane> lane = new AtomicReference<>();
+
+        private Call(Function<JedisLane, T> work) {
+            this.work = work;
+            result.orTimeout(CALL.toMillis(), TimeUnit.MILLISECONDS);
+            result.whenComplete(this::end);
+        }
+
+        @Override
+        public void run() {
+            JedisLane mine = idle.pollFirst();
+            if (mine == null) {
+                mine = new JedisLane(nodes, errors);
+                lanes.add(mine);
+            }
+            lane.set(mine);
+            if (closed) {
+                fail(StoreException.closed(store));
+            } else if (!outcome.isDone() && !result.isDone()) {
+                work(mine);
+            }
+            if (lane.getAndSet(null) != null && !mine.isCut() && !closed) {
+                idle.addFirst(mine);
+            } else {
+                mine.close();
+                lanes.remove(mine);
+            }
+        }
+
+        private void work(JedisLane mine) {
+            try {
+                result.complete(work.apply(mine));
+            } catch (RuntimeException | Error e) {
+                fail(errors.told(e));
+            }
+        }
+
+        private void fail(StoreException why) {
+            result.completeExceptionally(why);
+        }
+
+        private void end(T value, Throwable error) {
+            if (error == null) {
+                outcome.complete(value);
+                return;
+            }
+            StoreException told = errors.told(error);
+            JedisLane stuck = error instanceof TimeoutException ? lane.getAndSet(null) : null;
+            if (stuck != null) {
+                stuck.giveUp(told);
+            }
+            outcome.completeExceptionally(told);
+        }
+    }
+
+    private void closeIdle() {
+        for (JedisLane lane = idle.pollFirst(); lane != null; lane = idle.pollFirst()) {
+            lane.close();
+            lanes.remove(lane);
+        }
+    }
+}

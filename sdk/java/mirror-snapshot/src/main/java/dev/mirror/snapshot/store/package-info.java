@@ -1,0 +1,6 @@
+/**
+ * Snapshots in Redis or Valkey: {@link dev.mirror.snapshot.store.StoreOptions where}, {@link dev.mirror.snapshot.store.Keys under
+ * which key}, how production {@link dev.mirror.snapshot.store.Filings files} them and how a mirror
+ * {@link dev.mirror.snapshot.store.Waiter waits} for them.
+ */
+package dev.mirror.snapshot.store;

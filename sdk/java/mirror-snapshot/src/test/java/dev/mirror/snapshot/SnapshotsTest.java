@@ -1,0 +1,418 @@
+package dev.mirror.snapshot;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.core.type.TypeReference;
+import dev.mirror.snapshot.guard.WriteGuard;
+import dev.mirror.snapshot.guard.WriteRefusedException;
+import dev.mirror.snapshot.store.RedisServer;
+import dev.mirror.snapshot.store.WaitOptions;
+import java.io.FileNotFoundException;
+import java.net.InetSocketAddress;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Supplier;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** A service in production and the same service in its mirror, with a real store between them. */
+class SnapshotsTest {
+    record Stock(long product, int left) {}
+
+    private static final List<String> RULES = List.of("header:x-request-id", "response-header:x-told");
+    private static final WaitOptions SHORT = new WaitOptions(Duration.ofMillis(200), Duration.ofMillis(20), 3);
+    private static RedisServer redis;
+
+    private final List<Snapshots> opened = new ArrayList<>();
+    private final Snapshots production = open(Snapshots.builder(Profile.PRODUCTION));
+    private final Snapshots mirror = open(Snapshots.builder(Profile.MIRROR));
+
+    @BeforeAll
+    static void start() throws Exception {
+        redis = RedisServer.start();
+    }
+
+    @AfterAll
+    static void stop() {
+        redis.close();
+    }
+
+    @AfterEach
+    void close() {
+        opened.forEach(Snapshots::close);
+    }
+
+    private Snapshots open(Snapshots.Builder builder) {
+        Snapshots snapshots = builder.rules(RULES).store(redis.url()).wait(SHORT).build();
+        opened.add(snapshots);
+        connected(snapshots);
+        return snapshots;
+    }
+
+    /** The first connection of a process takes its time. */
+    private static void connected(Snapshots snapshots) {
+        for (int n = 0; n < 100; n++) {
+            try {
+                snapshots.ping().toCompletableFuture().join();
+                return;
+            } catch (CompletionException notYet) {
+                LockSupport.parkNanos(50_000_000);
+            }
+        }
+        throw new AssertionError("no connection");
+    }
+
+    private static String fresh() {
+        return UUID.randomUUID().toString();
+    }
+
+    private RequestSnapshot recorded(String id) {
+        return production.begin(Sent.get("/stock").with("x-request-id", id), null);
+    }
+
+    private RequestSnapshot replayed(Snapshots to, String id) {
+        return to.begin(Sent.get("/stock").with(Headers.REQUEST_ID, id).with(Headers.CAPTURED_AT, "1700000000123"), null);
+    }
+
+    private RequestSnapshot replayed(String id) {
+        return replayed(mirror, id);
+    }
+
+    /** Until what happens in the background has happened. */
+    private static void until(Snapshots snapshots, Outcome outcome, long count) throws InterruptedException {
+        for (int n = 0; n < 500 && snapshots.counts().of(outcome) < count; n++) {
+            Thread.sleep(10);
+        }
+        assertEquals(count, snapshots.counts().of(outcome), outcome.text());
+    }
+
+    private static <T, E extends Exception> Reading<T, E> never() {
+        return () -> {
+            throw new AssertionError("a mirror has no database");
+        };
+    }
+
+    private static <T> Supplier<CompletionStage<T>> nothing() {
+        return () -> {
+            throw new AssertionError("a mirror has no database");
+        };
+    }
+
+    @Test
+    void reads_are_answered_in_their_order_and_with_their_kind() throws Exception {
+        String id = fresh();
+        RequestSnapshot there = recorded(id);
+        assertEquals(new Stock(7, 3), there.load("stock", 7, Stock.class, () -> new Stock(7, 3)));
+        there.load("stock", 7, Stock.class, () -> new Stock(7, 2));
+        there.load("stock", 8, Stock.class, () -> null);
+        there.load("note", "", new TypeReference<Optional<String>>() {}, Optional::empty);
+        assertThrows(FileNotFoundException.class, () -> there.load("file", "a", String.class, () -> {
+            throw new FileNotFoundException("a is gone");
+        }));
+        there.load("all", "", new TypeReference<List<Stock>>() {}, () -> List.of(new Stock(1, 1)));
+        UUID number = there.randomId();
+        there.finish();
+        until(production, Outcome.FILED, 1);
+
+        RequestSnapshot here = replayed(id);
+        assertEquals(SnapshotState.UNREAD, here.state());
+        // Another order among other keys does not matter.
+        assertEquals(List.of(new Stock(1, 1)), here.load("all", "", new TypeReference<List<Stock>>() {}, never()));
+        assertEquals(SnapshotState.HIT, here.state());
+        assertEquals(new Stock(7, 3), here.load("stock", 7L, Stock.class, never()));
+        assertEquals(new Stock(7, 2), here.load("stock", "7", Stock.class, never()));
+        assertNull(here.load("stock", 8, Stock.class, never()));
+        assertEquals(Optional.empty(), here.load("note", "", new TypeReference<Optional<String>>() {}, never()));
+        assertEquals("a is gone", assertThrows(FileNotFoundException.class,
+                () -> here.<String, FileNotFoundException>load("file", "a", String.class, never())).getMessage());
+        assertEquals(number, here.randomId());
+        assertEquals(1_700_000_000_123L, here.now().toEpochMilli());
+        // The third of two.
+        SnapshotMissException miss = assertThrows(SnapshotMissException.class, () -> here.load("stock", 7, Stock.class, never()));
+        assertEquals(SnapshotState.INCOMPLETE, miss.state());
+        assertEquals(SnapshotState.INCOMPLETE, here.state());
+        assertEquals(1, mirror.counts().of(Outcome.HIT));
+        assertEquals(1, mirror.counts().of(Outcome.NOT_RECORDED));
+    }
+
+    @Test
+    void what_changes_after_it_was_read_does_not_leak_in() throws Exception {
+        String id = fresh();
+        RequestSnapshot there = recorded(id);
+        List<String> names = there.load("names", "", new TypeReference<>() {}, () -> new ArrayList<>(List.of("before")));
+        names.add("after");
+        there.finish();
+        until(production, Outcome.FILED, 1);
+        assertEquals(List.of("before"), replayed(id).load("names", "", new TypeReference<List<String>>() {}, never()));
+    }
+
+    @Test
+    void a_snapshot_that_comes_late_is_waited_for() throws Exception {
+        String id = fresh();
+        CompletableFuture<Stock> read = replayed(id).<Stock>loadAsync("stock", 1, Stock.class, nothing()).toCompletableFuture();
+        Thread.sleep(60);
+        RequestSnapshot there = recorded(id);
+        there.load("stock", 1, Stock.class, () -> new Stock(1, 1));
+        there.finish();
+        assertEquals(new Stock(1, 1), read.get());
+        assertEquals(1, mirror.counts().of(Outcome.LATE));
+    }
+
+    @Test
+    void a_write_is_never_done_in_the_mirror() throws Exception {
+        String id = fresh();
+        AtomicInteger done = new AtomicInteger();
+        RequestSnapshot there = recorded(id);
+        assertEquals(1, there.write("order", 7, Integer.class, done::incrementAndGet));
+        there.finish();
+        until(production, Outcome.FILED, 1);
+        assertEquals(1, replayed(id).write("order", 7, Integer.class, done::incrementAndGet));
+        assertThrows(SnapshotMissException.class, () -> replayed(id).write("order", 8, Integer.class, done::incrementAndGet));
+        Snapshots refusing = open(Snapshots.builder(Profile.MIRROR).onWrite(OnWrite.REFUSE));
+        assertThrows(WriteRefusedException.class, () -> replayed(refusing, id).write("order", 7, Integer.class, done::incrementAndGet));
+        Snapshots reading = open(Snapshots.builder(Profile.MIRROR).onMiss(OnMiss.DATABASE));
+        assertThrows(SnapshotMissException.class, () -> replayed(reading, id).write("order", 8, Integer.class, done::incrementAndGet));
+        assertEquals(1, done.get());
+        assertEquals(2, mirror.counts().of(Outcome.WRITE_RECORDED));
+        assertEquals(1, refusing.counts().of(Outcome.WRITE_REFUSED));
+    }
+
+    @Test
+    void a_miss_ends_as_it_was_told() throws Exception {
+        RequestSnapshot none = replayed(fresh());
+        SnapshotMissException miss = assertThrows(SnapshotMissException.class, () -> none.load("stock", 1, Stock.class, never()));
+        assertEquals(SnapshotState.MISSING, miss.state());
+        Snapshots falling = open(Snapshots.builder(Profile.MIRROR).fallback((name, key, type) -> new Stock(Long.parseLong(key), -1)));
+        assertEquals(new Stock(1, -1), replayed(falling, fresh()).load("stock", 1, Stock.class, never()));
+        Snapshots reading = open(Snapshots.builder(Profile.MIRROR).onMiss(OnMiss.DATABASE));
+        assertEquals(new Stock(1, 9), replayed(reading, fresh()).load("stock", 1, Stock.class, () -> new Stock(1, 9)));
+        assertEquals("x", replayed(fresh()).loadOr("a", 1, String.class, never(), () -> "x"));
+        // No replay at all: nothing is waited for.
+        RequestSnapshot direct = mirror.begin(Sent.get("/stock"), null);
+        assertThrows(SnapshotMissException.class, () -> direct.load("stock", 1, Stock.class, never()));
+        assertThrows(SnapshotMissException.class, () -> mirror.source().load("stock", 1, Stock.class, never()));
+        assertEquals(1, mirror.counts().of(Outcome.NO_REQUEST));
+    }
+
+    @Test
+    void two_requests_with_one_id_are_told_apart_from_one() throws Exception {
+        String id = fresh();
+        recorded(id).finish();
+        recorded(id).finish();
+        until(production, Outcome.COLLIDED, 1);
+        RequestSnapshot here = replayed(id);
+        assertThrows(SnapshotMissException.class, () -> here.load("stock", 1, Stock.class, never()));
+        assertEquals(SnapshotState.COLLIDED, here.state());
+    }
+
+    @Test
+    void another_type_and_a_newer_version_are_unreadable() throws Exception {
+        String id = fresh();
+        RequestSnapshot there = recorded(id);
+        there.load("stock", 1, String.class, () -> "three");
+        there.finish();
+        until(production, Outcome.FILED, 1);
+        RequestSnapshot here = replayed(id);
+        assertThrows(SnapshotMissException.class, () -> here.load("stock", 1, Stock.class, never()));
+        assertEquals(SnapshotState.UNREADABLE, here.state());
+        assertEquals(1, mirror.counts().of(Outcome.WRONG_TYPE));
+
+        String newer = fresh();
+        redis.ask("SET", "snapshot:" + newer, "{\"mirror\":2,\"at\":1,\"request\":\"\"}");
+        SnapshotMissException miss = assertThrows(SnapshotMissException.class, () -> replayed(newer).load("stock", 1, Stock.class, never()));
+        assertTrue(miss.getMessage().contains("version 2"), miss.getMessage());
+        assertEquals(1, mirror.counts().of(Outcome.UNREADABLE));
+    }
+
+    @Test
+    void what_cannot_be_recorded_is_read_all_the_same() throws Exception {
+        String id = fresh();
+        Snapshots small = open(Snapshots.builder(Profile.PRODUCTION).mostBytes(1000));
+        Sent sent = Sent.get("/stock").with("x-request-id", id);
+        RequestSnapshot large = small.begin(sent, null);
+        assertEquals(2000, large.load("text", "", String.class, () -> "x".repeat(2000)).length());
+        large.finish();
+        assertEquals(1, small.counts().of(Outcome.TOO_LARGE));
+        assertEquals(0, small.pendingBytes());
+        Object strange = new Object();
+        RequestSnapshot opaque = small.begin(sent, null);
+        assertSame(strange, opaque.load("object", "", Object.class, () -> strange));
+        assertEquals("a", opaque.load("key", strange, String.class, () -> "a"));
+        opaque.finish();
+        assertEquals(1, small.counts().of(Outcome.NOT_ENCODED));
+        Snapshots crowded = open(Snapshots.builder(Profile.PRODUCTION).queue(10, 500));
+        List<RequestSnapshot> many = new ArrayList<>();
+        for (int n = 0; n < 10; n++) {
+            RequestSnapshot one = crowded.begin(Sent.get("/").with("x-request-id", fresh()), null);
+            one.load("text", "", String.class, () -> "x".repeat(100));
+            many.add(one);
+        }
+        many.forEach(RequestSnapshot::finish);
+        until(crowded, Outcome.FILED, 2);
+        assertEquals(8, crowded.counts().of(Outcome.DROPPED));
+        until(crowded, Outcome.FILED, 2);
+        RequestSnapshot late = recorded(fresh());
+        late.finish();
+        late.finish();
+        late.load("late", "", String.class, () -> "a");
+        assertEquals(1, production.counts().of(Outcome.TOO_LATE));
+    }
+
+    @Test
+    void an_id_that_only_production_knows_is_told() {
+        RequestSnapshot there = production.begin(Sent.get("/stock"), null);
+        assertEquals("x-told", there.toldIn().orElseThrow());
+        assertEquals(36, there.id().orElseThrow().text().length());
+        Snapshots counted = Snapshots.builder(Profile.PRODUCTION).rules(List.of("md5(\"{path}\") #n")).store(redis.url()).build();
+        opened.add(counted);
+        String first = counted.begin(Sent.get("/a"), null).id().orElseThrow().text();
+        assertEquals(first + ".1", counted.begin(Sent.get("/a"), null).id().orElseThrow().text());
+        assertNotEquals(first, counted.begin(Sent.get("/b"), null).id().orElseThrow().text());
+    }
+
+    @Test
+    void a_request_without_a_name_is_counted_by_its_reason() {
+        Snapshots strict = Snapshots.builder(Profile.PRODUCTION).rules(List.of("md5(\"{json:a}\")")).store(redis.url()).build();
+        opened.add(strict);
+        strict.begin(Sent.post("/", "{\"b\":1}"), null);
+        strict.begin(Sent.post("/", "a=b"), null);
+        strict.begin(Sent.get("/"), null);
+        assertEquals(3, strict.counts().of(Outcome.NO_ID));
+        assertEquals(1, strict.counts().of(Outcome.BODY_NOT_JSON));
+        assertEquals(1, strict.counts().of(Outcome.BODY_NOT_READ));
+    }
+
+    @Test
+    void the_document_says_whose_it_is() throws Exception {
+        String id = fresh();
+        Snapshots named = Snapshots.builder(Profile.PRODUCTION).rules(List.of("none(\"{json:id}\")")).store(redis.url() + "?prefix=shop:").build();
+        opened.add(named);
+        connected(named);
+        RequestSnapshot there = named.begin(Sent.post("/orders?a=1", "{\"id\":\"" + id + "\"}"), new InetSocketAddress("::1", 5));
+        there.position("16/B374D848");
+        there.finish();
+        until(named, Outcome.FILED, 1);
+        String document = redis.ask("GET", "shop:snapshot:" + id);
+        for (String part : List.of("\"mirror\":1", "\"at\":" + there.now().toEpochMilli(), "\"peer\":\"[::1]:5\"", "\"position\":\"16/B374D848\"",
+                "\"request\":\"", "\"body\":\"", "\"reads\":[]")) {
+            assertTrue(document.contains(part), document);
+        }
+    }
+
+    @Test
+    void switched_off_everything_is_done_and_nothing_recorded() {
+        Snapshots off = Snapshots.off();
+        RequestSnapshot plain = off.begin(Sent.get("/").with("x-request-id", "a"), null);
+        assertEquals("a", plain.load("a", "", String.class, () -> "a"));
+        assertEquals("b", plain.write("a", "", String.class, () -> "b"));
+        assertEquals(Optional.empty(), plain.id());
+        assertEquals(Profile.OFF, off.source().profile());
+        assertThrows(IllegalStateException.class, () -> plain.recorded("a", "", String.class));
+        off.close();
+    }
+
+    @Test
+    void a_mistake_in_the_settings_takes_nothing_but_this_away() {
+        Snapshots broken = Snapshots.builder(Profile.PRODUCTION).rules(List.of("md5(")).store(redis.url()).buildOrExplain();
+        assertTrue(broken.misconfigured().orElseThrow().contains("md5("));
+        assertEquals("a", broken.begin(Sent.get("/"), null).load("a", "", String.class, () -> "a"));
+        assertEquals(1, broken.counts().of(Outcome.MISCONFIGURED));
+        Snapshots nowhere = Snapshots.builder(Profile.MIRROR).rules(List.of()).store("http://x").buildOrExplain();
+        SnapshotMissException miss = assertThrows(SnapshotMissException.class,
+                () -> replayed(nowhere, "a").load("a", "", String.class, never()));
+        assertEquals(SnapshotState.UNAVAILABLE, miss.state());
+        for (Snapshots.Builder bad : List.of(Snapshots.builder(Profile.PRODUCTION), Snapshots.builder(Profile.MIRROR),
+                Snapshots.builder(Profile.MIRROR).store("redis://h").onMiss(OnMiss.FALLBACK))) {
+            assertThrows(IllegalArgumentException.class, bad::build);
+        }
+    }
+
+    @Test
+    void the_current_request_goes_with_the_thread_and_with_what_is_handed_on() throws Exception {
+        SnapshotSource source = production.source();
+        Clock clock = new SnapshotClock(Clock.systemUTC());
+        RequestSnapshot there = recorded(fresh());
+        assertEquals(Optional.empty(), source.id());
+        try (SnapshotContext.Scope scope = SnapshotContext.enter(there)) {
+            assertEquals(there.id(), source.id());
+            Thread.sleep(5);
+            assertEquals(there.now(), clock.instant());
+            assertEquals(there.id(), CompletableFuture.supplyAsync(source::id, SnapshotContext.wrap(Runnable::run)).get());
+            Thread other = new Thread(SnapshotContext.wrap(() -> {
+                source.load("there", "", String.class, () -> "a");
+            }));
+            other.start();
+            other.join();
+        }
+        assertEquals(Optional.empty(), source.id());
+        assertNotEquals(there.now(), clock.instant());
+        there.finish();
+        until(production, Outcome.FILED, 1);
+        assertEquals("a", replayed(there.id().orElseThrow().text()).load("there", "", String.class, never()));
+    }
+
+    @Test
+    void one_object_for_a_request_is_read_there_and_taken_from_the_snapshot_here() throws Exception {
+        String id = fresh();
+        RequestSnapshot there = recorded(id);
+        assertEquals(new Stock(7, 3), SnapshotStrategy.recording(there, "order", Stock.class, (Long key) -> new Stock(key, 3)).snapshot(7L));
+        there.finish();
+        until(production, Outcome.FILED, 1);
+        assertEquals(new Stock(7, 3), SnapshotStrategy.<Long, Stock>serving(replayed(id), "order", Stock.class).snapshot(7L));
+    }
+
+    @Test
+    void stages_are_recorded_and_served_like_calls() throws Exception {
+        String id = fresh();
+        RequestSnapshot there = recorded(id);
+        there.<String>loadAsync("a", 1, String.class, () -> CompletableFuture.supplyAsync(() -> "x")).toCompletableFuture().get();
+        CompletableFuture<String> failed = there.<String>loadAsync("a", 2, String.class,
+                () -> CompletableFuture.failedFuture(new IllegalArgumentException("no"))).toCompletableFuture();
+        assertThrows(CompletionException.class, failed::join);
+        there.<Integer>writeAsync("w", 1, Integer.class, () -> CompletableFuture.completedFuture(5)).toCompletableFuture().get();
+        there.finish();
+        until(production, Outcome.FILED, 1);
+        RequestSnapshot here = replayed(id);
+        assertEquals("x", here.<String>loadAsync("a", 1, String.class, nothing()).toCompletableFuture().get());
+        CompletionException error = assertThrows(CompletionException.class,
+                here.<String>loadAsync("a", 2, String.class, nothing()).toCompletableFuture()::join);
+        assertEquals("no", assertInstanceOf(IllegalArgumentException.class, error.getCause()).getMessage());
+        assertEquals(5, here.<Integer>writeAsync("w", 1, Integer.class, nothing()).toCompletableFuture().get());
+    }
+
+    @Test
+    void a_copy_in_a_namespace_is_found_there() throws Exception {
+        String id = fresh();
+        redis.ask("SET", "snapshot/run-1:" + id, "{\"mirror\":1,\"at\":1,\"request\":\"\",\"reads\":[{\"name\":\"a\",\"key\":\"\",\"value\":7}]}");
+        Sent sent = Sent.get("/").with(Headers.REQUEST_ID, id);
+        assertEquals(7, mirror.begin(sent.with(Headers.NAMESPACE, "run-1"), null).load("a", "", Integer.class, never()));
+        assertThrows(SnapshotMissException.class,
+                () -> mirror.begin(sent.with(Headers.NAMESPACE, "a:b"), null).load("a", "", Integer.class, never()));
+    }
+
+    @Test
+    void other_clients_ask_the_guard() {
+        WriteGuard guard = mirror.guard(WriteGuard.Verdict.REFUSE);
+        assertThrows(WriteRefusedException.class, () -> guard.guard("kafka", "orders", () -> 1, () -> 0));
+        assertEquals(0, mirror.guard(WriteGuard.Verdict.RECORD).<Integer, RuntimeException>guard("kafka", "orders", () -> 1, () -> 0));
+        assertEquals(1, production.guard(WriteGuard.Verdict.REFUSE).<Integer, RuntimeException>guard("kafka", "orders", () -> 1, () -> 0));
+        assertEquals(1, mirror.counts().of(Outcome.WRITE_REFUSED));
+    }
+}

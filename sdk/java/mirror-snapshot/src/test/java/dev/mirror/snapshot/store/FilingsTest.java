@@ -1,0 +1,310 @@
+package dev.mirror.snapshot.store;
+
+import static dev.mirror.snapshot.store.StoreSteps.TTL;
+import static dev.mirror.snapshot.store.StoreSteps.bytes;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+
+class FilingsTest {
+    /** Counts what it is told. */
+    private static final class Counted implements Filings.Listener {
+        final AtomicInteger filed = new AtomicInteger();
+        final AtomicInteger collided = new AtomicInteger();
+        final AtomicInteger dropped = new AtomicInteger();
+        final Queue<Throwable> failed = new ConcurrentLinkedQueue<>();
+
+        @Override
+        public void filed() {
+            filed.incrementAndGet();
+        }
+
+        @Override
+        public void collided() {
+            collided.incrementAndGet();
+        }
+
+        @Override
+        public void dropped() {
+            dropped.incrementAndGet();
+        }
+
+        @Override
+        public void failed(Throwable why) {
+            failed.add(why);
+        }
+
+        int all() {
+            return filed.get() + collided.get() + dropped.get() + failed.size();
+        }
+
+        void until(int many) {
+            RedisServer.until(many + " are told", Duration.ofSeconds(20), () -> all() == many);
+        }
+    }
+
+    /** Answers when it is told to; a store that stands still. */
+    private static final class Held implements SnapshotStore {
+        final Queue<CompletableFuture<Put>> puts = new ConcurrentLinkedQueue<>();
+
+        @Override
+        public CompletionStage<Put> put(String key, byte[] document, Duration timeToLive) {
+            CompletableFuture<Put> put = new CompletableFuture<>();
+            puts.add(put);
+            return put;
+        }
+
+        @Override
+        public CompletionStage<List<byte[]>> look(List<String> keys) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public CompletionStage<Void> ping() {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public void close() {}
+    }
+
+    private final Counted told = new Counted();
+
+    @Test
+    void documents_are_filed_and_how_it_ended_is_told() {
+        try (RedisServer server = RedisServer.start();
+                SnapshotStore store = StoreSteps.connected(server.url(), StoreClient.LETTUCE);
+                Filings filings = new Filings(store, TTL, told)) {
+            for (int n = 0; n < 500; n++) {
+                String key = "snapshot:" + n;
+                assertTrue(filings.file(key, () -> bytes("v" + key), 100));
+            }
+            told.until(500);
+            assertEquals(500, told.filed.get());
+            assertEquals("vsnapshot:7", server.ask("GET", "snapshot:7"));
+            filings.file("snapshot:7", () -> bytes("other"), 100);
+            told.until(501);
+            assertEquals(1, told.collided.get());
+            assertEquals("{\"mirror\":1,\"collided\":true}", server.ask("GET", "snapshot:7"));
+            assertEquals(501 + 1, server.calls("set"));
+            assertEquals(0, filings.pendingDocuments());
+            assertEquals(0, filings.pendingBytes());
+        }
+    }
+
+    @Test
+    void a_document_that_cannot_be_made_is_counted_and_the_next_is_filed() {
+        try (RedisServer server = RedisServer.start();
+                SnapshotStore store = StoreSteps.connected(server.url(), StoreClient.LETTUCE);
+                Filings filings = new Filings(store, TTL, told)) {
+            filings.file("snapshot:a", () -> null, 10);
+            filings.file("snapshot:b", () -> {
+                throw new IllegalStateException("cannot be encoded");
+            }, 10);
+            filings.file("snapshot:c", () -> {
+                throw new StackOverflowError();
+            }, 10);
+            filings.file("snapshot:d", () -> bytes("d"), 10);
+            told.until(4);
+            assertEquals(1, told.filed.get());
+            assertEquals(3, told.failed.size());
+            assertTrue(told.failed.stream().anyMatch(why -> "cannot be encoded".equals(why.getMessage())));
+        }
+    }
+
+    @Test
+    void what_is_too_much_is_dropped_at_once() {
+        Held held = new Held();
+        try (Filings filings = new Filings(held, TTL, 10, 1000, told)) {
+            for (int n = 0; n < 10; n++) {
+                assertTrue(filings.file("k", () -> bytes("a"), 50));
+            }
+            assertFalse(filings.file("k", () -> bytes("a"), 50));
+            assertEquals(1, told.dropped.get());
+            assertEquals(10, filings.pendingDocuments());
+            assertEquals(500, filings.pendingBytes());
+            RedisServer.until("they are put", Duration.ofSeconds(5), () -> held.puts.size() == 10);
+            held.puts.forEach(put -> put.complete(SnapshotStore.Put.FILED));
+            told.until(11);
+            assertTrue(filings.file("k", () -> bytes("a"), 1000));
+            assertFalse(filings.file("k", () -> bytes("a"), 1));
+            assertFalse(filings.file("k", () -> bytes("a"), Integer.MAX_VALUE));
+            assertEquals(1000, filings.pendingBytes());
+        }
+        assertEquals(14, told.all());
+    }
+
+    @Test
+    void a_store_that_stands_still_costs_documents_and_no_time() {
+        Held held = new Held();
+        long[] nanos = new long[20_000];
+        try (Filings filings = new Filings(held, TTL, told)) {
+            for (int n = 0; n < nanos.length; n++) {
+                long began = System.nanoTime();
+                filings.file("k" + n, () -> bytes("a"), 1000);
+                nanos[n] = System.nanoTime() - began;
+            }
+            assertTrue(filings.pendingDocuments() <= 1024);
+            RedisServer.until("the first are given up", Duration.ofSeconds(5), () -> told.failed.size() >= 128);
+        }
+        assertEquals(nanos.length, told.all());
+        assertEquals(0, told.filed.get());
+        Arrays.sort(nanos);
+        assertTrue(nanos[nanos.length * 99 / 100] < 1_000_000, "p99 " + nanos[nanos.length * 99 / 100] + " ns");
+    }
+
+    @Test
+    void a_dead_store_fails_each_document_and_is_found_again() {
+        try (RedisServer server = RedisServer.start();
+                SnapshotStore store = StoreSteps.connected(server.url(), StoreClient.JEDIS);
+                Filings filings = new Filings(store, TTL, told)) {
+            server.kill();
+            for (int n = 0; n < 300; n++) {
+                String key = "snapshot:dead-" + n;
+                filings.file(key, () -> bytes(key), 100);
+            }
+            told.until(300);
+            assertEquals(0, told.filed.get());
+            told.failed.forEach(why -> assertInstanceOf(StoreException.class, why));
+            server.restart();
+            RedisServer.until("filed again", Duration.ofSeconds(20), () -> {
+                filings.file("snapshot:again-" + told.all(), () -> bytes("a"), 100);
+                return told.filed.get() > 0;
+            });
+        }
+    }
+
+    @Test
+    void the_end_waits_a_second_for_what_is_queued_and_drops_the_rest() {
+        Held held = new Held();
+        Filings filings = new Filings(held, TTL, told);
+        for (int n = 0; n < 1000; n++) {
+            filings.file("k", () -> bytes("a"), 10);
+        }
+        long began = System.nanoTime();
+        filings.close();
+        long millis = Duration.ofNanos(System.nanoTime() - began).toMillis();
+        assertTrue(millis < 3000, millis + " ms");
+        assertEquals(1000, told.all());
+        assertTrue(told.dropped.get() >= 1000 - 2 * 128, told.dropped + " dropped");
+        assertFalse(filings.file("k", () -> bytes("a"), 10));
+        assertEquals(1001, told.all());
+        assertEquals(0, filings.pendingDocuments());
+        assertEquals(0, filings.pendingBytes());
+        filings.close();
+    }
+
+    @Test
+    void the_end_files_what_is_queued_where_the_store_answers() {
+        try (RedisServer server = RedisServer.start();
+                SnapshotStore store = StoreSteps.connected(server.url(), StoreClient.LETTUCE)) {
+            try (Filings filings = new Filings(store, TTL, told)) {
+                for (int n = 0; n < 1000; n++) {
+                    filings.file("snapshot:" + n, () -> bytes("a"), 10);
+                }
+            }
+            assertEquals(1000, told.filed.get());
+        }
+    }
+
+    @Test
+    void many_threads_lose_nothing_without_a_count() throws InterruptedException {
+        int threads = 8;
+        int each = 5000;
+        var start = new CountDownLatch(1);
+        SnapshotStore atOnce = new SnapshotStore() {
+            @Override
+            public CompletionStage<Put> put(String key, byte[] document, Duration timeToLive) {
+                return CompletableFuture.completedFuture(Put.FILED);
+            }
+
+            @Override
+            public CompletionStage<List<byte[]>> look(List<String> keys) {
+                throw new UnsupportedOperationException();
+            }
+
+            @Override
+            public CompletionStage<Void> ping() {
+                throw new UnsupportedOperationException();
+            }
+
+            @Override
+            public void close() {}
+        };
+        Filings filings = new Filings(atOnce, TTL, 100, 1 << 20, told);
+        List<Thread> all = IntStream.range(0, threads).mapToObj(t -> new Thread(() -> {
+            try {
+                start.await();
+            } catch (InterruptedException e) {
+                return;
+            }
+            for (int n = 0; n < each; n++) {
+                filings.file("k", () -> bytes("a"), 10);
+                if (n == each / 2 && t == 0) {
+                    filings.close();
+                }
+            }
+        })).toList();
+        all.forEach(Thread::start);
+        start.countDown();
+        for (Thread thread : all) {
+            thread.join();
+        }
+        filings.close();
+        told.until(threads * each);
+        assertTrue(told.filed.get() > 0);
+        assertEquals(0, filings.pendingDocuments());
+        assertEquals(0, filings.pendingBytes());
+    }
+
+    @Test
+    void a_listener_that_throws_harms_nobody() {
+        Filings.Listener broken = new Filings.Listener() {
+            @Override
+            public void filed() {
+                throw new IllegalStateException();
+            }
+
+            @Override
+            public void collided() {
+                throw new IllegalStateException();
+            }
+
+            @Override
+            public void dropped() {
+                throw new IllegalStateException();
+            }
+
+            @Override
+            public void failed(Throwable why) {
+                throw new IllegalStateException();
+            }
+        };
+        try (Filings filings = new Filings(new Held(), TTL, 1, 1000, broken)) {
+            assertTrue(filings.file("k", () -> null, 10));
+            RedisServer.until("it is done with", Duration.ofSeconds(5), () -> filings.pendingDocuments() == 0);
+            assertTrue(filings.file("k", () -> bytes("a"), 10));
+            assertFalse(filings.file("k", () -> bytes("a"), 10));
+        }
+    }
+
+    @Test
+    void a_queue_without_room_is_refused() {
+        assertThrows(IllegalArgumentException.class, () -> new Filings(new Held(), TTL, 0, 1, told));
+        assertThrows(IllegalArgumentException.class, () -> new Filings(new Held(), TTL, 1, 0, told));
+    }
+}

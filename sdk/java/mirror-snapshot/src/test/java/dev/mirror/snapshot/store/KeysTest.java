@@ -1,0 +1,42 @@
+package dev.mirror.snapshot.store;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.mirror.snapshot.RequestId;
+import dev.mirror.snapshot.rules.Vectors;
+import java.io.IOException;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+
+class KeysTest {
+    @Test
+    void keys_are_those_of_the_vectors() throws IOException {
+        JsonNode vectors = Vectors.read("keys.json");
+        for (JsonNode vector : vectors) {
+            Keys plain = new Keys(vector.get("prefix").textValue());
+            String namespace = vector.get("namespace").textValue();
+            Optional<Keys> keys = namespace == null ? Optional.of(plain) : plain.within(namespace);
+            RequestId id = new RequestId(vector.get("id").textValue());
+            assertEquals(Optional.ofNullable(vector.get("key").textValue()), keys.map(k -> k.key(id)), vector.toString());
+        }
+        assertTrue(vectors.size() > 30, "only " + vectors.size());
+    }
+
+    @Test
+    void a_namespace_cannot_be_taken_for_an_id() {
+        Keys keys = new Keys("shop:");
+        assertEquals("shop:snapshot:run:7", keys.key(new RequestId("run:7")));
+        assertEquals("shop:snapshot/run:7", keys.within("run").orElseThrow().key(new RequestId("7")));
+        for (String none : new String[] {"", "a:b", "a/b", "a b", "ä", "x".repeat(65)}) {
+            assertEquals(Optional.empty(), keys.within(none), none);
+        }
+    }
+
+    @Test
+    void one_namespace_is_not_inside_of_another() {
+        Keys first = new Keys("").within("one").orElseThrow();
+        assertEquals("snapshot/two:a", first.within("two").orElseThrow().key(new RequestId("a")));
+    }
+}
