@@ -1,0 +1,26 @@
+package dev.mirror.snapshot.spring.actuate;
+
+import dev.mirror.snapshot.Snapshots;
+import dev.mirror.snapshot.spring.ConditionalOnSnapshots;
+import dev.mirror.snapshot.spring.SnapshotAutoConfiguration;
+import dev.mirror.snapshot.spring.SnapshotMisuses;
+import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.boot.autoconfigure.AutoConfiguration;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
+import org.springframework.boot.health.contributor.HealthIndicator;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Conditional;
+
+/** The health contributor {@code snapshots} of Spring Boot 4. */
+@AutoConfiguration(after = SnapshotAutoConfiguration.class)
+@ConditionalOnClass(HealthIndicator.class)
+@ConditionalOnSnapshots
+@Conditional(OnHealth.class)
+public class SnapshotContributorConfiguration {
+    @Bean
+    @ConditionalOnMissingBean(name = "snapshotsHealthIndicator")
+    SnapshotContributor snapshotsHealthIndicator(Snapshots snapshots, ObjectProvider<SnapshotMisuses> misuses) {
+        return new SnapshotContributor(new StoreHealth(snapshots, misuses.getIfAvailable(() -> java.util.Set::of)));
+    }
+}

@@ -1,0 +1,45 @@
+package dev.mirror.snapshot.spring.recorded;
+
+import dev.mirror.snapshot.spring.ReactiveSnapshotSource;
+import dev.mirror.snapshot.spring.recorded.RecordedMethod.Form;
+import java.util.function.Supplier;
+import org.aopalliance.intercept.MethodInvocation;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+
+/** Calls that give a {@code Mono} or a {@code Flux}. Loaded where the service has Reactor. */
+final class RecordedPublishers {
+    private final ReactiveSnapshotSource source;
+
+    RecordedPublishers(ReactiveSnapshotSource source) {
+        this.source = source;
+    }
+
+    /** In production the method is called now, as ever; in the mirror when a subscriber's read was told to be done after all. */
+    Object published(RecordedMethod method, Object key, boolean mirror, MethodInvocation invocation) throws Throwable {
+        if (method.form() == Form.MONO) {
+            return one(method, key, mirror ? later(invocation) : now(invocation.proceed()));
+        }
+        return many(method, key, mirror ? later(invocation) : now(invocation.proceed()));
+    }
+
+    private static <P> Supplier<P> later(MethodInvocation invocation) {
+        MethodInvocation later = RecordedCalls.later(invocation);
+        return () -> RecordedCalls.unchecked(RecordedCalls.later(later));
+    }
+
+    @SuppressWarnings("unchecked") // The method's declaration says so.
+    private static <P> Supplier<P> now(Object publisher) {
+        return () -> (P) publisher;
+    }
+
+    private Mono<Object> one(RecordedMethod method, Object key, Supplier<Mono<Object>> database) {
+        return method.isWrite() ? source.write(method.name(), key, method.type(), database)
+                : source.load(method.name(), key, method.type(), database);
+    }
+
+    private Flux<Object> many(RecordedMethod method, Object key, Supplier<Flux<Object>> database) {
+        return method.isWrite() ? source.writeMany(method.name(), key, method.type(), database)
+                : source.loadMany(method.name(), key, method.type(), database);
+    }
+}

@@ -1,0 +1,146 @@
+package dev.mirror.snapshot.spring;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Assumptions;
+import org.springframework.util.FileSystemUtils;
+
+/** A Redis server on a free port of the loopback address, with nothing on disk, that ends with the tests at the latest. */
+public final class Redis implements AutoCloseable {
+    private static final String HOST = "127.0.0.1";
+    private static final Set<Process> RUNNING = ConcurrentHashMap.newKeySet();
+    private static Redis shared;
+
+    static {
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> RUNNING.forEach(Process::destroyForcibly)));
+    }
+
+    private final int port;
+    private final Path directory;
+    private Process process;
+
+    private Redis(int port, Path directory) {
+        this.port = port;
+        this.directory = directory;
+    }
+
+    /** One for all tests that do it no harm; each keeps to ids of its own. */
+    public static synchronized Redis shared() {
+        if (shared == null) {
+            shared = start();
+        }
+        return shared;
+    }
+
+    /** Skips the test where there is no server to start. */
+    public static Redis start() {
+        boolean installed = List.of(System.getenv("PATH").split(":")).stream()
+                .anyMatch(place -> Files.isExecutable(Path.of(place, "redis-server")));
+        Assumptions.assumeTrue(installed, "needs redis-server");
+        try {
+            Redis redis = new Redis(freePort(), Files.createTempDirectory("mirror-redis"));
+            redis.run();
+            return redis;
+        } catch (IOException error) {
+            throw new AssertionError(error);
+        }
+    }
+
+    /** A port of the loopback address on which nothing listens. */
+    public static int freePort() throws IOException {
+        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getByName(HOST))) {
+            return socket.getLocalPort();
+        }
+    }
+
+    private void run() throws IOException {
+        process = new ProcessBuilder("redis-server", "--port", Integer.toString(port), "--bind", HOST, "--save", "", "--appendonly",
+                "no", "--dir", directory.toString())
+                .redirectErrorStream(true).redirectOutput(directory.resolve("log").toFile()).start();
+        RUNNING.add(process);
+        Waiting.until("a Redis server listens", () -> {
+            try {
+                return ask("PING").startsWith("+PONG");
+            } catch (IOException notYet) {
+                return false;
+            }
+        });
+    }
+
+    public String url() {
+        return "redis://" + HOST + ":" + port;
+    }
+
+    /** The text under a key, or null. */
+    public String get(String key) {
+        try {
+            String answer = ask("GET", key);
+            return answer.startsWith("$-1") ? null : answer.substring(answer.indexOf("\r\n") + 2).stripTrailing();
+        } catch (IOException error) {
+            throw new AssertionError(error);
+        }
+    }
+
+    public void set(String key, String value) {
+        try {
+            ask("SET", key, value);
+        } catch (IOException error) {
+            throw new AssertionError(error);
+        }
+    }
+
+    private String ask(String... words) throws IOException {
+        try (Socket socket = new Socket()) {
+            socket.connect(new InetSocketAddress(HOST, port), 1000);
+            socket.setSoTimeout(5000);
+            StringBuilder command = new StringBuilder("*" + (words.length + 1) + "\r\n");
+            for (String word : words) {
+                command.append('$').append(word.getBytes(StandardCharsets.UTF_8).length).append("\r\n").append(word).append("\r\n");
+            }
+            // The server ends the connection behind the answer.
+            command.replace(0, command.indexOf("\r\n"), "*" + words.length).append("*1\r\n$4\r\nQUIT\r\n");
+            socket.getOutputStream().write(command.toString().getBytes(StandardCharsets.UTF_8));
+            String answer = new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            return answer.endsWith("+OK\r\n") ? answer.substring(0, answer.length() - 5) : answer;
+        }
+    }
+
+    /** From now on it takes connections and answers nothing. */
+    public void freeze() {
+        signal("-STOP");
+    }
+
+    public void thaw() {
+        signal("-CONT");
+    }
+
+    private void signal(String name) {
+        try {
+            new ProcessBuilder("kill", name, Long.toString(process.pid())).start().waitFor();
+        } catch (IOException | InterruptedException error) {
+            throw new AssertionError(error);
+        }
+    }
+
+    @Override
+    public void close() {
+        process.destroyForcibly();
+        try {
+            process.waitFor(5, TimeUnit.SECONDS);
+            FileSystemUtils.deleteRecursively(directory);
+        } catch (IOException | InterruptedException error) {
+            throw new AssertionError(error);
+        }
+        RUNNING.remove(process);
+    }
+}
