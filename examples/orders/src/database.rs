@@ -19,6 +19,17 @@ pub(crate) struct Product {
     pub(crate) stock: i64,
 }
 
+pub(crate) struct Placed<'a> {
+    /// Its number.
+    pub(crate) id: &'a str,
+    pub(crate) user: u64,
+    pub(crate) product: u32,
+    pub(crate) quantity: i64,
+    pub(crate) receipt: &'a str,
+    /// Milliseconds since the epoch.
+    pub(crate) placed_at: u64,
+}
+
 pub(crate) struct Database(Mutex<Connection>);
 
 impl Database {
@@ -28,7 +39,8 @@ impl Database {
         connection.execute_batch(
             "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;
              CREATE TABLE IF NOT EXISTS product (id INTEGER PRIMARY KEY, name TEXT, price_cents INTEGER, stock INTEGER);
-             CREATE TABLE IF NOT EXISTS placed (id TEXT PRIMARY KEY, user INTEGER, product INTEGER, quantity INTEGER);",
+             CREATE TABLE IF NOT EXISTS placed (id TEXT PRIMARY KEY, user INTEGER, product INTEGER, quantity INTEGER, receipt TEXT, placed_at INTEGER);
+             CREATE INDEX IF NOT EXISTS placed_by ON placed (user);",
         )?;
         for id in 1..=PRODUCTS {
             connection.execute(
@@ -62,22 +74,32 @@ impl Database {
             .optional()
     }
 
-    pub(crate) fn place(
-        &self,
-        order: &str,
-        user: u64,
-        product: u32,
-        quantity: i64,
-    ) -> rusqlite::Result<()> {
+    /// How many orders this user has placed.
+    pub(crate) fn orders_of(&self, user: u64) -> rusqlite::Result<i64> {
+        self.connection().query_row(
+            "SELECT count(*) FROM placed WHERE user = ?",
+            [user as i64],
+            |row| row.get(0),
+        )
+    }
+
+    pub(crate) fn place(&self, order: &Placed<'_>) -> rusqlite::Result<()> {
         let mut connection = self.connection();
         let change = connection.transaction()?;
         change.execute(
-            "INSERT OR IGNORE INTO placed VALUES (?, ?, ?, ?)",
-            params![order, user as i64, product, quantity],
+            "INSERT OR IGNORE INTO placed VALUES (?, ?, ?, ?, ?, ?)",
+            params![
+                order.id,
+                order.user as i64,
+                order.product,
+                order.quantity,
+                order.receipt,
+                order.placed_at as i64
+            ],
         )?;
         change.execute(
             "UPDATE product SET stock = stock - ? WHERE id = ?",
-            params![quantity, product],
+            params![order.quantity, order.product],
         )?;
         change.commit()
     }

@@ -1,6 +1,6 @@
 //! The HTTP interface. Every read and every write goes through the request's [`SnapshotSource`].
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::UNIX_EPOCH};
 
 use axum::{
     Json, Router,
@@ -14,7 +14,7 @@ use mirror_snapshot::{SnapshotSource, Snapshots, service::SnapshotLayer};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::database::{Database, Product};
+use crate::database::{Database, Placed, Product};
 
 #[derive(Clone)]
 pub(crate) struct Service {
@@ -105,17 +105,40 @@ async fn order(State(service): State<Service>, source: SnapshotSource, body: Byt
     let order: Order = serde_json::from_slice(&body)
         .map_err(|error| refuse(StatusCode::BAD_REQUEST, &error.to_string()))?;
     let product = service.read(&source, order.product_id).await?;
+    let database = &service.database;
+    let before = source
+        .load("orders of user", order.user_id, async || {
+            database.orders_of(order.user_id)
+        })
+        .await
+        .map_err(IntoResponse::into_response)?;
     let number = source
         .id()
         .map_or_else(|| "unnamed".into(), |id| id.to_string());
-    let database = &service.database;
-    let place = async || database.place(&number, order.user_id, order.product_id, order.quantity);
+    let receipt = source
+        .random_id()
+        .await
+        .map_err(IntoResponse::into_response)?;
+    let receipt = receipt.to_string();
+    let placed_at = source.now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let placed_at = placed_at.as_millis() as u64;
+    let placed = Placed {
+        id: &number,
+        user: order.user_id,
+        product: order.product_id,
+        quantity: order.quantity,
+        receipt: &receipt,
+        placed_at,
+    };
     source
-        .write("order", &number, place)
+        .write("order", &number, async || database.place(&placed))
         .await
         .map_err(IntoResponse::into_response)?;
     Ok(Json(json!({
         "orderId": number,
+        "receipt": receipt,
+        "placedAt": placed_at,
+        "ordersBefore": before,
         "totalCents": product.price_cents * order.quantity,
         "remaining": product.stock - order.quantity,
     })))

@@ -1,0 +1,3 @@
+package dev.mirror.orders;
+
+record Order(long userId, int productId, long quantity) {}
