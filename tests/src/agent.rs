@@ -56,6 +56,11 @@ impl Agent {
     ) -> Result<Self> {
         let program = binary("mirror-agent", build)?;
         let (report, socket) = (scratch.join("report"), scratch.join("agent.sock"));
+        // A log of its own: what an agent before it said is not yet true of this one.
+        let log = scratch.join("agent.log");
+        if log.exists() {
+            std::fs::remove_file(&log).context("removing the log of the agent before")?;
+        }
         let mut command = network.command(Host::Production, &program);
         command
             .args(["run", "--interface", INTERFACE])

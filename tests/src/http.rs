@@ -47,15 +47,43 @@ pub fn wait_listening(
     address: SocketAddr,
     limit: Duration,
 ) -> Result<()> {
-    let wanted = address.to_string();
     wait_until(&format!("listening on {address}"), limit, || {
-        network
-            .command(host, "ss")
-            .args(["--listening", "--tcp", "--numeric", "--no-header"])
-            .output()
-            .is_ok_and(|output| {
-                let text = String::from_utf8_lossy(&output.stdout).into_owned();
-                text.split_whitespace().any(|word| word == wanted)
-            })
+        is_listening(network, host, address)
     })
+}
+
+pub fn is_listening(network: &Network, host: Host, address: SocketAddr) -> bool {
+    let wanted = address.to_string();
+    network
+        .command(host, "ss")
+        .args(["--listening", "--tcp", "--numeric", "--no-header"])
+        .output()
+        .is_ok_and(|output| {
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            text.split_whitespace().any(|word| is_it(word, &wanted))
+        })
+}
+
+/// A JVM's sockets are of IPv6, and show IPv4 as mapped into it.
+fn is_it(word: &str, wanted: &str) -> bool {
+    let plain = word
+        .strip_prefix("[::ffff:")
+        .and_then(|rest| rest.split_once("]:"));
+    plain.map_or(word == wanted, |(ip, port)| {
+        format!("{ip}:{port}") == wanted
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapped_address_is_the_plain_one() {
+        let check = |word: &str, expect| assert_eq!(is_it(word, "10.77.0.2:80"), expect, "{word}");
+        check("10.77.0.2:80", true);
+        check("[::ffff:10.77.0.2]:80", true);
+        check("[::ffff:10.77.0.2]:8080", false);
+        check("0.0.0.0:80", false);
+    }
 }

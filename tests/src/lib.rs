@@ -6,10 +6,12 @@ pub mod agent;
 pub mod cluster;
 pub mod foreign;
 pub mod http;
+pub mod java;
 pub mod load;
 pub mod net;
 pub mod nginx;
 pub mod orders;
+pub mod paced;
 pub mod postgres;
 pub mod process;
 pub mod raw;
@@ -20,6 +22,7 @@ pub mod workspace;
 pub mod wrk;
 
 use std::io::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -43,16 +46,20 @@ pub fn skip(test: &str, reason: &str) {
     let line = format!("skipped: {test}: {reason}\n");
     // A reader that went away must not turn a skip into a failure.
     let _ = std::io::stderr().write_all(line.as_bytes());
-    if let Some(path) = std::env::var_os("MIRROR_SKIPPED") {
-        let appended = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
-            .and_then(|mut file| file.write_all(line.as_bytes()));
-        if let Err(error) = appended {
-            panic!("cannot note a skipped test: {error}");
-        }
+    if let Some(path) = std::env::var_os("MIRROR_SKIPPED")
+        && let Err(error) = note_skipped(path.as_ref(), test, reason)
+    {
+        panic!("cannot note a skipped test: {error}");
     }
+}
+
+/// Adds a line to the file that skipped tests are counted from.
+pub fn note_skipped(file: &Path, test: &str, reason: &str) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)?;
+    writeln!(file, "skipped: {test}: {reason}")
 }
 
 /// Polls `ready` every 20 ms until it holds, or fails after `limit` saying `what` never happened.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::http::wait_listening;
 use crate::net::{Host, Network};
@@ -13,9 +13,28 @@ use crate::scratch::Scratch;
 
 const PORT: u16 = 6379;
 
+/// No one's, but clients do not have it.
+const PASSWORD: &str = "locked";
+
 #[derive(Debug)]
 pub struct Redis {
     process: Process,
+}
+
+/// What may happen to a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    Killed,
+    /// It takes connections and answers nothing.
+    Frozen,
+    /// It takes no more values.
+    Full,
+    /// It asks for a password that its clients do not have.
+    Refusing,
+}
+
+impl Trouble {
+    pub const ALL: [Self; 4] = [Self::Killed, Self::Frozen, Self::Full, Self::Refusing];
 }
 
 impl Redis {
@@ -82,8 +101,52 @@ impl Redis {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
+    /// Whether a request's snapshot is there.
+    pub fn has_snapshot(network: &Network, id: &str) -> bool {
+        let key = format!("snapshot:{id}");
+        Self::ask(network, PORT, &["exists", &key]).is_ok_and(|answer| answer == "1")
+    }
+
     pub fn url() -> String {
         format!("redis://{}:{PORT}", Host::Mirror.address())
+    }
+
+    pub fn strike(&mut self, network: &Network, trouble: Trouble) -> Result<()> {
+        match trouble {
+            Trouble::Killed => {
+                self.kill();
+                Ok(())
+            }
+            Trouble::Frozen => self.freeze(),
+            Trouble::Full => done(network, &["config", "set", "maxmemory", "1"]),
+            Trouble::Refusing => {
+                done(network, &["config", "set", "requirepass", PASSWORD])?;
+                // Who is in stays in.
+                let out = ["client", "kill", "type", "normal"];
+                Self::ask(network, PORT, &[&KEY[..], &out[..]].concat()).map(drop)
+            }
+        }
+    }
+
+    /// The end of that trouble.
+    pub fn recover(
+        &mut self,
+        network: &Network,
+        scratch: &Scratch,
+        trouble: Trouble,
+    ) -> Result<()> {
+        match trouble {
+            Trouble::Killed => {
+                *self = Self::start(network, scratch)?;
+                Ok(())
+            }
+            Trouble::Frozen => self.thaw(),
+            Trouble::Full => done(network, &["config", "set", "maxmemory", "0"]),
+            Trouble::Refusing => {
+                let open = ["config", "set", "requirepass", ""];
+                done(network, &[&KEY[..], &open[..]].concat())
+            }
+        }
     }
 
     /// From now on it takes connections and answers nothing.
@@ -98,4 +161,13 @@ impl Redis {
     pub fn kill(&mut self) {
         self.process.kill();
     }
+}
+
+const KEY: [&str; 3] = ["--no-auth-warning", "-a", PASSWORD];
+
+/// A command to the usual one that must be done.
+fn done(network: &Network, command: &[&str]) -> Result<()> {
+    let answer = Redis::ask(network, PORT, command)?;
+    ensure!(answer == "OK", "redis-cli {}: {answer}", command.join(" "));
+    Ok(())
 }

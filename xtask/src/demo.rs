@@ -11,21 +11,58 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use mirror_tests::net::{self, Network};
+use mirror_tests::orders::Service;
 use mirror_tests::redis::Redis;
 use mirror_tests::scratch::{self, Scratch};
 use mirror_tests::workspace::{self, Profile};
 
 use crate::cargo::build_programs;
-use crate::install::{self, CURL, IP, REDIS, SETPRIV};
+use crate::install::{self, CURL, IP, JDK, MAVEN, REDIS, SETPRIV};
+use crate::java;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-pub(crate) fn run(json: bool) -> Result<()> {
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Print one JSON object on stdout and nothing else there
+    #[arg(long)]
+    json: bool,
+    /// Which service the acts are played with
+    #[arg(long, value_enum, default_value_t = ServiceName::Orders)]
+    service: ServiceName,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ServiceName {
+    /// The order service in Rust, over SQLite
+    Orders,
+    /// The same in Spring Boot, over H2; needs a JDK and Maven
+    Spring,
+}
+
+impl ServiceName {
+    fn service(self) -> Service {
+        match self {
+            Self::Orders => Service::Rust,
+            Self::Spring => Service::Spring,
+        }
+    }
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let service = options.service.service();
     install::ensure(&[IP, CURL, SETPRIV, REDIS])?;
+    if service == Service::Spring {
+        install::ensure(&[JDK, MAVEN])?;
+    }
     build_programs(Profile::Release)?;
+    if service == Service::Spring {
+        java::build_orders()?;
+    }
     clean_up_on_interrupt()?;
-    let played = play(json);
+    let played = play(service, options.json);
     while INTERRUPTED.load(Ordering::SeqCst) {
         // What failed is what the handler took away; it ends this process when all is gone.
         std::thread::park();
@@ -37,22 +74,26 @@ pub(crate) fn run(json: bool) -> Result<()> {
 }
 
 /// All three acts; true when each came out as it should.
-fn play(json: bool) -> Result<bool> {
+fn play(service: Service, json: bool) -> Result<bool> {
     let (network, scratch) = (Network::new()?, Scratch::new()?);
     let _redis = Redis::start(&network, &scratch)?;
     let mut results = Vec::new();
+    if !json {
+        story::open(service);
+    }
     for act in &act::ACTS {
         if !json {
             story::announce(act);
         }
-        let result = act::play(act, &network).with_context(|| format!("act {}", act.number))?;
+        let result =
+            act::play(act, service, &network).with_context(|| format!("act {}", act.number))?;
         if !json {
             story::tell(&result);
         }
         results.push(result);
     }
     if json {
-        println!("{:#}", story::json(&results));
+        println!("{:#}", story::json(service, &results));
     } else {
         story::close(&results);
     }
@@ -60,9 +101,13 @@ fn play(json: bool) -> Result<bool> {
 }
 
 /// Where an act's report stays when the demo is over.
-fn report_dir(act: u32) -> Result<PathBuf> {
+fn report_dir(service: Service, act: u32) -> Result<PathBuf> {
+    let demo = match service {
+        Service::Rust => "demo",
+        Service::Spring => "demo-spring",
+    };
     Ok(workspace::target_dir()?
-        .join("demo")
+        .join(demo)
         .join(format!("act-{act}")))
 }
 

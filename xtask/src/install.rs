@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use mirror_tests::java;
 
 use crate::cargo::check;
 
 /// A program and the Debian package that has it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Need {
     program: &'static str,
     package: &'static str,
@@ -39,6 +40,9 @@ pub(crate) const XZ: Need = plain("xz", "xz-utils");
 pub(crate) const WRK: Need = plain("wrk", "wrk");
 pub(crate) const TCPDUMP: Need = plain("tcpdump", "tcpdump");
 pub(crate) const H2LOAD: Need = plain("h2load", "nghttp2-client");
+/// With the compiler; any that the SDK in Java can be built with will do.
+pub(crate) const JDK: Need = plain("javac", "openjdk-17-jdk-headless");
+pub(crate) const MAVEN: Need = plain("mvn", "maven");
 pub(crate) const REDIS: Need = Need {
     program: "redis-server",
     package: "redis-server",
@@ -56,12 +60,20 @@ pub(crate) const NGINX: Need = Need {
     service: Some("nginx"),
 };
 
+impl Need {
+    pub(crate) fn is_there(&self) -> bool {
+        if *self == JDK {
+            // One that is too old does not help, and a good one need not be in the PATH.
+            java::jdk().is_some()
+        } else {
+            is_there(self.program)
+        }
+    }
+}
+
 /// Refuses users other than root, because everything that calls this makes namespaces too.
 pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
-    let missing: Vec<&Need> = needs
-        .iter()
-        .filter(|need| !is_there(need.program))
-        .collect();
+    let missing: Vec<&Need> = needs.iter().filter(|need| !need.is_there()).collect();
     let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
     if !mirror_tests::is_root() {
         let first = match packages.as_slice() {

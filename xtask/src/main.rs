@@ -7,6 +7,7 @@ mod ebpf;
 mod fuzz;
 mod image;
 mod install;
+mod java;
 mod kernels;
 mod lint;
 mod test;
@@ -37,12 +38,8 @@ enum Task {
         log: bool,
     },
     /// The main job in three acts: a real service, real traffic, real differences
-    Demo {
-        /// Print one JSON object on stdout and nothing else there
-        #[arg(long)]
-        json: bool,
-    },
-    /// All tests, the end-to-end ones in network namespaces; as root nothing is skipped
+    Demo(demo::Options),
+    /// All tests, the end-to-end ones in network namespaces, and those of the SDK in Java; as root nothing is skipped
     Test,
     /// fmt, clippy, the purity of the cores, and the kernel object's belonging to its source
     Lint,
@@ -79,7 +76,7 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<()> {
     match task {
         Task::Ebpf { check, log } => ebpf::run(check, log),
-        Task::Demo { json } => demo::run(json),
+        Task::Demo(options) => demo::run(&options),
         Task::Test => test::run(),
         Task::Lint => lint::run(),
         Task::Fuzz { seconds, seed } => fuzz::run(seconds, seed),

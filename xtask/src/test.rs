@@ -1,4 +1,4 @@
-//! `cargo xtask test`: builds what the end-to-end tests drive, runs all tests, counts the skipped.
+//! `cargo xtask test`: builds what the end-to-end tests drive, runs all tests, those of the SDK in Java too, counts the skipped.
 
 use anyhow::{Context, Result};
 use mirror_tests::cluster;
@@ -6,11 +6,12 @@ use mirror_tests::workspace::{self, Profile};
 
 use crate::cargo::{build_programs, cargo, check};
 use crate::image;
-use crate::install::{self, CURL, GO, IP, NGINX, POSTGRES, REDIS, SETPRIV};
+use crate::install::{self, CURL, GO, IP, JDK, MAVEN, NGINX, POSTGRES, REDIS, SETPRIV, WRK};
+use crate::java;
 
 pub(crate) fn run() -> Result<()> {
     if mirror_tests::is_root() {
-        install::ensure(&[IP, CURL, SETPRIV, REDIS, NGINX, POSTGRES])?;
+        install::ensure(&[IP, CURL, SETPRIV, REDIS, NGINX, POSTGRES, WRK, JDK, MAVEN])?;
     } else {
         eprintln!("not root: tests that need namespaces or eBPF will be skipped");
     }
@@ -22,6 +23,12 @@ pub(crate) fn run() -> Result<()> {
     if mirror_tests::is_root() && cluster::directory().is_some() {
         install::ensure(&[GO])?;
         image::run(&cluster::image()?)?;
+    }
+    if java::is_there() {
+        java::verify()?;
+    } else {
+        let reason = "needs a JDK of version 17 or newer, and Maven";
+        mirror_tests::note_skipped(&skipped, "the SDK in Java", reason)?;
     }
     // One at a time: the end-to-end tests share the cores with the load they make.
     check(

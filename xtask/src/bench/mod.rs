@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what the product costs, one file per thing that is measured.
 
 mod capture;
+mod java;
 mod machine;
 mod main_job;
 mod program;
@@ -29,6 +30,8 @@ enum What {
     Streams(streams::Options),
     /// Ids a second, what production's requests pay for snapshots, thousands of waits at once
     Snapshot(snapshot::Options),
+    /// What production's clients notice of snapshots in Java, and what a request pays for them
+    Java(java::Options),
 }
 
 pub(crate) fn run(bench: Bench) -> Result<()> {
@@ -37,5 +40,6 @@ pub(crate) fn run(bench: Bench) -> Result<()> {
         What::Capture(trials) => capture::run(&trials),
         What::Streams(options) => streams::run(&options),
         What::Snapshot(options) => snapshot::run(&options),
+        What::Java(options) => java::run(&options),
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use mirror_tests::agent::{Agent, Difference, Report};
 use mirror_tests::load::{Answers, Load, orders_mix};
 use mirror_tests::net::{Host, Network};
-use mirror_tests::orders::{self, Orders};
+use mirror_tests::orders::{self, Service};
 use mirror_tests::redis::Redis;
 use mirror_tests::scratch::Scratch;
 use mirror_tests::workspace::Profile;
@@ -101,7 +101,7 @@ fn is_planted(difference: &Difference) -> bool {
     orders::PLANTED.route == difference.route && orders::PLANTED.place == difference.place
 }
 
-pub(super) fn play(act: &Act, network: &Network) -> Result<Played> {
+pub(super) fn play(act: &Act, service: Service, network: &Network) -> Result<Played> {
     let scratch = Scratch::new()?;
     let production = orders::Options {
         host: Host::Production,
@@ -119,8 +119,8 @@ pub(super) fn play(act: &Act, network: &Network) -> Result<Played> {
         churn_ms: 0,
         ..production
     };
-    let production = Orders::start(network, production, &scratch)?;
-    let mirror = Orders::start(network, mirror, &scratch)?;
+    let production = service.start(network, production, &scratch, &[])?;
+    let mirror = service.start(network, mirror, &scratch, &[])?;
 
     let mut options = vec!["--allow", "POST /orders"];
     let store = Redis::url();
@@ -139,7 +139,7 @@ pub(super) fn play(act: &Act, network: &Network) -> Result<Played> {
     let answers = Load::start(network, &calls, PER_SECOND, &scratch)?.finish()?;
     let finished = agent.stop()?;
 
-    let report_dir = report_dir(act.number)?;
+    let report_dir = report_dir(service, act.number)?;
     copy_files(&scratch.join("report"), &report_dir)?;
     Ok(Played {
         act: *act,

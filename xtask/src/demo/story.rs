@@ -1,8 +1,20 @@
 //! What the demo prints: a small table per act, a diff to read, the ledger, and the same as JSON.
 
+use mirror_tests::orders::Service;
 use serde_json::{Value, json};
 
 use super::act::{Act, Played};
+
+fn called(service: Service) -> &'static str {
+    match service {
+        Service::Rust => "the order service in Rust, over SQLite (examples/orders)",
+        Service::Spring => "the order service in Spring Boot, over H2 (examples/orders-spring)",
+    }
+}
+
+pub(super) fn open(service: Service) {
+    println!("\nProduction and mirror are {}", called(service));
+}
 
 pub(super) fn announce(act: &Act) {
     println!("\nAct {} · {}", act.number, act.title);
@@ -97,7 +109,7 @@ pub(super) fn close(results: &[Played]) {
     );
 }
 
-pub(super) fn json(results: &[Played]) -> Value {
+pub(super) fn json(service: Service, results: &[Played]) -> Value {
     let acts: Vec<Value> = results
         .iter()
         .map(|played| {
@@ -114,5 +126,9 @@ pub(super) fn json(results: &[Played]) -> Value {
             })
         })
         .collect();
-    json!({ "passed": results.iter().all(Played::as_expected), "acts": acts })
+    json!({
+        "service": called(service),
+        "passed": results.iter().all(Played::as_expected),
+        "acts": acts,
+    })
 }
