@@ -196,9 +196,10 @@ fn a_spring_service_is_mirrored_like_any_other() -> Result<()> {
         return Ok(());
     }
     let mut stage = Stage::set()?;
+    a_thousand_requests_a_second_are_mirrored_without_a_difference(&stage)?;
+    a_digest_of_body_and_time_names_the_same_request_on_all_sides(&stage)?;
     production_answers_every_request_whatever_the_store_does(&mut stage)?;
-    if true { return Ok(()); }
- stage.release(2)?;
+    stage.release(2)?;
     version_2_differs_in_the_planted_place_only(&stage)
 }
 
@@ -223,9 +224,7 @@ fn a_digest_of_body_and_time_names_the_same_request_on_all_sides(stage: &Stage) 
 fn production_answers_every_request_whatever_the_store_does(stage: &mut Stage) -> Result<()> {
     for trouble in Trouble::ALL {
         let name = format!("{trouble:?}");
-        eprintln!("{name} {:?}", std::time::SystemTime::now());
         stage.wait_filing(&name)?;
-        eprintln!("filing {:?}", std::time::SystemTime::now());
         let agent = stage.agent(HEADER_RULE)?;
         let plan = Plan {
             requests: 1500,
@@ -238,9 +237,7 @@ fn production_answers_every_request_whatever_the_store_does(stage: &mut Stage) -
         std::thread::sleep(Duration::from_secs(2));
         stage.redis.strike(&stage.network, trouble)?;
         let sent = load.finish()?;
-        eprintln!("sent {:?}", std::time::SystemTime::now());
         let finished = agent.stop()?;
-        eprintln!("stopped {:?}", std::time::SystemTime::now());
         stage
             .redis
             .recover(&stage.network, &stage.scratch, trouble)?;

@@ -31,11 +31,14 @@ pub(crate) fn run() -> Result<()> {
         mirror_tests::note_skipped(&skipped, "the SDK in Java", reason)?;
     }
     // One at a time: the end-to-end tests share the cores with the load they make.
-    check(
-        cargo()
-            .args(["test", "--workspace", "--", "--test-threads=1"])
-            .env("MIRROR_SKIPPED", &skipped),
-    )?;
+    let mut tests = cargo();
+    tests
+        .args(["test", "--workspace", "--", "--test-threads=1"])
+        .env("MIRROR_SKIPPED", &skipped);
+    if let Some(jdk) = mirror_tests::java::jdks().first() {
+        tests.env("JAVA_HOME", &jdk.home);
+    }
+    check(&mut tests)?;
     summarise(&skipped)
 }
 

@@ -59,7 +59,7 @@ class SnapshotsTest {
         opened.forEach(Snapshots::close);
     }
 
-    private Snapshots open(Snapshots.Builder builder) {
+    private Snapshots open(SnapshotsBuilder builder) {
         Snapshots snapshots = builder.rules(RULES).store(redis.url()).wait(SHORT).build();
         opened.add(snapshots);
         connected(snapshots);
@@ -338,7 +338,7 @@ class SnapshotsTest {
         SnapshotMissException miss = assertThrows(SnapshotMissException.class,
                 () -> replayed(nowhere, "a").load("a", "", String.class, never()));
         assertEquals(SnapshotState.UNAVAILABLE, miss.state());
-        for (Snapshots.Builder bad : List.of(Snapshots.builder(Profile.PRODUCTION), Snapshots.builder(Profile.MIRROR),
+        for (SnapshotsBuilder bad : List.of(Snapshots.builder(Profile.PRODUCTION), Snapshots.builder(Profile.MIRROR),
                 Snapshots.builder(Profile.MIRROR).store("redis://h").onMiss(OnMiss.FALLBACK))) {
             assertThrows(IllegalArgumentException.class, bad::build);
         }

@@ -4,6 +4,7 @@ import dev.mirror.snapshot.OnMiss;
 import dev.mirror.snapshot.Profile;
 import dev.mirror.snapshot.SnapshotFallback;
 import dev.mirror.snapshot.Snapshots;
+import dev.mirror.snapshot.SnapshotsBuilder;
 import dev.mirror.snapshot.document.ValueCodec;
 import dev.mirror.snapshot.store.SnapshotStore;
 import org.slf4j.Logger;
@@ -33,7 +34,7 @@ final class SnapshotsFactory {
             }
             return Snapshots.off();
         }
-        Snapshots.Builder builder = Snapshots.builder(part.profile());
+        SnapshotsBuilder builder = Snapshots.builder(part.profile());
         if (part.wrong() != null) {
             return builder.refuse(part.wrong()).buildOrExplain();
         }
@@ -45,7 +46,7 @@ final class SnapshotsFactory {
         return builder.buildOrExplain();
     }
 
-    private void set(Snapshots.Builder builder) {
+    private void set(SnapshotsBuilder builder) {
         builder.rules(properties.rules())
                 .client(properties.client())
                 .timeToLive(properties.timeToLive())

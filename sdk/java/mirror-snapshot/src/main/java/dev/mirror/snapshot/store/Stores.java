@@ -14,6 +14,9 @@ public final class Stores {
      * takes up to 0.5 s, and up to twice that where a connection or the mark of a collision is to be made. A server that does
      * not answer is tried again after 50 ms to 2 s, by the next call then; calls fail at once meanwhile.
      *
+     * <p>The first connection of a JVM through Lettuce takes one to two seconds of a processor, for classes: who opens a store
+     * before it takes requests loses none of their snapshots to that.
+     *
      * @throws IllegalStateException where the client is not on the class path
      * @throws StoreUrlException where a PEM file holds something else
      */

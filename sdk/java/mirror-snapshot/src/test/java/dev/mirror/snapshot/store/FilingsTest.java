@@ -211,13 +211,13 @@ class FilingsTest {
     @Test
     void the_end_files_what_is_queued_where_the_store_answers() {
         try (RedisServer server = RedisServer.start();
-                SnapshotStore store = StoreSteps.connected(server.url(), StoreClient.LETTUCE)) {
+                SnapshotStore store = StoreSteps.connected(server.url(), StoreClient.JEDIS)) {
             try (Filings filings = new Filings(store, TTL, told)) {
-                for (int n = 0; n < 1000; n++) {
+                for (int n = 0; n < 100; n++) {
                     filings.file("snapshot:" + n, () -> bytes("a"), 10);
                 }
             }
-            assertEquals(1000, told.filed.get());
+            assertEquals(100, told.filed.get(), () -> told.dropped + " dropped, failed: " + told.failed);
         }
     }
 

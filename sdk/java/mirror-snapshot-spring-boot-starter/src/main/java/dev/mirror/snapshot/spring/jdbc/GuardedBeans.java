@@ -8,7 +8,6 @@ import javax.sql.DataSource;
 import org.aopalliance.intercept.MethodInterceptor;
 import org.springframework.aop.framework.AopConfigException;
 import org.springframework.aop.framework.ProxyFactory;
-import org.springframework.aop.scope.ScopedObject;
 import org.springframework.aop.support.AopUtils;
 import org.springframework.beans.factory.config.BeanPostProcessor;
 import org.springframework.util.ClassUtils;
@@ -26,11 +25,7 @@ final class GuardedBeans implements BeanPostProcessor {
 
     @Override
     public Object postProcessAfterInitialization(Object bean, String beanName) {
-        // What stands behind a scoped proxy is guarded itself.
-        if (!(bean instanceof DataSource source) || bean instanceof GuardedDataSource || bean instanceof ScopedObject) {
-            return bean;
-        }
-        return guarded(source);
+        return bean instanceof DataSource source && !(bean instanceof GuardedDataSource) ? guarded(source) : bean;
     }
 
     private Object guarded(DataSource source) {

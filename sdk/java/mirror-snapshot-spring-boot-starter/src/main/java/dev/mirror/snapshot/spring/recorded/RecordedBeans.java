@@ -4,8 +4,10 @@ import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.lang.reflect.Proxy;
 import java.util.Arrays;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.springframework.aop.framework.AopProxyUtils;
 import org.springframework.aop.framework.ProxyFactory;
 import org.springframework.aop.framework.autoproxy.AbstractBeanFactoryAwareAdvisingPostProcessor;
 import org.springframework.util.ClassUtils;
@@ -19,8 +21,8 @@ final class RecordedBeans extends AbstractBeanFactoryAwareAdvisingPostProcessor 
     private static final long serialVersionUID = 1;
 
     private final transient RecordedMethods methods;
-    /** Beans that others got before they were ready. */
-    private final transient Set<String> early = ConcurrentHashMap.newKeySet();
+    /** Beans that others got before they were ready, without other proxies around them. */
+    private final transient Map<String, Object> early = new ConcurrentHashMap<>();
 
     RecordedBeans(RecordedMethods methods, RecordedCalls calls) {
         this.methods = methods;
@@ -31,13 +33,14 @@ final class RecordedBeans extends AbstractBeanFactoryAwareAdvisingPostProcessor 
 
     @Override
     public Object getEarlyBeanReference(Object bean, String beanName) {
-        early.add(beanName);
+        Object target = AopProxyUtils.getSingletonTarget(bean);
+        early.put(beanName, target != null ? target : bean);
         return super.postProcessAfterInitialization(bean, beanName);
     }
 
     @Override
     public Object postProcessAfterInitialization(Object bean, String beanName) {
-        return early.remove(beanName) ? bean : super.postProcessAfterInitialization(bean, beanName);
+        return early.remove(beanName) == bean ? bean : super.postProcessAfterInitialization(bean, beanName);
     }
 
     /** Of beans that are proxies already, whose interceptors this one joins. */

@@ -28,6 +28,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.Future;
 import java.util.stream.Stream;
 import org.aopalliance.intercept.MethodInterceptor;
+import org.aopalliance.intercept.MethodInvocation;
 import org.junit.jupiter.api.Test;
 import org.reactivestreams.Publisher;
 import org.springframework.aop.framework.Advised;
@@ -38,6 +39,7 @@ import org.springframework.aop.support.DefaultPointcutAdvisor;
 import org.springframework.aop.support.NameMatchMethodPointcut;
 import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.beans.factory.config.ConfigurableBeanFactory;
+import org.springframework.boot.test.context.assertj.AssertableApplicationContext;
 import org.springframework.boot.test.context.runner.ApplicationContextRunner;
 import org.springframework.context.ApplicationContext;
 import org.springframework.context.annotation.Bean;
@@ -281,6 +283,14 @@ class RecordedBeansTest {
         }
 
         @Bean
+        static DefaultPointcutAdvisor harmless() {
+            NameMatchMethodPointcut circle = new NameMatchMethodPointcut();
+            circle.addMethodName("read");
+            circle.setClassFilter(type -> type == One.class || type == Two.class);
+            return new DefaultPointcutAdvisor(circle, (MethodInterceptor) MethodInvocation::proceed);
+        }
+
+        @Bean
         Stocks stocks(Database database) {
             return new Stocks(database);
         }
@@ -311,6 +321,10 @@ class RecordedBeansTest {
         public String read() {
             return "one";
         }
+
+        public Two two() {
+            return two;
+        }
     }
 
     static class Two {
@@ -320,6 +334,10 @@ class RecordedBeansTest {
         @RecordedRead("two")
         public String read() {
             return one.read() + " two";
+        }
+
+        public One one() {
+            return one;
         }
     }
 
@@ -344,14 +362,20 @@ class RecordedBeansTest {
 
     @Test
     void beans_in_a_circle_and_of_other_scopes_are_recorded() {
-        production.withUserConfiguration(Circle.class).withAllowCircularReferences(true).run(context -> {
-            assertNull(context.getStartupFailure());
-            assertTrue(AopUtils.isCglibProxy(context.getBean(One.class)) && AopUtils.isCglibProxy(context.getBean(Two.class)));
-            String document = filed(context, () -> context.getBean(Two.class).read());
-            assertTrue(document.contains("\"name\":\"one\"") && document.contains("\"value\":\"one two\""), document);
-            assertNotSame(context.getBean(Misused.class), context.getBean(Misused.class));
-            assertTrue(AopUtils.isCglibProxy(context.getBean(Misused.class)));
-        });
+        for (Class<?> others : new Class<?>[] {Beans.class, Advice.class}) {
+            production.withUserConfiguration(Circle.class, others).withAllowCircularReferences(true).run(context -> circle(context));
+        }
+    }
+
+    private static void circle(AssertableApplicationContext context) throws Exception {
+        assertNull(context.getStartupFailure());
+        assertTrue(AopUtils.isCglibProxy(context.getBean(One.class)) && AopUtils.isCglibProxy(context.getBean(Two.class)));
+        assertSame(context.getBean(One.class), context.getBean(Two.class).one());
+        assertSame(context.getBean(Two.class), context.getBean(One.class).two());
+        String document = filed(context, () -> context.getBean(Two.class).read());
+        assertTrue(document.contains("\"name\":\"one\"") && document.contains("\"value\":\"one two\""), document);
+        assertNotSame(context.getBean(Misused.class), context.getBean(Misused.class));
+        assertTrue(AopUtils.isCglibProxy(context.getBean(Misused.class)));
     }
 
     @Test

@@ -46,7 +46,8 @@ class SnapshotFilterTest {
         production = Snapshots.builder(Profile.PRODUCTION).store(store)
                 .rules(List.of("header:x-id", "POST /body => none(\"{json:id}\")", "GET /told => response-header:x-trace")).build();
         mirror = Snapshots.builder(Profile.MIRROR).store(store).onMiss(OnMiss.ERROR)
-                .wait(new WaitOptions(Duration.ofMillis(20), Duration.ofMillis(10), 1)).build();
+                .wait(new WaitOptions(Duration.ofMillis(30), Duration.ofMillis(10), 100)).build();
+        Waiting.until("the mirror reaches its store", () -> !mirror.ping().toCompletableFuture().handle((done, error) -> error != null).join());
     }
 
     @AfterAll
@@ -173,6 +174,31 @@ class SnapshotFilterTest {
             assertThrows(IllegalStateException.class, request::getReader);
             assertThrows(IllegalStateException.class, () -> request.getInputStream().setReadListener(listener()));
         });
+    }
+
+    @Test
+    void a_form_that_the_service_reads_as_a_stream_stays_one() throws Exception {
+        byte[] form = ("user=ada&x=" + "y".repeat(3000)).getBytes(StandardCharsets.US_ASCII);
+        for (boolean streamed : new boolean[] {false, true}) {
+            MockHttpServletRequest body = new MockHttpServletRequest("POST", "/body") {
+                @Override
+                public long getContentLengthLong() {
+                    return -1;
+                }
+            };
+            body.addHeader("transfer-encoding", "chunked");
+            body.setContentType("application/x-www-form-urlencoded");
+            body.setContent(form);
+            passed(production, body, (request, response) -> {
+                if (streamed) {
+                    assertEquals('u', request.getInputStream().read());
+                    assertNull(request.getParameter("user"));
+                    assertEquals(form.length - 1, request.getInputStream().readAllBytes().length);
+                } else {
+                    assertEquals("ada", request.getParameter("user"));
+                }
+            });
+        }
     }
 
     private static jakarta.servlet.ReadListener listener() {
