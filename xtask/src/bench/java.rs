@@ -286,7 +286,7 @@ fn tell(options: &Options, figures: &Value) {
         return;
     };
     println!(
-        "\n{:<64}{:>12}{:>10}{:>14}",
+        "\n{:<78}{:>12}{:>10}{:>12}",
         "request path, by JMH", "", "±", "bytes"
     );
     for path in paths {
@@ -302,7 +302,7 @@ fn tell(options: &Options, figures: &Value) {
             parameters.join(" ")
         );
         println!(
-            "  {name:<60}{:>8.0} {}{:>8.0}{:>14.0}",
+            "  {name:<76}{:>6.0} {}{:>10.0}{:>12.0}",
             number("score"),
             path["unit"].as_str().unwrap_or_default(),
             number("error"),

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.mirror.snapshot.OnMiss;
 import dev.mirror.snapshot.Outcome;
 import dev.mirror.snapshot.Profile;
 import dev.mirror.snapshot.RequestSnapshot;
@@ -37,7 +38,7 @@ class ReactiveSnapshotSourceTest {
         WaitOptions briefly = new WaitOptions(Duration.ofMillis(50), Duration.ofMillis(10), 3);
         production = Snapshots.builder(Profile.PRODUCTION).store(store).rules(List.of("header:x-id")).mostBytes(MOST).build();
         mirror = Snapshots.builder(Profile.MIRROR).store(store).wait(briefly).build();
-        withDatabase = Snapshots.builder(Profile.MIRROR).store(store).wait(briefly).onMiss(dev.mirror.snapshot.OnMiss.DATABASE).build();
+        withDatabase = Snapshots.builder(Profile.MIRROR).store(store).wait(briefly).onMiss(OnMiss.DATABASE).build();
     }
 
     @AfterAll

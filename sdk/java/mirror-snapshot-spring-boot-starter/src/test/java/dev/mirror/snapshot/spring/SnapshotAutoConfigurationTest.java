@@ -36,6 +36,7 @@ import org.springframework.context.ApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.core.env.Environment;
+import reactor.core.publisher.Mono;
 
 class SnapshotAutoConfigurationTest {
     /** Nothing listens there. */
@@ -76,7 +77,7 @@ class SnapshotAutoConfigurationTest {
                         assertEquals("read", context.getBean(SnapshotSource.class).load("a", "b", String.class, () -> "read"));
                         assertEquals("written", context.getBean(SnapshotSource.class).write("a", "b", String.class, () -> "written"));
                         assertEquals("read", context.getBean(ReactiveSnapshotSource.class)
-                                .load("a", "b", String.class, () -> reactor.core.publisher.Mono.just("read")).block());
+                                .load("a", "b", String.class, () -> Mono.just("read")).block());
                         assertEquals(WriteGuard.Verdict.ALLOW, context.getBean(WriteGuard.class).judge("kafka", "topic"));
                         assertEquals(Clock.systemUTC(), context.getBean(Clock.class));
                         assertFalse(AopUtils.isAopProxy(context.getBean(Stocks.class)));

@@ -4,6 +4,7 @@ import dev.mirror.snapshot.Snapshots;
 import dev.mirror.snapshot.spring.ConditionalOnSnapshots;
 import dev.mirror.snapshot.spring.SnapshotAutoConfiguration;
 import dev.mirror.snapshot.spring.SnapshotMisuses;
+import java.util.Set;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.actuate.health.HealthIndicator;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
@@ -21,6 +22,6 @@ public class SnapshotHealthConfiguration {
     @Bean
     @ConditionalOnMissingBean(name = "snapshotsHealthIndicator")
     SnapshotHealthIndicator snapshotsHealthIndicator(Snapshots snapshots, ObjectProvider<SnapshotMisuses> misuses) {
-        return new SnapshotHealthIndicator(new StoreHealth(snapshots, misuses.getIfAvailable(() -> java.util.Set::of)));
+        return new SnapshotHealthIndicator(new StoreHealth(snapshots, misuses.getIfAvailable(() -> Set::of)));
     }
 }

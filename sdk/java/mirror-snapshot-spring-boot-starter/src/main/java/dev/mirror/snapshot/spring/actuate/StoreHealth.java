@@ -5,6 +5,7 @@ import dev.mirror.snapshot.Profile;
 import dev.mirror.snapshot.Snapshots;
 import dev.mirror.snapshot.spring.SnapshotMisuses;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletionException;
@@ -37,7 +38,7 @@ final class StoreHealth {
     /** Takes 500 ms at the most. */
     Told tell() {
         Map<String, Object> details = new LinkedHashMap<>();
-        details.put("profile", snapshots.profile().name().toLowerCase(java.util.Locale.ROOT));
+        details.put("profile", snapshots.profile().name().toLowerCase(Locale.ROOT));
         snapshots.misconfigured().ifPresent(why -> details.put("misconfigured", why));
         Set<String> misused = misuses.misuses();
         if (!misused.isEmpty()) {

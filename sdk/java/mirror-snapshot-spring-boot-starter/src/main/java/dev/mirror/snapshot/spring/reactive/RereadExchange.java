@@ -1,5 +1,6 @@
 package dev.mirror.snapshot.spring.reactive;
 
+import java.util.Map;
 import org.springframework.core.ResolvableType;
 import org.springframework.core.io.buffer.DataBuffer;
 import org.springframework.http.MediaType;
@@ -47,7 +48,7 @@ final class RereadExchange extends ServerWebExchangeDecorator {
         for (HttpMessageReader<?> reader : codecs.getReaders()) {
             if (reader.canRead(FORM, MediaType.APPLICATION_FORM_URLENCODED)) {
                 return ((HttpMessageReader<MultiValueMap<String, String>>) reader)
-                        .readMono(FORM, request, java.util.Map.of())
+                        .readMono(FORM, request, Map.of())
                         .defaultIfEmpty(new LinkedMultiValueMap<>());
             }
         }

@@ -1,6 +1,8 @@
 package dev.mirror.snapshot.spring.web;
 
 import dev.mirror.snapshot.spring.SnapshotProperties;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.springframework.boot.cloud.CloudPlatform;
 import org.springframework.core.env.Environment;
 import org.springframework.util.StringUtils;
@@ -14,6 +16,8 @@ import org.springframework.util.StringUtils;
  * @param peer whether the address of the other end is the connection's
  */
 public record WebSettings(String responseHeader, String mdcKey, int mostBody, boolean peer) {
+    private static final Logger LOG = LoggerFactory.getLogger(WebSettings.class);
+
     /** As the properties say. */
     public static WebSettings of(SnapshotProperties properties, Environment environment) {
         long most = Math.max(0, Math.min(properties.maxBody().toBytes(), Integer.MAX_VALUE - 16));
@@ -22,7 +26,17 @@ public record WebSettings(String responseHeader, String mdcKey, int mostBody, bo
             case FALSE -> false;
             case AUTO -> !serverReplacesAddresses(environment);
         };
-        return new WebSettings(trimmed(properties.responseHeader()), trimmed(properties.mdcKey()), (int) most, peer);
+        return new WebSettings(header(properties.responseHeader()), trimmed(properties.mdcKey()), (int) most, peer);
+    }
+
+    /** Of letters, digits and signs that a header's name may have; else none, and the log says so. */
+    private static String header(String name) {
+        String trimmed = trimmed(name);
+        boolean isName = trimmed.chars().allMatch(c -> c > ' ' && c < 0x7f && "()<>@,;:\\\"/[]?={}".indexOf(c) < 0);
+        if (!isName) {
+            LOG.error("mirror.snapshot.response-header is not the name of a header, and none is set: write x-mirror-request-id");
+        }
+        return isName ? trimmed : "";
     }
 
     private static String trimmed(String text) {

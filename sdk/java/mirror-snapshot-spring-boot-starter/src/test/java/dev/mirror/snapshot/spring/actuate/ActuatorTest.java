@@ -15,6 +15,7 @@ import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
+import java.util.Arrays;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -25,7 +26,7 @@ class ActuatorTest {
         "management.endpoint.health.show-components=always", "mirror.snapshot.wait.timeout=100ms", "mirror.snapshot.wait.poll=20ms"};
 
     private static String[] with(String... more) {
-        String[] all = java.util.Arrays.copyOf(BOTH, BOTH.length + more.length);
+        String[] all = Arrays.copyOf(BOTH, BOTH.length + more.length);
         System.arraycopy(more, 0, all, BOTH.length, more.length);
         return all;
     }

@@ -13,6 +13,8 @@ import dev.mirror.snapshot.Snapshots;
 import dev.mirror.snapshot.guard.WriteRefusedException;
 import dev.mirror.snapshot.spring.Starter;
 import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
 import java.sql.Statement;
 import java.util.Map;
 import javax.sql.DataSource;
@@ -110,12 +112,12 @@ class GuardedBeansTest {
 
     static final class Final extends AbstractDataSource {
         @Override
-        public Connection getConnection() throws java.sql.SQLException {
-            return java.sql.DriverManager.getConnection(URL);
+        public Connection getConnection() throws SQLException {
+            return DriverManager.getConnection(URL);
         }
 
         @Override
-        public Connection getConnection(String user, String password) throws java.sql.SQLException {
+        public Connection getConnection(String user, String password) throws SQLException {
             return getConnection();
         }
     }

@@ -1,11 +1,13 @@
 package dev.mirror.snapshot.spring.reactive;
 
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.Import;
 import org.springframework.core.io.buffer.DataBuffer;
+import org.springframework.core.io.buffer.DataBufferUtils;
 import org.springframework.http.codec.multipart.FilePart;
 import org.springframework.http.server.reactive.ServerHttpRequest;
 import org.springframework.web.bind.annotation.PostMapping;
@@ -52,7 +54,7 @@ public class ReactiveBodies {
         Mono<String> first(ServerHttpRequest request) {
             return request.getBody().map(buffer -> {
                 int length = buffer.readableByteCount();
-                org.springframework.core.io.buffer.DataBufferUtils.release(buffer);
+                DataBufferUtils.release(buffer);
                 return length > 0 ? "some" : "none";
             }).next();
         }
@@ -65,8 +67,8 @@ public class ReactiveBodies {
         @PostMapping("/form/part")
         Mono<String> part(@RequestPart FilePart file) {
             return file.content().map(buffer -> {
-                String text = buffer.toString(java.nio.charset.StandardCharsets.UTF_8);
-                org.springframework.core.io.buffer.DataBufferUtils.release(buffer);
+                String text = buffer.toString(StandardCharsets.UTF_8);
+                DataBufferUtils.release(buffer);
                 return text;
             }).collectList().map(List::toString);
         }

@@ -14,6 +14,7 @@ import dev.mirror.snapshot.spring.Service;
 import dev.mirror.snapshot.spring.Waiting;
 import jakarta.servlet.ServletRequestEvent;
 import jakarta.servlet.ServletRequestListener;
+import java.util.Arrays;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
@@ -31,7 +32,7 @@ class ServletFaultsTest {
     private static final String[] PRODUCTION = {"mirror.snapshot.profile=production", "mirror.snapshot.rules[0]=header:x-id"};
 
     private static Service production(Class<?> application, String... more) {
-        String[] all = java.util.Arrays.copyOf(PRODUCTION, PRODUCTION.length + more.length);
+        String[] all = Arrays.copyOf(PRODUCTION, PRODUCTION.length + more.length);
         System.arraycopy(more, 0, all, PRODUCTION.length, more.length);
         return Service.servlet(application, all);
     }
@@ -48,7 +49,7 @@ class ServletFaultsTest {
             assertEquals(200, service.get("/annotated", "x-id", id()).status());
             took[i] = System.nanoTime() - began;
         }
-        java.util.Arrays.sort(took);
+        Arrays.sort(took);
         return took[requests / 2] / 1e6;
     }
 
@@ -131,6 +132,8 @@ class ServletFaultsTest {
             String id = id();
             Answer answer = production.get("/callable", "x-id", id);
             assertTrue(answer.text().contains("callable of production"), answer.text());
+            boolean virtual = production.get("/thread").text().startsWith("VirtualThread");
+            assertEquals(Runtime.version().feature() >= 21, virtual);
             String document = Waiting.found("the snapshot", () -> Redis.shared().get("snapshot:" + id));
             assertTrue(document.contains("\"callable\""), document);
         }

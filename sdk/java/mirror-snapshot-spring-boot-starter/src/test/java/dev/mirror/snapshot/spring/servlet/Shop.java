@@ -185,6 +185,11 @@ public class Shop {
             return source.load("late", "", String.class, () -> database.read("late"));
         }
 
+        @GetMapping("/thread")
+        String thread() {
+            return Thread.currentThread().toString();
+        }
+
         @GetMapping("/nothing-read")
         String nothingRead() {
             return "nothing";

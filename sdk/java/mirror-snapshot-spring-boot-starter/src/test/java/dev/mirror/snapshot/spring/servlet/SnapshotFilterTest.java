@@ -17,11 +17,14 @@ import dev.mirror.snapshot.spring.Waiting;
 import dev.mirror.snapshot.spring.web.WebSettings;
 import dev.mirror.snapshot.store.WaitOptions;
 import jakarta.servlet.FilterChain;
+import jakarta.servlet.ReadListener;
 import jakarta.servlet.ServletException;
+import jakarta.servlet.ServletInputStream;
 import jakarta.servlet.ServletRequestEvent;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
@@ -30,6 +33,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.slf4j.MDC;
+import org.springframework.mock.web.DelegatingServletInputStream;
 import org.springframework.mock.web.MockHttpServletRequest;
 import org.springframework.mock.web.MockHttpServletResponse;
 import org.springframework.mock.web.MockServletContext;
@@ -136,8 +140,8 @@ class SnapshotFilterTest {
     void a_body_that_cannot_be_read_fails_where_the_service_reads_it() throws Exception {
         MockHttpServletRequest broken = new MockHttpServletRequest("POST", "/body") {
             @Override
-            public jakarta.servlet.ServletInputStream getInputStream() {
-                return new org.springframework.mock.web.DelegatingServletInputStream(new java.io.InputStream() {
+            public ServletInputStream getInputStream() {
+                return new DelegatingServletInputStream(new InputStream() {
                     private int left = 5;
 
                     @Override
@@ -201,8 +205,8 @@ class SnapshotFilterTest {
         }
     }
 
-    private static jakarta.servlet.ReadListener listener() {
-        return new jakarta.servlet.ReadListener() {
+    private static ReadListener listener() {
+        return new ReadListener() {
             @Override
             public void onDataAvailable() {}
 

@@ -42,6 +42,9 @@ class WebSettingsTest {
         assertEquals("x-mirror-request-id mirrorRequestId 1048576",
                 standard.responseHeader() + " " + standard.mdcKey() + " " + standard.mostBody());
         WebSettings none = settings("mirror.snapshot.response-header=", "mirror.snapshot.mdc-key= ", "mirror.snapshot.max-body=4GB");
+        for (String noName : new String[] {"x id", "x:id", "é", "x\n"}) {
+            assertEquals(noName.equals("x\n") ? "x" : "", settings("mirror.snapshot.response-header=" + noName).responseHeader());
+        }
         assertEquals(" " + (Integer.MAX_VALUE - 16), none.responseHeader() + none.mdcKey() + " " + none.mostBody());
     }
 }
