@@ -10,10 +10,12 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use mirror_agent::{
-    exchange::{self, Body, Exchange, Timestamp, Timing},
-    identity,
-};
+use mirror_core::exchange;
+use mirror_core::exchange::Body;
+use mirror_core::exchange::Exchange;
+use mirror_core::exchange::Timing;
+use mirror_core::identity;
+use mirror_core::time::Timestamp;
 use mirror_snapshot::{
     HEADER_REQUEST_ID, IdRules, Profile, RedisStore, RequestId, Settings, SnapshotSource,
     Snapshots, service::SnapshotLayer,
@@ -162,12 +164,9 @@ fn captured(made: &Made, client: SocketAddr, at: Timestamp) -> Exchange {
             ..Timing::default()
         },
         request: exchange::Request {
-            method: made.method.into(),
-            target: made.target.as_str().into(),
-            minor: 1,
             headers: made.headers.iter().map(|(n, v)| (*n, v.as_str())).collect(),
             body: Body::from(Bytes::from(made.body.clone())),
-            fault: None,
+            ..exchange::Request::new(made.method, made.target.clone())
         },
         response: None,
     }

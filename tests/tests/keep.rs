@@ -3,10 +3,16 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use mirror_agent::exchange::{Body, Exchange, Request, Timestamp, Timing};
-use mirror_agent::policy::{Admitted, Policy};
 use mirror_agent::snapshot::{Found, Gate, GateOptions, SnapshotOutcome, TtlCare};
-use mirror_snapshot::{Candidates, DEFAULT_TTL, RedisStore, RequestId, WaitOptions, request_hash};
+use mirror_core::exchange::Exchange;
+use mirror_core::exchange::Request;
+use mirror_core::exchange::Timing;
+use mirror_core::policy::Admitted;
+use mirror_core::policy::Policy;
+use mirror_core::time::Timestamp;
+use mirror_snapshot::{
+    Candidates, DEFAULT_TTL, RedisStore, RequestId, RequestTarget, WaitOptions, request_hash,
+};
 use mirror_tests::net::{Host, Network};
 use mirror_tests::redis::Redis;
 use mirror_tests::scratch::Scratch;
@@ -38,14 +44,7 @@ fn admitted() -> Result<Admitted> {
             request_last: now(),
             ..Timing::default()
         },
-        request: Request {
-            method: "GET".into(),
-            target: "/a".into(),
-            minor: 1,
-            headers: std::iter::empty::<(&str, &str)>().collect(),
-            body: Body::default(),
-            fault: None,
-        },
+        request: Request::new("GET", "/a"),
         response: None,
     };
     let candidates = Candidates {
@@ -59,7 +58,7 @@ fn admitted() -> Result<Admitted> {
 /// A snapshot that was found, and the gate that found it.
 async fn found(store: &RedisStore, care: TtlCare) -> Result<(Gate, Found)> {
     let at = now().as_millis();
-    let request = request_hash("GET", "/a");
+    let request = request_hash("GET", Some(&RequestTarget::parse("GET", "/a")));
     let document = format!(r#"{{"mirror":1,"at":{at},"request":"{request}","reads":[]}}"#);
     store.set(&id(), document.as_bytes(), TTL).await?;
     let options = GateOptions {

@@ -16,15 +16,18 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::ticket::{Job, Ticket};
-use crate::{
-    capture::{filter::PortSet, ring::RingReader},
-    dissect::{DissectLimits, DissectStats, Dissector},
-    exchange::{Exchange, Timestamp},
-    identity,
-    policy::Policy,
-    report::{Outcome, Recorder},
-    transport::memory::Sink,
-};
+use crate::capture::ring::RingReader;
+use crate::report::Recorder;
+use crate::transport::memory::Sink;
+use mirror_core::dissect::DissectLimits;
+use mirror_core::dissect::DissectStats;
+use mirror_core::dissect::Dissector;
+use mirror_core::exchange::Exchange;
+use mirror_core::filter::PortSet;
+use mirror_core::identity;
+use mirror_core::ledger::Outcome;
+use mirror_core::policy::Policy;
+use mirror_core::time::Timestamp;
 
 /// Longest sleep of a reader; bounds how late a packet below the wake-up threshold is seen.
 const RING_POLL: Duration = Duration::from_millis(10);

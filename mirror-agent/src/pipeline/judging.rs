@@ -11,18 +11,28 @@ use tokio::{
 };
 
 use super::ticket::Job;
-use crate::{
-    compare::{CompareOptions, compare},
-    config::Config,
-    exchange::Response,
-    policy::Admitted,
-    replay::{Marks, OwnSockets, ReplayOptions, ReplayOutcome, Replayer},
-    report::{Comparison, Outcome, Recorder},
-    snapshot::{
-        Entered, Found, Gate, GateOptions, GateRules, OnMissing, SnapshotOutcome, replica::Replica,
-    },
-    transport::memory::Source,
-};
+use crate::config::Config;
+use crate::replay::Marks;
+use crate::replay::OwnSockets;
+use crate::replay::ReplayOptions;
+use crate::replay::ReplayOutcome;
+use crate::replay::Replayer;
+use crate::report::Comparison;
+use crate::report::Recorder;
+use crate::snapshot::Entered;
+use crate::snapshot::Found;
+use crate::snapshot::Gate;
+use crate::snapshot::GateOptions;
+use crate::snapshot::GateRules;
+use crate::snapshot::OnMissing;
+use crate::snapshot::SnapshotOutcome;
+use crate::snapshot::replica::Replica;
+use crate::transport::memory::Source;
+use mirror_core::compare::CompareOptions;
+use mirror_core::compare::compare;
+use mirror_core::exchange::Response;
+use mirror_core::ledger::Outcome;
+use mirror_core::policy::Admitted;
 
 /// Judges what comes out of the queue.
 pub(super) struct Judging {
@@ -182,8 +192,7 @@ impl Judging {
     /// Waits for the snapshot: what to replay with, or how the exchange ends here.
     async fn pass_gate(&self, admitted: &Admitted, entered: Entered) -> Result<Pass, Outcome> {
         let request = &admitted.exchange().request;
-        let (method, path) = (request.method.as_str(), admitted.exchange().path());
-        let outcome = if self.rules.requires(method, path) {
+        let outcome = if self.rules.requires(request) {
             self.gate.wait(admitted, entered).await
         } else {
             SnapshotOutcome::NotRequired
@@ -193,12 +202,14 @@ impl Judging {
             id: admitted.candidates().ids.first().cloned(),
             is_evidence,
         };
-        let without = |end: Outcome| match self.rules.on_missing(method, path) {
+        let without = |end: Outcome| match self.rules.on_missing(request) {
             OnMissing::Skip => Err(end),
             OnMissing::Replay => Ok(plain(false)),
             OnMissing::Fail => {
                 self.recorder.fail(format!(
-                    "{method} {path}: {}; --on-missing says that the run fails then",
+                    "{} {}: {}; --on-missing says that the run fails then",
+                    request.method,
+                    admitted.exchange().path(),
                     end.name()
                 ));
                 self.stop.send_replace(true);

@@ -21,19 +21,23 @@ use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, sync::watch, time::timeout};
 
-use crate::{
-    capture::{
-        filter::Filters,
-        links,
-        tc::{self, TcCapture, TcOptions},
-    },
-    config::Config,
-    control::{self, Control, Handles, Order},
-    dissect::DissectLimits,
-    replay::{OwnSockets, Target},
-    report::{Recorder, ReportData},
-    transport::memory::{Bounds, queue},
-};
+use crate::capture::filter::Filters;
+use crate::capture::links;
+use crate::capture::tc;
+use crate::capture::tc::TcCapture;
+use crate::capture::tc::TcOptions;
+use crate::config::Config;
+use crate::control;
+use crate::control::Control;
+use crate::control::Handles;
+use crate::control::Order;
+use crate::replay::OwnSockets;
+use crate::replay::Target;
+use crate::report::Recorder;
+use crate::report::ReportData;
+use crate::transport::memory::Bounds;
+use crate::transport::memory::queue;
+use mirror_core::dissect::DissectLimits;
 
 use intake::{Intake, Readers};
 use judging::Judging;

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{
-    policy::Admitted,
-    report::{Outcome, Recorder},
-};
+use crate::report::Recorder;
+use mirror_core::ledger::Outcome;
+use mirror_core::policy::Admitted;
 
 /// One seen request on its way to its outcome; dropped without one, it ends as `interrupted`.
 pub(super) struct Ticket {

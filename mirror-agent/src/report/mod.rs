@@ -3,7 +3,6 @@
 mod comparison;
 mod html;
 mod latency;
-mod ledger;
 mod metrics;
 mod text;
 
@@ -19,11 +18,12 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{compare::Difference, snapshot::SnapshotOutcome};
+use crate::snapshot::SnapshotOutcome;
+use mirror_core::compare::Difference;
+use mirror_core::ledger::{Ledger, Outcome};
 
 pub use comparison::Comparison;
 pub use latency::{Latencies, Percentiles};
-pub use ledger::{Ledger, Outcome};
 pub use metrics::metrics;
 pub use text::text;
 

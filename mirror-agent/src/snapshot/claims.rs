@@ -12,7 +12,8 @@ use std::{
 
 use mirror_snapshot::RequestId;
 
-use crate::exchange::{Exchange, Timestamp};
+use mirror_core::exchange::Exchange;
+use mirror_core::time::Timestamp;
 
 /// Ids that are remembered at the most, by their hashes: some 20 MB. Of more the oldest are forgotten.
 const MOST: usize = 200_000;
@@ -127,7 +128,8 @@ fn forget<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::{Body, Headers, Request, Timing};
+    use mirror_core::exchange::Request;
+    use mirror_core::exchange::Timing;
 
     fn exchange(connection: u64, began: u64, ended: u64) -> Exchange {
         let address = "127.0.0.1:80".parse().unwrap();
@@ -143,14 +145,7 @@ mod tests {
                 response_first: Some(Timestamp(ended)),
                 response_last: Some(Timestamp(ended)),
             },
-            request: Request {
-                method: "GET".into(),
-                target: "/".into(),
-                minor: 1,
-                headers: Headers::default(),
-                body: Body::default(),
-                fault: None,
-            },
+            request: Request::new("GET", "/"),
             response: None,
         }
     }

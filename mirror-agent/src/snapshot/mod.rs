@@ -17,11 +17,10 @@ use mirror_snapshot::{
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::{
-    exchange::{Exchange, Timestamp},
-    policy::Admitted,
-};
 use claims::{Claim, Claims};
+use mirror_core::exchange::Exchange;
+use mirror_core::policy::Admitted;
+use mirror_core::time::Timestamp;
 use owner::Owner;
 use replica::{Caught, Position, Replica};
 

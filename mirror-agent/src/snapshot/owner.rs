@@ -2,7 +2,8 @@
 
 use mirror_snapshot::{Filed, Stamp, hash, peer_text, request_hash};
 
-use crate::{exchange::Exchange, http::coding::decoded};
+use mirror_core::exchange::Exchange;
+use mirror_core::http::coding::decoded;
 
 /// What a request's own snapshot must say.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ impl Owner {
         let ended = timing.response_last.unwrap_or(timing.request_last);
         let skew = skew_seconds.saturating_mul(1000);
         Self {
-            request: request_hash(&request.method, &request.target),
+            request: request_hash(&request.method, Some(&request.target)),
             body: body.filter(|body| !body.is_empty()).map(|body| hash(&body)),
             peer: peer_text(exchange.client),
             earliest: timing.request_first.as_millis().saturating_sub(skew),
@@ -54,12 +55,17 @@ impl Owner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mirror_core::exchange::RequestTarget;
+
+    fn hash_of(method: &str, target: &'static str) -> String {
+        request_hash(method, Some(&RequestTarget::parse(method, target)))
+    }
 
     const CAPTURED: u64 = 1_700_000_000_000;
 
     fn owner() -> Owner {
         Owner {
-            request: request_hash("POST", "/orders?a=1"),
+            request: hash_of("POST", "/orders?a=1"),
             body: Some(hash(b"{}")),
             peer: "10.0.0.1:4711".into(),
             earliest: CAPTURED - 1000,
@@ -70,7 +76,7 @@ mod tests {
     fn check(change: impl Fn(&mut Stamp), expect: bool) {
         let mut stamp = Stamp {
             at: CAPTURED + 20,
-            request: request_hash("POST", "/orders?a=1"),
+            request: hash_of("POST", "/orders?a=1"),
             body: Some(hash(b"{}")),
             peer: Some("10.0.0.1:4711".into()),
             position: None,
@@ -82,8 +88,8 @@ mod tests {
     #[test]
     fn a_snapshot_of_another_request_is_refused() {
         check(|_| {}, true);
-        check(|s| s.request = request_hash("POST", "/orders?a=2"), false);
-        check(|s| s.request = request_hash("PUT", "/orders?a=1"), false);
+        check(|s| s.request = hash_of("POST", "/orders?a=2"), false);
+        check(|s| s.request = hash_of("PUT", "/orders?a=1"), false);
         check(|s| s.body = Some(hash(b"{ }")), false);
         check(|s| s.peer = Some("10.0.0.1:4712".into()), false);
         check(|s| s.at = CAPTURED - 1001, false);

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use anyhow::{Context, bail};
+use mirror_core::exchange::Request;
 use mirror_snapshot::Route;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,14 +59,21 @@ impl GateRules {
         })
     }
 
-    pub fn on_missing(&self, method: &str, path: &str) -> OnMissing {
-        let fits = |route: &Option<Route>| route.as_ref().is_none_or(|r| r.matches(method, path));
+    pub fn on_missing(&self, request: &Request) -> OnMissing {
+        let fits = |route: &Option<Route>| {
+            route
+                .as_ref()
+                .is_none_or(|r| r.matches(&request.method, &request.target))
+        };
         let rule = self.on_missing.iter().find(|(route, _)| fits(route));
         rule.map_or_else(OnMissing::default, |(_, what)| *what)
     }
 
-    pub fn requires(&self, method: &str, path: &str) -> bool {
-        !self.not_required.iter().any(|r| r.matches(method, path))
+    pub fn requires(&self, request: &Request) -> bool {
+        !self
+            .not_required
+            .iter()
+            .any(|r| r.matches(&request.method, &request.target))
     }
 }
 
@@ -77,10 +85,19 @@ mod tests {
     fn a_routes_own_rule_goes_before_the_general_one() {
         let texts = ["replay", "POST /orders => fail"].map(String::from);
         let rules = GateRules::parse(&texts, &["GET /static/**".into()]).unwrap();
-        assert_eq!(rules.on_missing("POST", "/orders"), OnMissing::Fail);
-        assert_eq!(rules.on_missing("GET", "/orders"), OnMissing::Replay);
-        assert!(!rules.requires("GET", "/static/a.css"));
-        assert_eq!(GateRules::default().on_missing("GET", "/"), OnMissing::Skip);
+        assert_eq!(
+            rules.on_missing(&Request::new("POST", "/orders")),
+            OnMissing::Fail
+        );
+        assert_eq!(
+            rules.on_missing(&Request::new("GET", "/orders")),
+            OnMissing::Replay
+        );
+        assert!(!rules.requires(&Request::new("GET", "/static/a.css")));
+        assert_eq!(
+            GateRules::default().on_missing(&Request::new("GET", "/")),
+            OnMissing::Skip
+        );
         let error = GateRules::parse(&["later".into()], &[]).unwrap_err();
         assert!(format!("{error:#}").contains("skip, replay or fail"));
     }

@@ -11,7 +11,7 @@ use std::sync::{
 
 use tokio::sync::mpsc;
 
-use crate::policy::Admitted;
+use mirror_core::policy::Admitted;
 
 /// The most that may be between sink and verdict.
 #[derive(Clone, Copy, Debug)]

@@ -11,15 +11,16 @@ mod table;
 use std::process::ExitCode;
 
 use anyhow::ensure;
-use mirror_agent::{
-    capture::{filter::PortSet, pcap::PcapFile},
-    cli::{Format, Inspect},
-    config,
-    dissect::{DissectLimits, Dissector},
-    exchange::Exchange,
-    identity,
-    policy::Policy,
-};
+use mirror_agent::capture::pcap::PcapFile;
+use mirror_agent::cli::Format;
+use mirror_agent::cli::Inspect;
+use mirror_agent::config;
+use mirror_core::dissect::DissectLimits;
+use mirror_core::dissect::Dissector;
+use mirror_core::exchange::Exchange;
+use mirror_core::filter::PortSet;
+use mirror_core::identity;
+use mirror_core::policy::Policy;
 use mirror_snapshot::{IdRules, RequestId};
 
 use follow::Follow;
