@@ -4,9 +4,9 @@
 //! stages.
 
 pub mod capture;
+pub mod gate;
 pub mod replay;
 pub mod report;
-pub mod snapshot;
 pub mod transport;
 
 pub mod cli;

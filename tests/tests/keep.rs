@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use mirror_agent::snapshot::{Found, Gate, GateOptions, SnapshotOutcome, TtlCare};
+use mirror_agent::gate::{Found, Gate, GateOptions, SnapshotOutcome, TtlCare};
 use mirror_core::exchange::Exchange;
 use mirror_core::exchange::Request;
 use mirror_core::exchange::Timing;

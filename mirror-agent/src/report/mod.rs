@@ -18,7 +18,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::snapshot::SnapshotOutcome;
+use crate::gate::SnapshotOutcome;
 use mirror_core::compare::Difference;
 use mirror_core::ledger::{Ledger, Outcome};
 
