@@ -14,7 +14,7 @@ use mirror_core::exchange;
 use mirror_core::exchange::Body;
 use mirror_core::exchange::Exchange;
 use mirror_core::exchange::Timing;
-use mirror_core::identity;
+use mirror_core::identity::Identifier;
 use mirror_core::time::Timestamp;
 use mirror_snapshot::{
     HEADER_REQUEST_ID, IdRules, Profile, RedisStore, RequestId, Settings, SnapshotSource,
@@ -213,20 +213,24 @@ async fn agent_production_and_mirror_derive_one_id() {
                 let snapshots = Snapshots::new(Settings::new(profile), rules.clone(), store());
                 SnapshotLayer::new(snapshots).peer(move |_| Some(client))
             };
-            (rules.clone(), of(Profile::Production), of(Profile::Mirror))
+            let identifier = Identifier {
+                rules: rules.clone(),
+                skew_seconds: 1,
+            };
+            (identifier, of(Profile::Production), of(Profile::Mirror))
         })
         .collect();
     for n in 0..REQUESTS {
         let made = request(&mut random);
         let from = random.below(RULES.len() as u64) as usize;
-        let (rules, production, mirror) = &layers[from];
+        let (identifier, production, mirror) = &layers[from];
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .expect("a clock");
         // The agent's clock is away, and with what passes until production looks at its own, by less than a second.
         let skew = [-900_000_000_i64, 0, 900_000_000][random.below(3) as usize];
         let at = Timestamp((now.as_nanos() as u64).saturating_add_signed(skew));
-        let seen = identity::candidates(rules, &captured(&made, client, at), 1);
+        let seen = identifier.identify(&captured(&made, client, at)).candidates;
         let there = through(production, &made, None).await;
         match &there {
             Some(id) => assert!(

@@ -24,10 +24,10 @@ macro_rules! outcomes {
 outcomes! {
     Matched = "matched",
     Differed = "differed",
-    /// Replayed, but production's own response was not seen whole.
     /// Replayed without production's data (`on-missing` replay, or a route that needs none): no evidence.
     MatchedWithoutSnapshot = "matched without snapshot",
     DifferedWithoutSnapshot = "differed without snapshot",
+    /// Replayed, but production's own response was not seen whole.
     ReplayedWithoutBaseline = "replayed without baseline",
     /// No target was given.
     Observed = "observed",
@@ -53,6 +53,8 @@ outcomes! {
     ReplayTimeout = "replay: timeout",
     ReplayConnectFailed = "replay: connect failed",
     ReplayFailed = "replay: failed",
+    /// It went to another process, whose ledger says how it ended.
+    HandedOver = "handed over",
     /// Still in flight when the time to drain was over.
     Interrupted = "interrupted",
 }
@@ -60,6 +62,7 @@ outcomes! {
 #[derive(Debug)]
 pub struct Ledger {
     seen: AtomicU64,
+    taken_over: AtomicU64,
     outcomes: Vec<AtomicU64>,
 }
 
@@ -67,6 +70,7 @@ impl Default for Ledger {
     fn default() -> Self {
         Self {
             seen: AtomicU64::new(0),
+            taken_over: AtomicU64::new(0),
             outcomes: Outcome::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
         }
     }
@@ -75,6 +79,12 @@ impl Default for Ledger {
 impl Ledger {
     pub fn saw(&self) {
         self.seen.fetch_add(1, Relaxed);
+    }
+
+    /// A request that another process saw and handed over.
+    pub fn took_over(&self) {
+        self.taken_over.fetch_add(1, Relaxed);
+        self.saw();
     }
 
     pub fn ended(&self, outcome: Outcome) {
@@ -87,8 +97,15 @@ impl Ledger {
         self.seen.fetch_add(total.saturating_sub(known), Relaxed);
     }
 
+    /// Requests that came here, those that others handed over included.
     pub fn seen(&self) -> u64 {
         self.seen.load(Relaxed)
+    }
+
+    /// Requests among them that were handed over by another process. Over all processes they are as many as ended as
+    /// `handed over`, so that both cancel out in a sum of ledgers.
+    pub fn taken_over(&self) -> u64 {
+        self.taken_over.load(Relaxed)
     }
 
     /// The outcomes that occurred.
@@ -104,6 +121,25 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_that_is_handed_over_is_counted_once_over_both_ledgers() {
+        let (capturing, replaying) = (Ledger::default(), Ledger::default());
+        for _ in 0..3 {
+            capturing.saw();
+            capturing.ended(Outcome::HandedOver);
+        }
+        for _ in 0..2 {
+            replaying.took_over();
+            replaying.ended(Outcome::Matched);
+        }
+        // The third is still between the two.
+        let seen = capturing.seen() + replaying.seen() - replaying.taken_over();
+        let handed_over = capturing.outcomes()["handed over"];
+        let in_flight = handed_over - replaying.taken_over();
+        let ended = replaying.outcomes()["matched"];
+        assert_eq!((seen, ended, in_flight), (3, 2, 1));
+    }
 
     #[test]
     fn the_outcomes_add_up_to_what_was_seen() {

@@ -7,7 +7,9 @@ use mirror_agent::gate::{Found, Gate, GateOptions, SnapshotOutcome, TtlCare};
 use mirror_core::exchange::Exchange;
 use mirror_core::exchange::Request;
 use mirror_core::exchange::Timing;
-use mirror_core::policy::Admitted;
+use mirror_core::identity::Identifier;
+use mirror_core::identity::Identity;
+use mirror_core::policy::Envelope;
 use mirror_core::policy::Policy;
 use mirror_core::time::Timestamp;
 use mirror_snapshot::{
@@ -31,7 +33,7 @@ fn now() -> Timestamp {
     Timestamp(since.as_nanos() as u64)
 }
 
-fn admitted() -> Result<Admitted> {
+fn envelope() -> Result<Envelope> {
     let address = "10.0.0.1:80".parse()?;
     let exchange = Exchange {
         connection: 0,
@@ -51,8 +53,12 @@ fn admitted() -> Result<Admitted> {
         ids: vec![id()],
         ..Candidates::default()
     };
-    let admitted = Policy::default().admit(exchange, candidates);
-    admitted.ok().context("a GET is admitted")
+    let identify = |exchange: &Exchange| Identity {
+        candidates,
+        ..Identifier::default().identify(exchange)
+    };
+    let envelope = Policy::default().admit(&"host".into(), exchange, identify);
+    envelope.ok().context("policy lets a GET out")
 }
 
 /// A snapshot that was found, and the gate that found it.
@@ -67,9 +73,9 @@ async fn found(store: &RedisStore, care: TtlCare) -> Result<(Gate, Found)> {
         care,
     };
     let gate = Gate::new(store.clone(), None, RUN, options);
-    let admitted = admitted()?;
-    let entered = gate.enter(&admitted);
-    match gate.wait(&admitted, entered).await {
+    let envelope = envelope()?;
+    let entered = gate.enter(&envelope);
+    match gate.wait(&envelope, entered).await {
         SnapshotOutcome::Found(found) => Ok((gate, found)),
         other => anyhow::bail!("{other:?}"),
     }

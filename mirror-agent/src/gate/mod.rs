@@ -1,7 +1,6 @@
 //! The gate: an exchange passes once production's snapshot for it is there, and is known to be its own.
 
 mod claims;
-mod owner;
 pub mod replica;
 mod rules;
 
@@ -19,9 +18,8 @@ use tokio::time::Instant;
 
 use claims::{Claim, Claims};
 use mirror_core::exchange::Exchange;
-use mirror_core::policy::Admitted;
+use mirror_core::policy::Envelope;
 use mirror_core::time::Timestamp;
-use owner::Owner;
 use replica::{Caught, Position, Replica};
 
 pub use rules::{GateRules, OnMissing};
@@ -185,8 +183,8 @@ impl Gate {
     }
 
     /// Claims the exchange's id. Exchanges must enter in the order in which they were captured.
-    pub fn enter(&self, admitted: &Admitted) -> Entered {
-        let candidates = admitted.candidates();
+    pub fn enter(&self, envelope: &Envelope) -> Entered {
+        let candidates = &envelope.identity().candidates;
         let mut entered = Entered {
             ids: candidates.ids.clone(),
             claims: Vec::new(),
@@ -195,13 +193,13 @@ impl Gate {
         if let (Some(open), Some(first)) = (&self.snapshots, candidates.ids.first()) {
             let mut claims = open.claims();
             if candidates.counted {
-                let (n, claim) = claims.count(first, admitted.exchange());
+                let (n, claim) = claims.count(first, envelope.exchange());
                 entered.ids = numbered(&candidates.ids, n);
                 entered.claims.push(claim);
             } else {
                 entered
                     .claims
-                    .push(claims.claim(first, admitted.exchange().captured_at()));
+                    .push(claims.claim(first, envelope.exchange().captured_at()));
             }
             let bucket = candidates.bucket_seconds + open.options.skew_seconds;
             entered.settles = Duration::from_secs(bucket.clamp(1, 5));
@@ -210,14 +208,14 @@ impl Gate {
     }
 
     /// Waits for the data. Any number may wait at once: they share a connection.
-    pub async fn wait(&self, admitted: &Admitted, entered: Entered) -> SnapshotOutcome {
+    pub async fn wait(&self, envelope: &Envelope, entered: Entered) -> SnapshotOutcome {
         let Some(replica) = &self.replica else {
-            return self.snapshot(admitted, entered).await;
+            return self.snapshot(envelope, entered).await;
         };
-        if let Some(position) = told_position(admitted.exchange()) {
+        if let Some(position) = told_position(envelope.exchange()) {
             return caught_up(replica, position, None).await;
         }
-        match self.snapshot(admitted, entered).await {
+        match self.snapshot(envelope, entered).await {
             SnapshotOutcome::Off => SnapshotOutcome::NoId,
             SnapshotOutcome::Found(found) => match found.position {
                 Some(position) => caught_up(replica, position, Some(found)).await,
@@ -227,7 +225,7 @@ impl Gate {
         }
     }
 
-    async fn snapshot(&self, admitted: &Admitted, entered: Entered) -> SnapshotOutcome {
+    async fn snapshot(&self, envelope: &Envelope, entered: Entered) -> SnapshotOutcome {
         let Some(open) = &self.snapshots else {
             return SnapshotOutcome::Off;
         };
@@ -238,14 +236,15 @@ impl Gate {
         if claims.iter().any(Claim::is_collided) {
             return SnapshotOutcome::Collided;
         }
-        let owner = Owner::of(admitted.exchange(), open.options.skew_seconds);
-        let accept = Box::new(move |value: &[u8]| owner.accepts(value));
+        let owner = envelope.identity().owner.clone();
+        let skew = open.options.skew_seconds;
+        let accept = Box::new(move |value: &[u8]| owner.accepts(value, skew));
         match open.waiter.wait(ids.clone(), accept).await {
             Waited::Hit(hit) => {
-                let at = admitted.exchange().captured_at();
+                let at = envelope.exchange().captured_at();
                 open.found(hit, at, &ids, claims).await
             }
-            Waited::Missing { waited, refused } if !refused && age(admitted) > DEFAULT_TTL => {
+            Waited::Missing { waited, refused } if !refused && age(envelope) > DEFAULT_TTL => {
                 tracing::debug!(?waited, "an exchange came later than its snapshot lives");
                 SnapshotOutcome::Expired
             }
@@ -395,8 +394,8 @@ fn numbered(bases: &[RequestId], n: u32) -> Vec<RequestId> {
     bases.iter().flat_map(of).collect()
 }
 
-fn age(admitted: &Admitted) -> Duration {
-    let captured = Duration::from_millis(admitted.exchange().captured_at().as_millis());
+fn age(envelope: &Envelope) -> Duration {
+    let captured = Duration::from_millis(envelope.exchange().captured_at().as_millis());
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.unwrap_or_default().saturating_sub(captured)
 }

@@ -6,7 +6,7 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::intake::Dissected;
+use super::capture_side::Dissected;
 use crate::capture::tc::TcCapture;
 use crate::cli::Options;
 use crate::config::Config;

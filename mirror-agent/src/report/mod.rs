@@ -5,6 +5,7 @@ mod html;
 mod latency;
 mod metrics;
 mod text;
+mod ticket;
 
 use std::{
     collections::BTreeMap,
@@ -26,6 +27,7 @@ pub use comparison::Comparison;
 pub use latency::{Latencies, Percentiles};
 pub use metrics::metrics;
 pub use text::text;
+pub use ticket::Ticket;
 
 /// Routes and places of difference that are told apart; the rest is counted under [`OTHER`].
 const MOST_GROUPS: usize = 500;
@@ -162,6 +164,11 @@ impl Recorder {
 
     pub fn saw(&self) {
         self.ledger.saw();
+    }
+
+    /// A request that another process handed over.
+    pub fn took_over(&self) {
+        self.ledger.took_over();
     }
 
     /// `total` requests were lost in the kernel since the start.

@@ -1,14 +1,21 @@
 //! Which exchanges go on, and what of them may leave the host.
 //!
-//! `Policy::admit` is the only way to make an [`Admitted`] exchange, and the transport takes
-//! nothing else: what was not judged and redacted cannot be stored or replayed.
+//! `Policy::admit` is the only way to make an [`Envelope`] from an exchange, and the transport takes nothing else: what
+//! was not judged and redacted cannot be stored or replayed.
 
-use mirror_contract::{Candidates, HEADER_REPLAY};
+mod envelope;
+mod wire;
 
-use crate::{
-    exchange::{Exchange, Fault, Headers},
-    ledger::Outcome,
-};
+use std::sync::Arc;
+
+use mirror_contract::HEADER_REPLAY;
+
+use crate::exchange::{Exchange, Fault, Headers};
+use crate::identity::Identity;
+use crate::ledger::Outcome;
+
+pub use envelope::Envelope;
+pub use wire::WireError;
 
 pub use mirror_contract::{Route, RouteError};
 
@@ -34,51 +41,28 @@ pub struct Policy {
     pub keep_headers: Vec<String>,
 }
 
-/// An exchange that may leave the host: judged, and without secrets.
-#[derive(Debug)]
-pub struct Admitted {
-    exchange: Exchange,
-    candidates: Candidates,
-}
-
-impl Admitted {
-    pub fn exchange(&self) -> &Exchange {
-        &self.exchange
-    }
-
-    /// The ids that production may have filed its snapshot under, most likely first.
-    pub fn candidates(&self) -> &Candidates {
-        &self.candidates
-    }
-
-    /// Bytes of traffic that it holds in memory.
-    pub fn held_bytes(&self) -> usize {
-        let head = |headers: &Headers| -> usize {
-            headers.iter().map(|(n, v)| n.len() + v.len() + 64).sum()
-        };
-        let request = &self.exchange.request;
-        let response = self.exchange.response.as_ref();
-        request.body.len()
-            + head(&request.headers)
-            + response.map_or(0, |r| r.body.len() + head(&r.headers))
-    }
-}
-
 impl Policy {
-    /// Lets an exchange through, or says how it ends.
+    /// Lets an exchange through, or says how it ends. `identify` is called before anything is redacted, and only for an
+    /// exchange that goes on.
     pub fn admit(
         &self,
+        host: &Arc<str>,
         mut exchange: Exchange,
-        candidates: Candidates,
-    ) -> Result<Admitted, Outcome> {
+        identify: impl FnOnce(&Exchange) -> Identity,
+    ) -> Result<Envelope, Outcome> {
         self.judge(&exchange)?;
+        let identity = identify(&exchange);
         self.redact(&mut exchange.request.headers);
+        self.redact(&mut exchange.request.trailers);
         if let Some(response) = &mut exchange.response {
             self.redact(&mut response.headers);
+            self.redact(&mut response.trailers);
         }
-        Ok(Admitted {
+        Ok(Envelope {
+            host: Arc::clone(host),
             exchange,
-            candidates,
+            identity,
+            snapshot: None,
         })
     }
 
@@ -118,9 +102,69 @@ impl Policy {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::exchange::{Request, Timing};
+    use bytes::Bytes;
+    use mirror_contract::{Candidates, IdRules, RequestId};
+
+    use crate::exchange::{Body, Request, Response, Timing};
+    use crate::identity::Identifier;
+    use crate::time::Timestamp;
+
+    /// An exchange with something in every member, as policy lets it out.
+    pub(crate) fn envelope() -> Envelope {
+        let mut exchange = exchange("POST", "/orders?q=\u{e4}", &[("Host", "shop"), ("A", "b")]);
+        exchange.connection = 7;
+        exchange.index = 2;
+        exchange.origin = 3;
+        exchange.client = "[2001:db8::1]:40000".parse().unwrap();
+        exchange.timing = Timing {
+            request_first: Timestamp(1_000_000),
+            request_last: Timestamp(2_000_000),
+            response_first: Some(Timestamp(3_000_000)),
+            response_last: Some(Timestamp(4_000_000)),
+        };
+        exchange.request.body = Body::from(Bytes::from_static(b"{\"userId\":42}"));
+        exchange.response = Some(Response {
+            headers: [("Content-Type", "text/plain")].into_iter().collect(),
+            body: Body::from(Bytes::from_static(b"ok\xff")),
+            trailers: [("Digest", "x")].into_iter().collect(),
+            fault: Some(Fault::Truncated),
+            ..Response::new(200)
+        });
+        let identity = Identity {
+            candidates: Candidates {
+                ids: ["a-1", "a-2"].map(|id| RequestId::new(id).unwrap()).into(),
+                counted: true,
+                bucket_seconds: 1,
+            },
+            ..Identifier::default().identify(&exchange)
+        };
+        let policy = Policy {
+            allow: vec!["POST /orders".parse().unwrap()],
+            ..Policy::default()
+        };
+        policy
+            .admit(&"web-1".into(), exchange, |_| identity)
+            .unwrap()
+    }
+
+    #[test]
+    fn redaction_breaks_neither_the_id_nor_the_owner() {
+        let identifier = Identifier {
+            rules: IdRules::parse(&["md5(\"{header:authorization}\")"]).unwrap(),
+            skew_seconds: 0,
+        };
+        let sent = exchange("GET", "/", &[("Authorization", "Bearer x")]);
+        let before = identifier.identify(&sent);
+        let identify = |exchange: &Exchange| identifier.identify(exchange);
+        let envelope = Policy::default()
+            .admit(&"host".into(), sent, identify)
+            .unwrap();
+        assert_eq!(envelope.identity(), &before);
+        assert_eq!(before.candidates.ids.len(), 1);
+        assert!(envelope.exchange().request.headers.is_empty());
+    }
 
     fn exchange(method: &str, target: &str, headers: &[(&str, &str)]) -> Exchange {
         let address = "127.0.0.1:80".parse().unwrap();
@@ -191,7 +235,9 @@ mod tests {
             keep_headers: vec!["cookie".into()],
         };
         let admitted = policy
-            .admit(exchange("GET", "/", &headers), Candidates::default())
+            .admit(&"host".into(), exchange("GET", "/", &headers), |_| {
+                Identity::default()
+            })
             .unwrap();
         let names: Vec<_> = admitted
             .exchange

@@ -10,7 +10,6 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::ticket::Job;
 use crate::config::Config;
 use crate::gate::Entered;
 use crate::gate::Found;
@@ -27,12 +26,12 @@ use crate::replay::ReplayOutcome;
 use crate::replay::Replayer;
 use crate::report::Comparison;
 use crate::report::Recorder;
-use crate::transport::memory::Source;
+use crate::transport::{Delivery, Receiver};
 use mirror_core::compare::CompareOptions;
 use mirror_core::compare::compare;
 use mirror_core::exchange::Response;
 use mirror_core::ledger::Outcome;
-use mirror_core::policy::Admitted;
+use mirror_core::policy::Envelope;
 
 /// Judges what comes out of the queue.
 pub(super) struct Judging {
@@ -101,20 +100,20 @@ impl Judging {
     }
 
     /// Judges until the queue has ended and all its exchanges have an outcome.
-    pub(super) async fn run(self, mut source: Source<Job>) {
+    pub(super) async fn run(self, mut receiver: Receiver) {
         let this = Arc::new(self);
         let (ended, settled) = watch::channel(false);
         let mut judged = JoinSet::new();
-        while let Some((Job { admitted, ticket }, room)) = source.next().await {
+        while let Some((Delivery { envelope, ticket }, room)) = receiver.next().await {
             while judged.try_join_next().is_some() {}
             let this = Arc::clone(&this);
             let mut settled = settled.clone();
             // Here, in the order of capture.
-            let entered = this.gate.enter(&admitted);
+            let entered = this.gate.enter(&envelope);
             let deadline = Instant::now() + entered.settles;
             judged.spawn(async move {
-                let judged = this.judge(&admitted, entered).await;
-                drop((admitted, room));
+                let judged = this.judge(&envelope, entered).await;
+                drop((envelope, room));
                 let outcome = match judged {
                     Err(outcome) => outcome,
                     Ok(judgement) => {
@@ -134,13 +133,13 @@ impl Judging {
         while judged.join_next().await.is_some() {}
     }
 
-    async fn judge(&self, admitted: &Admitted, entered: Entered) -> Result<Judgement, Outcome> {
+    async fn judge(&self, envelope: &Envelope, entered: Entered) -> Result<Judgement, Outcome> {
         let Some(replayer) = &self.replayer else {
             return Err(Outcome::Observed);
         };
-        let mut pass = self.pass_gate(admitted, entered).await?;
+        let mut pass = self.pass_gate(envelope, entered).await?;
         let _permit = self.replay_slot(&mut pass).await?;
-        let exchange = admitted.exchange();
+        let exchange = envelope.exchange();
         let marks = pass.marks();
         let (response, latency) = match replayer.send(exchange, marks).await {
             ReplayOutcome::Answered { response, latency } => (response, latency),
@@ -190,16 +189,16 @@ impl Judging {
     }
 
     /// Waits for the snapshot: what to replay with, or how the exchange ends here.
-    async fn pass_gate(&self, admitted: &Admitted, entered: Entered) -> Result<Pass, Outcome> {
-        let request = &admitted.exchange().request;
+    async fn pass_gate(&self, envelope: &Envelope, entered: Entered) -> Result<Pass, Outcome> {
+        let request = &envelope.exchange().request;
         let outcome = if self.rules.requires(request) {
-            self.gate.wait(admitted, entered).await
+            self.gate.wait(envelope, entered).await
         } else {
             SnapshotOutcome::NotRequired
         };
         self.recorder.snapshot(&outcome);
         let plain = |is_evidence| Pass::Plain {
-            id: admitted.candidates().ids.first().cloned(),
+            id: envelope.identity().candidates.ids.first().cloned(),
             is_evidence,
         };
         let without = |end: Outcome| match self.rules.on_missing(request) {
@@ -209,7 +208,7 @@ impl Judging {
                 self.recorder.fail(format!(
                     "{} {}: {}; --on-missing says that the run fails then",
                     request.method,
-                    admitted.exchange().path(),
+                    envelope.exchange().path(),
                     end.name()
                 ));
                 self.stop.send_replace(true);

@@ -11,20 +11,18 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use mirror_snapshot::IdRules;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::ticket::{Job, Ticket};
 use crate::capture::ring::RingReader;
-use crate::report::Recorder;
-use crate::transport::memory::Sink;
+use crate::report::{Recorder, Ticket};
+use crate::transport::{Delivery, Sender};
 use mirror_core::dissect::DissectLimits;
 use mirror_core::dissect::DissectStats;
 use mirror_core::dissect::Dissector;
 use mirror_core::exchange::Exchange;
 use mirror_core::filter::PortSet;
-use mirror_core::identity;
+use mirror_core::identity::Identifier;
 use mirror_core::ledger::Outcome;
 use mirror_core::policy::Policy;
 use mirror_core::time::Timestamp;
@@ -34,24 +32,28 @@ const RING_POLL: Duration = Duration::from_millis(10);
 
 /// What becomes of an exchange before the queue.
 pub(super) struct Intake {
-    pub(super) rules: IdRules,
-    pub(super) skew_seconds: u64,
+    /// Of this host.
+    pub(super) host: Arc<str>,
+    pub(super) identifier: Identifier,
     pub(super) policy: Policy,
     pub(super) observe_only: bool,
     pub(super) recorder: Arc<Recorder>,
-    pub(super) sink: Sink<Job>,
+    pub(super) sender: Sender,
 }
 
 impl Intake {
     fn take(&self, exchange: Exchange) {
         let ticket = Ticket::new(&self.recorder);
-        let candidates = identity::candidates(&self.rules, &exchange, self.skew_seconds);
-        match self.policy.admit(exchange, candidates) {
+        if self.observe_only {
+            let judged = self.policy.judge(&exchange);
+            return ticket.end(judged.err().unwrap_or(Outcome::Observed));
+        }
+        let identify = |exchange: &Exchange| self.identifier.identify(exchange);
+        match self.policy.admit(&self.host, exchange, identify) {
             Err(outcome) => ticket.end(outcome),
-            Ok(_) if self.observe_only => ticket.end(Outcome::Observed),
-            Ok(admitted) => {
-                if let Err(job) = self.sink.offer(Job { admitted, ticket }) {
-                    job.ticket.end(Outcome::ShedQueueFull);
+            Ok(envelope) => {
+                if let Err(refused) = self.sender.offer(Delivery { envelope, ticket }) {
+                    refused.ticket.end(Outcome::ShedQueueFull);
                 }
             }
         }
