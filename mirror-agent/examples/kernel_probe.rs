@@ -9,11 +9,11 @@ use std::{
 
 use anyhow::{Context, ensure};
 use aya::{Ebpf, EbpfLoader, programs::Program};
-use mirror_agent::capture::attach::Hook;
-use mirror_agent::capture::namespace::Namespace;
+use mirror_agent::capture::net::namespace::Namespace;
 use mirror_agent::capture::ring::RingReader;
 use mirror_agent::capture::tc::TcCapture;
 use mirror_agent::capture::tc::TcOptions;
+use mirror_agent::capture::tc::attach::Hook;
 use mirror_core::dissect::DissectLimits;
 use mirror_core::dissect::Dissector;
 use mirror_core::filter::FilterChange;

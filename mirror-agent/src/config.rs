@@ -10,8 +10,8 @@ use anyhow::{Context, bail, ensure};
 use mirror_snapshot::IdRules;
 use serde::Deserialize;
 
-use crate::capture::attach::Hook;
-use crate::capture::namespace::Namespace;
+use crate::capture::net::namespace::Namespace;
+use crate::capture::tc::attach::Hook;
 use crate::cli::Options;
 use crate::gate::GateRules;
 use crate::gate::TtlCare;

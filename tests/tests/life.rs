@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mirror_agent::capture::clsact;
+use mirror_agent::capture::tc::clsact;
 use mirror_tests::agent::{Agent, Report};
 use mirror_tests::http;
 use mirror_tests::load::{Answers, Call, Load};

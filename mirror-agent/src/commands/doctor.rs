@@ -4,9 +4,8 @@ use std::{process::ExitCode, time::Duration};
 
 use mirror_agent::{
     capture::{
-        clsact,
-        links::{self, LinkPatterns},
-        tc,
+        net::links::{self, LinkPatterns},
+        tc::{self, clsact},
     },
     config::Config,
     control, pipeline,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use mirror_agent::capture::clsact;
+use mirror_agent::capture::tc::clsact;
 use mirror_agent::cli::FilterOptions;
 use mirror_agent::config::Config;
 use mirror_agent::control;

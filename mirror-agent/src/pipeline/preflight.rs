@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use tokio::{net::TcpStream, time::timeout};
 
-use crate::capture::links;
+use crate::capture::net::links;
 use crate::config::Config;
 use crate::replay::Target;
 

@@ -13,9 +13,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use mirror_agent::capture::attach::Hook;
-use mirror_agent::capture::namespace::Namespace;
+use mirror_agent::capture::net::namespace::Namespace;
 use mirror_agent::capture::ring::RingReader;
+use mirror_agent::capture::tc::attach::Hook;
 use mirror_agent::capture::tc::{TcCapture, TcOptions};
 use mirror_core::filter::FilterChange;
 use mirror_core::filter::FilterSettings;

@@ -1,6 +1,6 @@
 //! Programs of others at the same interface.
 
-use mirror_agent::capture::links;
+use mirror_agent::capture::net::links;
 use mirror_tests::foreign::{self, Act, Foreign};
 
 use super::*;

@@ -16,9 +16,8 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    clsact,
-    links::{Framing, NetLink},
-    tc::load_error,
+    super::net::links::{Framing, NetLink},
+    clsact, load_error,
 };
 
 /// How to attach.

@@ -18,7 +18,7 @@ const DATAGRAM: usize = 65_536;
 const ATTRIBUTE_TYPE: u16 = 0x3fff;
 
 /// The messages of a list, each without its header. A list that the kernel refuses is empty.
-pub(super) fn dump(kind: u16, body: &[u8]) -> anyhow::Result<Vec<Vec<u8>>> {
+pub(in crate::capture) fn dump(kind: u16, body: &[u8]) -> anyhow::Result<Vec<Vec<u8>>> {
     let socket = socket(
         AddressFamily::Netlink,
         SockType::Raw,
@@ -60,7 +60,7 @@ fn split(mut bytes: &[u8], messages: &mut Vec<Vec<u8>>) -> bool {
 }
 
 /// The value of the first attribute of this type.
-pub(super) fn attribute(mut bytes: &[u8], wanted: u16) -> Option<&[u8]> {
+pub(in crate::capture) fn attribute(mut bytes: &[u8], wanted: u16) -> Option<&[u8]> {
     while let (Some(len), Some(kind)) = (half(bytes, 0), half(bytes, 2)) {
         let len = usize::from(len);
         if kind & ATTRIBUTE_TYPE == wanted {
@@ -71,16 +71,16 @@ pub(super) fn attribute(mut bytes: &[u8], wanted: u16) -> Option<&[u8]> {
     None
 }
 
-pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
+pub(in crate::capture) fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-pub(super) fn half(bytes: &[u8], at: usize) -> Option<u16> {
+pub(in crate::capture) fn half(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 
 /// Text up to its zero byte.
-pub(super) fn text(bytes: &[u8]) -> String {
+pub(in crate::capture) fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }

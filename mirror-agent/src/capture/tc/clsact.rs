@@ -5,9 +5,11 @@
 use std::fs;
 
 use super::{
+    super::net::{
+        links,
+        netlink::{self, attribute, word},
+    },
     attach::CLASSIFIERS,
-    links,
-    netlink::{self, attribute, word},
 };
 use anyhow::Context;
 use aya::programs::{

@@ -46,7 +46,7 @@ impl Namespace {
     }
 
     /// Moves the calling thread inside; what tells whether it still exists later.
-    pub(super) fn enter(&self) -> anyhow::Result<Presence> {
+    pub(in crate::capture) fn enter(&self) -> anyhow::Result<Presence> {
         let path = self.path();
         let file = File::open(&path).with_context(|| match self {
             Self::Process(pid) => format!(
@@ -80,13 +80,13 @@ impl fmt::Display for Namespace {
 }
 
 /// Who stays in a namespace keeps it alive: this tells when to leave.
-pub(super) struct Presence {
+pub(in crate::capture) struct Presence {
     path: PathBuf,
     inode: u64,
 }
 
 impl Presence {
-    pub(super) fn is_over(&self) -> bool {
+    pub(in crate::capture) fn is_over(&self) -> bool {
         std::fs::metadata(&self.path).map_or(true, |now| now.ino() != self.inode)
     }
 }

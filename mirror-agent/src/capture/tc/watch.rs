@@ -15,10 +15,12 @@ use std::{
 use anyhow::Context;
 
 use super::{
+    super::net::{
+        links::{self, LinkEvents, LinkPatterns, NetLink},
+        namespace::{Namespace, Presence},
+    },
     attach::{Attached, Programs},
     counters::Counters,
-    links::{self, LinkEvents, LinkPatterns, NetLink},
-    namespace::{Namespace, Presence},
 };
 
 /// Events may be lost: interfaces are listed this often all the same.

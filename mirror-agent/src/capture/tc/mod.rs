@@ -2,6 +2,13 @@
 //!
 //! Nothing is pinned: what is attached by TCX or to a cgroup goes when the agent goes, in whatever way.
 
+pub mod attach;
+pub mod clsact;
+mod counters;
+mod watch;
+
+pub use counters::Counters;
+
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex},
@@ -16,14 +23,15 @@ use mirror_common::RINGS;
 use mirror_core::filter::FilterSettings;
 
 use super::{
-    attach::{Attached, Hook, Programs},
-    counters::Counters,
     filter::Filters,
-    links::{self, LinkPatterns},
-    namespace::Namespace,
+    net::{
+        links::{self, LinkPatterns},
+        namespace::Namespace,
+    },
     ring::RingReader,
-    watch::Watch,
 };
+use attach::{Attached, Hook, Programs};
+use watch::Watch;
 
 #[cfg(not(feature = "ebpf-log"))]
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(
