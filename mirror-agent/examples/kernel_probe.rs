@@ -11,9 +11,9 @@ use anyhow::{Context, ensure};
 use aya::{Ebpf, EbpfLoader, programs::Program};
 use mirror_agent::capture::net::namespace::Namespace;
 use mirror_agent::capture::ring::RingReader;
+use mirror_agent::capture::tc::CaptureOptions;
+use mirror_agent::capture::tc::Hook;
 use mirror_agent::capture::tc::TcCapture;
-use mirror_agent::capture::tc::TcOptions;
-use mirror_agent::capture::tc::attach::Hook;
 use mirror_core::dissect::DissectLimits;
 use mirror_core::dissect::Dissector;
 use mirror_core::filter::FilterChange;
@@ -100,7 +100,7 @@ fn captured(hook: Hook, change: &FilterChange, rings: usize) -> anyhow::Result<S
         Hook::Cgroup => vec![],
         Hook::Auto | Hook::Tcx | Hook::Tc => vec!["lo".to_owned()],
     };
-    let (mut capture, readers) = TcCapture::start(&TcOptions {
+    let (mut capture, readers) = TcCapture::start(&CaptureOptions {
         interfaces,
         namespaces: vec![Namespace::Own],
         hook,

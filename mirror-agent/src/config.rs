@@ -11,7 +11,7 @@ use mirror_snapshot::IdRules;
 use serde::Deserialize;
 
 use crate::capture::net::namespace::Namespace;
-use crate::capture::tc::attach::Hook;
+use crate::capture::tc::Hook;
 use crate::cli::Options;
 use crate::gate::GateRules;
 use crate::gate::TtlCare;

@@ -46,7 +46,8 @@ impl Agent {
         Self::observe(network, port, &args, build, scratch)
     }
 
-    /// As `start`, without replaying to anything.
+    /// As `start`, without replaying to anything. With `--hook cgroup` in `args` it is at no interface, but outside of all hosts,
+    /// where the root cgroup can be seen.
     pub fn observe(
         network: &Network,
         port: u16,
@@ -61,9 +62,19 @@ impl Agent {
         if log.exists() {
             std::fs::remove_file(&log).context("removing the log of the agent before")?;
         }
-        let mut command = network.command(Host::Production, &program);
+        let mut command = if args.contains(&"cgroup") {
+            let mut command = Command::new("setpriv");
+            command
+                .args(["--pdeathsig", "KILL"])
+                .arg(&program)
+                .arg("run");
+            command
+        } else {
+            let mut command = network.command(Host::Production, &program);
+            command.args(["run", "--interface", INTERFACE]);
+            command
+        };
         command
-            .args(["run", "--interface", INTERFACE])
             .args(["--port", &port.to_string()])
             .arg("--report")
             .arg(&report)

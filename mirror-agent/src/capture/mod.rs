@@ -1,9 +1,8 @@
 //! Where packets come from: a kernel program on live interfaces (`tc`) or a capture file (`pcap`).
 //!
-//! `tc` attaches the program to interfaces as they come and go, `net` knows interfaces and namespaces, `filter` tells
-//! the program what is wanted, and `ring` turns its records into packets.
+//! `tc` attaches the program to interfaces as they come and go and tells it what is wanted, `net` knows interfaces and
+//! namespaces, and `ring` turns the program's records into packets.
 
-pub mod filter;
 mod input;
 pub mod net;
 pub mod pcap;

@@ -10,10 +10,8 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use tokio::{sync::watch, time::timeout};
 
-use crate::capture::filter::Filters;
 use crate::capture::tc;
-use crate::capture::tc::TcCapture;
-use crate::capture::tc::TcOptions;
+use crate::capture::tc::{CaptureOptions, Filters, TcCapture};
 use crate::config::Config;
 use crate::control;
 use crate::control::Control;
@@ -132,7 +130,7 @@ pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<Re
 async fn attach(
     config: &Config,
 ) -> anyhow::Result<(TcCapture, Vec<crate::capture::ring::RingReader>)> {
-    let options = TcOptions {
+    let options = CaptureOptions {
         interfaces: config.interfaces.clone(),
         namespaces: config.namespaces.clone(),
         hook: config.hook,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::capture_side::Dissected;
-use crate::capture::tc::TcCapture;
+use crate::capture::tc::{Attachment, Gap, TcCapture};
 use crate::cli::Options;
 use crate::config::Config;
 use crate::report::Recorder;
@@ -37,7 +37,7 @@ impl Running {
         status["pid"] = json!(std::process::id());
         let capture = self.capture();
         status["hook"] = json!(capture.hook());
-        status["attached"] = capture.places().into_iter().map(attached).collect();
+        status["attached"] = capture.attachments().into_iter().map(attached).collect();
         status["filter"] = json!(capture.filters.settings());
         if let (Value::Object(into), Value::Object(more)) = (&mut status, below) {
             into.extend(more);
@@ -49,11 +49,15 @@ impl Running {
     pub(super) fn below(&self) -> Value {
         let capture = self.capture();
         self.recorder.lost(capture.counters.lost_requests());
+        let gaps = capture.gaps();
+        let mut advice = self.dissected.advice();
+        advice.extend(gaps.iter().map(Gap::advice));
         json!({
             "capture": capture.counters.read(),
             "interfaces": capture.counters.by_interface(),
             "dissect": self.dissected.show(),
-            "advice": self.dissected.advice(),
+            "gaps": gaps,
+            "advice": advice,
         })
     }
 
@@ -86,6 +90,6 @@ impl Running {
     }
 }
 
-fn attached((name, how): (String, &'static str)) -> Value {
-    json!({ "interface": name, "hook": how })
+fn attached(place: Attachment) -> Value {
+    json!({ "interface": place.interface, "hook": place.how })
 }

@@ -14,7 +14,7 @@ fn an_interface_without_ethernet_header_is_captured() -> Result<()> {
     let network = Network::new()?;
     let (segments, _) = network.on(Host::Production, || {
         let mut tun = Tun::open("eth9")?;
-        let options = TcOptions {
+        let options = CaptureOptions {
             interfaces: vec!["eth9".into()],
             ..options(port())?
         };

@@ -1,6 +1,7 @@
 //! The kernel program on real traffic: what two hosts say to each other on a captured port comes out of
 //! the ring byte for byte.
 
+mod agents;
 mod filters;
 mod frames;
 mod neighbours;
@@ -15,8 +16,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use mirror_agent::capture::net::namespace::Namespace;
 use mirror_agent::capture::ring::RingReader;
-use mirror_agent::capture::tc::attach::Hook;
-use mirror_agent::capture::tc::{TcCapture, TcOptions};
+use mirror_agent::capture::tc::Hook;
+use mirror_agent::capture::tc::{CaptureOptions, TcCapture};
 use mirror_core::filter::FilterChange;
 use mirror_core::filter::FilterSettings;
 use mirror_core::packet;
@@ -49,8 +50,8 @@ fn port() -> FilterChange {
     }
 }
 
-fn options(change: FilterChange) -> Result<TcOptions> {
-    Ok(TcOptions {
+fn options(change: FilterChange) -> Result<CaptureOptions> {
+    Ok(CaptureOptions {
         interfaces: vec![INTERFACE.to_owned()],
         namespaces: vec![Namespace::Own],
         hook: Hook::Auto,
@@ -62,7 +63,7 @@ fn options(change: FilterChange) -> Result<TcOptions> {
 
 fn capture_with(
     network: &Network,
-    options: TcOptions,
+    options: CaptureOptions,
     traffic: impl FnOnce(&mut TcCapture) -> Result<()> + Send,
 ) -> Result<(Vec<Segment>, BTreeMap<&'static str, u64>)> {
     let (packets, counters) = packets_with(network, options, traffic)?;
@@ -71,7 +72,7 @@ fn capture_with(
 
 fn packets_with(
     network: &Network,
-    options: TcOptions,
+    options: CaptureOptions,
     traffic: impl FnOnce(&mut TcCapture) -> Result<()> + Send,
 ) -> Result<(Vec<Packet>, BTreeMap<&'static str, u64>)> {
     network.on(Host::Production, || {

@@ -81,7 +81,7 @@ fn other_filters_live_beside_ours() -> Result<()> {
             if there_before {
                 theirs(PASSES)?;
             }
-            let options = TcOptions {
+            let options = CaptureOptions {
                 hook: Hook::Tc,
                 ..options(port())?
             };
@@ -94,7 +94,7 @@ fn other_filters_live_beside_ours() -> Result<()> {
                 let places = (shown.find("mirror_ingress"), shown.find("bytecode"));
                 // While it moves it is nowhere, and listed again once both directions are attached.
                 matches!(places, (Some(ours), Some(theirs)) if ours < theirs)
-                    && !capture.places().is_empty()
+                    && !capture.attachments().is_empty()
             })?;
             echo(&network, address)?;
             foreign::add_filter(INTERFACE, 20, REDIRECTS)?;
@@ -126,7 +126,7 @@ fn a_filter_that_was_cleared_is_put_back() -> Result<()> {
     let network = Network::new()?;
     network.add_wire(SIDE)?;
     let address = SocketAddr::from((Host::Production.address(), PORT));
-    let options = TcOptions {
+    let options = CaptureOptions {
         hook: Hook::Tc,
         ..options(port())?
     };
@@ -179,7 +179,7 @@ fn packets_redirected_past_an_interface_are_seen_at_the_root_cgroup() -> Result<
         (Hook::Auto, vec![port_of_production.clone()]),
         (Hook::Cgroup, Vec::new()),
     ] {
-        let options = TcOptions {
+        let options = CaptureOptions {
             hook,
             interfaces,
             ..options(filter.clone())?

@@ -55,7 +55,11 @@ fn interfaces_are_found_when_they_come_and_forgotten_when_they_go() -> Result<()
     options.interfaces = vec!["eth*".into()];
     capture_with(&network, options, |capture| {
         let names = |capture: &TcCapture| -> Vec<String> {
-            capture.places().into_iter().map(|(name, _)| name).collect()
+            capture
+                .attachments()
+                .into_iter()
+                .map(|attachment| attachment.interface)
+                .collect()
         };
         assert_eq!(names(capture), [INTERFACE]);
         let address = network.add_wire("eth7")?;
@@ -66,7 +70,7 @@ fn interfaces_are_found_when_they_come_and_forgotten_when_they_go() -> Result<()
         network.remove_wire("eth7")?;
         mirror_tests::wait_until("its end", LIMIT, || names(capture) == [INTERFACE])
     })?;
-    let nothing = TcOptions {
+    let nothing = CaptureOptions {
         interfaces: vec!["wlan*".into()],
         ..self::options(port())?
     };
@@ -93,15 +97,15 @@ fn capture_goes_on_when_one_of_its_namespaces_vanishes() -> Result<()> {
     mirror_tests::wait_until("a process inside", LIMIT, || {
         number(&format!("/proc/{}/ns/net", sleeper.id())) == number(&there)
     })?;
-    let options = TcOptions {
+    let options = CaptureOptions {
         namespaces: vec![Namespace::Own, Namespace::Process(sleeper.id())],
         ..options(port())?
     };
     let (segments, _) = capture_with(&network, options, |capture| {
-        assert_eq!(capture.places().len(), 2);
+        assert_eq!(capture.attachments().len(), 2);
         sleeper.kill()?;
         sleeper.wait()?;
-        mirror_tests::wait_until("one place only", LIMIT, || capture.places().len() == 1)?;
+        mirror_tests::wait_until("one place only", LIMIT, || capture.attachments().len() == 1)?;
         echo(&network, address)
     })?;
     let sent: Vec<u8> = SIZES.into_iter().flat_map(noise).collect();
@@ -109,8 +113,8 @@ fn capture_goes_on_when_one_of_its_namespaces_vanishes() -> Result<()> {
     Ok(())
 }
 
-fn options_in(namespace: Namespace) -> Result<TcOptions> {
-    Ok(TcOptions {
+fn options_in(namespace: Namespace) -> Result<CaptureOptions> {
+    Ok(CaptureOptions {
         namespaces: vec![namespace],
         ..options(port())?
     })

@@ -1,76 +1,67 @@
 //! The interfaces of the calling thread's network namespace, and word of their changes.
 
-use std::{
-    collections::BTreeMap,
-    net::IpAddr,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
-    time::Duration,
-};
+use std::{collections::BTreeMap, io, net::IpAddr, os::fd::AsFd, time::Duration};
 
 use anyhow::{Context, bail};
 use glob::Pattern;
+use netlink_packet_route::{
+    RouteNetlinkMessage,
+    link::{LinkFlags, LinkHeader, LinkLayerType, LinkMessage},
+};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::{
     ifaddrs::getifaddrs,
-    net::if_::InterfaceFlags,
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::socket::{
-        AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
-    },
 };
 
-use super::netlink::{self, attribute, half, text, word};
+use super::netlink::{self, Answer, attribute, text};
 
-// include/uapi/linux/{rtnetlink,if_link}.h
-const RTM_GETLINK: u16 = 18;
-const IFINFOMSG: usize = 16;
-const IFLA_IFNAME: u16 = 3;
-
-// include/uapi/linux/if_arp.h
-const ARPHRD_ETHER: u16 = 1;
-const ARPHRD_RAWIP: u16 = 519;
-const ARPHRD_TUNNEL: u16 = 768;
-const ARPHRD_TUNNEL6: u16 = 769;
-const ARPHRD_LOOPBACK: u16 = 772;
-const ARPHRD_SIT: u16 = 776;
-const ARPHRD_NONE: u16 = 0xfffe;
+const LINK_HEADER: usize = 16;
+// include/uapi/linux/rtnetlink.h
+const RTMGRP_LINK: u32 = 1;
+const RTMGRP_TC: u32 = 8;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NetLink {
+pub struct Interface {
     pub index: u32,
     pub name: String,
-    pub framing: Option<Framing>,
+    /// None for a kind that capture cannot read.
+    pub packets: Option<PacketStart>,
     pub up: bool,
     pub loopback: bool,
 }
 
-/// What the first byte of a packet belongs to.
+/// What the packets of an interface begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
+pub enum PacketStart {
     Ethernet,
     Ip,
 }
 
 /// All interfaces by their index.
-pub fn list() -> anyhow::Result<BTreeMap<u32, NetLink>> {
-    let messages = netlink::dump(RTM_GETLINK, &[0; IFINFOMSG]).context("listing the interfaces")?;
-    let links = messages.iter().filter_map(|message| link(message));
-    Ok(links.map(|link| (link.index, link)).collect())
+pub fn list() -> anyhow::Result<BTreeMap<u32, Interface>> {
+    let question = RouteNetlinkMessage::GetLink(LinkMessage::default());
+    let answers = netlink::dump(question).context("listing the interfaces")?;
+    let interfaces = answers.iter().filter_map(interface);
+    Ok(interfaces.map(|found| (found.index, found)).collect())
 }
 
-fn link(message: &[u8]) -> Option<NetLink> {
-    let flags = InterfaceFlags::from_bits_truncate(word(message, 8)?.cast_signed());
-    Some(NetLink {
-        index: word(message, 4)?,
-        name: text(attribute(message.get(IFINFOMSG..)?, IFLA_IFNAME)?),
-        framing: match half(message, 2)? {
-            ARPHRD_ETHER | ARPHRD_LOOPBACK => Some(Framing::Ethernet),
-            ARPHRD_NONE | ARPHRD_RAWIP | ARPHRD_TUNNEL | ARPHRD_TUNNEL6 | ARPHRD_SIT => {
-                Some(Framing::Ip)
-            }
+fn interface(Answer(message): &Answer) -> Option<Interface> {
+    let header = LinkHeader::parse(message).ok()?;
+    Some(Interface {
+        index: header.index,
+        name: text(attribute(message.get(LINK_HEADER..)?, libc::IFLA_IFNAME)?),
+        packets: match header.link_layer_type {
+            LinkLayerType::Ether | LinkLayerType::Loopback => Some(PacketStart::Ethernet),
+            LinkLayerType::None
+            | LinkLayerType::Rawip
+            | LinkLayerType::Tunnel
+            | LinkLayerType::Tunnel6
+            | LinkLayerType::Sit => Some(PacketStart::Ip),
             _ => None,
         },
-        up: flags.contains(InterfaceFlags::IFF_UP),
-        loopback: flags.contains(InterfaceFlags::IFF_LOOPBACK),
+        up: header.flags.contains(LinkFlags::Up),
+        loopback: header.flags.contains(LinkFlags::Loopback),
     })
 }
 
@@ -92,25 +83,29 @@ pub struct LinkPatterns(Vec<Pattern>);
 impl LinkPatterns {
     pub fn parse(texts: &[String]) -> anyhow::Result<Self> {
         let parse = |text: &String| {
-            Pattern::new(text).with_context(|| format!("`{text}` is no name or glob of interfaces"))
+            Pattern::new(text).with_context(|| {
+                format!("invalid interface `{text}`: write a name or a glob, as in eth0 or veth*")
+            })
         };
         Ok(Self(
             texts.iter().map(parse).collect::<anyhow::Result<_>>()?,
         ))
     }
 
-    pub fn matches(&self, link: &NetLink) -> bool {
-        self.0.iter().any(|pattern| pattern.matches(&link.name))
+    pub fn matches(&self, interface: &Interface) -> bool {
+        self.0
+            .iter()
+            .any(|pattern| pattern.matches(&interface.name))
     }
 
-    /// Refuses a pattern that no interface has.
-    pub fn check(&self, links: &BTreeMap<u32, NetLink>) -> anyhow::Result<()> {
+    /// Refuses a pattern that no interface matches.
+    pub fn check(&self, interfaces: &BTreeMap<u32, Interface>) -> anyhow::Result<()> {
         for pattern in &self.0 {
-            if !links.values().any(|link| pattern.matches(&link.name)) {
-                let names: Vec<_> = links.values().map(|link| link.name.as_str()).collect();
+            let names = interfaces.values().map(|interface| interface.name.as_str());
+            if !names.clone().any(|name| pattern.matches(name)) {
                 bail!(
                     "there is no interface {pattern}: give --interface one of {}",
-                    names.join(", ")
+                    names.collect::<Vec<_>>().join(", ")
                 );
             }
         }
@@ -118,20 +113,15 @@ impl LinkPatterns {
     }
 }
 
-/// Hears of interfaces that come and go.
-pub struct LinkEvents(OwnedFd);
+/// Hears of interfaces that come and go, and of clsact filters that do.
+pub struct LinkEvents(Socket);
 
 impl LinkEvents {
     pub fn open() -> anyhow::Result<Self> {
-        let opened = || -> nix::Result<OwnedFd> {
-            let socket = socket(
-                AddressFamily::Netlink,
-                SockType::Raw,
-                SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
-                SockProtocol::NetlinkRoute,
-            )?;
-            let groups = libc::RTMGRP_LINK.unsigned_abs();
-            bind(socket.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
+        let opened = || -> io::Result<Socket> {
+            let mut socket = Socket::new(NETLINK_ROUTE)?;
+            socket.set_non_blocking(true)?;
+            socket.bind(&SocketAddr::new(0, RTMGRP_LINK | RTMGRP_TC))?;
             Ok(socket)
         };
         Ok(Self(
@@ -139,14 +129,14 @@ impl LinkEvents {
         ))
     }
 
-    /// Waits for a change, `limit` at the most; whether there was one. What changed is found by
-    /// listing: an event may be lost.
+    /// Waits up to `limit` for a change; whether there was one. What changed is found by listing,
+    /// because an event may be lost.
     pub fn wait(&self, limit: Duration) -> bool {
         let timeout = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
         let mut waited = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
         let changed = poll(&mut waited, timeout).is_ok_and(|ready| ready > 0);
         let mut buffer = [0; 16_384];
-        while recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT).is_ok_and(|n| n > 0) {}
+        while self.0.recv(&mut &mut buffer[..], 0).is_ok_and(|n| n > 0) {}
         changed
     }
 }

@@ -1,85 +1,88 @@
-//! Asks the kernel for lists by rtnetlink, in the calling thread's network namespace.
+//! Asks the kernel for lists by rtnetlink, in the network namespace of the calling thread.
+//!
+//! The crates that frame and name the messages are used without `rtnetlink`, which needs an async runtime: each namespace
+//! has a thread of its own that asks a few times a second. Attributes are decoded one by one, because a message of
+//! `netlink-packet-route` is either decoded whole or not at all: an attribute that a newer kernel adds would hide
+//! an interface or a filter.
 
-use std::os::fd::AsRawFd;
+use std::{convert::Infallible, io};
 
-use anyhow::Context;
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
+use netlink_packet_core::{
+    NLM_F_DUMP, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage,
+    NetlinkPayload, NlasIterator,
 };
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
-// include/uapi/linux/netlink.h
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
-const REQUEST_DUMP: u16 = 0x301;
-const HEADER: usize = 16;
-/// The kernel makes no larger datagram for a dump.
-const DATAGRAM: usize = 65_536;
-/// Without the bits that say "nested" and "big endian".
-const ATTRIBUTE_TYPE: u16 = 0x3fff;
+/// Messages are aligned to this many bytes.
+const ALIGNMENT: usize = 4;
+const ATTRIBUTE_HEADER: usize = 4;
+/// The kernel makes no larger datagram for a list.
+const MAX_DATAGRAM: usize = 65_536;
 
-/// The messages of a list, each without its header. A list that the kernel refuses is empty.
-pub(in crate::capture) fn dump(kind: u16, body: &[u8]) -> anyhow::Result<Vec<Vec<u8>>> {
-    let socket = socket(
-        AddressFamily::Netlink,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::NetlinkRoute,
-    )
-    .context("opening a netlink socket")?;
-    let mut question = Vec::with_capacity(HEADER + body.len());
-    question.extend_from_slice(&((HEADER + body.len()) as u32).to_ne_bytes());
-    question.extend_from_slice(&kind.to_ne_bytes());
-    question.extend_from_slice(&REQUEST_DUMP.to_ne_bytes());
-    question.extend_from_slice(&[0; 8]);
-    question.extend_from_slice(body);
-    send(socket.as_raw_fd(), &question, MsgFlags::empty()).context("asking by netlink")?;
-    let mut messages = Vec::new();
-    let mut buffer = vec![0; DATAGRAM];
+/// A message of an answer, from behind its netlink header on.
+pub(in crate::capture) struct Answer(pub(in crate::capture) Vec<u8>);
+
+impl NetlinkDeserializable for Answer {
+    type Error = Infallible;
+
+    fn deserialize(_: &NetlinkHeader, payload: &[u8]) -> Result<Self, Infallible> {
+        Ok(Self(payload.to_vec()))
+    }
+}
+
+/// The messages of the list that `question` asks for.
+pub(in crate::capture) fn dump(question: RouteNetlinkMessage) -> io::Result<Vec<Answer>> {
+    let socket = Socket::new(NETLINK_ROUTE)?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    let mut message = NetlinkMessage::from(question);
+    message.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    socket.send(&bytes, 0)?;
+    let mut answers = Vec::new();
+    let mut datagram = Vec::with_capacity(MAX_DATAGRAM);
     loop {
-        let len = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())
-            .context("reading from netlink")?;
-        if split(&buffer[..len], &mut messages) {
-            return Ok(messages);
+        datagram.clear();
+        socket.recv(&mut datagram, 0)?;
+        if split(&datagram, &mut answers)? {
+            return Ok(answers);
         }
     }
 }
 
-/// Takes a datagram apart; true when it was the last.
-fn split(mut bytes: &[u8], messages: &mut Vec<Vec<u8>>) -> bool {
-    while let (Some(len), Some(kind)) = (word(bytes, 0), half(bytes, 4)) {
-        let len = len as usize;
-        if kind == NLMSG_DONE || kind == NLMSG_ERROR {
-            return true;
+/// Adds the messages of a datagram; true when the list ends with it.
+fn split(mut datagram: &[u8], answers: &mut Vec<Answer>) -> io::Result<bool> {
+    while !datagram.is_empty() {
+        let message = NetlinkMessage::<Answer>::deserialize(datagram).map_err(io::Error::other)?;
+        match message.payload {
+            NetlinkPayload::Done(_) => return Ok(true),
+            NetlinkPayload::Error(refused) if refused.code.is_some() => {
+                return Err(refused.to_io());
+            }
+            NetlinkPayload::InnerMessage(answer) => answers.push(answer),
+            _ => {}
         }
-        messages.extend(bytes.get(HEADER..len).map(<[u8]>::to_vec));
-        bytes = bytes
-            .get(len.max(HEADER).next_multiple_of(4)..)
-            .unwrap_or_default();
+        let len = (message.header.length as usize).next_multiple_of(ALIGNMENT);
+        datagram = datagram.get(len..).unwrap_or_default();
     }
-    false
+    Ok(false)
 }
 
-/// The value of the first attribute of this type.
-pub(in crate::capture) fn attribute(mut bytes: &[u8], wanted: u16) -> Option<&[u8]> {
-    while let (Some(len), Some(kind)) = (half(bytes, 0), half(bytes, 2)) {
-        let len = usize::from(len);
-        if kind & ATTRIBUTE_TYPE == wanted {
-            return bytes.get(4..len);
-        }
-        bytes = bytes.get(len.max(4).next_multiple_of(4)..)?;
-    }
-    None
+/// The value of the first attribute of this kind.
+pub(in crate::capture) fn attribute(attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+    // One with a length that cannot be true ends the walk.
+    NlasIterator::new(attributes)
+        .map_while(Result::ok)
+        .find(|attribute| attribute.kind() == wanted)
+        .and_then(|attribute| {
+            let len = usize::from(attribute.length());
+            attribute.into_inner().get(ATTRIBUTE_HEADER..len)
+        })
 }
 
-pub(in crate::capture) fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
-}
-
-pub(in crate::capture) fn half(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
-}
-
-/// Text up to its zero byte.
+/// Text up to its zero byte. Names of interfaces need not be UTF-8.
 pub(in crate::capture) fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()
@@ -89,32 +92,60 @@ pub(in crate::capture) fn text(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    const DONE: u16 = 3;
+    const ERROR: u16 = 2;
+
+    fn message(kind: u16, body: &[u8]) -> Vec<u8> {
+        let mut bytes = ((16 + body.len()) as u32).to_ne_bytes().to_vec();
+        bytes.extend_from_slice(&kind.to_ne_bytes());
+        bytes.extend_from_slice(&[0; 10]);
+        bytes.extend_from_slice(body);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    fn attributes(list: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (kind, value) in list {
+            bytes.extend_from_slice(&((4 + value.len()) as u16).to_ne_bytes());
+            bytes.extend_from_slice(&kind.to_ne_bytes());
+            bytes.extend_from_slice(value);
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+        }
+        bytes
+    }
+
     #[test]
     fn messages_are_split_and_attributes_found() {
-        let message = |kind: u16, body: &[u8]| {
-            let mut bytes = ((HEADER + body.len()) as u32).to_ne_bytes().to_vec();
-            bytes.extend_from_slice(&kind.to_ne_bytes());
-            bytes.extend_from_slice(&[0; 10]);
-            bytes.extend_from_slice(body);
-            bytes.resize(bytes.len().next_multiple_of(4), 0);
-            bytes
+        // The second has the bit that says "nested".
+        let body = attributes(&[(1, b"abc\0"), (0x8002, b"xy")]);
+        let datagram = [message(16, &body), message(DONE, &[0; 4])].concat();
+        let mut answers = Vec::new();
+        assert!(split(&datagram, &mut answers).unwrap());
+        let [Answer(answer)] = &answers[..] else {
+            panic!("{} answers", answers.len());
         };
-        let mut attributes = Vec::new();
-        for (kind, value) in [(1_u16, &b"abc\0"[..]), (0x8002, b"xy")] {
-            attributes.extend_from_slice(&((4 + value.len()) as u16).to_ne_bytes());
-            attributes.extend_from_slice(&kind.to_ne_bytes());
-            attributes.extend_from_slice(value);
-            attributes.resize(attributes.len().next_multiple_of(4), 0);
-        }
-        let datagram = [message(16, &attributes), message(NLMSG_DONE, &[])].concat();
-        let mut messages = Vec::new();
-        assert!(split(&datagram, &mut messages));
-        assert_eq!(messages.len(), 1);
-        assert_eq!(attribute(&messages[0], 1).map(text).as_deref(), Some("abc"));
-        assert_eq!(attribute(&messages[0], 2), Some(&b"xy"[..]));
-        assert_eq!(attribute(&messages[0], 3), None);
-        // A length that lies ends the walk.
+        assert_eq!(attribute(answer, 1).map(text).as_deref(), Some("abc"));
+        assert_eq!(attribute(answer, 2), Some(&b"xy"[..]));
+        assert_eq!(attribute(answer, 3), None);
+    }
+
+    #[test]
+    fn a_list_goes_on_over_datagrams_until_it_is_done() {
+        let mut answers = Vec::new();
+        assert!(!split(&message(16, b"abcd"), &mut answers).unwrap());
+        assert!(!split(&message(16, b"efgh"), &mut answers).unwrap());
+        assert!(split(&message(DONE, &[0; 4]), &mut answers).unwrap());
+        assert_eq!(answers.len(), 2);
+    }
+
+    #[test]
+    fn a_refusal_and_a_length_that_lies_are_errors() {
+        let mut refusal = (-libc::EOPNOTSUPP).to_ne_bytes().to_vec();
+        refusal.extend_from_slice(&[0; 16]);
+        let refused = split(&message(ERROR, &refusal), &mut Vec::new()).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::EOPNOTSUPP));
+        assert!(split(&[255; 20], &mut Vec::new()).is_err());
         assert_eq!(attribute(&[200, 0, 1, 0, 9], 1), None);
-        assert!(!split(&[255; 20], &mut messages));
     }
 }

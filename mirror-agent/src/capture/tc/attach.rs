@@ -1,289 +1,193 @@
-//! Attaches the programs to one place: TCX, clsact or the root cgroup.
+//! Attaches the programs to one place: an interface, by TCX or clsact, or the root cgroup.
 
 use std::{fs::File, path::PathBuf};
 
 use anyhow::{Context, anyhow, bail};
-use aya::{
-    Ebpf,
-    programs::{
-        CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, LinkOrder, ProgramError, SchedClassifier,
-        TcAttachType,
-        cgroup_skb::CgroupSkbLinkId,
-        tc::{self, NlOptions, SchedClassifierLinkId, TcAttachOptions, TcError},
-    },
-};
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
+use aya::programs::{CgroupAttachMode, cgroup_skb::CgroupSkbLink, tc::SchedClassifierLink};
 
 use super::{
-    super::net::links::{Framing, NetLink},
-    clsact, load_error,
+    clsact,
+    gaps::Standing,
+    liveness::SignOfLife,
+    options::Hook,
+    programs::{CGROUP, Classifier, Programs, chain},
+    tcx,
 };
+use crate::capture::net::links::Interface;
 
-/// How to attach.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Hook {
-    /// TCX where the kernel has it, else clsact; the root cgroup when no interface is named
-    #[default]
-    Auto,
-    /// First in the interface's TCX chain (Linux 6.6)
-    Tcx,
-    /// A clsact filter on the interface
-    Tc,
-    /// The root cgroup: the sockets of all pods, whatever their interfaces
-    Cgroup,
-}
-
-const INGRESS: [&str; 2] = ["mirror_ingress", "mirror_ip_in"];
-const EGRESS: [&str; 2] = ["mirror_egress", "mirror_ip_out"];
-pub(super) const CLASSIFIERS: [&str; 4] = [INGRESS[0], INGRESS[1], EGRESS[0], EGRESS[1]];
-const CGROUP: [(&str, CgroupSkbAttachType); 2] = [
-    ("mirror_cg_in", CgroupSkbAttachType::Ingress),
-    ("mirror_cg_out", CgroupSkbAttachType::Egress),
-];
-
-/// The programs of one loaded object.
-pub struct Programs {
-    ebpf: Ebpf,
-    hook: Hook,
-}
-
-/// Programs attached to one interface, or to the root cgroup.
+/// Programs attached to one interface; dropping it detaches, in the interface's network namespace.
 #[derive(Debug)]
-pub struct Attached {
-    /// `tcx`, `clsact` or `cgroup`.
-    pub how: &'static str,
-    classifiers: Vec<(&'static str, SchedClassifierLinkId)>,
-    cgroups: Vec<(&'static str, CgroupSkbLinkId)>,
+pub(super) struct Attached {
+    hook: Hook,
+    programs: Vec<AttachedProgram>,
 }
 
-impl Programs {
-    pub(super) fn new(ebpf: Ebpf, hook: Hook) -> Self {
-        Self { ebpf, hook }
-    }
+#[derive(Debug)]
+struct AttachedProgram {
+    classifier: Classifier,
+    /// The number of the instance that is attached.
+    id: u32,
+    way: Way,
+    /// Dropped before the sign of life is.
+    _link: SchedClassifierLink,
+    _sign: Option<SignOfLife>,
+}
 
-    /// Attaches to an interface of the calling thread's namespace.
-    pub fn attach(&mut self, link: &NetLink) -> anyhow::Result<Attached> {
-        let kind = match link.framing {
-            Some(Framing::Ethernet) => 0,
-            Some(Framing::Ip) => 1,
-            None => bail!(
-                "{} has neither Ethernet nor IP framing: capture on the interface below or above it",
-                link.name
-            ),
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Tcx,
+    Clsact,
+}
+
+impl Attached {
+    /// Attaches to an interface of the calling thread's network namespace.
+    pub(super) fn new(
+        programs: &mut Programs,
+        hook: Hook,
+        interface: &Interface,
+    ) -> anyhow::Result<Self> {
+        let Some(packets) = interface.packets else {
+            bail!(
+                "{} has neither Ethernet nor IP packets: capture on the interface below or above it",
+                interface.name
+            );
         };
-        let mut attached = Attached {
-            how: "",
-            classifiers: Vec::new(),
-            cgroups: Vec::new(),
+        let mut attached = Self {
+            hook,
+            programs: Vec::new(),
         };
-        let places = [
-            (INGRESS[kind], TcAttachType::Ingress),
-            (EGRESS[kind], TcAttachType::Egress),
-        ];
-        for (program, direction) in places {
+        for classifier in Classifier::both(packets) {
             // Each packet on the loopback interface leaves and arrives there: once is enough.
-            if link.loopback && matches!(direction, TcAttachType::Egress) {
+            if interface.loopback && classifier.is_for_egress() {
                 continue;
             }
-            match self.attach_one(program, &link.name, direction) {
-                Ok((how, id)) => {
-                    attached.how = how;
-                    attached.classifiers.push((program, id));
-                }
-                Err(error) => {
-                    self.detach(attached);
-                    return Err(error.context(format!("attaching to {}", link.name)));
-                }
-            }
+            let program = AttachedProgram::new(programs, hook, classifier, interface, None)
+                .with_context(|| format!("attaching to {}", interface.name))?;
+            attached.programs.push(program);
         }
         Ok(attached)
     }
 
-    fn attach_one(
+    /// `tcx` or `clsact`.
+    pub(super) fn how(&self) -> &'static str {
+        match self.programs.first().map(|program| program.way) {
+            Some(Way::Tcx) => "tcx",
+            Some(Way::Clsact) => "clsact",
+            None => "",
+        }
+    }
+
+    /// Where the programs are among those of others: the worst of both directions. None when that cannot be told.
+    pub(super) fn standing(&self, interface: &Interface) -> Option<Standing> {
+        let standings = self.programs.iter().map(|p| p.standing(interface));
+        standings.max().flatten()
+    }
+
+    /// Puts the programs before those of others again. The new place is taken before the old one is left: a packet in between is seen twice, as
+    /// a retransmission would be.
+    pub(super) fn come_first(
         &mut self,
-        program: &str,
-        interface: &str,
-        direction: TcAttachType,
-    ) -> anyhow::Result<(&'static str, SchedClassifierLinkId)> {
-        let hook = self.hook;
-        let program = self.classifier(program)?;
-        let mut refused = String::new();
-        if hook != Hook::Tc {
-            let first = TcAttachOptions::TcxOrder(LinkOrder::first());
-            match program.attach_with_options(interface, direction, first) {
-                Ok(id) => return Ok(("tcx", id)),
-                Err(error) => refused = chain(&error),
+        programs: &mut Programs,
+        interface: &Interface,
+    ) -> anyhow::Result<()> {
+        for program in &mut self.programs {
+            if matches!(
+                program.standing(interface),
+                Some(Standing::Behind | Standing::Missing)
+            ) {
+                *program = AttachedProgram::new(
+                    programs,
+                    self.hook,
+                    program.classifier,
+                    interface,
+                    Some(program.id),
+                )
+                .with_context(|| format!("coming first on {}", interface.name))?;
             }
-        }
-        if hook == Hook::Tcx {
-            bail!("this kernel or interface takes no TCX program ({refused}): use --hook auto");
-        }
-        add_clsact(interface)?;
-        let id = attach_clsact(program, interface, direction).map_err(|error| {
-            let refusal = chain(&error);
-            match refused.as_str() {
-                "" => anyhow!("clsact did not take the program ({refusal})"),
-                tcx => anyhow!("neither TCX ({tcx}) nor clsact ({refusal}) took the program"),
-            }
-        })?;
-        Ok(("clsact", id))
-    }
-
-    /// Attaches to the root cgroup, which sees the sockets of all namespaces.
-    pub fn attach_cgroup(&mut self) -> anyhow::Result<Attached> {
-        let root = root_cgroup()?;
-        let root = File::open(&root).with_context(|| format!("opening {}", root.display()))?;
-        let mut attached = Attached {
-            how: "cgroup",
-            classifiers: Vec::new(),
-            cgroups: Vec::new(),
-        };
-        for (name, direction) in CGROUP {
-            let program = self.cgroup_program(name)?;
-            // The mode of a link, which always stands beside others.
-            match program.attach(&root, direction, CgroupAttachMode::Single) {
-                Ok(id) => attached.cgroups.push((name, id)),
-                Err(error) => {
-                    self.detach(attached);
-                    bail!("attaching to the root cgroup: {}", chain(&error));
-                }
-            }
-        }
-        Ok(attached)
-    }
-
-    /// Whether another program has come before ours since, and may hide packets from it, or has taken
-    /// its place.
-    pub fn is_displaced(&mut self, link: &NetLink, attached: &Attached) -> bool {
-        let names: Vec<_> = attached.classifiers.iter().map(|(name, _)| *name).collect();
-        names.into_iter().any(|name| {
-            let direction = if INGRESS.contains(&name) {
-                TcAttachType::Ingress
-            } else {
-                TcAttachType::Egress
-            };
-            let Some(ours) = self.classifier(name).ok().and_then(|p| p.info().ok()) else {
-                return false;
-            };
-            // An interface that is gone is nobody's.
-            if attached.how == "tcx" {
-                let chain = SchedClassifier::query_tcx(&link.name, direction);
-                chain.is_ok_and(|(_, programs)| {
-                    programs.first().is_some_and(|p| p.id() != ours.id())
-                })
-            } else {
-                clsact::is_at_its_place(link.index, direction, ours.id()) == Some(false)
-            }
-        })
-    }
-
-    /// Takes the programs away again. The interface may be gone, and its links with it.
-    pub fn detach(&mut self, attached: Attached) {
-        for (name, id) in attached.classifiers {
-            if let Ok(program) = self.classifier(name)
-                && let Err(error) = program.detach(id)
-            {
-                tracing::debug!(name, error = chain(&error), "detaching");
-            }
-        }
-        for (name, id) in attached.cgroups {
-            if let Ok(program) = self.cgroup_program(name)
-                && let Err(error) = program.detach(id)
-            {
-                tracing::debug!(name, error = chain(&error), "detaching");
-            }
-        }
-    }
-
-    fn classifier(&mut self, name: &str) -> anyhow::Result<&mut SchedClassifier> {
-        let program = self.ebpf.program_mut(name);
-        let program: &mut SchedClassifier = program
-            .with_context(|| format!("the object has no program {name}"))?
-            .try_into()?;
-        if program.fd().is_err() {
-            program.load().map_err(load_error)?;
-        }
-        Ok(program)
-    }
-
-    fn cgroup_program(&mut self, name: &str) -> anyhow::Result<&mut CgroupSkb> {
-        let program = self.ebpf.program_mut(name);
-        let program: &mut CgroupSkb = program
-            .with_context(|| format!("the object has no program {name}"))?
-            .try_into()?;
-        if program.fd().is_err() {
-            program.load().map_err(load_error)?;
-        }
-        Ok(program)
-    }
-
-    /// Loads every program, as each may be needed; for `doctor`.
-    pub(super) fn load_all(&mut self) -> anyhow::Result<()> {
-        for name in CLASSIFIERS {
-            self.classifier(name)?;
-        }
-        for (name, _) in CGROUP {
-            self.cgroup_program(name)?;
         }
         Ok(())
     }
 }
 
-/// Before the filters of others, which may end the chain. Where one of another kind has the first priority it
-/// stays first: the kernel does not let it be shared.
-fn attach_clsact(
-    program: &mut SchedClassifier,
-    interface: &str,
-    direction: TcAttachType,
-) -> Result<SchedClassifierLinkId, ProgramError> {
-    let first = NlOptions {
-        priority: clsact::FIRST_PRIORITY,
-        ..NlOptions::default()
-    };
-    if let Ok(id) =
-        program.attach_with_options(interface, direction, TcAttachOptions::Netlink(first))
-    {
-        return Ok(id);
+impl AttachedProgram {
+    /// Attaches an instance of a program that is not `attached` there already.
+    fn new(
+        programs: &mut Programs,
+        hook: Hook,
+        classifier: Classifier,
+        interface: &Interface,
+        attached: Option<u32>,
+    ) -> anyhow::Result<Self> {
+        let (id, program) = programs.other_instance(classifier.name, attached)?;
+        let direction = classifier.direction;
+        let with = |way, link, sign| Self {
+            classifier,
+            id,
+            way,
+            _link: link,
+            _sign: sign,
+        };
+        let mut refusal = String::new();
+        if hook != Hook::Tc {
+            match tcx::attach(program, &interface.name, direction) {
+                Ok(link) => return Ok(with(Way::Tcx, link, None)),
+                Err(error) => refusal = format!("{error:#}"),
+            }
+        }
+        if hook == Hook::Tcx {
+            bail!("this kernel or interface takes no TCX program ({refusal}): use --hook auto");
+        }
+        let sign = SignOfLife::give(id).context("giving a sign of life to other agents")?;
+        match clsact::attach((id, program), interface, direction) {
+            Ok(link) => Ok(with(Way::Clsact, link, Some(sign))),
+            Err(error) if refusal.is_empty() => Err(error),
+            Err(error) => Err(anyhow!(
+                "neither TCX ({refusal}) nor clsact ({error:#}) took the program"
+            )),
+        }
     }
-    let anywhere = TcAttachOptions::Netlink(NlOptions::default());
-    let id = program.attach_with_options(interface, direction, anywhere)?;
-    tracing::warn!("another filter stays first on {interface}: it may hide packets from capture");
-    Ok(id)
+
+    fn standing(&self, interface: &Interface) -> Option<Standing> {
+        let direction = self.classifier.direction;
+        match self.way {
+            Way::Tcx => tcx::standing(&interface.name, direction, self.id),
+            Way::Clsact => clsact::standing(interface.index, direction, self.id),
+        }
+    }
 }
 
-/// The qdisc that filters hang on. One that is there is shared with whoever added it.
-fn add_clsact(interface: &str) -> anyhow::Result<()> {
-    match tc::qdisc_add_clsact(interface) {
-        Err(TcError::NetlinkError(error)) if error.raw_os_error() == Some(libc::EEXIST) => {
-            clsact::remove(interface)
+/// Programs attached to the root cgroup, which sees the sockets of all namespaces; dropping it detaches. Any number of agents stand there
+/// side by side: the kernel runs all programs of a cgroup, whatever each returns.
+#[derive(Debug)]
+pub(super) struct AttachedToCgroup {
+    _links: Vec<CgroupSkbLink>,
+}
+
+impl AttachedToCgroup {
+    pub(super) fn new(programs: &mut Programs) -> anyhow::Result<Self> {
+        let root = root_cgroup()?;
+        let root = File::open(&root).with_context(|| format!("opening {}", root.display()))?;
+        let mut links = Vec::new();
+        for (name, direction) in CGROUP {
+            let program = programs.cgroup(name)?;
+            // The mode of a link, which always stands beside others.
+            let link = program
+                .attach(&root, direction, CgroupAttachMode::Single)
+                .map_err(|error| anyhow!("attaching to the root cgroup: {}", chain(&error)))?;
+            links.push(program.take_link(link).context("keeping the link")?);
         }
-        Err(error) => bail!("adding the clsact qdisc: {}", chain(&error)),
-        Ok(()) => Ok(()),
+        Ok(Self { _links: links })
     }
 }
 
 /// Where the second version of cgroups is mounted.
 fn root_cgroup() -> anyhow::Result<PathBuf> {
-    let mounts =
-        std::fs::read_to_string("/proc/self/mounts").context("reading /proc/self/mounts")?;
-    let mounted = mounts.lines().find_map(|line| {
-        let mut fields = line.split(' ');
-        let (_, path, kind) = (fields.next()?, fields.next()?, fields.next()?);
-        (kind == "cgroup2").then(|| path.into())
-    });
-    mounted.context(
+    let mounts = procfs::mounts().context("reading the list of mounts")?;
+    let mount = mounts
+        .into_iter()
+        .find(|mount| mount.fs_vfstype == "cgroup2");
+    let mount = mount.context(
         "no cgroup2 file system is mounted: mount one (`mount -t cgroup2 none /sys/fs/cgroup/unified`), or name interfaces",
-    )
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
+    )?;
+    Ok(mount.fs_file.into())
 }

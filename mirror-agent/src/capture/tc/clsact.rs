@@ -1,37 +1,42 @@
-//! The filters of an interface's clsact: whether ours is there and first, and those that a killed agent
-//! left. These are found by their name, and by no process holding their program any more, and removed
-//! one by one. Others' filters and the qdisc itself stay.
+//! The filters of an interface's clsact: where ours is among them, and those that a killed agent left. These
+//! are found by their name and by the silence of their agent, and removed one by one. Filters of others, of living
+//! agents, and the qdisc itself stay.
 
-use std::fs;
-
-use super::{
-    super::net::{
-        links,
-        netlink::{self, attribute, word},
-    },
-    attach::CLASSIFIERS,
-};
 use anyhow::Context;
 use aya::programs::{
-    TcAttachType,
+    SchedClassifier, TcAttachType,
     links::Link,
-    tc::{SchedClassifierLink, TcHandle},
+    tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcError, TcHandle},
+};
+use netlink_packet_core::{NlasIterator, Parseable};
+use netlink_packet_route::{
+    RouteNetlinkMessage,
+    tc::{TcFilterBpf, TcFilterBpfOption, TcHeader, TcMessage},
 };
 
-// include/uapi/linux/{rtnetlink,pkt_sched,pkt_cls}.h
-const RTM_GETTFILTER: u16 = 46;
+use super::{
+    gaps::Standing,
+    liveness::is_alive,
+    programs::{chain, is_of_an_agent},
+};
+use crate::capture::net::{
+    links::{self, Interface},
+    netlink::{self, Answer, attribute, text},
+};
+
+// include/uapi/linux/pkt_sched.h
 const CLSACT_INGRESS: u32 = 0xffff_fff2;
 const CLSACT_EGRESS: u32 = 0xffff_fff3;
-const TCA_KIND: u16 = 1;
-const TCA_OPTIONS: u16 = 2;
-const TCA_BPF_NAME: u16 = 7;
-const TCA_BPF_ID: u16 = 11;
-const TCMSG: usize = 20;
+const TC_HEADER: usize = 20;
+// include/uapi/linux/rtnetlink.h
+const TCA_CHAIN: u16 = 11;
 
-/// The lowest, which goes first.
-pub(super) const FIRST_PRIORITY: u16 = 1;
+/// The lowest goes first.
+const FIRST_PRIORITY: u16 = 1;
+/// Priorities tried one after the other, before the kernel is left to choose one.
+const MAX_PRIORITY: u16 = 16;
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Filter {
     kind: String,
     /// The program's; empty for a filter that is none.
@@ -39,65 +44,131 @@ struct Filter {
     program: u32,
     handle: u32,
     priority: u16,
+    /// In the order of the wire.
+    protocol: u16,
 }
 
 impl Filter {
-    fn is_ours(&self) -> bool {
-        CLASSIFIERS.contains(&self.name.as_str())
+    fn is_of_an_agent(&self) -> bool {
+        is_of_an_agent(&self.name)
+    }
+
+    /// Filters share a priority only with those of their kind and protocol.
+    fn shares_its_priority(&self) -> bool {
+        self.kind == TcFilterBpf::KIND && self.protocol == (libc::ETH_P_ALL as u16).to_be()
     }
 }
 
 /// What was left on any interface of this namespace, as `interface program`.
 pub fn find_all() -> anyhow::Result<Vec<String>> {
-    let mut found = Vec::new();
-    for link in links::list()?.values() {
-        for (filter, _) in stale(link.index)? {
-            found.push(format!("{} {}", link.name, filter.name));
+    let mut left = Vec::new();
+    for interface in links::list()?.values() {
+        for (filter, _) in stale(interface.index)? {
+            left.push(format!("{} {}", interface.name, filter.name));
         }
     }
-    Ok(found)
+    Ok(left)
 }
 
 /// Removes what was left on all interfaces of this namespace; tells what.
 pub fn remove_all() -> anyhow::Result<Vec<String>> {
-    let found = find_all()?;
-    for link in links::list()?.values() {
-        remove(&link.name)?;
+    let left = find_all()?;
+    for interface in links::list()?.values() {
+        remove(interface)?;
     }
-    Ok(found)
+    Ok(left)
 }
 
 /// Removes what was left on one interface.
-pub(super) fn remove(interface: &str) -> anyhow::Result<()> {
-    let index = nix::net::if_::if_nametoindex(interface)
-        .with_context(|| format!("looking for {interface}"))?;
-    for (filter, direction) in stale(index)? {
+fn remove(interface: &Interface) -> anyhow::Result<()> {
+    for (filter, direction) in stale(interface.index)? {
         tracing::info!(
-            interface,
+            interface = interface.name,
             filter = filter.name,
             "removing what a killed agent left"
         );
         let handle = TcHandle::from(filter.handle);
-        SchedClassifierLink::attached(interface, direction, filter.priority, handle, None)?
-            .detach()
-            .with_context(|| format!("removing {} from {interface}", filter.name))?;
+        let link = SchedClassifierLink::attached(
+            &interface.name,
+            direction,
+            filter.priority,
+            handle,
+            None,
+        )?;
+        if let Err(error) = link.detach()
+            && stale(interface.index)?
+                .iter()
+                .any(|(still, _)| *still == filter)
+        {
+            return Err(error)
+                .with_context(|| format!("removing {} from {}", filter.name, interface.name));
+        }
     }
     Ok(())
 }
 
-/// Whether a program of ours is at its place: first, unless a filter of another kind has the first priority, which
-/// cannot be shared. None when that cannot be told, as of an interface that is gone.
-pub(super) fn is_at_its_place(index: u32, direction: TcAttachType, program: u32) -> Option<bool> {
+/// Attaches before the filters of others, which may end the chain. The filter's handle is the program's number, which no other
+/// filter of an agent has: who removes his own later cannot hit another's.
+pub(super) fn attach(
+    (id, program): (u32, &mut SchedClassifier),
+    interface: &Interface,
+    direction: TcAttachType,
+) -> anyhow::Result<SchedClassifierLink> {
+    add_qdisc(interface)?;
+    let mut refusal = String::new();
+    // A priority of a filter of another kind cannot be shared: the next is the best then.
+    for priority in (FIRST_PRIORITY..=MAX_PRIORITY).chain([0]) {
+        let options = TcAttachOptions::Netlink(NlOptions {
+            priority,
+            handle: TcHandle::from(id),
+            ..NlOptions::default()
+        });
+        match program.attach_with_options(&interface.name, direction, options) {
+            Ok(link) => return Ok(program.take_link(link)?),
+            Err(error) => refusal = chain(&error),
+        }
+    }
+    anyhow::bail!("clsact did not take the program ({refusal})")
+}
+
+/// The qdisc that filters hang on. One that is there is shared with whoever added it.
+fn add_qdisc(interface: &Interface) -> anyhow::Result<()> {
+    match tc::qdisc_add_clsact(&interface.name) {
+        Err(TcError::NetlinkError(error)) if error.raw_os_error() == Some(libc::EEXIST) => {
+            remove(interface)
+        }
+        Err(error) => anyhow::bail!("adding the clsact qdisc: {}", chain(&error)),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Where a program of ours is; None when that cannot be told, as of an interface that is gone.
+pub(super) fn standing(index: u32, direction: TcAttachType, program: u32) -> Option<Standing> {
     let parent = match direction {
         TcAttachType::Ingress => CLSACT_INGRESS,
         _ => CLSACT_EGRESS,
     };
-    let found = filters(index, parent).ok()?;
-    let place = found.iter().position(|filter| filter.program == program);
-    let blocked = found
-        .first()
-        .is_some_and(|first| first.priority == FIRST_PRIORITY && first.kind != "bpf");
-    Some(place.is_some_and(|place| place == 0 || blocked))
+    Some(standing_among(&filters(index, parent).ok()?, program))
+}
+
+/// Filters of others with a priority that ours cannot share go before it wherever it is. Of all others none may.
+fn standing_among(filters: &[Filter], program: u32) -> Standing {
+    let Some(place) = filters.iter().position(|filter| filter.program == program) else {
+        return Standing::Missing;
+    };
+    let is_open = |priority: &u16| {
+        let mut there = filters.iter().filter(|f| f.priority == *priority);
+        there.all(Filter::shares_its_priority)
+    };
+    let first = (FIRST_PRIORITY..=MAX_PRIORITY).find(is_open);
+    let hides = |filter: &Filter| {
+        !filter.is_of_an_agent() && first.is_some_and(|first| filter.priority >= first)
+    };
+    if filters[..place].iter().any(hides) {
+        Standing::Behind
+    } else {
+        Standing::InPlace
+    }
 }
 
 fn stale(index: u32) -> anyhow::Result<Vec<(Filter, TcAttachType)>> {
@@ -106,60 +177,116 @@ fn stale(index: u32) -> anyhow::Result<Vec<(Filter, TcAttachType)>> {
         (CLSACT_INGRESS, TcAttachType::Ingress),
         (CLSACT_EGRESS, TcAttachType::Egress),
     ] {
-        for filter in filters(index, parent)? {
-            if filter.is_ours() && !is_held(filter.program) {
-                stale.push((filter, direction));
-            }
-        }
+        let filters = filters(index, parent)?.into_iter();
+        let left = filters.filter(|f| f.is_of_an_agent() && !is_alive(f.program));
+        stale.extend(left.map(|filter| (filter, direction)));
     }
     Ok(stale)
 }
 
-/// Whether a process has the program open, as every living agent has its own.
-fn is_held(program: u32) -> bool {
-    let line = format!("prog_id:\t{program}");
-    let Ok(processes) = fs::read_dir("/proc") else {
-        // Unknown: better a filter too many than another agent's taken away.
-        return true;
-    };
-    processes.flatten().any(|process| {
-        let Ok(descriptors) = fs::read_dir(process.path().join("fdinfo")) else {
-            return false;
-        };
-        descriptors.flatten().any(|descriptor| {
-            fs::read_to_string(descriptor.path())
-                .is_ok_and(|info| info.lines().any(|entry| entry == line))
-        })
-    })
-}
-
 /// The filters at one side of an interface's clsact, in their order.
 fn filters(index: u32, parent: u32) -> anyhow::Result<Vec<Filter>> {
-    let mut body = Vec::new();
-    for word in [0, index, 0, parent, 0] {
-        body.extend_from_slice(&u32::to_ne_bytes(word));
-    }
+    let mut question = TcMessage::with_index(index.cast_signed());
+    question.header.parent = parent.into();
     // No such qdisc is an empty answer.
-    let messages = netlink::dump(RTM_GETTFILTER, &body).context("asking for filters")?;
-    Ok(messages
-        .iter()
-        .filter_map(|message| filter(message))
-        .collect())
+    match netlink::dump(RouteNetlinkMessage::GetTrafficFilter(question)) {
+        Ok(answers) => Ok(answers.iter().filter_map(filter).collect()),
+        // A kernel without filters.
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(Vec::new()),
+        Err(error) => Err(error).context("listing the filters"),
+    }
 }
 
-/// None for the head of a priority, which has no handle.
-fn filter(message: &[u8]) -> Option<Filter> {
-    let attributes = message.get(TCMSG..)?;
-    let handle = word(message, 8)?;
-    let options = attribute(attributes, TCA_OPTIONS)?;
-    let text = |bytes: Option<&[u8]>| bytes.map(netlink::text).unwrap_or_default();
-    (handle != 0).then_some(Filter {
-        kind: text(attribute(attributes, TCA_KIND)),
-        name: text(attribute(options, TCA_BPF_NAME)),
-        program: attribute(options, TCA_BPF_ID)
-            .and_then(|id| word(id, 0))
-            .unwrap_or(0),
+/// None for the head of a priority, which has no handle, and for a filter that is only run when another jumps to its chain.
+fn filter(Answer(message): &Answer) -> Option<Filter> {
+    let header = TcHeader::parse(message).ok()?;
+    let attributes = message.get(TC_HEADER..)?;
+    let options = attribute(attributes, libc::TCA_OPTIONS)?;
+    let handle = u32::from(header.handle);
+    if handle == 0 || attribute(attributes, TCA_CHAIN).is_some_and(|n| n != [0; 4]) {
+        return None;
+    }
+    let mut filter = Filter {
+        kind: attribute(attributes, libc::TCA_KIND)
+            .map(text)
+            .unwrap_or_default(),
+        name: String::new(),
+        program: 0,
         handle,
-        priority: (word(message, 16)? >> 16) as u16,
-    })
+        priority: (header.info >> 16) as u16,
+        protocol: header.info as u16,
+    };
+    if filter.kind == TcFilterBpf::KIND {
+        for option in NlasIterator::new(options).map_while(Result::ok) {
+            match TcFilterBpfOption::parse(&option) {
+                Ok(TcFilterBpfOption::ProgName(name)) => filter.name = name,
+                Ok(TcFilterBpfOption::ProgId(id)) => filter.program = id,
+                _ => {}
+            }
+        }
+    }
+    Some(filter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: u32 = 70;
+
+    fn filter(priority: u16, kind: &str, name: &str, program: u32) -> Filter {
+        Filter {
+            kind: kind.into(),
+            name: name.into(),
+            program,
+            handle: 1,
+            priority,
+            protocol: (libc::ETH_P_ALL as u16).to_be(),
+        }
+    }
+
+    fn ours(priority: u16) -> Filter {
+        filter(priority, "bpf", "mirror_ingress", OURS)
+    }
+
+    fn others(priority: u16) -> Filter {
+        filter(priority, "bpf", "theirs", 7)
+    }
+
+    fn check(filters: &[Filter], expected: Standing) {
+        assert_eq!(standing_among(filters, OURS), expected, "{filters:#?}");
+    }
+
+    #[test]
+    fn first_is_in_place_and_absent_is_missing() {
+        check(&[ours(1), others(1)], Standing::InPlace);
+        check(&[], Standing::Missing);
+        check(&[others(1)], Standing::Missing);
+    }
+
+    #[test]
+    fn agents_need_no_order_among_them() {
+        let second = filter(1, "bpf", "mirror_ingress", OURS + 1);
+        check(&[second.clone(), ours(1)], Standing::InPlace);
+        check(&[second, others(1), ours(1)], Standing::Behind);
+    }
+
+    #[test]
+    fn a_program_of_others_before_ours_may_hide_packets() {
+        check(&[others(1), ours(1)], Standing::Behind);
+        check(&[others(1), ours(2)], Standing::Behind);
+    }
+
+    #[test]
+    fn a_priority_that_cannot_be_shared_is_left_to_its_owner() {
+        let u32 = |priority| filter(priority, "u32", "", 0);
+        check(&[u32(1), ours(2)], Standing::InPlace);
+        check(&[u32(1), others(2), ours(2)], Standing::Behind);
+        check(&[u32(1), u32(3), ours(4)], Standing::Behind);
+        let of_one_protocol = Filter {
+            protocol: 8,
+            ..others(1)
+        };
+        check(&[of_one_protocol, ours(2)], Standing::InPlace);
+    }
 }

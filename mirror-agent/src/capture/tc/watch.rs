@@ -1,5 +1,5 @@
 //! Keeps the programs attached to the interfaces that are wanted in one network namespace, while
-//! interfaces come and go.
+//! interfaces and the programs of others come and go.
 
 use std::{
     collections::BTreeMap,
@@ -15,32 +15,50 @@ use std::{
 use anyhow::Context;
 
 use super::{
-    super::net::{
-        links::{self, LinkEvents, LinkPatterns, NetLink},
-        namespace::{Namespace, Presence},
-    },
-    attach::{Attached, Programs},
+    attach::Attached,
     counters::Counters,
+    gaps::{Gaps, Standing},
+    options::Hook,
+    programs::Programs,
+};
+use crate::capture::net::{
+    links::{self, Interface, LinkEvents, LinkPatterns},
+    namespace::{Namespace, Presence},
 };
 
-/// Events may be lost: interfaces are listed this often all the same.
-const RECONCILE: Duration = Duration::from_secs(1);
-const MOST_MOVES: u32 = 3;
-const WAIT: Duration = Duration::from_millis(100);
+/// Events may be lost, and TCX has none: it is looked this often all the same.
+const RECONCILE_INTERVAL: Duration = Duration::from_secs(1);
+const EVENT_TIMEOUT: Duration = Duration::from_millis(100);
+/// Who insists on coming first, as we do, wins in the end: two that both do would go on for ever.
+const MAX_MOVES: usize = 3;
+/// [`MAX_MOVES`] are allowed in each of these.
+const MOVES_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The thread that lives in a namespace; detaches when dropped.
 pub(super) struct Watch {
     stop: Arc<AtomicBool>,
-    places: Arc<Mutex<BTreeMap<u32, Place>>>,
+    attachments: Arc<Mutex<BTreeMap<u32, Attachment>>>,
     patterns: Arc<Mutex<LinkPatterns>>,
     namespace: Namespace,
     handle: Option<thread::JoinHandle<()>>,
 }
 
+/// An interface that is captured on, and how.
 #[derive(Clone, Debug)]
-struct Place {
-    name: String,
-    how: &'static str,
+pub struct Attachment {
+    /// `name`, or `name in namespace` for another namespace than the agent's.
+    pub interface: String,
+    /// `tcx`, `clsact` or `cgroup`.
+    pub how: &'static str,
+}
+
+/// What the watches of all namespaces share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) programs: Arc<Mutex<Programs>>,
+    pub(super) hook: Hook,
+    pub(super) counters: Counters,
+    pub(super) gaps: Gaps,
 }
 
 impl Watch {
@@ -48,20 +66,17 @@ impl Watch {
     pub(super) fn start(
         namespace: Namespace,
         patterns: LinkPatterns,
-        programs: Arc<Mutex<Programs>>,
-        counters: Counters,
+        shared: Shared,
     ) -> anyhow::Result<Self> {
-        let (stop, places) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let (stop, attachments) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let patterns = Arc::new(Mutex::new(patterns));
         let mut inside = Inside {
             namespace: namespace.clone(),
             patterns: Arc::clone(&patterns),
-            programs,
-            counters,
-            places: Arc::clone(&places),
-            attached: BTreeMap::new(),
+            shared,
+            attachments: Arc::clone(&attachments),
+            watched: BTreeMap::new(),
             refused: BTreeMap::new(),
-            moved: BTreeMap::new(),
             stop: Arc::clone(&stop),
         };
         let (ready, started) = mpsc::sync_channel(1);
@@ -71,7 +86,7 @@ impl Watch {
             .context("starting the thread that watches interfaces")?;
         let watch = Self {
             stop,
-            places,
+            attachments,
             patterns,
             namespace,
             handle: Some(handle),
@@ -88,18 +103,12 @@ impl Watch {
     }
 
     /// Attaches by other patterns from the next look on, within a second.
-    pub(super) fn go_over_to(&self, patterns: LinkPatterns) {
+    pub(super) fn switch_to(&self, patterns: LinkPatterns) {
         *lock(&self.patterns) = patterns;
     }
 
-    /// `name` or `name in namespace`, and how it is attached.
-    pub(super) fn places(&self) -> Vec<(String, &'static str)> {
-        let places = lock(&self.places);
-        let name = |place: &Place| match self.namespace {
-            Namespace::Own => (place.name.clone(), place.how),
-            _ => (format!("{} in {}", place.name, self.namespace), place.how),
-        };
-        places.values().map(name).collect()
+    pub(super) fn attachments(&self) -> Vec<Attachment> {
+        lock(&self.attachments).values().cloned().collect()
     }
 }
 
@@ -115,15 +124,23 @@ impl Drop for Watch {
 struct Inside {
     namespace: Namespace,
     patterns: Arc<Mutex<LinkPatterns>>,
-    programs: Arc<Mutex<Programs>>,
-    counters: Counters,
-    places: Arc<Mutex<BTreeMap<u32, Place>>>,
-    attached: BTreeMap<u32, Attached>,
+    shared: Shared,
+    attachments: Arc<Mutex<BTreeMap<u32, Attachment>>>,
+    watched: BTreeMap<u32, Watched>,
     /// What could not be attached, by index, so that it is said once.
     refused: BTreeMap<u32, String>,
-    /// How often we went before others again.
-    moved: BTreeMap<u32, u32>,
     stop: Arc<AtomicBool>,
+}
+
+/// An interface that the programs are attached to.
+struct Watched {
+    /// As in [`Attachment`].
+    name: String,
+    attached: Attached,
+    /// When the programs were last seen in their place, or a time out of it was last counted.
+    counted: Instant,
+    /// When they came first again.
+    moves: Vec<Instant>,
 }
 
 impl Inside {
@@ -140,7 +157,7 @@ impl Inside {
         let mut listed = Instant::now();
         while !self.stop.load(Relaxed) {
             // Short waits, so that a stop is not waited for.
-            if events.wait(WAIT) || listed.elapsed() >= RECONCILE {
+            if events.wait(EVENT_TIMEOUT) || listed.elapsed() >= RECONCILE_INTERVAL {
                 listed = Instant::now();
                 if self.namespace != Namespace::Own && presence.is_over() {
                     tracing::warn!("{} is gone: nothing more is captured there", self.namespace);
@@ -161,105 +178,135 @@ impl Inside {
         lock(&self.patterns).check(&links::list()?)?;
         self.reconcile()?;
         if let Some(reason) = self.refused.values().next()
-            && self.attached.is_empty()
+            && self.watched.is_empty()
         {
             anyhow::bail!("{reason}");
         }
         Ok((events, presence))
     }
 
-    /// Attaches where it is wanted and not done, and forgets interfaces that are gone.
+    /// Attaches where it is wanted and not done, comes first where it is done, and forgets interfaces that are gone.
     fn reconcile(&mut self) -> anyhow::Result<()> {
-        let links = links::list()?;
+        let interfaces = links::list()?;
         let patterns = lock(&self.patterns).clone();
-        let wanted = |link: &NetLink| patterns.matches(link);
+        let wanted = |interface: &Interface| patterns.matches(interface);
         let gone: Vec<u32> = self
-            .attached
+            .watched
             .keys()
-            .filter(|index| !links.get(index).is_some_and(wanted))
+            .filter(|index| !interfaces.get(index).is_some_and(wanted))
             .copied()
             .collect();
-        let new: Vec<&NetLink> = links
+        let new: Vec<&Interface> = interfaces
             .values()
-            .filter(|link| wanted(link) && !self.attached.contains_key(&link.index))
+            .filter(|found| wanted(found) && !self.watched.contains_key(&found.index))
             .collect();
-        self.refused.retain(|index, _| links.contains_key(index));
+        self.refused
+            .retain(|index, _| interfaces.contains_key(index));
         for index in gone {
             self.detach(index);
-            self.moved.remove(&index);
         }
-        self.come_first(&links);
-        for link in new {
-            self.attach(link);
+        for (index, watched) in &mut self.watched {
+            if let Some(interface) = interfaces.get(index) {
+                watched.come_first(interface, &self.shared);
+            }
+        }
+        for interface in new {
+            self.attach(interface);
         }
         Ok(())
     }
 
-    /// Goes before programs that have been put before ours, which may end the chain. Who insists, as we
-    /// do, wins in the end: two that both do would go on for ever.
-    fn come_first(&mut self, links: &BTreeMap<u32, NetLink>) {
-        let behind: Vec<&NetLink> = self
-            .attached
-            .iter()
-            .filter_map(|(index, attached)| {
-                let link = links.get(index)?;
-                lock(&self.programs)
-                    .is_displaced(link, attached)
-                    .then_some(link)
-            })
-            .collect();
-        for link in behind {
-            let moves = self.moved.entry(link.index).or_default();
-            *moves += 1;
-            match *moves {
-                1..=MOST_MOVES => {
-                    self.detach(link.index);
-                    self.attach(link);
-                }
-                n if n == MOST_MOVES + 1 => tracing::warn!(
-                    "another program stays first on {}: it may hide packets from capture",
-                    link.name
-                ),
-                _ => {}
-            }
-        }
-    }
-
-    fn attach(&mut self, link: &NetLink) {
-        let attached = lock(&self.programs).attach(link);
-        match attached {
+    fn attach(&mut self, interface: &Interface) {
+        let mut programs = lock(&self.shared.programs);
+        match Attached::new(&mut programs, self.shared.hook, interface) {
             Ok(attached) => {
-                let place = Place {
-                    name: link.name.clone(),
-                    how: attached.how,
+                let index = interface.index;
+                let name = match self.namespace {
+                    Namespace::Own => interface.name.clone(),
+                    _ => format!("{} in {}", interface.name, self.namespace),
                 };
-                self.refused.remove(&link.index);
-                self.counters.name(link.index, &link.name);
-                lock(&self.places).insert(link.index, place);
-                self.attached.insert(link.index, attached);
+                let attachment = Attachment {
+                    interface: name.clone(),
+                    how: attached.how(),
+                };
+                self.refused.remove(&index);
+                self.shared.counters.name(index, &interface.name);
+                lock(&self.attachments).insert(index, attachment);
+                let watched = Watched {
+                    name,
+                    attached,
+                    counted: Instant::now(),
+                    moves: Vec::new(),
+                };
+                self.watched.insert(index, watched);
             }
             Err(error) => {
                 let reason = format!("{error:#}");
                 // An interface may vanish between list and attachment; the next list tells.
-                if self.refused.get(&link.index) != Some(&reason) {
+                if self.refused.get(&interface.index) != Some(&reason) {
                     tracing::debug!("{reason}");
-                    self.refused.insert(link.index, reason);
+                    self.refused.insert(interface.index, reason);
                 }
             }
         }
     }
 
     fn detach(&mut self, index: u32) {
-        lock(&self.places).remove(&index);
-        if let Some(attached) = self.attached.remove(&index) {
-            lock(&self.programs).detach(attached);
+        lock(&self.attachments).remove(&index);
+        if let Some(watched) = self.watched.remove(&index) {
+            self.shared.gaps.end(&watched.name);
         }
     }
 
     fn detach_all(&mut self) {
-        let indexes: Vec<u32> = self.attached.keys().copied().collect();
+        let indexes: Vec<u32> = self.watched.keys().copied().collect();
         for index in indexes {
             self.detach(index);
+        }
+    }
+}
+
+impl Watched {
+    /// Comes before the programs of others that were put before ours since, and may end the chain. Notes how long
+    /// packets may have been hidden.
+    fn come_first(&mut self, interface: &Interface, shared: &Shared) {
+        let standing = match self.attached.standing(interface) {
+            // An interface that is gone is nobody's.
+            None => return,
+            Some(Standing::InPlace) => {
+                self.counted = Instant::now();
+                shared.gaps.end(&self.name);
+                return;
+            }
+            Some(standing) => standing,
+        };
+        let moved = self.may_move() && self.move_to_first(interface, shared);
+        let now = Instant::now();
+        let blind = now.duration_since(self.counted);
+        self.counted = now;
+        shared.gaps.add(&self.name, standing, blind, !moved);
+    }
+
+    fn may_move(&mut self) -> bool {
+        self.moves.retain(|moved| moved.elapsed() < MOVES_INTERVAL);
+        self.moves.len() < MAX_MOVES
+    }
+
+    fn move_to_first(&mut self, interface: &Interface, shared: &Shared) -> bool {
+        self.moves.push(Instant::now());
+        if self.moves.len() == MAX_MOVES {
+            tracing::warn!(
+                "another program comes first on {} again and again: it may hide packets from capture",
+                self.name
+            );
+        }
+        let mut programs = lock(&shared.programs);
+        match self.attached.come_first(&mut programs, interface) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!("{error:#}");
+                false
+            }
         }
     }
 }

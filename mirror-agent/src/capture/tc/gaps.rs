@@ -1,0 +1,168 @@
+//! Times in which capture may have been blind, because a program of others was before ours or had taken its place.
+//! What passed then is in no counter, so that it is told as a time.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+/// Interfaces that are told apart; more are told as one.
+const MAX_INTERFACES: usize = 64;
+const OTHERS: &str = "other interfaces";
+
+/// Where a program of ours is among those of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Standing {
+    /// Before all programs that could hide a packet from it.
+    InPlace,
+    /// After a program that may end the chain.
+    Behind,
+    /// Taken away by others.
+    Missing,
+}
+
+/// May be read from any thread.
+#[derive(Clone, Default)]
+pub(super) struct Gaps(Arc<Mutex<BTreeMap<(String, Standing), Blind>>>);
+
+#[derive(Clone, Copy, Default)]
+struct Blind {
+    times: u64,
+    at_most: Duration,
+    goes_on: bool,
+}
+
+/// How long capture on an interface may have been blind.
+#[derive(Clone, Debug, Serialize)]
+pub struct Gap {
+    pub interface: String,
+    reason: Standing,
+    pub times: u64,
+    /// In all, and at most: the others' program was noticed when it was looked for.
+    pub seconds: f64,
+    /// Whether it is so still.
+    pub goes_on: bool,
+}
+
+impl Gaps {
+    /// Adds a time that ended with our program in its place again, or goes on.
+    pub(super) fn add(
+        &self,
+        interface: &str,
+        standing: Standing,
+        at_most: Duration,
+        goes_on: bool,
+    ) {
+        let mut gaps = self.lock();
+        let mut key = (interface.to_owned(), standing);
+        if gaps.len() >= MAX_INTERFACES && !gaps.contains_key(&key) {
+            key.0 = OTHERS.to_owned();
+        }
+        let blind = gaps.entry(key).or_default();
+        // The parts of one that goes on are one.
+        blind.times += u64::from(!blind.goes_on);
+        blind.at_most += at_most;
+        blind.goes_on = goes_on;
+    }
+
+    /// Our program is in its place again, or not wanted there any more.
+    pub(super) fn end(&self, interface: &str) {
+        let mut gaps = self.lock();
+        for ((name, _), blind) in gaps.iter_mut() {
+            blind.goes_on &= name != interface;
+        }
+    }
+
+    pub(super) fn list(&self) -> Vec<Gap> {
+        let gaps = self.lock();
+        let list = gaps.iter().map(|((interface, reason), blind)| Gap {
+            interface: interface.clone(),
+            reason: *reason,
+            times: blind.times,
+            seconds: (blind.at_most.as_secs_f64() * 100.0).ceil() / 100.0,
+            goes_on: blind.goes_on,
+        });
+        list.collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(String, Standing), Blind>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gap {
+    /// What happened, for how long, and what can be done.
+    pub fn advice(&self) -> String {
+        let Self {
+            interface,
+            times,
+            seconds,
+            ..
+        } = self;
+        let (what, remedy) = match self.reason {
+            Standing::Missing => (
+                "others removed the agent's program",
+                "let them remove only what is theirs",
+            ),
+            Standing::Behind | Standing::InPlace => (
+                "another program was before the agent's",
+                "attach it after the agent's, or let it return TC_ACT_UNSPEC",
+            ),
+        };
+        let still = if self.goes_on { " and still so" } else { "" };
+        let times = match times {
+            1 => "once".to_owned(),
+            n => format!("{n} times"),
+        };
+        format!(
+            "capture on {interface} may have been blind for up to {seconds} s ({times}{still}): {what}. Requests \
+             of that time may be missing in the ledger: {remedy}"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_gap_that_goes_on_is_one() {
+        let gaps = Gaps::default();
+        gaps.add("eth0", Standing::Behind, SECOND, true);
+        gaps.add("eth0", Standing::Behind, SECOND, true);
+        let [gap] = &gaps.list()[..] else {
+            panic!("one gap")
+        };
+        assert_eq!((gap.times, gap.seconds, gap.goes_on), (1, 2.0, true));
+        assert!(
+            gap.advice().contains("2 s (once and still so)"),
+            "{}",
+            gap.advice()
+        );
+        gaps.end("eth1");
+        assert!(gaps.list()[0].goes_on);
+        gaps.end("eth0");
+        gaps.add("eth0", Standing::Behind, SECOND, false);
+        let gap = &gaps.list()[0];
+        assert_eq!((gap.times, gap.seconds, gap.goes_on), (2, 3.0, false));
+        assert!(gap.advice().contains("3 s (2 times)"), "{}", gap.advice());
+    }
+
+    #[test]
+    fn interfaces_that_come_and_go_do_not_fill_the_memory() {
+        let gaps = Gaps::default();
+        for n in 0..10_000 {
+            gaps.add(&format!("veth{n}"), Standing::Missing, SECOND, false);
+        }
+        let list = gaps.list();
+        assert_eq!(list.len(), MAX_INTERFACES + 1);
+        let seconds: f64 = list.iter().map(|gap| gap.seconds).sum();
+        assert_eq!(seconds, 10_000.0);
+    }
+}
