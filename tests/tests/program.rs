@@ -5,7 +5,9 @@ use anyhow::{Context, Result};
 use aya::maps::{Array, PerCpuArray, RingBuf};
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
 use aya::{Ebpf, EbpfLoader};
-use mirror_common::{COUNTERS, Counter, Counts, HEADER_LEN, LINK_ETHERNET, LINK_IP, RecordHeader};
+use mirror_common::{
+    COUNTERS, Counter, CounterSlot, HEADER_LEN, LINK_ETHERNET, LINK_IP, RecordHeader,
+};
 use mirror_tests::workspace;
 
 const PORT: u16 = 8080;
@@ -58,9 +60,10 @@ impl Program {
         Ok((moved, record))
     }
 
-    fn counts(&self) -> Result<Counts> {
-        let map: PerCpuArray<_, Counts> = self.ebpf.map("COUNTS").context("COUNTS")?.try_into()?;
-        let mut sum = Counts::default();
+    fn counts(&self) -> Result<CounterSlot> {
+        let map: PerCpuArray<_, CounterSlot> =
+            self.ebpf.map("COUNTS").context("COUNTS")?.try_into()?;
+        let mut sum = CounterSlot::default();
         for slot in 0..16 {
             for cpu in map.get(&slot, 0)?.iter() {
                 for (total, count) in sum.iter_mut().zip(cpu) {
@@ -80,7 +83,7 @@ impl Program {
     }
 
     /// The frame is copied, up to the `len` bytes that its IP header tells of.
-    fn copied(&mut self, what: &str, frame: &[u8], len: usize, link: u16) -> Result<()> {
+    fn copied(&mut self, what: &str, frame: &[u8], len: usize, link: u8) -> Result<()> {
         let (moved, record) = self.run(frame).context(what.to_owned())?;
         assert_eq!(moved, ["copied"], "{what}");
         let (header, bytes) = record.with_context(|| format!("{what}: no record"))?;

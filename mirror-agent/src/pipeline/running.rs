@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::capture_side::Dissected;
-use crate::capture::tc::{Attachment, Gap, TcCapture};
+use crate::capture::tc::{Attachment, TcCapture};
 use crate::cli::Options;
 use crate::config::Config;
 use crate::report::Recorder;
@@ -49,14 +49,13 @@ impl Running {
     pub(super) fn below(&self) -> Value {
         let capture = self.capture();
         self.recorder.lost(capture.counters.lost_requests());
-        let gaps = capture.gaps();
         let mut advice = self.dissected.advice();
-        advice.extend(gaps.iter().map(Gap::advice));
+        advice.extend(capture.advice());
         json!({
             "capture": capture.counters.read(),
             "interfaces": capture.counters.by_interface(),
             "dissect": self.dissected.show(),
-            "gaps": gaps,
+            "gaps": capture.gaps(),
             "advice": advice,
         })
     }

@@ -6,44 +6,57 @@ use std::{
 };
 
 use aya::maps::{MapData, PerCpuArray};
-use mirror_common::{COUNTERS, Counter, Counts, SLOTS};
+use mirror_common::{COUNTERS, Counter, CounterSlot, SLOTS};
+
+use crate::capture::ring::UnreadRecords;
 
 /// May be read from any thread.
 #[derive(Clone)]
-pub struct Counters(Arc<Mutex<Slots>>);
+pub struct Counters {
+    slots: Arc<Mutex<Slots>>,
+    unread: UnreadRecords,
+}
 
 struct Slots {
-    map: PerCpuArray<MapData, Counts>,
-    /// Slots that interfaces were given, by the name of the last.
+    map: PerCpuArray<MapData, CounterSlot>,
+    /// The name of the interface that last had a slot.
     names: BTreeMap<u32, String>,
 }
 
 /// A count for each name in [`COUNTERS`].
-type Named = BTreeMap<&'static str, u64>;
+type NamedCounts = BTreeMap<&'static str, u64>;
 
 impl Counters {
-    pub(super) fn new(map: PerCpuArray<MapData, Counts>) -> Self {
+    pub(super) fn new(map: PerCpuArray<MapData, CounterSlot>, unread: UnreadRecords) -> Self {
         let names = BTreeMap::new();
-        Self(Arc::new(Mutex::new(Slots { map, names })))
+        Self {
+            slots: Arc::new(Mutex::new(Slots { map, names })),
+            unread,
+        }
     }
 
     pub(super) fn name(&self, index: u32, name: &str) {
         self.slots().names.insert(index % SLOTS, name.to_owned());
     }
 
-    /// Each counter summed over interfaces and CPUs.
-    pub fn read(&self) -> Named {
+    /// Each counter summed over interfaces and CPUs, and the records that could not be read.
+    pub fn read(&self) -> NamedCounts {
         let slots = self.slots();
-        let mut sum: Named = COUNTERS.iter().map(|(_, name)| (*name, 0)).collect();
+        let mut sum: NamedCounts = COUNTERS.iter().map(|(_, name)| (*name, 0)).collect();
         for slot in slots.used() {
             for (name, count) in slots.read(slot) {
                 *sum.entry(name).or_default() += count;
             }
         }
+        sum.extend(self.unread.counts());
         sum
     }
 
-    pub fn by_interface(&self) -> BTreeMap<String, Named> {
+    pub(super) fn unread(&self) -> &UnreadRecords {
+        &self.unread
+    }
+
+    pub fn by_interface(&self) -> BTreeMap<String, NamedCounts> {
         let slots = self.slots();
         let named = slots.names.iter();
         named
@@ -59,7 +72,7 @@ impl Counters {
     }
 
     fn slots(&self) -> MutexGuard<'_, Slots> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -73,7 +86,7 @@ impl Slots {
         }
     }
 
-    fn read(&self, slot: u32) -> Named {
+    fn read(&self, slot: u32) -> NamedCounts {
         let counts = self.counts(slot);
         let named = COUNTERS.iter();
         named
@@ -81,8 +94,8 @@ impl Slots {
             .collect()
     }
 
-    fn counts(&self, slot: u32) -> Counts {
-        let mut sum = Counts::default();
+    fn counts(&self, slot: u32) -> CounterSlot {
+        let mut sum = CounterSlot::default();
         if let Ok(cpus) = self.map.get(&slot, 0) {
             for counts in cpus.iter() {
                 for (total, count) in sum.iter_mut().zip(counts) {

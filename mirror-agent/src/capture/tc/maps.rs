@@ -15,23 +15,24 @@ use aya::{
 };
 use ipnet::IpNet;
 use mirror_common::{
-    Config, Endpoint, FILTER_ALLOW, FILTER_DENY, FILTER_EXCLUDE, FILTER_SAMPLE, Verdict, mapped,
+    CaptureConfig, Endpoint, FILTER_ALLOW, FILTER_DENY, FILTER_EXCLUDE, FILTER_SAMPLE, NetworkRule,
+    mapped,
 };
 use mirror_core::filter::FilterSettings;
 
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct Told(Config);
+struct ConfigValue(CaptureConfig);
 // SAFETY: plain integers without padding, valid for any bits.
-unsafe impl Pod for Told {}
+unsafe impl Pod for ConfigValue {}
 
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct End(Endpoint);
+struct EndpointKey(Endpoint);
 // SAFETY: as above.
-unsafe impl Pod for End {}
+unsafe impl Pod for EndpointKey {}
 
-impl End {
+impl EndpointKey {
     fn new(address: SocketAddr) -> Self {
         Self(Endpoint {
             address: bytes(address.ip()),
@@ -60,11 +61,11 @@ fn key(network: &IpNet) -> Key<[u8; 16]> {
 pub struct Filters(Arc<Mutex<Maps>>);
 
 struct Maps {
-    config: Array<MapData, Told>,
+    config: Array<MapData, ConfigValue>,
     ports: Array<MapData, u8>,
     networks: LpmTrie<MapData, [u8; 16], u8>,
-    excluded: HashMap<MapData, End, u8>,
-    told: Config,
+    excluded: HashMap<MapData, EndpointKey, u8>,
+    kernel_config: CaptureConfig,
     settings: FilterSettings,
     exclusions: usize,
 }
@@ -86,10 +87,10 @@ impl Filters {
             ports: Array::try_from(take("PORTS")?)?,
             networks: LpmTrie::try_from(take("NETWORKS")?)?,
             excluded: HashMap::try_from(take("EXCLUDED")?)?,
-            told: Config {
+            kernel_config: CaptureConfig {
                 ring_mask: rings - 1,
                 wake_at,
-                ..Config::default()
+                ..CaptureConfig::default()
             },
             settings: FilterSettings::default(),
             exclusions: 0,
@@ -102,7 +103,7 @@ impl Filters {
         self.maps().settings.clone()
     }
 
-    /// Goes over to other settings without a packet in between that none of both would take.
+    /// Switches to other settings. No packet in between is left that both of them take.
     pub fn apply(&self, settings: &FilterSettings) -> anyhow::Result<()> {
         settings.check()?;
         self.maps().apply(settings)
@@ -112,15 +113,15 @@ impl Filters {
     pub fn exclude(&self, end: SocketAddr) -> anyhow::Result<()> {
         let mut maps = self.maps();
         maps.excluded
-            .insert(End::new(end), 1, 0)
+            .insert(EndpointKey::new(end), 1, 0)
             .with_context(|| format!("excluding {end} from capture"))?;
         maps.exclusions += 1;
-        maps.tell()
+        maps.write_config()
     }
 
     pub fn include(&self, end: SocketAddr) {
         let mut maps = self.maps();
-        if maps.excluded.remove(&End::new(end)).is_ok() {
+        if maps.excluded.remove(&EndpointKey::new(end)).is_ok() {
             maps.exclusions -= 1;
         }
     }
@@ -135,19 +136,19 @@ impl Maps {
     fn apply(&mut self, settings: &FilterSettings) -> anyhow::Result<()> {
         let old = std::mem::replace(&mut self.settings, settings.clone());
         let listed = |s: &FilterSettings| {
-            let all = |networks: &[IpNet], verdict: Verdict| {
-                let item = move |network: &IpNet| (*network, verdict as u8);
+            let all = |networks: &[IpNet], rule: NetworkRule| {
+                let item = move |network: &IpNet| (*network, rule as u8);
                 networks.iter().map(item).collect::<Vec<_>>()
             };
             // In both lists, denied.
-            let mut networks = all(&s.allow, Verdict::Allow);
-            networks.extend(all(&s.deny, Verdict::Deny));
+            let mut networks = all(&s.allow, NetworkRule::Allow);
+            networks.extend(all(&s.deny, NetworkRule::Deny));
             networks
         };
         let new = listed(settings);
-        for (network, verdict) in &new {
+        for (network, rule) in &new {
             self.networks
-                .insert(&key(network), verdict, 0)
+                .insert(&key(network), rule, 0)
                 .with_context(|| format!("adding the network {network} to the kernel's filter"))?;
         }
         for port in 1..=u16::MAX {
@@ -156,7 +157,7 @@ impl Maps {
                 self.ports.set(u32::from(port), u8::from(wanted), 0)?;
             }
         }
-        self.tell()?;
+        self.write_config()?;
         let kept: std::collections::HashSet<_> = new.iter().map(|(network, _)| network).collect();
         for (network, _) in listed(&old) {
             if !kept.contains(&network) {
@@ -167,12 +168,12 @@ impl Maps {
         Ok(())
     }
 
-    fn tell(&mut self) -> anyhow::Result<()> {
+    fn write_config(&mut self) -> anyhow::Result<()> {
         let settings = &self.settings;
         let below = settings.sample.below();
-        self.told.seed = settings.seed;
-        self.told.sample_below = below.unwrap_or(u32::MAX);
-        self.told.filters = [
+        self.kernel_config.seed = settings.seed;
+        self.kernel_config.sample_below = below.unwrap_or(u32::MAX);
+        self.kernel_config.filters = [
             (!settings.allow.is_empty(), FILTER_ALLOW),
             (!settings.deny.is_empty(), FILTER_DENY),
             (below.is_some(), FILTER_SAMPLE),
@@ -183,7 +184,7 @@ impl Maps {
         .map(|(_, bit)| bit)
         .sum();
         self.config
-            .set(0, Told(self.told), 0)
+            .set(0, ConfigValue(self.kernel_config), 0)
             .context("writing the kernel's filter")
     }
 }

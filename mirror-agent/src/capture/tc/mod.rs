@@ -39,7 +39,7 @@ use watch::{Shared, Watch};
 
 use super::{
     net::{links::LinkPatterns, namespace::Namespace},
-    ring::RingReader,
+    ring::{RingReader, UnreadRecords},
 };
 
 /// A ring wakes its reader each time it has filled by so many bytes; below, its timer is soon enough.
@@ -64,11 +64,12 @@ impl TcCapture {
         let wake_at = WAKE_AT.min(options.ring_bytes / 4);
         let filters = Filters::new(object, &options.filter, rings, wake_at)?;
         let counts = object.take_map("COUNTS").context("no map COUNTS")?;
-        let counters = Counters::new(PerCpuArray::try_from(counts)?);
+        let unread = UnreadRecords::default();
+        let counters = Counters::new(PerCpuArray::try_from(counts)?, unread.clone());
         let mut readers = Vec::new();
         for name in RECORDS.iter().take(options.rings) {
             let map = object.take_map(name).context("no map of records")?;
-            readers.push(RingReader::new(RingBuf::try_from(map)?));
+            readers.push(RingReader::new(RingBuf::try_from(map)?, unread.clone()));
         }
         #[cfg(feature = "ebpf-log")]
         super::ring::forward_log(&mut readers, object)?;
@@ -160,5 +161,13 @@ impl TcCapture {
     /// The times in which programs of others may have kept packets from capture.
     pub fn gaps(&self) -> Vec<Gap> {
         self.shared.gaps.list()
+    }
+
+    /// What a user should know of packets that no counter of the kernel's has.
+    pub fn advice(&self) -> Vec<String> {
+        let gaps = self.gaps();
+        let mut advice: Vec<String> = gaps.iter().map(Gap::advice).collect();
+        advice.extend(self.counters.unread().advice());
+        advice
     }
 }
