@@ -23,7 +23,7 @@ use aya_ebpf::{
 use mirror_common::{Counter, CounterSlot, LINK_ETHERNET, LINK_IP, SLOTS};
 
 use frame::Frame;
-use select::Side;
+use select::ServerEnd;
 
 /// TC_ACT_UNSPEC, which is TCX_NEXT too: go on as if this program were not here.
 const NEXT: i32 = -1;
@@ -42,43 +42,43 @@ static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
 
 #[classifier]
 pub fn mirror_ingress(ctx: TcContext) -> i32 {
-    capture::<LINK_ETHERNET>(ctx.skb.skb, INGRESS, Side::Either);
+    capture::<LINK_ETHERNET>(ctx.skb.skb, INGRESS, ServerEnd::Either);
     NEXT
 }
 
 #[classifier]
 pub fn mirror_egress(ctx: TcContext) -> i32 {
-    capture::<LINK_ETHERNET>(ctx.skb.skb, EGRESS, Side::Either);
+    capture::<LINK_ETHERNET>(ctx.skb.skb, EGRESS, ServerEnd::Either);
     NEXT
 }
 
 #[classifier]
 pub fn mirror_ip_in(ctx: TcContext) -> i32 {
-    capture::<LINK_IP>(ctx.skb.skb, INGRESS, Side::Either);
+    capture::<LINK_IP>(ctx.skb.skb, INGRESS, ServerEnd::Either);
     NEXT
 }
 
 #[classifier]
 pub fn mirror_ip_out(ctx: TcContext) -> i32 {
-    capture::<LINK_IP>(ctx.skb.skb, EGRESS, Side::Either);
+    capture::<LINK_IP>(ctx.skb.skb, EGRESS, ServerEnd::Either);
     NEXT
 }
 
 /// A packet between two cgroups of this host passes both: it is taken at its server's.
 #[cgroup_skb]
 pub fn mirror_cg_in(ctx: SkBuffContext) -> i32 {
-    capture::<LINK_IP>(ctx.as_ptr().cast(), INGRESS, Side::Destination);
+    capture::<LINK_IP>(ctx.as_ptr().cast(), INGRESS, ServerEnd::Destination);
     PASS
 }
 
 #[cgroup_skb]
 pub fn mirror_cg_out(ctx: SkBuffContext) -> i32 {
-    capture::<LINK_IP>(ctx.as_ptr().cast(), EGRESS, Side::Source);
+    capture::<LINK_IP>(ctx.as_ptr().cast(), EGRESS, ServerEnd::Source);
     PASS
 }
 
 #[inline(always)]
-fn capture<const LINK: u8>(skb: *mut __sk_buff, direction: u8, server: Side) {
+fn capture<const LINK: u8>(skb: *mut __sk_buff, direction: u8, server: ServerEnd) {
     // SAFETY: the context is valid for the program's run.
     let ifindex = unsafe { (*skb).ifindex };
     let Some(counts) = COUNTS.get_ptr_mut(ifindex % SLOTS) else {
@@ -94,7 +94,7 @@ fn capture<const LINK: u8>(skb: *mut __sk_buff, direction: u8, server: Side) {
 
 /// The frame and the ring it goes to, or why it goes to none.
 #[inline(always)]
-fn select<const LINK: u8>(skb: *mut __sk_buff, server: Side) -> Result<(Frame, u32), Counter> {
+fn select<const LINK: u8>(skb: *mut __sk_buff, server: ServerEnd) -> Result<(Frame, u32), Counter> {
     let frame = Frame::read::<LINK>(skb)?;
     let ring = select::select(&frame, server)?;
     if frame.end <= frame.payload_at && !frame.opens_or_closes() {

@@ -24,7 +24,7 @@ static RECORDS_2: RingBuf = RingBuf::with_byte_size(4096, 0);
 static RECORDS_3: RingBuf = RingBuf::with_byte_size(4096, 0);
 
 #[repr(C)]
-struct Record<const N: usize> {
+struct FrameRecord<const N: usize> {
     header: RecordHeader,
     bytes: [u8; N],
 }
@@ -119,7 +119,7 @@ fn put<const N: usize>(
     ring: &RingBuf,
     header: &RecordHeader,
 ) -> Result<(), Counter> {
-    let mut entry = ring.reserve::<Record<N>>(0).ok_or(Counter::RingFull)?;
+    let mut entry = ring.reserve::<FrameRecord<N>>(0).ok_or(Counter::RingFull)?;
     let record = entry.as_mut_ptr();
     // SAFETY: the reservation is as large as the record.
     let loaded = unsafe {
@@ -130,7 +130,7 @@ fn put<const N: usize>(
         entry.discard(BPF_RB_NO_WAKEUP.into());
         return Err(Counter::LoadError);
     }
-    entry.submit(wake_up(ring, size_of::<Record<N>>()));
+    entry.submit(wake_up(ring, size_of::<FrameRecord<N>>()));
     Ok(())
 }
 

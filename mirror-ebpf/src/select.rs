@@ -29,7 +29,7 @@ static EXCLUDED: HashMap<Endpoint, u8> = HashMap::with_max_entries(16_384, BPF_F
 
 /// Where the captured port must be.
 #[derive(Clone, Copy)]
-pub enum Side {
+pub enum ServerEnd {
     Either,
     Source,
     Destination,
@@ -37,11 +37,11 @@ pub enum Side {
 
 /// The number of the ring that a wanted packet goes to.
 #[inline(always)]
-pub fn select(frame: &Frame, server: Side) -> Result<u32, Counter> {
+pub fn select(frame: &Frame, server: ServerEnd) -> Result<u32, Counter> {
     let wanted = match server {
-        Side::Either => captured(frame.source_port) || captured(frame.destination_port),
-        Side::Source => captured(frame.source_port),
-        Side::Destination => captured(frame.destination_port),
+        ServerEnd::Either => captured(frame.source_port) || captured(frame.destination_port),
+        ServerEnd::Source => captured(frame.source_port),
+        ServerEnd::Destination => captured(frame.destination_port),
     };
     if !wanted {
         return Err(Counter::OtherPort);

@@ -55,7 +55,7 @@ impl Running {
             "capture": capture.counters.read(),
             "interfaces": capture.counters.by_interface(),
             "dissect": self.dissected.show(),
-            "gaps": capture.gaps(),
+            "blind_times": capture.blind_times(),
             "advice": advice,
         })
     }

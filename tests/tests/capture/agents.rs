@@ -3,7 +3,7 @@
 
 use aya::programs::{SchedClassifier, TcAttachType};
 use mirror_agent::capture::net::links;
-use mirror_agent::capture::tc::{Gap, clsact};
+use mirror_agent::capture::tc::{BlindTime, clsact};
 use mirror_tests::agent::{Agent, Report};
 use mirror_tests::foreign::{self, Act, Foreign};
 use mirror_tests::load::{Answers, Call, Load};
@@ -141,44 +141,66 @@ fn coming_first_again_costs_no_request() -> Result<()> {
 /// What another's program hides until the agents are first again is in no counter: it is told as a time.
 #[test]
 fn what_others_hide_is_told_as_a_time() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, gaps") {
+    if !mirror_tests::runs_as_root("capture, blind times") {
         return Ok(());
     }
     let network = Network::new()?;
     let there = index_of(&network)?;
     let address = SocketAddr::from((Host::Production.address(), PORT));
-    let gaps = network.on(Host::Production, || {
+    let times = network.on(Host::Production, || {
         let (mut first, first_rings) = TcCapture::start(&options(port())?)?;
         let (mut second, second_rings) = TcCapture::start(&options(port())?)?;
-        assert!(first.gaps().is_empty() && second.gaps().is_empty());
+        assert!(first.blind_times().is_empty() && second.blind_times().is_empty());
         let _other = Foreign::attach(there, Act::Pass, true)?;
         mirror_tests::wait_until("both captures first", LIMIT, || {
-            !first.gaps().is_empty() && !second.gaps().is_empty()
+            !first.blind_times().is_empty() && !second.blind_times().is_empty()
         })?;
         echo(&network, address)?;
-        let gaps = [first.gaps(), second.gaps()].concat();
+        let times = [first.blind_times(), second.blind_times()].concat();
         first.detach();
         second.detach();
         for rings in [first_rings, second_rings] {
             let whole: Vec<u8> = SIZES.into_iter().flat_map(noise).collect();
             assert!(streams(&drain(rings)?) == (whole.clone(), whole));
         }
-        Ok(gaps)
+        Ok(times)
     })?;
-    for gap in &gaps {
+    for time in &times {
         assert_eq!(
-            (gap.interface.as_str(), gap.times, gap.goes_on),
+            (time.interface.as_str(), time.times, time.goes_on),
             (INTERFACE, 1, false)
         );
-        assert!(gap.seconds > 0.0 && gap.seconds < 5.0, "{gap:?}");
+        assert!(time.seconds > 0.0 && time.seconds < 5.0, "{time:?}");
         assert!(
-            gap.advice().contains("another program was before"),
+            time.advice().contains("another program was before"),
             "{}",
-            gap.advice()
+            time.advice()
         );
     }
-    assert_eq!(gaps.len(), 2, "{gaps:?}");
+    assert_eq!(times.len(), 2, "{times:?}");
     Ok(())
+}
+
+/// The kernel runs TCX before clsact: what ends the chain there hides all from a filter, wherever it stands.
+#[test]
+fn a_filter_knows_of_programs_that_run_before_all_filters() -> Result<()> {
+    if !mirror_tests::runs_as_root("capture, TCX before filters") {
+        return Ok(());
+    }
+    let network = Network::new()?;
+    let there = index_of(&network)?;
+    let options = CaptureOptions {
+        hook: Hook::Tc,
+        ..options(port())?
+    };
+    network.on(Host::Production, || {
+        let (capture, _rings) = TcCapture::start(&options)?;
+        let other = Foreign::attach(there, Act::Pass, true)?;
+        let goes_on = || capture.blind_times().iter().any(|time| time.goes_on);
+        mirror_tests::wait_until("a blind time", LIMIT, goes_on)?;
+        drop(other);
+        mirror_tests::wait_until("its end", LIMIT, || !goes_on())
+    })
 }
 
 /// Filters that others clear come back, and each capture removes its own later, not those of the other.
@@ -205,7 +227,7 @@ fn filters_of_agents_are_told_apart() -> Result<()> {
         let (mut second, rings) = TcCapture::start(&options)?;
         foreign::clear_filters(INTERFACE)?;
         mirror_tests::wait_until("both captures", LIMIT, || {
-            let told = |capture: &TcCapture| capture.gaps().iter().any(removed);
+            let told = |capture: &TcCapture| capture.blind_times().iter().any(removed);
             told(&first) && told(&second) && ours().is_ok_and(|n| n == 2)
         })?;
         assert!(clsact::find_all()?.is_empty(), "both live");
@@ -220,8 +242,8 @@ fn filters_of_agents_are_told_apart() -> Result<()> {
     })
 }
 
-fn removed(gap: &Gap) -> bool {
-    gap.advice().contains("others removed the agent's program")
+fn removed(time: &BlindTime) -> bool {
+    time.advice().contains("others removed the agent's program")
 }
 
 /// As of a container: the processes of the living agent are not to be seen from there.

@@ -55,11 +55,11 @@ fn tagged_frames_are_captured() -> Result<()> {
     for (sender, taken_out) in [(Host::Client, 4), (Host::Production, 0)] {
         for tags in &tagged {
             let frame = frame(tags, &packet_to(PORT, b"GET /tagged HTTP/1.1\r\n\r\n"));
-            let (packets, _) = packets_with(&network, options(port())?, |_| {
+            let (packets, _) = packets_with(&network, options(port())?, |capture| {
                 network.on(sender, || raw::send(INTERFACE, &frame))?;
-                // It has arrived when it has left: the hosts' wires are in this machine. The bridge may take a moment.
-                std::thread::sleep(Duration::from_millis(200));
-                Ok(())
+                mirror_tests::wait_until("the frame", LIMIT, || {
+                    capture.counters.read()["copied"] > 0
+                })
             })?;
             let found = segments(&packets)?;
             let payloads: Vec<&[u8]> = found.iter().map(|s| &s.payload[..]).collect();

@@ -14,7 +14,7 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
 };
 
-use super::netlink::{self, Answer, attribute, text};
+use super::netlink::{self, RouteMessage, attribute, text};
 
 const LINK_HEADER: usize = 16;
 // include/uapi/linux/rtnetlink.h
@@ -41,12 +41,12 @@ pub enum PacketStart {
 /// All interfaces by their index.
 pub fn list() -> anyhow::Result<BTreeMap<u32, Interface>> {
     let question = RouteNetlinkMessage::GetLink(LinkMessage::default());
-    let answers = netlink::dump(question).context("listing the interfaces")?;
-    let interfaces = answers.iter().filter_map(interface);
+    let messages = netlink::dump(question).context("listing the interfaces")?;
+    let interfaces = messages.iter().filter_map(interface);
     Ok(interfaces.map(|found| (found.index, found)).collect())
 }
 
-fn interface(Answer(message): &Answer) -> Option<Interface> {
+fn interface(RouteMessage(message): &RouteMessage) -> Option<Interface> {
     let header = LinkHeader::parse(message).ok()?;
     Some(Interface {
         index: header.index,

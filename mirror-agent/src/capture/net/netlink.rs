@@ -20,10 +20,10 @@ const ATTRIBUTE_HEADER: usize = 4;
 /// The kernel makes no larger datagram for a list.
 const MAX_DATAGRAM: usize = 65_536;
 
-/// A message of an answer, from behind its netlink header on.
-pub(in crate::capture) struct Answer(pub(in crate::capture) Vec<u8>);
+/// A message of a list, from the end of its netlink header on.
+pub(in crate::capture) struct RouteMessage(pub(in crate::capture) Vec<u8>);
 
-impl NetlinkDeserializable for Answer {
+impl NetlinkDeserializable for RouteMessage {
     type Error = Infallible;
 
     fn deserialize(_: &NetlinkHeader, payload: &[u8]) -> Result<Self, Infallible> {
@@ -32,7 +32,7 @@ impl NetlinkDeserializable for Answer {
 }
 
 /// The messages of the list that `question` asks for.
-pub(in crate::capture) fn dump(question: RouteNetlinkMessage) -> io::Result<Vec<Answer>> {
+pub(in crate::capture) fn dump(question: RouteNetlinkMessage) -> io::Result<Vec<RouteMessage>> {
     let socket = Socket::new(NETLINK_ROUTE)?;
     socket.connect(&SocketAddr::new(0, 0))?;
     let mut message = NetlinkMessage::from(question);
@@ -41,27 +41,31 @@ pub(in crate::capture) fn dump(question: RouteNetlinkMessage) -> io::Result<Vec<
     let mut bytes = vec![0; message.buffer_len()];
     message.serialize(&mut bytes);
     socket.send(&bytes, 0)?;
-    let mut answers = Vec::new();
+    let mut messages = Vec::new();
     let mut datagram = Vec::with_capacity(MAX_DATAGRAM);
     loop {
         datagram.clear();
         socket.recv(&mut datagram, 0)?;
-        if split(&datagram, &mut answers)? {
-            return Ok(answers);
+        if split(&datagram, &mut messages)? {
+            return Ok(messages);
         }
     }
 }
 
 /// Adds the messages of a datagram; true when the list ends with it.
-fn split(mut datagram: &[u8], answers: &mut Vec<Answer>) -> io::Result<bool> {
+fn split(mut datagram: &[u8], messages: &mut Vec<RouteMessage>) -> io::Result<bool> {
     while !datagram.is_empty() {
-        let message = NetlinkMessage::<Answer>::deserialize(datagram).map_err(io::Error::other)?;
+        let message =
+            NetlinkMessage::<RouteMessage>::deserialize(datagram).map_err(io::Error::other)?;
         match message.payload {
+            NetlinkPayload::Done(done) if done.code != 0 => {
+                return Err(io::Error::from_raw_os_error(done.code.abs()));
+            }
             NetlinkPayload::Done(_) => return Ok(true),
             NetlinkPayload::Error(refused) if refused.code.is_some() => {
                 return Err(refused.to_io());
             }
-            NetlinkPayload::InnerMessage(answer) => answers.push(answer),
+            NetlinkPayload::InnerMessage(inner) => messages.push(inner),
             _ => {}
         }
         let len = (message.header.length as usize).next_multiple_of(ALIGNMENT);
@@ -120,31 +124,37 @@ mod tests {
         // The second has the bit that says "nested".
         let body = attributes(&[(1, b"abc\0"), (0x8002, b"xy")]);
         let datagram = [message(16, &body), message(DONE, &[0; 4])].concat();
-        let mut answers = Vec::new();
-        assert!(split(&datagram, &mut answers).unwrap());
-        let [Answer(answer)] = &answers[..] else {
-            panic!("{} answers", answers.len());
+        let mut messages = Vec::new();
+        assert!(split(&datagram, &mut messages).unwrap());
+        let [RouteMessage(message)] = &messages[..] else {
+            panic!("{} messages", messages.len());
         };
-        assert_eq!(attribute(answer, 1).map(text).as_deref(), Some("abc"));
-        assert_eq!(attribute(answer, 2), Some(&b"xy"[..]));
-        assert_eq!(attribute(answer, 3), None);
+        assert_eq!(attribute(message, 1).map(text).as_deref(), Some("abc"));
+        assert_eq!(attribute(message, 2), Some(&b"xy"[..]));
+        assert_eq!(attribute(message, 3), None);
     }
 
     #[test]
     fn a_list_goes_on_over_datagrams_until_it_is_done() {
-        let mut answers = Vec::new();
-        assert!(!split(&message(16, b"abcd"), &mut answers).unwrap());
-        assert!(!split(&message(16, b"efgh"), &mut answers).unwrap());
-        assert!(split(&message(DONE, &[0; 4]), &mut answers).unwrap());
-        assert_eq!(answers.len(), 2);
+        let mut messages = Vec::new();
+        assert!(!split(&message(16, b"abcd"), &mut messages).unwrap());
+        assert!(!split(&message(16, b"efgh"), &mut messages).unwrap());
+        assert!(split(&message(DONE, &[0; 4]), &mut messages).unwrap());
+        assert_eq!(messages.len(), 2);
     }
 
     #[test]
     fn a_refusal_and_a_length_that_lies_are_errors() {
         let mut refusal = (-libc::EOPNOTSUPP).to_ne_bytes().to_vec();
         refusal.extend_from_slice(&[0; 16]);
-        let refused = split(&message(ERROR, &refusal), &mut Vec::new()).unwrap_err();
-        assert_eq!(refused.raw_os_error(), Some(libc::EOPNOTSUPP));
+        let broken_off = (-libc::ENODEV).to_ne_bytes();
+        for (kind, body, error) in [
+            (ERROR, &refusal[..], libc::EOPNOTSUPP),
+            (DONE, &broken_off[..], libc::ENODEV),
+        ] {
+            let refused = split(&message(kind, body), &mut Vec::new()).unwrap_err();
+            assert_eq!(refused.raw_os_error(), Some(error));
+        }
         assert!(split(&[255; 20], &mut Vec::new()).is_err());
         assert_eq!(attribute(&[200, 0, 1, 0, 9], 1), None);
     }

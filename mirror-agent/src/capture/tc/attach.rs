@@ -6,8 +6,8 @@ use anyhow::{Context, anyhow, bail};
 use aya::programs::{CgroupAttachMode, cgroup_skb::CgroupSkbLink, tc::SchedClassifierLink};
 
 use super::{
+    blind_times::Standing,
     clsact,
-    gaps::Standing,
     liveness::SignOfLife,
     options::Hook,
     programs::{CGROUP, Classifier, Programs, chain},
@@ -151,6 +151,8 @@ impl AttachedProgram {
         let direction = self.classifier.direction;
         match self.way {
             Way::Tcx => tcx::standing(&interface.name, direction, self.id),
+            // The kernel runs TCX first, on an interface that has both.
+            Way::Clsact if tcx::has_others(&interface.name, direction) => Some(Standing::Behind),
             Way::Clsact => clsact::standing(interface.index, direction, self.id),
         }
     }

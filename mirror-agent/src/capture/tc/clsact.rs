@@ -15,13 +15,13 @@ use netlink_packet_route::{
 };
 
 use super::{
-    gaps::Standing,
+    blind_times::Standing,
     liveness::is_alive,
     programs::{chain, is_of_an_agent},
 };
 use crate::capture::net::{
     links::{self, Interface},
-    netlink::{self, Answer, attribute, text},
+    netlink::{self, RouteMessage, attribute, text},
 };
 
 // include/uapi/linux/pkt_sched.h
@@ -188,9 +188,9 @@ fn stale(index: u32) -> anyhow::Result<Vec<(Filter, TcAttachType)>> {
 fn filters(index: u32, parent: u32) -> anyhow::Result<Vec<Filter>> {
     let mut question = TcMessage::with_index(index.cast_signed());
     question.header.parent = parent.into();
-    // No such qdisc is an empty answer.
+    // No such qdisc is an empty message.
     match netlink::dump(RouteNetlinkMessage::GetTrafficFilter(question)) {
-        Ok(answers) => Ok(answers.iter().filter_map(filter).collect()),
+        Ok(messages) => Ok(messages.iter().filter_map(filter).collect()),
         // A kernel without filters.
         Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(Vec::new()),
         Err(error) => Err(error).context("listing the filters"),
@@ -198,7 +198,7 @@ fn filters(index: u32, parent: u32) -> anyhow::Result<Vec<Filter>> {
 }
 
 /// None for the head of a priority, which has no handle, and for a filter that is only run when another jumps to its chain.
-fn filter(Answer(message): &Answer) -> Option<Filter> {
+fn filter(RouteMessage(message): &RouteMessage) -> Option<Filter> {
     let header = TcHeader::parse(message).ok()?;
     let attributes = message.get(TC_HEADER..)?;
     let options = attribute(attributes, libc::TCA_OPTIONS)?;

@@ -12,7 +12,7 @@ use crate::capture::ring::UnreadRecords;
 
 /// May be read from any thread.
 #[derive(Clone)]
-pub struct Counters {
+pub struct KernelCounters {
     slots: Arc<Mutex<Slots>>,
     unread: UnreadRecords,
 }
@@ -26,7 +26,7 @@ struct Slots {
 /// A count for each name in [`COUNTERS`].
 type NamedCounts = BTreeMap<&'static str, u64>;
 
-impl Counters {
+impl KernelCounters {
     pub(super) fn new(map: PerCpuArray<MapData, CounterSlot>, unread: UnreadRecords) -> Self {
         let names = BTreeMap::new();
         Self {

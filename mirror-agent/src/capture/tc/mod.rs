@@ -6,9 +6,9 @@
 //! stays, and `liveness` tells later that its agent is dead.
 
 mod attach;
+mod blind_times;
 pub mod clsact;
 mod counters;
-mod gaps;
 mod liveness;
 mod maps;
 mod options;
@@ -17,8 +17,8 @@ mod programs;
 mod tcx;
 mod watch;
 
-pub use counters::Counters;
-pub use gaps::Gap;
+pub use blind_times::BlindTime;
+pub use counters::KernelCounters;
 pub use maps::Filters;
 pub use options::{CaptureOptions, Hook};
 pub use probe::{check_rights, probe, try_hooks};
@@ -33,9 +33,9 @@ use anyhow::{Context, ensure};
 use aya::maps::{PerCpuArray, RingBuf};
 
 use attach::AttachedToCgroup;
-use gaps::Gaps;
+use blind_times::BlindTimes;
 use programs::{Programs, RECORDS};
-use watch::{Shared, Watch};
+use watch::{SharedCapture, Watch};
 
 use super::{
     net::{links::LinkPatterns, namespace::Namespace},
@@ -47,9 +47,9 @@ const WAKE_AT: u32 = 512 << 10;
 
 /// A running capture; dropping it detaches.
 pub struct TcCapture {
-    pub counters: Counters,
+    pub counters: KernelCounters,
     pub filters: Filters,
-    shared: Shared,
+    shared: SharedCapture,
     namespaces: Vec<Namespace>,
     watches: Vec<Watch>,
     cgroup: Option<AttachedToCgroup>,
@@ -65,7 +65,7 @@ impl TcCapture {
         let filters = Filters::new(object, &options.filter, rings, wake_at)?;
         let counts = object.take_map("COUNTS").context("no map COUNTS")?;
         let unread = UnreadRecords::default();
-        let counters = Counters::new(PerCpuArray::try_from(counts)?, unread.clone());
+        let counters = KernelCounters::new(PerCpuArray::try_from(counts)?, unread.clone());
         let mut readers = Vec::new();
         for name in RECORDS.iter().take(options.rings) {
             let map = object.take_map(name).context("no map of records")?;
@@ -76,11 +76,11 @@ impl TcCapture {
         let mut capture = Self {
             counters: counters.clone(),
             filters,
-            shared: Shared {
+            shared: SharedCapture {
                 programs: Arc::new(Mutex::new(programs)),
                 hook: options.hook,
                 counters,
-                gaps: Gaps::default(),
+                blind_times: BlindTimes::default(),
             },
             namespaces: options.namespaces.clone(),
             watches: Vec::new(),
@@ -159,14 +159,14 @@ impl TcCapture {
     }
 
     /// The times in which programs of others may have kept packets from capture.
-    pub fn gaps(&self) -> Vec<Gap> {
-        self.shared.gaps.list()
+    pub fn blind_times(&self) -> Vec<BlindTime> {
+        self.shared.blind_times.list()
     }
 
     /// What a user should know of packets that no counter of the kernel's has.
     pub fn advice(&self) -> Vec<String> {
-        let gaps = self.gaps();
-        let mut advice: Vec<String> = gaps.iter().map(Gap::advice).collect();
+        let times = self.blind_times();
+        let mut advice: Vec<String> = times.iter().map(BlindTime::advice).collect();
         advice.extend(self.counters.unread().advice());
         advice
     }

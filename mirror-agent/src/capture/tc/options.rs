@@ -21,7 +21,7 @@ pub enum Hook {
     Cgroup,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CaptureOptions {
     /// Names and globs; none for the root cgroup.
     pub interfaces: Vec<String>,

@@ -3,11 +3,11 @@
 
 use anyhow::Context;
 use aya::programs::{
-    LinkOrder, SchedClassifier, TcAttachType,
+    LinkOrder, ProgramInfo, SchedClassifier, TcAttachType,
     tc::{SchedClassifierLink, TcAttachOptions},
 };
 
-use super::{gaps::Standing, programs::is_of_an_agent};
+use super::{blind_times::Standing, programs};
 
 /// Attaches first in the chain.
 pub(super) fn attach(
@@ -20,6 +20,12 @@ pub(super) fn attach(
     program.take_link(link).context("keeping the link")
 }
 
+/// Whether a program of others is in the chain, after which no clsact filter may be run.
+pub(super) fn has_others(interface: &str, direction: TcAttachType) -> bool {
+    SchedClassifier::query_tcx(interface, direction)
+        .is_ok_and(|(_, chain)| chain.iter().any(|program| !is_of_an_agent(program)))
+}
+
 /// Where a program of ours is; None when that cannot be told, as of an interface that is gone or while another
 /// program goes.
 pub(super) fn standing(interface: &str, direction: TcAttachType, program: u32) -> Option<Standing> {
@@ -27,11 +33,13 @@ pub(super) fn standing(interface: &str, direction: TcAttachType, program: u32) -
     let Some(place) = chain.iter().position(|found| found.id() == program) else {
         return Some(Standing::Missing);
     };
-    let agents =
-        |found: &aya::programs::ProgramInfo| found.name_as_str().is_some_and(is_of_an_agent);
-    Some(if chain[..place].iter().all(agents) {
+    Some(if chain[..place].iter().all(is_of_an_agent) {
         Standing::InPlace
     } else {
         Standing::Behind
     })
+}
+
+fn is_of_an_agent(program: &ProgramInfo) -> bool {
+    program.name_as_str().is_some_and(programs::is_of_an_agent)
 }

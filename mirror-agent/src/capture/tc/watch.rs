@@ -16,8 +16,8 @@ use anyhow::Context;
 
 use super::{
     attach::Attached,
-    counters::Counters,
-    gaps::{Gaps, Standing},
+    blind_times::{BlindTimes, Standing},
+    counters::KernelCounters,
     options::Hook,
     programs::Programs,
 };
@@ -54,11 +54,11 @@ pub struct Attachment {
 
 /// What the watches of all namespaces share.
 #[derive(Clone)]
-pub(super) struct Shared {
+pub(super) struct SharedCapture {
     pub(super) programs: Arc<Mutex<Programs>>,
     pub(super) hook: Hook,
-    pub(super) counters: Counters,
-    pub(super) gaps: Gaps,
+    pub(super) counters: KernelCounters,
+    pub(super) blind_times: BlindTimes,
 }
 
 impl Watch {
@@ -66,7 +66,7 @@ impl Watch {
     pub(super) fn start(
         namespace: Namespace,
         patterns: LinkPatterns,
-        shared: Shared,
+        shared: SharedCapture,
     ) -> anyhow::Result<Self> {
         let (stop, attachments) = (Arc::new(AtomicBool::new(false)), Arc::default());
         let patterns = Arc::new(Mutex::new(patterns));
@@ -124,16 +124,16 @@ impl Drop for Watch {
 struct Inside {
     namespace: Namespace,
     patterns: Arc<Mutex<LinkPatterns>>,
-    shared: Shared,
+    shared: SharedCapture,
     attachments: Arc<Mutex<BTreeMap<u32, Attachment>>>,
-    watched: BTreeMap<u32, Watched>,
+    watched: BTreeMap<u32, WatchedInterface>,
     /// What could not be attached, by index, so that it is said once.
     refused: BTreeMap<u32, String>,
     stop: Arc<AtomicBool>,
 }
 
 /// An interface that the programs are attached to.
-struct Watched {
+struct WatchedInterface {
     /// As in [`Attachment`].
     name: String,
     attached: Attached,
@@ -232,7 +232,7 @@ impl Inside {
                 self.refused.remove(&index);
                 self.shared.counters.name(index, &interface.name);
                 lock(&self.attachments).insert(index, attachment);
-                let watched = Watched {
+                let watched = WatchedInterface {
                     name,
                     attached,
                     counted: Instant::now(),
@@ -254,7 +254,7 @@ impl Inside {
     fn detach(&mut self, index: u32) {
         lock(&self.attachments).remove(&index);
         if let Some(watched) = self.watched.remove(&index) {
-            self.shared.gaps.end(&watched.name);
+            self.shared.blind_times.end(&watched.name);
         }
     }
 
@@ -266,16 +266,16 @@ impl Inside {
     }
 }
 
-impl Watched {
+impl WatchedInterface {
     /// Comes before the programs of others that were put before ours since, and may end the chain. Notes how long
     /// packets may have been hidden.
-    fn come_first(&mut self, interface: &Interface, shared: &Shared) {
+    fn come_first(&mut self, interface: &Interface, shared: &SharedCapture) {
         let standing = match self.attached.standing(interface) {
             // An interface that is gone is nobody's.
             None => return,
             Some(Standing::InPlace) => {
                 self.counted = Instant::now();
-                shared.gaps.end(&self.name);
+                shared.blind_times.end(&self.name);
                 return;
             }
             Some(standing) => standing,
@@ -284,7 +284,7 @@ impl Watched {
         let now = Instant::now();
         let blind = now.duration_since(self.counted);
         self.counted = now;
-        shared.gaps.add(&self.name, standing, blind, !moved);
+        shared.blind_times.add(&self.name, standing, blind, !moved);
     }
 
     fn may_move(&mut self) -> bool {
@@ -292,7 +292,7 @@ impl Watched {
         self.moves.len() < MAX_MOVES
     }
 
-    fn move_to_first(&mut self, interface: &Interface, shared: &Shared) -> bool {
+    fn move_to_first(&mut self, interface: &Interface, shared: &SharedCapture) -> bool {
         self.moves.push(Instant::now());
         if self.moves.len() == MAX_MOVES {
             tracing::warn!(
@@ -302,7 +302,8 @@ impl Watched {
         }
         let mut programs = lock(&shared.programs);
         match self.attached.come_first(&mut programs, interface) {
-            Ok(()) => true,
+            // Another may have come first again meanwhile, or cannot be come before.
+            Ok(()) => self.attached.standing(interface) == Some(Standing::InPlace),
             Err(error) => {
                 tracing::warn!("{error:#}");
                 false

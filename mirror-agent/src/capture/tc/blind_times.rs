@@ -27,7 +27,7 @@ pub(super) enum Standing {
 
 /// May be read from any thread.
 #[derive(Clone, Default)]
-pub(super) struct Gaps(Arc<Mutex<BTreeMap<(String, Standing), Blind>>>);
+pub(super) struct BlindTimes(Arc<Mutex<BTreeMap<(String, Standing), Blind>>>);
 
 #[derive(Clone, Copy, Default)]
 struct Blind {
@@ -38,7 +38,7 @@ struct Blind {
 
 /// How long capture on an interface may have been blind.
 #[derive(Clone, Debug, Serialize)]
-pub struct Gap {
+pub struct BlindTime {
     pub interface: String,
     reason: Standing,
     pub times: u64,
@@ -48,7 +48,7 @@ pub struct Gap {
     pub goes_on: bool,
 }
 
-impl Gaps {
+impl BlindTimes {
     /// Adds a time that ended with our program in its place again, or goes on.
     pub(super) fn add(
         &self,
@@ -57,12 +57,12 @@ impl Gaps {
         at_most: Duration,
         goes_on: bool,
     ) {
-        let mut gaps = self.lock();
+        let mut times = self.lock();
         let mut key = (interface.to_owned(), standing);
-        if gaps.len() >= MAX_INTERFACES && !gaps.contains_key(&key) {
+        if times.len() >= MAX_INTERFACES && !times.contains_key(&key) {
             key.0 = OTHERS.to_owned();
         }
-        let blind = gaps.entry(key).or_default();
+        let blind = times.entry(key).or_default();
         // The parts of one that goes on are one.
         blind.times += u64::from(!blind.goes_on);
         blind.at_most += at_most;
@@ -71,15 +71,15 @@ impl Gaps {
 
     /// Our program is in its place again, or not wanted there any more.
     pub(super) fn end(&self, interface: &str) {
-        let mut gaps = self.lock();
-        for ((name, _), blind) in gaps.iter_mut() {
+        let mut times = self.lock();
+        for ((name, _), blind) in times.iter_mut() {
             blind.goes_on &= name != interface;
         }
     }
 
-    pub(super) fn list(&self) -> Vec<Gap> {
-        let gaps = self.lock();
-        let list = gaps.iter().map(|((interface, reason), blind)| Gap {
+    pub(super) fn list(&self) -> Vec<BlindTime> {
+        let times = self.lock();
+        let list = times.iter().map(|((interface, reason), blind)| BlindTime {
             interface: interface.clone(),
             reason: *reason,
             times: blind.times,
@@ -94,7 +94,7 @@ impl Gaps {
     }
 }
 
-impl Gap {
+impl BlindTime {
     /// What happened, for how long, and what can be done.
     pub fn advice(&self) -> String {
         let Self {
@@ -132,37 +132,37 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_gap_that_goes_on_is_one() {
-        let gaps = Gaps::default();
-        gaps.add("eth0", Standing::Behind, SECOND, true);
-        gaps.add("eth0", Standing::Behind, SECOND, true);
-        let [gap] = &gaps.list()[..] else {
-            panic!("one gap")
+    fn a_time_that_goes_on_is_one() {
+        let times = BlindTimes::default();
+        times.add("eth0", Standing::Behind, SECOND, true);
+        times.add("eth0", Standing::Behind, SECOND, true);
+        let [time] = &times.list()[..] else {
+            panic!("one time")
         };
-        assert_eq!((gap.times, gap.seconds, gap.goes_on), (1, 2.0, true));
+        assert_eq!((time.times, time.seconds, time.goes_on), (1, 2.0, true));
         assert!(
-            gap.advice().contains("2 s (once and still so)"),
+            time.advice().contains("2 s (once and still so)"),
             "{}",
-            gap.advice()
+            time.advice()
         );
-        gaps.end("eth1");
-        assert!(gaps.list()[0].goes_on);
-        gaps.end("eth0");
-        gaps.add("eth0", Standing::Behind, SECOND, false);
-        let gap = &gaps.list()[0];
-        assert_eq!((gap.times, gap.seconds, gap.goes_on), (2, 3.0, false));
-        assert!(gap.advice().contains("3 s (2 times)"), "{}", gap.advice());
+        times.end("eth1");
+        assert!(times.list()[0].goes_on);
+        times.end("eth0");
+        times.add("eth0", Standing::Behind, SECOND, false);
+        let time = &times.list()[0];
+        assert_eq!((time.times, time.seconds, time.goes_on), (2, 3.0, false));
+        assert!(time.advice().contains("3 s (2 times)"), "{}", time.advice());
     }
 
     #[test]
     fn interfaces_that_come_and_go_do_not_fill_the_memory() {
-        let gaps = Gaps::default();
+        let times = BlindTimes::default();
         for n in 0..10_000 {
-            gaps.add(&format!("veth{n}"), Standing::Missing, SECOND, false);
+            times.add(&format!("veth{n}"), Standing::Missing, SECOND, false);
         }
-        let list = gaps.list();
+        let list = times.list();
         assert_eq!(list.len(), MAX_INTERFACES + 1);
-        let seconds: f64 = list.iter().map(|gap| gap.seconds).sum();
+        let seconds: f64 = list.iter().map(|time| time.seconds).sum();
         assert_eq!(seconds, 10_000.0);
     }
 }
