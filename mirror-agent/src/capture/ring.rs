@@ -1,8 +1,7 @@
 //! Reads one of the kernel's rings: records become packets. A record that this agent does not know is skipped and counted.
 
 use std::{
-    io,
-    os::fd::AsRawFd,
+    os::fd::AsFd,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -18,6 +17,11 @@ use mirror_common::{
 };
 use mirror_core::packet::{LinkType, Packet};
 use mirror_core::time::Timestamp;
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    time::ClockId,
+};
 
 /// The wall clock may be set while we run: the offset to the kernel's clock is taken anew this often.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
@@ -79,21 +83,14 @@ impl RingReader {
     }
 
     fn wait(&self, timeout: Duration) -> anyhow::Result<()> {
-        let mut poll = libc::pollfd {
-            fd: self.ring.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
-        let millis = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: one valid pollfd, and its count.
-        let result = unsafe { libc::poll(&raw mut poll, 1, millis) };
-        if result < 0 {
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error).context("waiting for the kernel's ring");
-            }
+        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+        match poll(
+            &mut [PollFd::new(self.ring.as_fd(), PollFlags::POLLIN)],
+            timeout,
+        ) {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(error) => Err(error).context("waiting for the kernel's ring"),
         }
-        Ok(())
     }
 }
 
@@ -189,8 +186,8 @@ struct Clock {
 impl Clock {
     fn new() -> Self {
         Self {
-            offset: read_clock(libc::CLOCK_REALTIME)
-                .wrapping_sub(read_clock(libc::CLOCK_MONOTONIC)),
+            offset: read_clock(ClockId::CLOCK_REALTIME)
+                .wrapping_sub(read_clock(ClockId::CLOCK_MONOTONIC)),
             checked: Instant::now(),
         }
     }
@@ -206,14 +203,12 @@ impl Clock {
     }
 }
 
-fn read_clock(clock: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: the pointer is to a timespec of this frame.
-    unsafe { libc::clock_gettime(clock, &raw mut time) };
-    (time.tv_sec as u64) * 1_000_000_000 + time.tv_nsec as u64
+/// In nanoseconds. Linux has both clocks, so the error does not happen.
+fn read_clock(clock: ClockId) -> u64 {
+    clock.now().map_or(0, |time| {
+        let seconds = time.tv_sec().cast_unsigned() * 1_000_000_000;
+        seconds + time.tv_nsec().cast_unsigned()
+    })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod payloads;
 mod places;
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -113,7 +113,7 @@ fn echo(network: &Network, address: SocketAddr) -> Result<()> {
 }
 
 fn echo_of(network: &Network, address: SocketAddr, sizes: &[usize]) -> Result<()> {
-    let listener = network.on(Host::Production, || Ok(TcpListener::bind(address)?))?;
+    let listener = listen(network, address)?;
     let to_echo = sizes.to_vec();
     let server = std::thread::spawn(move || -> Result<()> {
         let (mut connection, _) = listener.accept()?;
@@ -141,6 +141,22 @@ fn echo_of(network: &Network, address: SocketAddr, sizes: &[usize]) -> Result<()
         .join()
         .expect("the server does not panic")
         .context("the server")
+}
+
+/// Listens in production. The port of the listener before may be held for a moment longer: a program that another
+/// test starts has a copy of it between fork and exec.
+fn listen(network: &Network, address: SocketAddr) -> Result<TcpListener> {
+    let mut bound = network.on(Host::Production, || Ok(TcpListener::bind(address)));
+    mirror_tests::wait_until("the port", LIMIT, || {
+        if let Ok(Err(error)) = &bound
+            && error.kind() == ErrorKind::AddrInUse
+        {
+            bound = network.on(Host::Production, || Ok(TcpListener::bind(address)));
+            return false;
+        }
+        true
+    })?;
+    bound?.context("listening in production")
 }
 
 fn limit(connection: &TcpStream) -> Result<()> {

@@ -205,7 +205,7 @@ fn packets_redirected_past_an_interface_are_seen_at_the_root_cgroup() -> Result<
 
 /// Whether a connection to production can be opened.
 fn answers(network: &Network, address: SocketAddr) -> Result<bool> {
-    let _listener = network.on(Host::Production, || Ok(TcpListener::bind(address)?))?;
+    let _listener = listen(network, address)?;
     network.on(Host::Client, || {
         Ok(TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_ok())
     })

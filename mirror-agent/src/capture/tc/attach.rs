@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow, bail};
 use aya::programs::{CgroupAttachMode, cgroup_skb::CgroupSkbLink, tc::SchedClassifierLink};
 
 use super::{
-    blind_times::Standing,
+    blind_times::{Cause, Standing},
     clsact,
     liveness::SignOfLife,
     options::Hook,
@@ -91,10 +91,7 @@ impl Attached {
         interface: &Interface,
     ) -> anyhow::Result<()> {
         for program in &mut self.programs {
-            if matches!(
-                program.standing(interface),
-                Some(Standing::Behind | Standing::Missing)
-            ) {
+            if matches!(program.standing(interface), Some(Standing::Blind(_))) {
                 *program = AttachedProgram::new(
                     programs,
                     self.hook,
@@ -152,7 +149,9 @@ impl AttachedProgram {
         match self.way {
             Way::Tcx => tcx::standing(&interface.name, direction, self.id),
             // The kernel runs TCX first, on an interface that has both.
-            Way::Clsact if tcx::has_others(&interface.name, direction) => Some(Standing::Behind),
+            Way::Clsact if tcx::has_others(&interface.name, direction) => {
+                Some(Standing::Blind(Cause::Behind))
+            }
             Way::Clsact => clsact::standing(interface.index, direction, self.id),
         }
     }

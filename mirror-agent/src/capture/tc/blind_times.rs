@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use serde::Serialize;
@@ -13,26 +13,33 @@ use serde::Serialize;
 const MAX_INTERFACES: usize = 64;
 const OTHERS: &str = "other interfaces";
 
-/// Where a program of ours is among those of others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// Where a program of ours is among those of others. The worst is the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Standing {
     /// Before all programs that could hide a packet from it.
     InPlace,
-    /// After a program that may end the chain.
+    Blind(Cause),
+}
+
+/// Why a program of ours may not see a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Cause {
+    /// It is after a program that may end the chain.
     Behind,
-    /// Taken away by others.
+    /// Others took it away.
     Missing,
 }
 
 /// May be read from any thread.
 #[derive(Clone, Default)]
-pub(super) struct BlindTimes(Arc<Mutex<BTreeMap<(String, Standing), Blind>>>);
+pub(super) struct BlindTimes(Arc<Mutex<BTreeMap<(String, Cause), Blind>>>);
 
 #[derive(Clone, Copy, Default)]
 struct Blind {
     times: u64,
     at_most: Duration,
+    last: Option<SystemTime>,
     goes_on: bool,
 }
 
@@ -40,25 +47,28 @@ struct Blind {
 #[derive(Clone, Debug, Serialize)]
 pub struct BlindTime {
     pub interface: String,
-    reason: Standing,
+    cause: Cause,
     pub times: u64,
     /// In all, and at most: the others' program was noticed when it was looked for.
     pub seconds: f64,
+    /// When it ended last, or was noticed last.
+    last: String,
     /// Whether it is so still.
     pub goes_on: bool,
 }
 
 impl BlindTimes {
-    /// Adds a time that ended with our program in its place again, or goes on.
+    /// Adds a time that ends now, with our program in its place again, or goes on.
     pub(super) fn add(
         &self,
         interface: &str,
-        standing: Standing,
+        cause: Cause,
         at_most: Duration,
+        now: SystemTime,
         goes_on: bool,
     ) {
         let mut times = self.lock();
-        let mut key = (interface.to_owned(), standing);
+        let mut key = (interface.to_owned(), cause);
         if times.len() >= MAX_INTERFACES && !times.contains_key(&key) {
             key.0 = OTHERS.to_owned();
         }
@@ -66,6 +76,7 @@ impl BlindTimes {
         // The parts of one that goes on are one.
         blind.times += u64::from(!blind.goes_on);
         blind.at_most += at_most;
+        blind.last = Some(now);
         blind.goes_on = goes_on;
     }
 
@@ -79,17 +90,20 @@ impl BlindTimes {
 
     pub(super) fn list(&self) -> Vec<BlindTime> {
         let times = self.lock();
-        let list = times.iter().map(|((interface, reason), blind)| BlindTime {
+        let list = times.iter().map(|((interface, cause), blind)| BlindTime {
             interface: interface.clone(),
-            reason: *reason,
+            cause: *cause,
             times: blind.times,
             seconds: (blind.at_most.as_secs_f64() * 100.0).ceil() / 100.0,
+            last: blind.last.map_or_else(String::new, |last| {
+                humantime::format_rfc3339_seconds(last).to_string()
+            }),
             goes_on: blind.goes_on,
         });
         list.collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(String, Standing), Blind>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(String, Cause), Blind>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -101,22 +115,23 @@ impl BlindTime {
             interface,
             times,
             seconds,
+            last,
             ..
         } = self;
-        let (what, remedy) = match self.reason {
-            Standing::Missing => (
+        let (what, remedy) = match self.cause {
+            Cause::Missing => (
                 "others removed the agent's program",
                 "let them remove only what is theirs",
             ),
-            Standing::Behind | Standing::InPlace => (
+            Cause::Behind => (
                 "another program was before the agent's",
                 "attach it after the agent's, or let it return TC_ACT_UNSPEC",
             ),
         };
-        let still = if self.goes_on { " and still so" } else { "" };
+        let still = if self.goes_on { ", and still so" } else { "" };
         let times = match times {
-            1 => "once".to_owned(),
-            n => format!("{n} times"),
+            1 => format!("once, at {last}"),
+            n => format!("{n} times, last at {last}"),
         };
         format!(
             "capture on {interface} may have been blind for up to {seconds} s ({times}{still}): {what}. Requests \
@@ -134,31 +149,33 @@ mod tests {
     #[test]
     fn a_time_that_goes_on_is_one() {
         let times = BlindTimes::default();
-        times.add("eth0", Standing::Behind, SECOND, true);
-        times.add("eth0", Standing::Behind, SECOND, true);
-        let [time] = &times.list()[..] else {
-            panic!("one time")
+        let add = |after: u32, goes_on| {
+            let now = SystemTime::UNIX_EPOCH + after * SECOND;
+            times.add("eth0", Cause::Behind, SECOND, now, goes_on);
         };
-        assert_eq!((time.times, time.seconds, time.goes_on), (1, 2.0, true));
-        assert!(
-            time.advice().contains("2 s (once and still so)"),
-            "{}",
-            time.advice()
-        );
+        let check = |count, seconds, advice: &str| {
+            let [time] = &times.list()[..] else {
+                panic!("one interface and cause")
+            };
+            assert_eq!((time.times, time.seconds), (count, seconds));
+            assert!(time.advice().contains(advice), "{}", time.advice());
+        };
+        add(1, true);
+        add(2, true);
+        check(1, 2.0, "2 s (once, at 1970-01-01T00:00:02Z, and still so)");
         times.end("eth1");
         assert!(times.list()[0].goes_on);
         times.end("eth0");
-        times.add("eth0", Standing::Behind, SECOND, false);
-        let time = &times.list()[0];
-        assert_eq!((time.times, time.seconds, time.goes_on), (2, 3.0, false));
-        assert!(time.advice().contains("3 s (2 times)"), "{}", time.advice());
+        add(60, false);
+        check(2, 3.0, "3 s (2 times, last at 1970-01-01T00:01:00Z)");
     }
 
     #[test]
     fn interfaces_that_come_and_go_do_not_fill_the_memory() {
         let times = BlindTimes::default();
         for n in 0..10_000 {
-            times.add(&format!("veth{n}"), Standing::Missing, SECOND, false);
+            let name = format!("veth{n}");
+            times.add(&name, Cause::Missing, SECOND, SystemTime::UNIX_EPOCH, false);
         }
         let list = times.list();
         assert_eq!(list.len(), MAX_INTERFACES + 1);

@@ -15,7 +15,7 @@ use netlink_packet_route::{
 };
 
 use super::{
-    blind_times::Standing,
+    blind_times::{Cause, Standing},
     liveness::is_alive,
     programs::{chain, is_of_an_agent},
 };
@@ -154,7 +154,7 @@ pub(super) fn standing(index: u32, direction: TcAttachType, program: u32) -> Opt
 /// Filters of others with a priority that ours cannot share go before it wherever it is. Of all others none may.
 fn standing_among(filters: &[Filter], program: u32) -> Standing {
     let Some(place) = filters.iter().position(|filter| filter.program == program) else {
-        return Standing::Missing;
+        return Standing::Blind(Cause::Missing);
     };
     let is_open = |priority: &u16| {
         let mut there = filters.iter().filter(|f| f.priority == *priority);
@@ -165,7 +165,7 @@ fn standing_among(filters: &[Filter], program: u32) -> Standing {
         !filter.is_of_an_agent() && first.is_some_and(|first| filter.priority >= first)
     };
     if filters[..place].iter().any(hides) {
-        Standing::Behind
+        Standing::Blind(Cause::Behind)
     } else {
         Standing::InPlace
     }
@@ -260,29 +260,35 @@ mod tests {
     #[test]
     fn first_is_in_place_and_absent_is_missing() {
         check(&[ours(1), others(1)], Standing::InPlace);
-        check(&[], Standing::Missing);
-        check(&[others(1)], Standing::Missing);
+        check(&[], Standing::Blind(Cause::Missing));
+        check(&[others(1)], Standing::Blind(Cause::Missing));
     }
 
     #[test]
     fn agents_need_no_order_among_them() {
         let second = filter(1, "bpf", "mirror_ingress", OURS + 1);
         check(&[second.clone(), ours(1)], Standing::InPlace);
-        check(&[second, others(1), ours(1)], Standing::Behind);
+        check(
+            &[second, others(1), ours(1)],
+            Standing::Blind(Cause::Behind),
+        );
     }
 
     #[test]
     fn a_program_of_others_before_ours_may_hide_packets() {
-        check(&[others(1), ours(1)], Standing::Behind);
-        check(&[others(1), ours(2)], Standing::Behind);
+        check(&[others(1), ours(1)], Standing::Blind(Cause::Behind));
+        check(&[others(1), ours(2)], Standing::Blind(Cause::Behind));
     }
 
     #[test]
     fn a_priority_that_cannot_be_shared_is_left_to_its_owner() {
         let u32 = |priority| filter(priority, "u32", "", 0);
         check(&[u32(1), ours(2)], Standing::InPlace);
-        check(&[u32(1), others(2), ours(2)], Standing::Behind);
-        check(&[u32(1), u32(3), ours(4)], Standing::Behind);
+        check(
+            &[u32(1), others(2), ours(2)],
+            Standing::Blind(Cause::Behind),
+        );
+        check(&[u32(1), u32(3), ours(4)], Standing::Blind(Cause::Behind));
         let of_one_protocol = Filter {
             protocol: 8,
             ..others(1)

@@ -7,7 +7,10 @@ use aya::programs::{
     tc::{SchedClassifierLink, TcAttachOptions},
 };
 
-use super::{blind_times::Standing, programs};
+use super::{
+    blind_times::{Cause, Standing},
+    programs,
+};
 
 /// Attaches first in the chain.
 pub(super) fn attach(
@@ -31,12 +34,12 @@ pub(super) fn has_others(interface: &str, direction: TcAttachType) -> bool {
 pub(super) fn standing(interface: &str, direction: TcAttachType, program: u32) -> Option<Standing> {
     let (_, chain) = SchedClassifier::query_tcx(interface, direction).ok()?;
     let Some(place) = chain.iter().position(|found| found.id() == program) else {
-        return Some(Standing::Missing);
+        return Some(Standing::Blind(Cause::Missing));
     };
     Some(if chain[..place].iter().all(is_of_an_agent) {
         Standing::InPlace
     } else {
-        Standing::Behind
+        Standing::Blind(Cause::Behind)
     })
 }
 

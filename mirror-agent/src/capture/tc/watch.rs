@@ -9,7 +9,7 @@ use std::{
         mpsc::{self, SyncSender},
     },
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::Context;
@@ -270,7 +270,7 @@ impl WatchedInterface {
     /// Comes before the programs of others that were put before ours since, and may end the chain. Notes how long
     /// packets may have been hidden.
     fn come_first(&mut self, interface: &Interface, shared: &SharedCapture) {
-        let standing = match self.attached.standing(interface) {
+        let cause = match self.attached.standing(interface) {
             // An interface that is gone is nobody's.
             None => return,
             Some(Standing::InPlace) => {
@@ -278,13 +278,14 @@ impl WatchedInterface {
                 shared.blind_times.end(&self.name);
                 return;
             }
-            Some(standing) => standing,
+            Some(Standing::Blind(cause)) => cause,
         };
         let moved = self.may_move() && self.move_to_first(interface, shared);
         let now = Instant::now();
         let blind = now.duration_since(self.counted);
         self.counted = now;
-        shared.blind_times.add(&self.name, standing, blind, !moved);
+        let times = &shared.blind_times;
+        times.add(&self.name, cause, blind, SystemTime::now(), !moved);
     }
 
     fn may_move(&mut self) -> bool {
