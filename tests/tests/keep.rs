@@ -1,5 +1,6 @@
 //! Snapshots that would not live until their replay, on a real Redis: copied or extended, and nothing else is changed.
 
+use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -18,6 +19,7 @@ use mirror_snapshot::{
 use mirror_tests::net::{Host, Network};
 use mirror_tests::redis::Redis;
 use mirror_tests::scratch::Scratch;
+use mirror_tests::{needs, testing};
 
 const TTL: Duration = Duration::from_secs(20);
 const RUN: &str = "run-1";
@@ -81,11 +83,12 @@ async fn found(store: &RedisStore, care: TtlCare) -> Result<(Gate, Found)> {
     }
 }
 
-#[test]
+fn main() -> ExitCode {
+    testing::main()
+}
+
+#[needs(root)]
 fn a_snapshot_is_copied_or_extended_before_it_is_gone() -> Result<()> {
-    if !mirror_tests::runs_as_root("keeping snapshots") {
-        return Ok(());
-    }
     let (network, scratch) = (Network::new()?, Scratch::new()?);
     let _redis = Redis::start(&network, &scratch)?;
     let story = async {

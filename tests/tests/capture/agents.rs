@@ -17,27 +17,24 @@ const PER_SECOND: u32 = 500;
 /// A filter that never matches: the chain goes on.
 const NEVER: &[&str] = &["bpf", "bytecode", "1,6 0 0 0", "flowid", "1:1"];
 
-#[test]
+#[needs(root)]
 fn agents_by_tcx_cost_each_other_nothing() -> Result<()> {
     come_and_go("tcx", [25_000, 25_001])
 }
 
-#[test]
+#[needs(root)]
 fn agents_by_clsact_cost_each_other_nothing() -> Result<()> {
     come_and_go("tc", [25_000, 25_001])
 }
 
 /// The root cgroup sees other tests' hosts too: these ports are its own.
-#[test]
+#[needs(root)]
 fn agents_at_the_root_cgroup_cost_each_other_nothing() -> Result<()> {
     come_and_go("cgroup", [25_010, 25_011])
 }
 
 /// One agent stays, while others come, see all of theirs and go, or are killed.
 fn come_and_go(hook: &str, [lasting, passing]: [u16; 2]) -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, agents side by side") {
-        return Ok(());
-    }
     let network = Network::new()?;
     let scratch = [Scratch::new()?, Scratch::new()?];
     let servers = [
@@ -73,11 +70,8 @@ fn come_and_go(hook: &str, [lasting, passing]: [u16; 2]) -> Result<()> {
 
 /// Another's program that hides nothing comes first again and again: each agent goes before it without losing a packet, and tells for
 /// how long it could not know.
-#[test]
+#[needs(root)]
 fn coming_first_again_costs_no_request() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, moves of agents") {
-        return Ok(());
-    }
     for hook in ["tcx", "tc"] {
         let network = Network::new()?;
         let ports = [25_000, 25_001];
@@ -139,11 +133,8 @@ fn coming_first_again_costs_no_request() -> Result<()> {
 }
 
 /// What another's program hides until the agents are first again is in no counter: it is told as a time.
-#[test]
+#[needs(root)]
 fn what_others_hide_is_told_as_a_time() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, blind times") {
-        return Ok(());
-    }
     let network = Network::new()?;
     let there = index_of(&network)?;
     let address = SocketAddr::from((Host::Production.address(), PORT));
@@ -182,11 +173,8 @@ fn what_others_hide_is_told_as_a_time() -> Result<()> {
 }
 
 /// The kernel runs TCX before clsact: what ends the chain there hides all from a filter, wherever it stands.
-#[test]
+#[needs(root)]
 fn a_filter_knows_of_programs_that_run_before_all_filters() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, TCX before filters") {
-        return Ok(());
-    }
     let network = Network::new()?;
     let there = index_of(&network)?;
     let options = CaptureOptions {
@@ -204,11 +192,8 @@ fn a_filter_knows_of_programs_that_run_before_all_filters() -> Result<()> {
 }
 
 /// Filters that others clear come back, and each capture removes its own later, not those of the other.
-#[test]
+#[needs(root)]
 fn filters_of_agents_are_told_apart() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, filters of agents") {
-        return Ok(());
-    }
     let network = Network::new()?;
     let address = SocketAddr::from((Host::Production.address(), PORT));
     network.on(Host::Production, || {
@@ -247,11 +232,8 @@ fn removed(time: &BlindTime) -> bool {
 }
 
 /// As of a container: the processes of the living agent are not to be seen from there.
-#[test]
+#[needs(root)]
 fn a_living_agent_keeps_its_filters_whoever_looks() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, filters of an agent in a container") {
-        return Ok(());
-    }
     let (network, scratch) = (Network::new()?, Scratch::new()?);
     let production = Nginx::start(&network, Host::Production, PORT, "{}", &scratch)?;
     let args = ["--hook", "tc"];

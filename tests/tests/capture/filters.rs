@@ -5,11 +5,8 @@ use mirror_common::{flow_hash, mapped};
 use super::*;
 
 /// A filter changes while packets pass, without attaching anew.
-#[test]
+#[needs(root)]
 fn filters_change_while_running() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, filters") {
-        return Ok(());
-    }
     let network = Network::new()?;
     let address = SocketAddr::from((Host::Production.address(), PORT));
     let client = Host::Client.address().to_string();
@@ -53,11 +50,8 @@ fn filters_change_while_running() -> Result<()> {
 }
 
 /// A sampled connection is taken whole, and which ones are is what the hash says.
-#[test]
+#[needs(root)]
 fn a_sample_is_of_whole_connections() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, sample") {
-        return Ok(());
-    }
     let network = Network::new()?;
     let address = SocketAddr::from((Host::Production.address(), PORT));
     let mut change = port();

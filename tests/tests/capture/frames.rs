@@ -6,11 +6,8 @@ use mirror_tests::tun::Tun;
 use super::*;
 
 /// As tun and WireGuard have them: packets start with their IP header.
-#[test]
+#[needs(root)]
 fn an_interface_without_ethernet_header_is_captured() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, tun") {
-        return Ok(());
-    }
     let network = Network::new()?;
     let (segments, _) = network.on(Host::Production, || {
         let mut tun = Tun::open("eth9")?;
@@ -43,11 +40,8 @@ fn packet_to(port: u16, payload: &[u8]) -> Vec<u8> {
 
 /// The kernel takes the outer tag out of a frame that arrives, and hands it to programs beside the packet; of one that leaves
 /// through a raw socket it stays in place.
-#[test]
+#[needs(root)]
 fn tagged_frames_are_captured() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, VLAN") {
-        return Ok(());
-    }
     const VLAN: [u8; 4] = [0x81, 0, 0, 5];
     const SERVICE: [u8; 4] = [0x88, 0xa8, 0, 6];
     let network = Network::new()?;
@@ -75,11 +69,8 @@ fn tagged_frames_are_captured() -> Result<()> {
 }
 
 /// Packets larger than the length field of their IP header can say.
-#[test]
+#[needs(root)]
 fn packets_above_64_kib_arrive_whole() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, BIG TCP") {
-        return Ok(());
-    }
     let network = Network::new()?;
     network.let_packets_grow_to(400_000)?;
     let address = SocketAddr::from((Host::Production.address_v6(), PORT));

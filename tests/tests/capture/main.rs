@@ -11,6 +11,7 @@ mod places;
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -24,6 +25,7 @@ use mirror_core::packet;
 use mirror_core::packet::Packet;
 use mirror_core::packet::Segment;
 use mirror_tests::net::{Host, INTERFACE, Network};
+use mirror_tests::{needs, testing};
 
 const PORT: u16 = 8080;
 const OTHER_PORT: u16 = 8081;
@@ -197,4 +199,7 @@ fn streams(segments: &[Segment]) -> (Vec<u8>, Vec<u8>) {
         stream
     };
     (side(true), side(false))
+}
+fn main() -> ExitCode {
+    testing::main()
 }

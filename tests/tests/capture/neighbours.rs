@@ -16,11 +16,8 @@ const REDIRECTS: &[&str] = &[
 ];
 
 /// Another's program neither loses its effect nor hides traffic from us, before ours or behind.
-#[test]
+#[needs(root)]
 fn other_programs_live_beside_ours() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, others") {
-        return Ok(());
-    }
     let network = Network::new()?;
     let address = SocketAddr::from((Host::Production.address(), PORT));
     let there = network.on(Host::Production, || {
@@ -66,11 +63,8 @@ fn other_programs_live_beside_ours() -> Result<()> {
 }
 
 /// Below TCX: ours stands before the filters of others, whose effect stays, and takes only itself away.
-#[test]
+#[needs(root)]
 fn other_filters_live_beside_ours() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, clsact filters of others") {
-        return Ok(());
-    }
     let address = SocketAddr::from((Host::Production.address(), PORT));
     for (priority, there_before) in [(1, true), (1, false), (10, true), (10, false)] {
         let network = Network::new()?;
@@ -118,11 +112,8 @@ fn other_filters_live_beside_ours() -> Result<()> {
 }
 
 /// A filter that redirects does so behind ours; and when its owner clears all that there is, ours comes back.
-#[test]
+#[needs(root)]
 fn a_filter_that_was_cleared_is_put_back() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, cleared filters") {
-        return Ok(());
-    }
     let network = Network::new()?;
     network.add_wire(SIDE)?;
     let address = SocketAddr::from((Host::Production.address(), PORT));
@@ -147,11 +138,8 @@ fn a_filter_that_was_cleared_is_put_back() -> Result<()> {
 }
 
 /// A network plug-in hands packets to a pod past the host's end of its wire: the root cgroup sees them all the same.
-#[test]
+#[needs(root)]
 fn packets_redirected_past_an_interface_are_seen_at_the_root_cgroup() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, redirected to the peer") {
-        return Ok(());
-    }
     let network = Network::new()?;
     // Of its own: the root cgroup sees other tests' hosts too.
     const PORT: u16 = 8083;

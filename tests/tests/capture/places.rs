@@ -4,11 +4,8 @@ use std::os::unix::fs::MetadataExt;
 
 use super::*;
 
-#[test]
+#[needs(root)]
 fn a_namespace_is_captured_in_from_outside() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, namespaces") {
-        return Ok(());
-    }
     let network = Network::new()?;
     let address = SocketAddr::from((Host::Production.address(), PORT));
     let mut sleeper = network
@@ -45,11 +42,8 @@ fn a_namespace_is_captured_in_from_outside() -> Result<()> {
     Ok(())
 }
 
-#[test]
+#[needs(root)]
 fn interfaces_are_found_when_they_come_and_forgotten_when_they_go() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, interfaces") {
-        return Ok(());
-    }
     let network = Network::new()?;
     let mut options = options(port())?;
     options.interfaces = vec!["eth*".into()];
@@ -84,11 +78,8 @@ fn interfaces_are_found_when_they_come_and_forgotten_when_they_go() -> Result<()
 }
 
 /// What vanishes takes nothing else along.
-#[test]
+#[needs(root)]
 fn capture_goes_on_when_one_of_its_namespaces_vanishes() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, a namespace that vanishes") {
-        return Ok(());
-    }
     let network = Network::new()?;
     let address = SocketAddr::from((Host::Production.address(), PORT));
     let mut sleeper = network.command(Host::Mirror, "sleep").arg("60").spawn()?;
