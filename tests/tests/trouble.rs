@@ -90,6 +90,51 @@ fn a_mirror_that_hangs_fills_the_queue_and_no_more() -> Result<()> {
     Ok(())
 }
 
+/// What is aborted at the end of the drain time ends in the ledger before the report is written.
+#[test]
+fn what_the_drain_time_cuts_off_ends_as_interrupted() -> Result<()> {
+    const REQUESTS: usize = 2000;
+    if !mirror_tests::runs_as_root("drain time") {
+        return Ok(());
+    }
+    let (network, scratch) = (Network::new()?, Scratch::new()?);
+    let production = Nginx::start(&network, Host::Production, 8080, "{}", &scratch)?;
+    let mirror = Nginx::start(&network, Host::Mirror, 9090, "{}", &scratch)?;
+    let config = scratch.join("agent.toml");
+    std::fs::write(
+        &config,
+        "drain-timeout-ms = 300\nreplay-timeout-ms = 60000\n",
+    )?;
+    let config = config.to_str().context("a path in plain letters")?;
+    let args = ["--config", config];
+    let agent = Agent::start(
+        &network,
+        8080,
+        &mirror.url(),
+        &args,
+        Profile::Debug,
+        &scratch,
+    )?;
+    mirror.freeze()?;
+
+    let calls: Vec<Call> = (0..REQUESTS)
+        .map(|n| Call::get(format!("{}/{n}", production.url())))
+        .collect();
+    let answers = Load::start(&network, &calls, 1000, &scratch)?.finish()?;
+    assert_eq!(answers.ok, REQUESTS, "{answers:?}");
+    let report = agent.stop()?.report;
+    assert_eq!(report.seen, REQUESTS as u64, "{:#}", report.json);
+    // No replay ever ends here by itself.
+    assert_eq!(
+        report.outcome("interrupted"),
+        REQUESTS as u64,
+        "{:#}",
+        report.json
+    );
+    assert!(report.is_balanced(), "{:#}", report.json);
+    Ok(())
+}
+
 #[test]
 fn a_store_that_goes_and_comes_back_is_in_the_ledger() -> Result<()> {
     if !mirror_tests::runs_as_root("dead store") {

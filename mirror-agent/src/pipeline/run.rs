@@ -31,6 +31,9 @@ use super::mirror_side::Judging;
 use super::preflight;
 use super::running::Running;
 
+/// How long aborted replays may take to end; each does at its next wait, within milliseconds.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Runs until `stop` turns true or a client of the control socket says so; then drains and reports.
 ///
 /// Everything that can be wrong is found before the first packet is captured: an error means that
@@ -96,7 +99,8 @@ pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<Re
         let text = move || crate::report::metrics(&running.status());
         tokio::spawn(control::metrics::serve(listener, text));
     }
-    let mut replaying = tokio::spawn(judging.run(Receiver::Memory(receiver)));
+    let (hurry, hurried) = watch::channel(false);
+    let mut replaying = tokio::spawn(judging.run(Receiver::Memory(receiver), hurried));
 
     let mut stopped = stop.subscribe();
     tokio::select! {
@@ -110,8 +114,13 @@ pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<Re
         tracing::warn!(
             "not everything could be replayed within the drain time: the rest ends as `interrupted`"
         );
-        replaying.abort();
-        let _ = replaying.await;
+        hurry.send_replace(true);
+        // Aborted work is awaited: its tickets belong in the report.
+        if timeout(ABORT_TIMEOUT, replaying).await.is_err() {
+            tracing::error!(
+                "replays did not end within {ABORT_TIMEOUT:?}: they are missing in the report"
+            );
+        }
     }
     let report = recorder.finish(running.below());
     if let Some(directory) = &config.report {
