@@ -18,6 +18,7 @@ pub mod raw;
 pub mod redis;
 pub mod scratch;
 pub mod tun;
+pub mod wire;
 pub mod workspace;
 pub mod wrk;
 

@@ -1,5 +1,7 @@
 //! The mirror, the store or the agent itself dies: production goes on, and the ledger says why.
 
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -13,6 +15,7 @@ use mirror_tests::orders::{Options, Orders};
 use mirror_tests::redis::Redis;
 use mirror_tests::scratch::Scratch;
 use mirror_tests::wait_until;
+use mirror_tests::wire;
 use mirror_tests::workspace::Profile;
 
 const LIMIT: Duration = Duration::from_secs(15);
@@ -132,6 +135,98 @@ fn what_the_drain_time_cuts_off_ends_as_interrupted() -> Result<()> {
         report.json
     );
     assert!(report.is_balanced(), "{:#}", report.json);
+    Ok(())
+}
+
+/// As many as filled the agent before: they take the places of each other, and nobody else's.
+#[test]
+fn strangers_at_the_admin_port_stop_neither_replays_nor_orders() -> Result<()> {
+    const STRANGERS: usize = 1125;
+    const PLACES: usize = mirror_agent::control::http::MAX_CONNECTIONS;
+    if !mirror_tests::runs_as_root("admin port") {
+        return Ok(());
+    }
+    let (network, scratch) = (Network::new()?, Scratch::new()?);
+    let production = Nginx::start(&network, Host::Production, 8080, "{}", &scratch)?;
+    let mirror = Nginx::start(&network, Host::Mirror, 9090, "{}", &scratch)?;
+    let admin = SocketAddr::from((Host::Production.address(), 9464));
+    let args = ["--metrics", &admin.to_string()];
+    let agent = Agent::start_with_files(&network, 1024, &mirror.url(), &args, &scratch)?;
+    let before = agent.open_files()?;
+
+    let mut strangers = network.on(Host::Client, || {
+        let connect = |_| Ok(TcpStream::connect_timeout(&admin, LIMIT)?);
+        (0..STRANGERS).map(connect).collect::<Result<Vec<_>>>()
+    })?;
+    for (number, stranger) in strangers.iter_mut().enumerate() {
+        let begun: &[u8] = [&b""[..], b"GET /met", b"GET /metrics HTTP/1.1\r\nA:"][number % 3];
+        // Some are closed already.
+        let _ = stranger.write_all(begun);
+    }
+    let calls: Vec<Call> = (0..100)
+        .map(|n| Call::get(format!("{}/{n}", production.url())))
+        .collect();
+    let answers = Load::start(&network, &calls, 500, &scratch)?.finish()?;
+    assert_eq!(answers, Answers { ok: 100, failed: 0 });
+    let (status, text) = http::get(&network, Host::Client, &format!("http://{admin}/metrics"))?;
+    assert_eq!(status, 200, "{text}");
+    let status = agent.wait_settled(100, LIMIT)?;
+    assert_eq!(status["ledger"]["outcomes"]["matched"], 100, "{status:#}");
+    // Each of the 64 replays may have a connection of its own; a few more are the tests' questions.
+    let open = agent.open_files()?;
+    assert!(open <= before + PLACES + 64 + 8, "{before} -> {open}");
+    drop(strangers);
+    let report = agent.stop()?.report;
+    assert!(report.is_balanced(), "{:#}", report.json);
+    Ok(())
+}
+
+#[test]
+fn with_few_descriptors_fewer_replays_run_and_the_user_is_told() -> Result<()> {
+    const REQUESTS: u64 = 60;
+    if !mirror_tests::runs_as_root("few descriptors") {
+        return Ok(());
+    }
+    let (network, scratch) = (Network::new()?, Scratch::new()?);
+    let production = Nginx::start(&network, Host::Production, 8080, "ok", &scratch)?;
+    let slow = |_: &wire::Received| {
+        std::thread::sleep(Duration::from_millis(100));
+        wire::answer("200 OK", "ok")
+    };
+    let mirror = wire::Server::start(&network, Host::Mirror, 9090, slow)?;
+    let args = ["--compare-header", "x-none"];
+    let agent = Agent::start_with_files(&network, 40, &mirror.url(), &args, &scratch)?;
+    let calls: Vec<Call> = (0..REQUESTS)
+        .map(|n| Call::get(format!("{}/{n}", production.url())))
+        .collect();
+    Load::start(&network, &calls, 500, &scratch)?.finish()?;
+    let status = agent.wait_settled(REQUESTS, LIMIT)?;
+    assert_eq!(
+        status["ledger"]["outcomes"]["matched"], REQUESTS,
+        "{status:#}"
+    );
+    let advice = status["advice"].to_string();
+    assert!(advice.contains("only 40 files may be open"), "{advice}");
+    let finished = agent.stop()?;
+    assert!(
+        finished.output.contains("only 40 files"),
+        "{}",
+        finished.output
+    );
+    Ok(())
+}
+
+#[test]
+fn with_hardly_any_descriptors_nothing_is_started() -> Result<()> {
+    if !mirror_tests::runs_as_root("no descriptors") {
+        return Ok(());
+    }
+    let (network, scratch) = (Network::new()?, Scratch::new()?);
+    let mirror = Nginx::start(&network, Host::Mirror, 9090, "{}", &scratch)?;
+    let refused = Agent::start_with_files(&network, 32, &mirror.url(), &[], &scratch);
+    let error = format!("{:#}", refused.unwrap_err());
+    assert!(error.contains("only 32 files may be open"), "{error}");
+    assert!(error.contains("ulimit -n"), "{error}");
     Ok(())
 }
 
