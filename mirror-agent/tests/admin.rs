@@ -5,9 +5,9 @@ use std::{
     net::{Shutdown, SocketAddr, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use mirror_agent::control::http::{self, Pages};
@@ -18,6 +18,8 @@ const CONNECTIONS: usize = 4;
 struct Admin {
     address: SocketAddr,
     ready: Arc<AtomicBool>,
+    /// How often the text of the metrics was made.
+    made: Arc<AtomicU64>,
     _runtime: tokio::runtime::Runtime,
 }
 
@@ -34,8 +36,13 @@ impl Admin {
         let address = listener.local_addr().unwrap();
         let ready = Arc::new(AtomicBool::new(true));
         let asked = Arc::clone(&ready);
+        let made = Arc::new(AtomicU64::new(0));
+        let making = Arc::clone(&made);
         let pages = Pages {
-            metrics: Box::new(|| "mirror_requests_seen_total 7\n".into()),
+            metrics: Box::new(move || {
+                let number = making.fetch_add(1, Relaxed) + 1;
+                format!("mirror_requests_seen_total {number}\n")
+            }),
             metrics_type: "text/plain; version=0.0.4",
             ready: Box::new(move || asked.load(Relaxed).then_some(()).ok_or("draining")),
         };
@@ -43,6 +50,7 @@ impl Admin {
         Self {
             address,
             ready,
+            made,
             _runtime: runtime,
         }
     }
@@ -81,7 +89,7 @@ fn pages_are_answered_and_the_connection_closes() {
     let metrics = admin.get("/metrics");
     assert_eq!(status(&metrics), "200", "{metrics}");
     assert!(metrics.contains("content-type: text/plain; version=0.0.4\r\n"));
-    assert!(metrics.ends_with("\r\n\r\nmirror_requests_seen_total 7\n"));
+    assert!(metrics.ends_with("\r\n\r\nmirror_requests_seen_total 1\n"));
     assert_eq!(status(&admin.get("/healthz")), "200");
     assert_eq!(status(&admin.get("/readyz")), "200");
     assert_eq!(status(&admin.get("/")), "404");
@@ -90,6 +98,21 @@ fn pages_are_answered_and_the_connection_closes() {
         head.ends_with("\r\n\r\n") && status(&head) == "200",
         "{head}"
     );
+}
+
+#[test]
+fn metrics_are_read_ten_times_a_second_at_most_and_are_always_new() {
+    let admin = Admin::start();
+    let began = Instant::now();
+    for _ in 0..200 {
+        assert_eq!(status(&admin.get("/metrics")), "200");
+    }
+    let most = began.elapsed().as_millis() / 100 + 1;
+    let made = admin.made.load(Relaxed);
+    assert!(u128::from(made) <= most, "{made} in {:?}", began.elapsed());
+    while admin.get("/metrics").ends_with(&format!("total {made}\n")) {
+        assert!(began.elapsed() < LIMIT, "never made again");
+    }
 }
 
 #[test]
@@ -130,8 +153,8 @@ fn what_is_not_a_plain_request_is_refused() {
         b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03\r\n\r\n",
         "400",
     );
-    // HTTP/2 is not spoken here: hyper's parser refuses its preface.
-    check(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400");
+    // HTTP/2 is not spoken here, and its preface is not answered.
+    check(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "nothing");
 }
 
 #[test]
@@ -170,7 +193,7 @@ fn a_head_that_comes_byte_by_byte_is_not_waited_for() {
     slow.write_all(b"GET /metrics HTTP/1.1\r\n").unwrap();
     slow.set_read_timeout(Some(Duration::from_millis(100)))
         .unwrap();
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let closed = loop {
         let _ = slow.write_all(b"A");
         match slow.read(&mut [0; 64]) {

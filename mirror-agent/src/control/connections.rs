@@ -11,8 +11,10 @@ use std::{
 
 use tokio::{task::JoinHandle, time::sleep};
 
-/// Pause after a connection was ended for another: bounds what a flood of them costs the host.
-const FLOOD_PAUSE: Duration = Duration::from_millis(1);
+/// A pause of this length after so many connections bounds what a flood of them costs the host: at most 8,000 a second are
+/// accepted, and nobody who wants an answer has to wait for long.
+const PAUSE: Duration = Duration::from_millis(1);
+const CONNECTIONS_PER_PAUSE: u64 = 8;
 
 /// At most `max` connections, oldest first.
 ///
@@ -22,6 +24,8 @@ const FLOOD_PAUSE: Duration = Duration::from_millis(1);
 pub(super) struct Connections {
     max: usize,
     served: VecDeque<Served>,
+    /// Connections that ever came.
+    count: u64,
 }
 
 #[derive(Debug)]
@@ -49,6 +53,7 @@ impl Connections {
         Self {
             max,
             served: VecDeque::with_capacity(max),
+            count: 0,
         }
     }
 
@@ -57,6 +62,10 @@ impl Connections {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        self.count += 1;
+        if self.count.is_multiple_of(CONNECTIONS_PER_PAUSE) {
+            sleep(PAUSE).await;
+        }
         self.served.retain(|served| !served.task.is_finished());
         if self.served.len() >= self.max && !self.end_oldest().await {
             return;
@@ -69,19 +78,13 @@ impl Connections {
     /// Returns when the connection's descriptor is free again; false if all hold their place.
     async fn end_oldest(&mut self) -> bool {
         let oldest = self.served.iter().position(|s| !s.hold.is_set());
-        let ended = oldest.and_then(|index| self.served.remove(index));
-        if let Some(served) = &ended {
-            served.task.abort();
-        }
-        sleep(FLOOD_PAUSE).await;
-        match ended {
-            Some(served) => {
-                // It was aborted, or has just ended: both are what is wanted.
-                let _ = served.task.await;
-                true
-            }
-            None => false,
-        }
+        let Some(served) = oldest.and_then(|index| self.served.remove(index)) else {
+            return false;
+        };
+        served.task.abort();
+        // It was aborted, or has just ended: both are what is wanted.
+        let _ = served.task.await;
+        true
     }
 }
 

@@ -13,6 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use bytes::Bytes;
 use http::{StatusCode, header::CONTENT_TYPE};
 use hyper::server::conn::http1;
 use hyper_util::{
@@ -21,8 +22,9 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::spawn_blocking,
-    time::{sleep, timeout},
+    sync::Mutex,
+    task::{JoinError, spawn_blocking},
+    time::{Instant, sleep, timeout},
 };
 
 use super::connections::Connections;
@@ -36,17 +38,41 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bytes of a request's head.
 const MAX_HEAD: usize = 16 << 10;
 const MAX_HEADERS: usize = 64;
+/// A text of `/metrics` that is younger is shown again: reading all counters for everybody who asks would be a way to load the host.
+const METRICS_AGE: Duration = Duration::from_millis(100);
 /// Before `accept` is tried again after it failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// What is shown.
 pub struct Pages {
-    /// The text of `/metrics`, made anew for each request.
+    /// The text of `/metrics`.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// Its media type.
     pub metrics_type: &'static str,
     /// Whether the agent does its work; the reason if not.
     pub ready: Box<dyn Fn() -> Result<(), &'static str> + Send + Sync>,
+}
+
+struct Shown {
+    pages: Arc<Pages>,
+    /// The last text of `/metrics`, and when it was made.
+    metrics: Mutex<Option<(Instant, Bytes)>>,
+}
+
+impl Shown {
+    /// One at a time, and away from the runtime's threads, because counters are read from the kernel.
+    async fn metrics(&self) -> Result<Bytes, JoinError> {
+        let mut last = self.metrics.lock().await;
+        if let Some((made, text)) = &*last
+            && made.elapsed() < METRICS_AGE
+        {
+            return Ok(text.clone());
+        }
+        let pages = Arc::clone(&self.pages);
+        let text = Bytes::from(spawn_blocking(move || (pages.metrics)()).await?);
+        *last = Some((Instant::now(), text.clone()));
+        Ok(text)
+    }
 }
 
 /// Listens; an error is one that the user must know of before anything is started.
@@ -99,7 +125,10 @@ fn router(pages: Pages) -> Router {
             (StatusCode::NOT_FOUND, text)
         })
         .layer(from_fn(refuse_body))
-        .with_state(Arc::new(pages))
+        .with_state(Arc::new(Shown {
+            pages: Arc::new(pages),
+            metrics: Mutex::default(),
+        }))
 }
 
 async fn refuse_body(request: Request<Body>, next: Next) -> Response {
@@ -110,16 +139,15 @@ async fn refuse_body(request: Request<Body>, next: Next) -> Response {
     }
 }
 
-/// Away from the runtime's threads, because counters are read from the kernel.
-async fn metrics(State(pages): State<Arc<Pages>>) -> Response {
-    let kind = pages.metrics_type;
-    match spawn_blocking(move || (pages.metrics)()).await {
-        Ok(text) => ([(CONTENT_TYPE, kind)], text).into_response(),
+async fn metrics(State(shown): State<Arc<Shown>>) -> Response {
+    match shown.metrics().await {
+        Ok(text) => ([(CONTENT_TYPE, shown.pages.metrics_type)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
-async fn ready(State(pages): State<Arc<Pages>>) -> Response {
+async fn ready(State(shown): State<Arc<Shown>>) -> Response {
+    let pages = Arc::clone(&shown.pages);
     match spawn_blocking(move || (pages.ready)()).await {
         Ok(Ok(())) => "ready\n".into_response(),
         Ok(Err(reason)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
