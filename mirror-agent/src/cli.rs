@@ -232,7 +232,7 @@ pub struct Options {
     /// Where to listen for status and stop
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
-    /// Address to answer GET /metrics on, for Prometheus, as in 127.0.0.1:9464
+    /// Address to answer GET /metrics on, for Prometheus, and /healthz and /readyz, as in 127.0.0.1:9464
     #[arg(long, value_name = "ADDRESS")]
     pub metrics: Option<SocketAddr>,
 }

@@ -22,7 +22,7 @@ use mirror_core::filter::FilterSettings;
 use mirror_core::policy::Policy;
 use mirror_core::policy::Route;
 
-pub const DEFAULT_SOCKET: &str = "/run/mirror-agent.sock";
+pub const DEFAULT_SOCKET: &str = "/run/mirror-agent/agent.sock";
 
 /// The file's form: the names of the flags, and settings too rare for a flag.
 #[derive(Debug, Default, Deserialize)]

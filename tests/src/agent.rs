@@ -56,13 +56,7 @@ impl Agent {
         scratch: &Scratch,
     ) -> Result<Self> {
         let program = binary("mirror-agent", build)?;
-        let (report, socket) = (scratch.join("report"), scratch.join("agent.sock"));
-        // A log of its own: what an agent before it said is not yet true of this one.
-        let log = scratch.join("agent.log");
-        if log.exists() {
-            std::fs::remove_file(&log).context("removing the log of the agent before")?;
-        }
-        let mut command = if args.contains(&"cgroup") {
+        let command = if args.contains(&"cgroup") {
             let mut command = Command::new("setpriv");
             command
                 .args(["--pdeathsig", "KILL"])
@@ -74,6 +68,40 @@ impl Agent {
             command.args(["run", "--interface", INTERFACE]);
             command
         };
+        Self::spawn(command, program, port, args, scratch)
+    }
+
+    /// As `start`, in a process that may have so many files open.
+    pub fn start_with_files(
+        network: &Network,
+        files: u32,
+        target: &str,
+        args: &[&str],
+        scratch: &Scratch,
+    ) -> Result<Self> {
+        let program = binary("mirror-agent", Profile::Debug)?;
+        let mut command = network.command(Host::Production, "prlimit");
+        command
+            .arg(format!("--nofile={files}:{files}"))
+            .arg(&program)
+            .args(["run", "--interface", INTERFACE]);
+        let args = [&["--target", target], args].concat();
+        Self::spawn(command, program, 8080, &args, scratch)
+    }
+
+    fn spawn(
+        mut command: Command,
+        program: PathBuf,
+        port: u16,
+        args: &[&str],
+        scratch: &Scratch,
+    ) -> Result<Self> {
+        let (report, socket) = (scratch.join("report"), scratch.join("agent.sock"));
+        // A log of its own: what an agent before it said is not yet true of this one.
+        let log = scratch.join("agent.log");
+        if log.exists() {
+            std::fs::remove_file(&log).context("removing the log of the agent before")?;
+        }
         command
             .args(["--port", &port.to_string()])
             .arg("--report")
@@ -95,6 +123,19 @@ impl Agent {
 
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Files that it has open.
+    pub fn open_files(&self) -> Result<usize> {
+        let directory = format!("/proc/{}/fd", self.id());
+        Ok(std::fs::read_dir(directory)
+            .context("counting open files")?
+            .count())
+    }
+
+    /// What it printed so far.
+    pub fn log(&self) -> String {
+        self.process.log()
     }
 
     pub fn is_running(&mut self) -> bool {

@@ -22,6 +22,7 @@ pub mod scratch;
 pub mod stage;
 pub mod testing;
 pub mod tun;
+pub mod wire;
 pub mod workspace;
 pub mod wrk;
 

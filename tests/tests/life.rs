@@ -141,7 +141,7 @@ fn filter_and_reload_change_a_running_agent() -> Result<()> {
     stage.get(REQUESTS)?;
     send_to_second()?;
     agent.wait_settled(2 * SEEN, LIMIT)?;
-    refused(&["filter", "--port", "0"], "port 0")?;
+    refused(&["filter", "--port", "0"], "invalid port `0`")?;
     refused(&["filter", "--sample", "110%"], "110%")?;
     refused(&["filter", "--deny-net", "10.0.0.0/40"], "10.0.0.0/40")?;
 
@@ -229,8 +229,11 @@ fn metrics_are_answered_while_it_runs() -> Result<()> {
     ] {
         assert!(text.lines().any(|l| l == line), "{line}\n{text}");
     }
-    let (status, _) = http::get(&stage.network, Host::Client, &format!("http://{address}/"))?;
-    assert_eq!(status, 404);
+    for (path, expect) in [("healthz", 200), ("readyz", 200), ("", 404)] {
+        let url = format!("http://{address}/{path}");
+        let (status, text) = http::get(&stage.network, Host::Client, &url)?;
+        assert_eq!(status, expect, "{path}: {text}");
+    }
     agent.stop()?;
     Ok(())
 }

@@ -1,17 +1,22 @@
 //! The mirror, the store or the agent itself dies: production goes on, and the ledger says why.
 
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use aya::programs::{SchedClassifier, TcAttachType};
+use mirror_tests::agent::Agent;
 use mirror_tests::http;
-use mirror_tests::load::orders_mix;
+use mirror_tests::load::{Answers, Call, Load, orders_mix};
 use mirror_tests::net::{Host, INTERFACE, Network};
 use mirror_tests::nginx::Nginx;
 use mirror_tests::orders::{Options, Orders};
+use mirror_tests::scratch::Scratch;
 use mirror_tests::stage::Stage;
-use mirror_tests::{needs, testing, wait_until};
+use mirror_tests::workspace::Profile;
+use mirror_tests::{needs, testing, wait_until, wire};
 
 const LIMIT: Duration = Duration::from_secs(15);
 
@@ -66,6 +71,131 @@ fn a_mirror_that_hangs_fills_the_queue_and_no_more() -> Result<()> {
         report.json
     );
     assert!(report.outcome("replay: timeout") > 0, "{:#}", report.json);
+    Ok(())
+}
+
+/// What is aborted at the end of the drain time ends in the ledger before the report is written.
+#[needs(root)]
+fn what_the_drain_time_cuts_off_ends_as_interrupted() -> Result<()> {
+    const REQUESTS: usize = 2000;
+    let (network, scratch) = (Network::new()?, Scratch::new()?);
+    let production = Nginx::start(&network, Host::Production, 8080, "{}", &scratch)?;
+    let mirror = Nginx::start(&network, Host::Mirror, 9090, "{}", &scratch)?;
+    let config = scratch.join("agent.toml");
+    std::fs::write(
+        &config,
+        "drain-timeout-ms = 300\nreplay-timeout-ms = 60000\n",
+    )?;
+    let config = config.to_str().context("a path in plain letters")?;
+    let args = ["--config", config];
+    let agent = Agent::start(
+        &network,
+        8080,
+        &mirror.url(),
+        &args,
+        Profile::Debug,
+        &scratch,
+    )?;
+    mirror.freeze()?;
+
+    let calls: Vec<Call> = (0..REQUESTS)
+        .map(|n| Call::get(format!("{}/{n}", production.url())))
+        .collect();
+    let answers = Load::start(&network, &calls, 1000, &scratch)?.finish()?;
+    assert_eq!(answers.ok, REQUESTS, "{answers:?}");
+    let report = agent.stop()?.report;
+    assert_eq!(report.seen, REQUESTS as u64, "{:#}", report.json);
+    // No replay ever ends here by itself.
+    assert_eq!(
+        report.outcome("interrupted"),
+        REQUESTS as u64,
+        "{:#}",
+        report.json
+    );
+    assert!(report.is_balanced(), "{:#}", report.json);
+    Ok(())
+}
+
+/// As many as filled the agent before: they take the places of each other, and nobody else's.
+#[needs(root)]
+fn strangers_at_the_admin_port_stop_neither_replays_nor_orders() -> Result<()> {
+    const STRANGERS: usize = 1125;
+    const PLACES: usize = mirror_agent::control::http::MAX_CONNECTIONS;
+    let (network, scratch) = (Network::new()?, Scratch::new()?);
+    let production = Nginx::start(&network, Host::Production, 8080, "{}", &scratch)?;
+    let mirror = Nginx::start(&network, Host::Mirror, 9090, "{}", &scratch)?;
+    let admin = SocketAddr::from((Host::Production.address(), 9464));
+    let args = ["--metrics", &admin.to_string()];
+    let agent = Agent::start_with_files(&network, 1024, &mirror.url(), &args, &scratch)?;
+    let before = agent.open_files()?;
+
+    let mut strangers = network.on(Host::Client, || {
+        let connect = |_| Ok(TcpStream::connect_timeout(&admin, LIMIT)?);
+        (0..STRANGERS).map(connect).collect::<Result<Vec<_>>>()
+    })?;
+    for (number, stranger) in strangers.iter_mut().enumerate() {
+        let begun: &[u8] = [&b""[..], b"GET /met", b"GET /metrics HTTP/1.1\r\nA:"][number % 3];
+        // Some are closed already.
+        let _ = stranger.write_all(begun);
+    }
+    let calls: Vec<Call> = (0..100)
+        .map(|n| Call::get(format!("{}/{n}", production.url())))
+        .collect();
+    let answers = Load::start(&network, &calls, 500, &scratch)?.finish()?;
+    assert_eq!(answers, Answers { ok: 100, failed: 0 });
+    let (status, text) = http::get(&network, Host::Client, &format!("http://{admin}/metrics"))?;
+    assert_eq!(status, 200, "{text}");
+    let status = agent.wait_settled(100, LIMIT)?;
+    assert_eq!(status["ledger"]["outcomes"]["matched"], 100, "{status:#}");
+    // Each of the 64 replays may have a connection of its own; a few more are the tests' questions.
+    let open = agent.open_files()?;
+    assert!(open <= before + PLACES + 64 + 8, "{before} -> {open}");
+    drop(strangers);
+    let report = agent.stop()?.report;
+    assert!(report.is_balanced(), "{:#}", report.json);
+    Ok(())
+}
+
+#[needs(root)]
+fn with_few_descriptors_fewer_replays_run_and_the_user_is_told() -> Result<()> {
+    const REQUESTS: u64 = 60;
+    let (network, scratch) = (Network::new()?, Scratch::new()?);
+    let production = Nginx::start(&network, Host::Production, 8080, "ok", &scratch)?;
+    let slow = |_: &wire::Received| {
+        std::thread::sleep(Duration::from_millis(100));
+        wire::answer("200 OK", "ok")
+    };
+    let mirror = wire::Server::start(&network, Host::Mirror, 9090, slow)?;
+    let args = ["--compare-header", "x-none"];
+    let agent = Agent::start_with_files(&network, 40, &mirror.url(), &args, &scratch)?;
+    let calls: Vec<Call> = (0..REQUESTS)
+        .map(|n| Call::get(format!("{}/{n}", production.url())))
+        .collect();
+    Load::start(&network, &calls, 500, &scratch)?.finish()?;
+    let status = agent.wait_settled(REQUESTS, LIMIT)?;
+    assert_eq!(
+        status["ledger"]["outcomes"]["matched"], REQUESTS,
+        "{status:#}"
+    );
+    let advice = status["advice"].to_string();
+    assert!(advice.contains("only 40 files may be open"), "{advice}");
+    let finished = agent.stop()?;
+    assert!(
+        finished.output.contains("only 40 files"),
+        "{}",
+        finished.output
+    );
+    Ok(())
+}
+
+#[needs(root)]
+fn with_hardly_any_descriptors_nothing_is_started() -> Result<()> {
+    let (network, scratch) = (Network::new()?, Scratch::new()?);
+    let mirror = Nginx::start(&network, Host::Mirror, 9090, "{}", &scratch)?;
+    let refused = Agent::start_with_files(&network, 32, &mirror.url(), &[], &scratch);
+    let error = format!("{:#}", refused.unwrap_err());
+    assert!(error.contains("only 32 files may be open"), "{error}");
+    assert!(error.contains("ulimit -n"), "{error}");
     Ok(())
 }
 

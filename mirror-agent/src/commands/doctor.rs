@@ -8,7 +8,8 @@ use mirror_agent::{
         tc::{self, clsact},
     },
     config::Config,
-    control, pipeline,
+    control::{Order, ask},
+    pipeline,
 };
 use mirror_snapshot::RedisStore;
 use serde::Serialize;
@@ -70,7 +71,7 @@ pub(crate) fn doctor(config: &Config, fix: bool, json: bool) -> anyhow::Result<E
     }
     let runtime = Builder::new_current_thread().enable_all().build()?;
     // None runs: that is not for doctor to say.
-    if let Ok(status) = runtime.block_on(control::ask(&config.socket, "status")) {
+    if let Ok(status) = runtime.block_on(ask(&config.socket, &Order::Status)) {
         findings.push(Finding::new(
             "agent",
             running(&status),

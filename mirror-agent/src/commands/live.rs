@@ -14,7 +14,7 @@ use anyhow::{Context, bail};
 use mirror_agent::capture::tc::clsact;
 use mirror_agent::cli::FilterOptions;
 use mirror_agent::config::Config;
-use mirror_agent::control;
+use mirror_agent::control::{Order, ask, create_log};
 use mirror_agent::pipeline;
 use mirror_agent::report::ReportData;
 use mirror_core::filter::FilterChange;
@@ -66,15 +66,13 @@ fn verdict(report: &ReportData) -> ExitCode {
 pub(crate) fn start(config: Config) -> anyhow::Result<ExitCode> {
     config.require_capture()?;
     let runtime = single()?;
-    if let Ok(status) = runtime.block_on(control::ask(&config.socket, "status")) {
+    if let Ok(status) = runtime.block_on(ask(&config.socket, &Order::Status)) {
         bail!(
             "an agent is already running (pid {}): end it with `mirror-agent stop`, or give this one another --socket",
             status["pid"]
         );
     }
-    let log = config.socket.with_extension("log");
-    let output =
-        File::create(&log).with_context(|| format!("creating the log {}", log.display()))?;
+    let (log, output) = create_log(&config.socket)?;
     let mut command = Command::new(std::env::current_exe().context("finding this program")?);
     command
         .arg("run")
@@ -108,7 +106,7 @@ fn wait_until_attached(
             let code = status.code().and_then(|c| u8::try_from(c).ok());
             return Ok(ExitCode::from(code.filter(|c| *c != 0).unwrap_or(2)));
         }
-        if runtime.block_on(control::ask(socket, "status")).is_ok() {
+        if runtime.block_on(ask(socket, &Order::Status)).is_ok() {
             println!(
                 "mirror-agent is capturing (pid {}), log {}",
                 child.id(),
@@ -127,7 +125,7 @@ fn wait_until_attached(
 }
 
 pub(crate) fn status(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
-    let status = single()?.block_on(control::ask(socket, "status"))?;
+    let status = single()?.block_on(ask(socket, &Order::Status))?;
     if json {
         println!("{}", serde_json::to_string_pretty(&status)?);
         return Ok(ExitCode::SUCCESS);
@@ -166,8 +164,7 @@ pub(crate) fn filter(socket: &Path, filter: FilterOptions, json: bool) -> anyhow
         sample: filter.sample,
         sample_seed: filter.sample_seed,
     };
-    let order = format!("filter {}", serde_json::to_string(&change)?);
-    let answer = single()?.block_on(control::ask(socket, &order))?;
+    let answer = single()?.block_on(ask(socket, &Order::Filter(change)))?;
     if json {
         println!("{}", serde_json::to_string_pretty(&answer["filter"])?);
     } else {
@@ -177,7 +174,7 @@ pub(crate) fn filter(socket: &Path, filter: FilterOptions, json: bool) -> anyhow
 }
 
 pub(crate) fn reload(socket: &Path) -> anyhow::Result<ExitCode> {
-    let answer = single()?.block_on(control::ask(socket, "reload"))?;
+    let answer = single()?.block_on(ask(socket, &Order::Reload))?;
     println!("interfaces  {}", answer["interfaces"]);
     print_filter(&answer["filter"])?;
     Ok(ExitCode::SUCCESS)
@@ -201,7 +198,7 @@ fn print_filter(filter: &Value) -> anyhow::Result<()> {
 }
 
 pub(crate) fn stop(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
-    let answer = single()?.block_on(control::ask(socket, "stop"));
+    let answer = single()?.block_on(ask(socket, &Order::Stop));
     // An agent that was killed cannot take its clsact filters away; without rights there are none to see.
     for removed in clsact::remove_all().unwrap_or_default() {
         eprintln!("removed what a killed agent left: {removed}");

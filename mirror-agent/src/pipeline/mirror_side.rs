@@ -99,11 +99,21 @@ impl Judging {
         })
     }
 
-    /// Judges until the queue has ended and all its exchanges have an outcome.
-    pub(super) async fn run(self, mut receiver: Receiver) {
+    /// Judges until the queue has ended and all its exchanges have an outcome, or until `hurry` turns true: then what is
+    /// left ends as `interrupted`. No ticket is open any more when this returns.
+    pub(super) async fn run(self, mut receiver: Receiver, mut hurry: watch::Receiver<bool>) {
+        let mut judged = JoinSet::new();
+        tokio::select! {
+            () = self.judge_all(&mut receiver, &mut judged) => {}
+            _ = hurry.wait_for(|hurry| *hurry) => {}
+        }
+        // An aborted task drops its ticket where it stands, and that must have happened before the ledger is read.
+        judged.shutdown().await;
+    }
+
+    async fn judge_all(self, receiver: &mut Receiver, judged: &mut JoinSet<()>) {
         let this = Arc::new(self);
         let (ended, settled) = watch::channel(false);
-        let mut judged = JoinSet::new();
         while let Some((Delivery { envelope, ticket }, room)) = receiver.next().await {
             while judged.try_join_next().is_some() {}
             let this = Arc::clone(&this);

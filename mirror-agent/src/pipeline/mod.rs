@@ -9,6 +9,7 @@
 //! `run` starts, drains and stops the two sides; `running` answers those who ask about them meanwhile.
 
 mod capture_side;
+mod descriptors;
 mod mirror_side;
 mod preflight;
 mod run;

@@ -13,10 +13,10 @@ use tokio::{sync::watch, time::timeout};
 use crate::capture::tc;
 use crate::capture::tc::{CaptureOptions, Filters, TcCapture};
 use crate::config::Config;
-use crate::control;
-use crate::control::Control;
-use crate::control::Handles;
-use crate::control::Order;
+use crate::control::http;
+use crate::control::http::Pages;
+use crate::control::socket::Control;
+use crate::control::socket::Handles;
 use crate::replay::OwnSockets;
 use crate::report::Recorder;
 use crate::report::ReportData;
@@ -27,24 +27,29 @@ use mirror_core::dissect::DissectLimits;
 use mirror_core::identity::Identifier;
 
 use super::capture_side::{Intake, Readers};
+use super::descriptors;
 use super::mirror_side::Judging;
 use super::preflight;
 use super::running::Running;
+
+/// How long aborted replays may take to end; each does at its next wait, within milliseconds.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs until `stop` turns true or a client of the control socket says so; then drains and reports.
 ///
 /// Everything that can be wrong is found before the first packet is captured: an error means that
 /// nothing was started.
-pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<ReportData> {
+pub async fn run(mut config: Config, stop: watch::Sender<bool>) -> anyhow::Result<ReportData> {
     config.require_capture()?;
     tc::check_rights()?;
+    let open_files = descriptors::raise_limit()?;
     let targets = match &config.target {
         Some(target) => preflight::check_target(target, &config).await?,
         None => Vec::new(),
     };
     let control = Control::bind(&config.socket).await?;
     let metrics = match config.metrics {
-        Some(address) => Some(control::metrics::bind(address).await?),
+        Some(address) => Some(http::bind(address).await?),
         None => None,
     };
     let recorder = Arc::new(Recorder::new(meta(&config)));
@@ -53,6 +58,12 @@ pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<Re
         bytes: config.queue_bytes,
     });
     let (capture, rings) = attach(&config).await?;
+    let shares = descriptors::share(open_files, config.concurrency)?;
+    let advice = descriptors::advice(open_files, config.concurrency, shares);
+    if let Some(advice) = &advice {
+        tracing::warn!("{advice}");
+    }
+    config.concurrency = shares.replays;
     for target in targets {
         capture.filters.exclude(target)?;
     }
@@ -79,24 +90,22 @@ pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<Re
         dissected,
         ports,
         flags: config.flags.clone(),
+        advice,
     });
     let (ended, ended_seen) = watch::channel(None);
     let orders = Arc::clone(&running);
-    let serving = tokio::spawn(control.serve(Handles {
-        order: Box::new(move |order| match order {
-            Order::Status => Ok(orders.status()),
-            Order::Filter(change) => orders.filter(&change),
-            Order::Reload => orders.reload(),
-        }),
+    let handles = Handles {
+        order: Box::new(move |order| orders.answer(order)),
         stop: stop.clone(),
         ended: ended_seen,
-    }));
+    };
+    let serving = tokio::spawn(control.serve(handles, shares.control));
     if let Some(listener) = metrics {
-        let running = Arc::clone(&running);
-        let text = move || crate::report::metrics(&running.status());
-        tokio::spawn(control::metrics::serve(listener, text));
+        let pages = pages(&running, &stop);
+        tokio::spawn(http::serve(listener, pages, shares.http));
     }
-    let mut replaying = tokio::spawn(judging.run(Receiver::Memory(receiver)));
+    let (hurry, hurried) = watch::channel(false);
+    let mut replaying = tokio::spawn(judging.run(Receiver::Memory(receiver), hurried));
 
     let mut stopped = stop.subscribe();
     tokio::select! {
@@ -110,8 +119,13 @@ pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<Re
         tracing::warn!(
             "not everything could be replayed within the drain time: the rest ends as `interrupted`"
         );
-        replaying.abort();
-        let _ = replaying.await;
+        hurry.send_replace(true);
+        // Aborted work is awaited: its tickets belong in the report.
+        if timeout(ABORT_TIMEOUT, replaying).await.is_err() {
+            tracing::error!(
+                "replays did not end within {ABORT_TIMEOUT:?}: they are missing in the report"
+            );
+        }
     }
     let report = recorder.finish(running.below());
     if let Some(directory) = &config.report {
@@ -124,6 +138,22 @@ pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<Re
     let _ = timeout(Duration::from_secs(1), ended.closed()).await;
     captured?;
     Ok(report)
+}
+
+/// What the admin side shows.
+fn pages(running: &Arc<Running>, stop: &watch::Sender<bool>) -> Pages {
+    let (shown, asked, stopping) = (Arc::clone(running), Arc::clone(running), stop.subscribe());
+    Pages {
+        metrics: Box::new(move || crate::report::metrics(&shown.status())),
+        metrics_type: crate::report::METRICS_TYPE,
+        ready: Box::new(move || {
+            if *stopping.borrow() {
+                return Err("draining");
+            }
+            let attached = asked.is_attached().then_some(());
+            attached.ok_or("not attached to any interface")
+        }),
+    }
 }
 
 /// Loads and attaches, which may take a moment, away from the runtime's threads.

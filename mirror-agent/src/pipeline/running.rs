@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -10,6 +10,7 @@ use super::capture_side::Dissected;
 use crate::capture::tc::{Attachment, TcCapture};
 use crate::cli::Options;
 use crate::config::Config;
+use crate::control::Order;
 use crate::report::Recorder;
 use mirror_core::filter::FilterChange;
 use mirror_core::filter::FilterSettings;
@@ -23,11 +24,27 @@ pub(super) struct Running {
     pub(super) ports: watch::Sender<PortSet>,
     /// For `reload`: the command line that the configuration file is read beside.
     pub(super) flags: Options,
+    /// What the user should know of this host.
+    pub(super) advice: Option<String>,
 }
 
 impl Running {
     pub(super) fn capture(&self) -> MutexGuard<'_, TcCapture> {
         self.capture.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_attached(&self) -> bool {
+        !self.capture().attachments().is_empty()
+    }
+
+    /// What an order comes to; `stop` is not for here.
+    pub(super) fn answer(&self, order: Order) -> anyhow::Result<Value> {
+        match order {
+            Order::Status => Ok(self.status()),
+            Order::Filter(change) => self.filter(&change),
+            Order::Reload => self.reload(),
+            Order::Stop => bail!("the run is ended by its control socket, not from here"),
+        }
     }
 
     /// For `status`.
@@ -51,6 +68,7 @@ impl Running {
         self.recorder.lost(capture.counters.lost_requests());
         let mut advice = self.dissected.advice();
         advice.extend(capture.advice());
+        advice.extend(self.advice.clone());
         json!({
             "capture": capture.counters.read(),
             "interfaces": capture.counters.by_interface(),

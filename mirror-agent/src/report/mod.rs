@@ -25,7 +25,7 @@ use mirror_core::ledger::{Ledger, Outcome};
 
 pub use comparison::Comparison;
 pub use latency::{Latencies, Percentiles};
-pub use metrics::metrics;
+pub use metrics::{METRICS_TYPE, metrics};
 pub use text::text;
 pub use ticket::Ticket;
 
