@@ -4,6 +4,7 @@ use bytes::Bytes;
 use mirror_agent::capture::pcap::PcapFile;
 use mirror_core::dissect::DissectLimits;
 use mirror_core::dissect::Dissector;
+use mirror_core::options::ByteSize;
 use mirror_core::http::Answered;
 use mirror_core::http::HttpLimits;
 use mirror_core::http::Kind;
@@ -301,9 +302,9 @@ fn parse(kind: Kind, bytes: &[u8], size: usize) -> Vec<Option<Message>> {
 fn dissect(rng: &mut Rng) {
     let mut dissector = Dissector::new(DissectLimits {
         max_flows: 2,
-        max_held: 500,
-        max_total: 900,
-        max_body: 64,
+        max_held: ByteSize(500),
+        max_total: ByteSize(900),
+        max_body: ByteSize(64),
         ..DissectLimits::default()
     });
     let mut seq = 1_u32;

@@ -5,6 +5,8 @@ use std::{fmt, net::IpAddr, str::FromStr};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::options::{BadValue, FromText, OptionValue};
+
 /// As many networks as the kernel's map holds.
 pub const MAX_NETWORKS: usize = 65_536;
 
@@ -112,16 +114,26 @@ impl fmt::Display for Share {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct FilterSettings {
-    pub ports: PortSet,
-    /// Not empty: only connections with an end in one of these are taken.
-    pub allow: Vec<IpNet>,
-    /// Connections with an end in one of these are not taken. Of nested networks the narrowest decides.
-    pub deny: Vec<IpNet>,
-    pub sample: Share,
-    /// Equal seeds take the same flows, on every host.
-    pub seed: u64,
+crate::options! {
+    /// Which connections are captured. Of nested networks the narrowest decides.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    pub struct FilterSettings("Capture") {
+        /// Port that production serves HTTP on, or a range as in 8000-8099 (repeatable)
+        #[option("port", "PORT", live)]
+        pub ports: PortSet,
+        /// Network that one end of a connection must be in, as in 10.0.0.0/8; `none` for any (repeatable)
+        #[option("allow-net", "NETWORK", live)]
+        pub allow: Vec<IpNet>,
+        /// Network that no end of a connection may be in; `none` for no such network (repeatable)
+        #[option("deny-net", "NETWORK", live)]
+        pub deny: Vec<IpNet>,
+        /// Share of the connections to take: whole ones, and the same on every host
+        #[option("sample", "SHARE", default = "100%", live)]
+        pub sample: Share,
+        /// Number that chooses which connections the share is
+        #[option("sample-seed", "N", default = "0", live)]
+        pub seed: u64,
+    }
 }
 
 impl FilterSettings {
@@ -165,14 +177,43 @@ impl FilterChange {
     }
 }
 
+impl OptionValue for PortSet {
+    const IS_LIST: bool = true;
+
+    fn read(texts: &[String]) -> Result<Self, BadValue> {
+        Self::parse(texts).map_err(told)
+    }
+}
+
+impl FromText for Share {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let remedy = "use a percentage as in 5%, or a fraction as in 0.05";
+        text.parse().map_err(|_| remedy.into())
+    }
+}
+
+impl FromText for IpNet {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let remedy = "use a network as in 10.0.0.0/8 or fd00::/8, or an address";
+        network(text).ok_or_else(|| remedy.into())
+    }
+}
+
+fn told(error: FilterError) -> BadValue {
+    BadValue::Told {
+        message: error.to_string(),
+    }
+}
+
+fn network(text: &str) -> Option<IpNet> {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>().or(address).ok()
+}
+
 fn networks(texts: &[String]) -> Result<Vec<IpNet>, FilterError> {
     let named = texts.iter().filter(|text| *text != "none");
     named
-        .map(|text| {
-            let address = text.parse::<IpAddr>().map(IpNet::from);
-            let network = text.parse::<IpNet>().or(address);
-            network.map_err(|_| FilterError::Network(text.clone()))
-        })
+        .map(|text| network(text).ok_or_else(|| FilterError::Network(text.clone())))
         .collect()
 }
 
