@@ -3,8 +3,8 @@
 
 use mirror_core::dissect::DissectLimits;
 use mirror_core::dissect::Dissector;
-use mirror_core::options::ByteSize;
 use mirror_core::exchange::Exchange;
+use mirror_core::options::ByteSize;
 use mirror_core::packet::LinkType;
 use mirror_core::packet::Packet;
 use mirror_core::time::Timestamp;

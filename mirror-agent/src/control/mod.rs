@@ -3,6 +3,7 @@
 //! The agent removes the socket when it ends; what a killed agent left behind is replaced.
 
 pub mod metrics;
+mod options;
 
 use std::{
     fs, io,
@@ -20,6 +21,8 @@ use tokio::{
 };
 
 use mirror_core::filter::FilterChange;
+
+pub use options::ControlOptions;
 
 /// What is answered at once.
 #[derive(Clone, Debug, PartialEq)]

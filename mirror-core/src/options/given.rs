@@ -28,6 +28,11 @@ impl Given {
         self.0.insert(key.into(), (texts, origin));
     }
 
+    /// Lets what `other` gives win.
+    pub fn extend(&mut self, other: &Self) {
+        self.0.extend(other.0.clone());
+    }
+
     pub fn texts(&self, key: &str) -> Option<&[String]> {
         self.0.get(key).map(|(texts, _)| texts.as_slice())
     }

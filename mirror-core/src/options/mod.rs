@@ -43,19 +43,26 @@ impl OptionSpec {
         value_name: &'static str,
         help: &str,
     ) -> Self {
-        Self {
+        let mut spec = Self {
             key,
             value_name,
             help: help.trim().into(),
             default: None,
-            env: format!("MIRROR_{}", key.to_uppercase().replace('-', "_")),
+            env: String::new(),
             heading,
             values: T::values(),
             is_list: T::IS_LIST,
             is_switch: T::IS_SWITCH,
             is_live: false,
             is_secret: T::IS_SECRET,
-        }
+        };
+        spec.env = spec.usual_env();
+        spec
+    }
+
+    /// The environment variable of an option that names no other.
+    pub fn usual_env(&self) -> String {
+        format!("MIRROR_{}", self.key.to_uppercase().replace('-', "_"))
     }
 }
 
@@ -66,6 +73,9 @@ pub trait Options: Sized {
 
     /// The values that were given, and the defaults for the rest.
     fn read(given: &Given) -> Result<Self, InvalidOption>;
+
+    /// Replaces the values that were given, and keeps the rest.
+    fn update(&mut self, given: &Given) -> Result<(), InvalidOption>;
 }
 
 /// Declares the options of a stage.
@@ -125,6 +135,16 @@ macro_rules! options {
                     $($field: $crate::options!(@read $type, given, [$($($option)+)?] $($reason)?),)*
                 })
             }
+
+            fn update(
+                &mut self,
+                given: &$crate::options::Given,
+            ) -> Result<(), $crate::options::InvalidOption> {
+                $($crate::options!(
+                    @update self.$field, $type, given, [$($($option)+)?] $($reason)?
+                );)*
+                Ok(())
+            }
         }
 
         impl Default for $name {
@@ -160,6 +180,15 @@ macro_rules! options {
     (@more $spec:ident, live $($more:tt)*) => {
         $spec.is_live = true;
         $crate::options!(@more $spec $($more)*);
+    };
+    (@update $field:expr, $type:ty, $given:ident, [] $reason:literal) => {};
+    (@update $field:expr, $type:ty, $given:ident, []) => {
+        <$type as $crate::options::Options>::update(&mut $field, $given)?
+    };
+    (@update $field:expr, $type:ty, $given:ident, [$key:literal, $($more:tt)*]) => {
+        if $given.texts($key).is_some() {
+            $field = $given.read::<$type>($key, None)?;
+        }
     };
     (@read $type:ty, $given:ident, [] $reason:literal) => {
         <$type>::default()
@@ -276,6 +305,10 @@ mod tests {
             &["perhaps"],
             "invalid --verbose `perhaps`: use true or false",
         );
-        check("wait", &["1s", "2s"], "--wait is given twice: leave one out");
+        check(
+            "wait",
+            &["1s", "2s"],
+            "--wait is given twice: leave one out",
+        );
     }
 }

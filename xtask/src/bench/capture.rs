@@ -282,11 +282,11 @@ fn stop(seconds: u32) -> Result<Value> {
     let alone = measured(&Stage::new(SMALL)?, seconds)?.0;
     let reading = {
         let stage = Stage::new(SMALL)?;
-        let _agent = stage.agent(PORT, &["--ring-size", "4M"])?;
+        let _agent = stage.agent(PORT, &["--ring-size", "4MiB"])?;
         measured(&stage, seconds)?.0
     };
     let stage = Stage::new(SMALL)?;
-    let agent = stage.agent(PORT, &["--ring-size", "4M"])?;
+    let agent = stage.agent(PORT, &["--ring-size", "4MiB"])?;
     let before = machine_cpu_seconds()?;
     let load = stage.load(seconds)?;
     std::thread::sleep(Duration::from_secs(1));
@@ -329,7 +329,7 @@ fn kill(kills: u32) -> Result<Value> {
         let load = stage.load(20)?;
         let until = Instant::now() + Duration::from_secs(19);
         while done < kills && Instant::now() < until {
-            let mut agent = stage.agent(PORT, &["--ring-size", "1M"])?;
+            let mut agent = stage.agent(PORT, &["--ring-size", "1MiB"])?;
             std::thread::sleep(Duration::from_millis(u64::from(done * 37 % 101)));
             agent.kill();
             done += 1;
