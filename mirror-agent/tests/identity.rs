@@ -215,7 +215,7 @@ async fn agent_production_and_mirror_derive_one_id() {
             };
             let identifier = Identifier {
                 rules: rules.clone(),
-                skew_seconds: 1,
+                ..Identifier::default()
             };
             (identifier, of(Profile::Production), of(Profile::Mirror))
         })

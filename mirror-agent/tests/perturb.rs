@@ -4,6 +4,7 @@
 use mirror_core::dissect::DissectLimits;
 use mirror_core::dissect::Dissector;
 use mirror_core::exchange::Exchange;
+use mirror_core::options::ByteSize;
 use mirror_core::packet::LinkType;
 use mirror_core::packet::Packet;
 use mirror_core::time::Timestamp;
@@ -349,7 +350,7 @@ fn many_lost_packets_never_make_a_wrong_pair() {
 #[test]
 fn the_least_recently_used_connection_makes_room() {
     let mut dissector = Dissector::new(DissectLimits {
-        max_total: 3000,
+        max_total: ByteSize(3000),
         ..DissectLimits::default()
     });
     for connection in 0..8 {

@@ -12,6 +12,7 @@ pub mod filter;
 pub mod http;
 pub mod identity;
 pub mod ledger;
+pub mod options;
 pub mod packet;
 pub mod policy;
 pub mod tcp;

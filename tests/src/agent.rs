@@ -133,9 +133,15 @@ impl Agent {
             .count())
     }
 
-    /// What it printed so far.
+    /// What it has printed so far.
     pub fn log(&self) -> String {
         self.process.log()
+    }
+
+    /// Waits until it has printed `text`.
+    pub fn wait_log(&mut self, text: &str, limit: Duration) -> Result<()> {
+        self.process
+            .wait_ready(text, limit, |process| process.log().contains(text))
     }
 
     pub fn is_running(&mut self) -> bool {

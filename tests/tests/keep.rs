@@ -14,7 +14,7 @@ use mirror_core::policy::Envelope;
 use mirror_core::policy::Policy;
 use mirror_core::time::Timestamp;
 use mirror_snapshot::{
-    Candidates, DEFAULT_TTL, RedisStore, RequestId, RequestTarget, WaitOptions, request_hash,
+    Candidates, DEFAULT_TTL, RedisStore, RequestId, RequestTarget, request_hash,
 };
 use mirror_tests::net::{Host, Network};
 use mirror_tests::redis::Redis;
@@ -70,11 +70,10 @@ async fn found(store: &RedisStore, care: TtlCare) -> Result<(Gate, Found)> {
     let document = format!(r#"{{"mirror":1,"at":{at},"request":"{request}","reads":[]}}"#);
     store.set(&id(), document.as_bytes(), TTL).await?;
     let options = GateOptions {
-        wait: WaitOptions::default(),
-        skew_seconds: 1,
         care,
+        ..GateOptions::default()
     };
-    let gate = Gate::new(store.clone(), None, RUN, options);
+    let gate = Gate::new(store.clone(), None, RUN, &options, 1);
     let envelope = envelope()?;
     let entered = gate.enter(&envelope);
     match gate.wait(&envelope, entered).await {

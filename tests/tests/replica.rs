@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mirror_agent::gate::replica::{Caught, Position, Replica};
+use mirror_agent::secret::SecretUrl;
 use mirror_tests::load::Call;
 use mirror_tests::net::{Host, Network};
 use mirror_tests::patterns::Patterns;
@@ -34,7 +35,7 @@ fn a_request_waits_until_the_replica_has_caught_up() -> Result<()> {
             .with_context(|| format!("`{text}` is no position"))
     };
     let story = async {
-        let replica = Replica::follow(&Pair::url(), WAIT)?;
+        let replica = Replica::follow(&SecretUrl::new(Pair::url()), WAIT)?;
         let caught = replica.wait(position()?).await;
         assert!(matches!(caught, Caught::Up { .. }), "{caught:?}");
 
@@ -59,7 +60,10 @@ fn a_request_waits_until_the_replica_has_caught_up() -> Result<()> {
         );
         assert_eq!(mirror("SELECT left_over FROM stock")?, "7");
 
-        let nowhere = Replica::follow("postgres://postgres@10.77.0.3:1/postgres", WAIT)?;
+        let nowhere = Replica::follow(
+            &SecretUrl::new("postgres://postgres@10.77.0.3:1/postgres"),
+            WAIT,
+        )?;
         let gone = nowhere.wait(wanted).await;
         assert!(matches!(gone, Caught::Unavailable { .. }), "{gone:?}");
         Ok(())

@@ -55,7 +55,7 @@ fn a_mirror_that_hangs_fills_the_queue_and_no_more() -> Result<()> {
     let config = stage.scratch.join("agent.toml");
     std::fs::write(
         &config,
-        "queue = 20\nconcurrency = 4\nreplay-timeout-ms = 2000\n",
+        "queue = 20\nconcurrency = 4\nreplay-timeout = \"2s\"\n",
     )?;
     let config = config.to_str().context("a path in plain letters")?;
     let agent = stage.agent(&["--config", config])?;

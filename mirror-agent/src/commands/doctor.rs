@@ -2,6 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
+use anyhow::Context;
 use mirror_agent::{
     capture::{
         net::links::{self, LinkPatterns},
@@ -9,12 +10,19 @@ use mirror_agent::{
     },
     config::Config,
     control::{Order, ask},
+    gate::replica,
     pipeline,
+    secret::SecretUrl,
 };
 use mirror_snapshot::RedisStore;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::{runtime::Builder, time::timeout};
+
+use crate::terminal;
+
+/// Longest wait for a server.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Serialize)]
 struct Finding {
@@ -37,9 +45,18 @@ impl Finding {
             Err(error) => Self {
                 check,
                 ok: false,
-                found: format!("{error:#}"),
+                found: terminal::told(&error),
                 remedy: remedy.into(),
             },
+        }
+    }
+
+    fn text(&self) -> String {
+        let mark = if self.ok { "ok  " } else { "FAIL" };
+        let line = format!("{mark}  {:<12} {}\n", self.check, self.found);
+        match self.ok {
+            true => line,
+            false => format!("{line}                   → {}\n", self.remedy),
         }
     }
 }
@@ -50,13 +67,13 @@ pub(crate) fn doctor(config: &Config, fix: bool, json: bool) -> anyhow::Result<E
         tc::probe(),
         "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, on Linux 5.10 or newer",
     )];
-    for namespace in &config.namespaces {
+    for namespace in config.capture.namespaces.list() {
         findings.push(Finding::new(
             "hook",
-            namespace.run(|| tc::try_hooks(config.hook)),
+            namespace.run(|| tc::try_hooks(config.capture.hook)),
             "use --hook auto, which takes what the kernel has",
         ));
-        for name in &config.interfaces {
+        for name in &config.capture.interfaces {
             findings.push(Finding::new(
                 "interface",
                 namespace.run(|| interface(name)),
@@ -71,21 +88,41 @@ pub(crate) fn doctor(config: &Config, fix: bool, json: bool) -> anyhow::Result<E
     }
     let runtime = Builder::new_current_thread().enable_all().build()?;
     // None runs: that is not for doctor to say.
-    if let Ok(status) = runtime.block_on(ask(&config.socket, &Order::Status)) {
+    if let Ok(status) = runtime.block_on(ask(&config.control.socket, &Order::Status)) {
         findings.push(Finding::new(
             "agent",
             running(&status),
             "capture where these connections can be read; all others are captured meanwhile",
         ));
     }
-    if let Some(url) = &config.redis {
-        findings.push(Finding::new(
+    for (check, url, remedy) in [
+        (
             "redis",
-            runtime.block_on(redis(url)),
+            &config.gate.store,
             "start Redis, or correct --redis; without it the snapshot gate is off",
+        ),
+        (
+            "mirror-redis",
+            &config.gate.mirror_store,
+            "start the mirror's Redis, or correct --mirror-redis",
+        ),
+    ] {
+        if let Some(url) = url {
+            findings.push(Finding::new(
+                check,
+                runtime.block_on(ask_store(url)),
+                remedy,
+            ));
+        }
+    }
+    if let Some(url) = &config.gate.replica {
+        findings.push(Finding::new(
+            "replica",
+            runtime.block_on(ask_replica(url)),
+            "start the replica, or correct --replica",
         ));
     }
-    if let Some(target) = &config.target {
+    if let Some(target) = &config.replay.target {
         let reached = runtime.block_on(async {
             let addresses = target.resolve().await?;
             pipeline::check_own(config, &addresses)?;
@@ -99,15 +136,9 @@ pub(crate) fn doctor(config: &Config, fix: bool, json: bool) -> anyhow::Result<E
         ));
     }
     if json {
-        println!("{}", serde_json::to_string_pretty(&findings)?);
+        terminal::print_json(&findings)?;
     } else {
-        for finding in &findings {
-            let mark = if finding.ok { "ok  " } else { "FAIL" };
-            println!("{mark}  {:<10} {}", finding.check, finding.found);
-            if !finding.ok {
-                println!("                 → {}", finding.remedy);
-            }
-        }
+        terminal::print(&findings.iter().map(Finding::text).collect::<String>())?;
     }
     let well = findings.iter().all(|f| f.ok);
     Ok(if well {
@@ -160,10 +191,18 @@ fn leftovers(fix: bool) -> anyhow::Result<String> {
     Ok("nothing is left of a killed agent".into())
 }
 
-async fn redis(url: &str) -> anyhow::Result<String> {
-    let store = RedisStore::connect(url)?;
-    timeout(Duration::from_secs(3), store.ping())
+async fn ask_store(url: &SecretUrl) -> anyhow::Result<String> {
+    let store = RedisStore::connect(url.expose())?;
+    timeout(ANSWER_TIMEOUT, store.ping())
         .await
-        .map_err(|_| anyhow::anyhow!("no answer within 3 s"))??;
+        .map_err(|_| anyhow::anyhow!("{url} gives no answer within {ANSWER_TIMEOUT:?}"))?
+        .with_context(|| format!("asking {url}"))?;
+    Ok(format!("{url} answers"))
+}
+
+async fn ask_replica(url: &SecretUrl) -> anyhow::Result<String> {
+    replica::probe(url)
+        .await
+        .with_context(|| format!("asking {url}"))?;
     Ok(format!("{url} answers"))
 }

@@ -7,10 +7,12 @@
 mod ask;
 mod connections;
 pub mod http;
+mod options;
 mod place;
 mod protocol;
 pub mod socket;
 
 pub use ask::ask;
+pub use options::ControlOptions;
 pub use place::create_log;
 pub use protocol::Order;

@@ -107,10 +107,7 @@ mod tests {
 
     #[test]
     fn orders_arrive_as_they_were_given() {
-        let change = FilterChange {
-            port: vec!["8080".into()],
-            ..FilterChange::default()
-        };
+        let change = FilterChange::default().with("port", ["8080"]);
         for order in [
             Order::Status,
             Order::Reload,

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::capture::ring::RingReader;
+use crate::config::Config;
 use crate::report::{Recorder, Ticket};
 use crate::transport::{Delivery, Sender};
 use mirror_core::dissect::DissectLimits;
@@ -22,9 +23,7 @@ use mirror_core::dissect::DissectStats;
 use mirror_core::dissect::Dissector;
 use mirror_core::exchange::Exchange;
 use mirror_core::filter::PortSet;
-use mirror_core::identity::Identifier;
 use mirror_core::ledger::Outcome;
-use mirror_core::policy::Policy;
 use mirror_core::time::Timestamp;
 
 /// Longest sleep of a reader; bounds how late a packet below the wake-up threshold is seen.
@@ -34,9 +33,8 @@ const RING_POLL: Duration = Duration::from_millis(10);
 pub(super) struct Intake {
     /// Of this host.
     pub(super) host: Arc<str>,
-    pub(super) identifier: Identifier,
-    pub(super) policy: Policy,
-    pub(super) observe_only: bool,
+    /// Policy may change while the run goes on.
+    pub(super) config: watch::Receiver<Arc<Config>>,
     pub(super) recorder: Arc<Recorder>,
     pub(super) sender: Sender,
 }
@@ -44,12 +42,13 @@ pub(super) struct Intake {
 impl Intake {
     fn take(&self, exchange: Exchange) {
         let ticket = Ticket::new(&self.recorder);
-        if self.observe_only {
-            let judged = self.policy.judge(&exchange);
+        let config = Arc::clone(&self.config.borrow());
+        if config.replay.target.is_none() {
+            let judged = config.policy.judge(&exchange);
             return ticket.end(judged.err().unwrap_or(Outcome::Observed));
         }
-        let identify = |exchange: &Exchange| self.identifier.identify(exchange);
-        match self.policy.admit(&self.host, exchange, identify) {
+        let identify = |exchange: &Exchange| config.identity.identify(exchange);
+        match config.policy.admit(&self.host, exchange, identify) {
             Err(outcome) => ticket.end(outcome),
             Ok(envelope) => {
                 if let Err(refused) = self.sender.offer(Delivery { envelope, ticket }) {

@@ -11,9 +11,13 @@
 mod capture_side;
 mod descriptors;
 mod mirror_side;
+mod options;
 mod preflight;
+mod progress;
 mod run;
 mod running;
 
+pub use options::PipelineOptions;
 pub use preflight::{check_own, reach};
-pub use run::run;
+pub use progress::Progress;
+pub use run::{Ending, run};

@@ -2,19 +2,19 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::capture_side::Dissected;
 use crate::capture::tc::{Attachment, TcCapture};
-use crate::cli::Options;
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::control::Order;
 use crate::report::Recorder;
 use mirror_core::filter::FilterChange;
 use mirror_core::filter::FilterSettings;
 use mirror_core::filter::PortSet;
+use mirror_core::options::OptionSpec;
 
 pub(super) struct Running {
     pub(super) recorder: Arc<Recorder>,
@@ -22,8 +22,10 @@ pub(super) struct Running {
     pub(super) dissected: Dissected,
     /// Tells the readers which ports are a server's.
     pub(super) ports: watch::Sender<PortSet>,
-    /// For `reload`: the command line that the configuration file is read beside.
-    pub(super) flags: Options,
+    /// In effect now.
+    pub(super) settings: Mutex<Settings>,
+    /// Tells the stages of options that have changed.
+    pub(super) live: watch::Sender<Arc<Config>>,
     /// What the user should know of this host.
     pub(super) advice: Option<String>,
 }
@@ -81,22 +83,38 @@ impl Running {
     /// For `filter`: shows the filter, after the change if there is one.
     pub(super) fn filter(&self, change: &FilterChange) -> anyhow::Result<Value> {
         let settings = change.apply_to(self.capture().filters.settings())?;
-        self.go_over_to(&settings)?;
+        self.switch_filter(&settings)?;
         Ok(json!({ "filter": settings }))
     }
 
-    /// For `reload`: reads the configuration file again and takes over filter and interfaces. When
-    /// anything in it is wrong, nothing changes.
+    /// For `reload`: reads the configuration file again. What has changed is applied as a whole; when anything is wrong,
+    /// or cannot change while the agent runs, nothing is.
     pub(super) fn reload(&self) -> anyhow::Result<Value> {
-        let config = Config::new(self.flags.clone())?;
+        let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = settings.reload()?;
+        let config = &wanted.config;
         config.require_capture()?;
-        config.filter.check()?;
-        self.capture().watch(&config.interfaces)?;
-        self.go_over_to(&config.filter)?;
-        Ok(json!({ "filter": config.filter, "interfaces": config.interfaces }))
+        let changed = settings.changed(&wanted);
+        refuse_restart(&changed)?;
+        let before = &settings.config.capture.interfaces;
+        self.capture().watch(&config.capture.interfaces)?;
+        if let Err(error) = self.switch_filter(&config.capture.filter) {
+            self.capture()
+                .watch(before)
+                .context("restoring the interfaces")?;
+            return Err(error);
+        }
+        self.live.send_replace(Arc::new(config.clone()));
+        let answer = json!({
+            "changed": changed.iter().map(|spec| spec.key).collect::<Vec<_>>(),
+            "filter": config.capture.filter,
+            "interfaces": config.capture.interfaces,
+        });
+        *settings = wanted;
+        Ok(answer)
     }
 
-    fn go_over_to(&self, settings: &FilterSettings) -> anyhow::Result<()> {
+    fn switch_filter(&self, settings: &FilterSettings) -> anyhow::Result<()> {
         ensure!(
             !settings.ports.is_empty(),
             "no port would be captured: name one, or end the agent with `mirror-agent stop`"
@@ -105,6 +123,19 @@ impl Running {
         self.ports.send_replace(settings.ports.clone());
         Ok(())
     }
+}
+
+/// Names every option that only a new start can change.
+fn refuse_restart(changed: &[OptionSpec]) -> anyhow::Result<()> {
+    let fixed = changed.iter().filter(|spec| !spec.is_live);
+    let fixed: Vec<_> = fixed.map(|spec| spec.key).collect();
+    ensure!(
+        fixed.is_empty(),
+        "nothing was changed: {} cannot change while the agent runs: stop it and start it again, or take {} back",
+        fixed.join(", "),
+        if fixed.len() == 1 { "it" } else { "them" }
+    );
+    Ok(())
 }
 
 fn attached(place: Attachment) -> Value {

@@ -1,6 +1,7 @@
 //! Sends an exchange's request to the mirror and reads the answer.
 
 mod connector;
+mod options;
 mod target;
 
 use std::{
@@ -23,10 +24,12 @@ use mirror_core::exchange::Headers;
 use mirror_core::exchange::Request;
 use mirror_core::exchange::Response;
 use mirror_core::exchange::Version;
+use mirror_core::options::ByteSize;
 
 use connector::Connector;
 pub use connector::OwnSockets;
-pub use target::{Target, TargetError};
+pub use options::ReplayOptions;
+pub use target::Target;
 
 /// Fields of one connection, not of the request (RFC 9110 §7.6.1), and those made anew.
 const NOT_FORWARDED: [&str; 12] = [
@@ -54,31 +57,6 @@ pub struct Marks<'a> {
     pub at: Option<u64>,
 }
 
-#[derive(Clone)]
-pub struct ReplayOptions {
-    pub target: Target,
-    /// For connecting, and for the whole answer.
-    pub timeout: Duration,
-    /// Idle connections that are kept.
-    pub connections: usize,
-    /// Bytes of a response body that are kept.
-    pub max_body: usize,
-    /// Told of each connection.
-    pub own_sockets: Option<Arc<dyn OwnSockets>>,
-}
-
-impl ReplayOptions {
-    pub fn new(target: Target) -> Self {
-        Self {
-            target,
-            timeout: Duration::from_secs(5),
-            connections: 64,
-            max_body: 1 << 20,
-            own_sockets: None,
-        }
-    }
-}
-
 #[derive(Debug)]
 pub enum ReplayOutcome {
     /// `latency` is from the request's sending to the last byte of the answer.
@@ -97,19 +75,33 @@ pub enum ReplayOutcome {
 
 pub struct Replayer {
     client: Client<Connector, Full<Bytes>>,
-    options: ReplayOptions,
+    target: Target,
+    timeout: Duration,
+    max_body: usize,
 }
 
 impl Replayer {
-    pub fn new(options: ReplayOptions) -> Self {
+    /// Bodies of answers are kept up to `max_body`, the same limit as production's; `own_sockets` is told of each
+    /// connection.
+    pub fn new(
+        target: Target,
+        options: &ReplayOptions,
+        max_body: ByteSize,
+        own_sockets: Option<Arc<dyn OwnSockets>>,
+    ) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(options.timeout));
         let client = Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(options.connections)
+            .pool_max_idle_per_host(options.concurrency.get())
             .set_host(false)
-            .build(Connector::new(connector, options.own_sockets.clone()));
-        Self { client, options }
+            .build(Connector::new(connector, own_sockets));
+        Self {
+            client,
+            target,
+            timeout: options.timeout,
+            max_body: usize::try_from(max_body.as_u64()).unwrap_or(usize::MAX),
+        }
     }
 
     pub async fn send(&self, exchange: &Exchange, marks: Marks<'_>) -> ReplayOutcome {
@@ -122,7 +114,7 @@ impl Replayer {
             }
         };
         let began = Instant::now();
-        match tokio::time::timeout(self.options.timeout, self.answer(request)).await {
+        match tokio::time::timeout(self.timeout, self.answer(request)).await {
             Err(_) => ReplayOutcome::Timeout,
             Ok(Err(outcome)) => outcome,
             Ok(Ok(response)) => ReplayOutcome::Answered {
@@ -145,7 +137,7 @@ impl Replayer {
             }
         })?;
         let (head, body) = response.into_parts();
-        let (body, fault) = match Limited::new(body, self.options.max_body).collect().await {
+        let (body, fault) = match Limited::new(body, self.max_body).collect().await {
             Ok(body) => (body.to_bytes(), None),
             Err(error) if error.is::<LengthLimitError>() => (Bytes::new(), Some(Fault::TooLarge)),
             Err(error) => {
@@ -172,7 +164,7 @@ impl Replayer {
         let captured = &exchange.request;
         let mut request = hyper::Request::builder()
             .method(captured.method.as_str())
-            .uri(self.options.target.uri(&captured.target));
+            .uri(self.target.uri(&captured.target));
         let named = named_by_connection(captured);
         for (name, value) in captured.headers.iter() {
             let lower = name.to_ascii_lowercase();
@@ -194,7 +186,7 @@ impl Replayer {
             .body(Full::new(captured.body.bytes().clone()))
             .map(|mut request| {
                 if captured.headers.first("host").is_none() {
-                    let host = self.options.target.authority();
+                    let host = self.target.authority();
                     if let Ok(value) = host.parse() {
                         request.headers_mut().insert(header::HOST, value);
                     }

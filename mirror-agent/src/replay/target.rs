@@ -3,6 +3,9 @@
 use std::{fmt, net::SocketAddr};
 
 use mirror_core::exchange::{RequestTarget, TargetForm};
+use mirror_core::options::FromText;
+
+use crate::secret::redacted;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -11,32 +14,38 @@ pub struct Target {
     base: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{url}` is no target: {wrong}. Write it as in http://mirror:8080")]
-pub struct TargetError {
-    url: String,
-    wrong: &'static str,
-}
+/// A user or a password in it is refused: the agent has no use for them, and nothing may be lost in silence.
+impl FromText for Target {
+    /// It may hold a password by mistake.
+    const IS_SECRET: bool = true;
 
-impl Target {
-    pub fn parse(url: &str) -> Result<Self, TargetError> {
-        let error = |wrong| TargetError {
-            url: url.into(),
-            wrong,
-        };
-        let uri: hyper::Uri = url.parse().map_err(|_| error("it is not a URL"))?;
+    fn from_text(url: &str) -> Result<Self, String> {
+        let remedy = |wrong| format!("{wrong}: use a URL as in http://mirror:8080");
+        let uri: hyper::Uri = url.parse().map_err(|_| remedy("it is not a URL"))?;
         match uri.scheme_str() {
             Some("http") => {}
-            Some("https") => return Err(error("TLS to the mirror is not supported")),
-            _ => return Err(error("it does not begin with http://")),
+            Some("https") => return Err(remedy("TLS to the mirror is not supported")),
+            _ => return Err(remedy("it does not begin with http://")),
+        }
+        if uri
+            .authority()
+            .is_some_and(|text| text.as_str().contains('@'))
+        {
+            return Err(
+                "it holds a user or a password, which are not sent: take them out; --keep-header authorization sends what production's clients sent"
+                    .into(),
+            );
+        }
+        if uri.query().is_some() {
+            return Err(remedy("it has a query"));
         }
         let host = uri
             .host()
             .filter(|h| !h.is_empty())
-            .ok_or_else(|| error("it names no host"))?;
+            .ok_or_else(|| remedy("it names no host"))?;
         let port = uri.port_u16().unwrap_or(80);
         if port == 0 {
-            return Err(error("port 0 is no port"));
+            return Err(remedy("port 0 is not a port"));
         }
         Ok(Self {
             host: host.into(),
@@ -45,6 +54,12 @@ impl Target {
         })
     }
 
+    fn shown(url: &str) -> String {
+        redacted(url)
+    }
+}
+
+impl Target {
     pub fn authority(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
@@ -77,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_request_target_goes_behind_the_base() {
-        let target = Target::parse("http://mirror:8080/v2/").unwrap();
+        let target = Target::from_text("http://mirror:8080/v2/").unwrap();
         let check = |sent: &'static str, expect: &str| {
             let uri = target.uri(&RequestTarget::parse("GET", sent));
             assert_eq!(String::from_utf8(uri).unwrap(), expect);
@@ -96,9 +111,19 @@ mod tests {
             "https://mirror",
             "http://",
             "http://mirror:0",
+            "http://mirror/?a=b",
         ] {
-            let error = Target::parse(bad).unwrap_err().to_string();
+            let error = Target::from_text(bad).unwrap_err();
             assert!(error.contains("http://mirror:8080"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_user_in_a_target_is_refused_and_not_repeated() {
+        for url in ["http://u:hunter2@mirror", "http://hunter2@mirror:8080/a"] {
+            let error = Target::from_text(url).unwrap_err();
+            assert!(error.contains("user or a password"), "{error}");
+            assert!(!Target::shown(url).contains("hunter2"));
         }
     }
 }

@@ -4,6 +4,7 @@
 //! once at the end; after each of them [`Dissector::poll`] until it returns `None`.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -11,50 +12,47 @@ use crate::exchange::Exchange;
 use crate::filter::PortSet;
 use crate::http::h1::{Conversation, PairCounts, PairLimits, Place};
 use crate::http::{Foreign, HttpLimits, PortCounts};
+use crate::options::ByteSize;
 use crate::packet::Packet;
 use crate::packet::{Flags, PacketError, PacketReader, Segment, Side};
 use crate::tcp::{CloseReason, Connection, Events, FlowTable, Slot, TcpLimits};
 use crate::time::Timestamp;
 
-/// What the dissector may hold, and for how long.
-#[derive(Clone, Debug)]
-pub struct DissectLimits {
-    /// Server ports to look at; empty for any.
-    pub ports: PortSet,
-    /// Whether to look into VXLAN, Geneve, GRE, IP-in-IP and MPLS.
-    pub tunnels: bool,
-    /// Body bytes kept per message; the rest is dropped and the message faulted.
-    pub max_body: usize,
-    /// Bytes of start line and headers.
-    pub max_head: usize,
-    /// Connections followed at once; the least recently used goes first.
-    pub max_flows: usize,
-    /// Out-of-order bytes held per connection.
-    pub max_held: usize,
-    /// Bytes held for all connections together: out of order, and of messages that are not finished.
-    pub max_total: usize,
-    /// Nanoseconds without a packet after which a connection is taken for closed.
-    pub idle: u64,
-    /// Nanoseconds that packets of one connection may be captured out of their order.
-    pub patience: u64,
-    /// Nanoseconds to wait for bytes that the receiver was not seen to acknowledge.
-    pub unacked_patience: u64,
-}
-
-impl Default for DissectLimits {
-    fn default() -> Self {
-        Self {
-            ports: PortSet::default(),
-            tunnels: false,
-            max_body: 1 << 20,
-            max_head: 64 << 10,
-            max_flows: 65_536,
-            max_held: 1 << 20,
-            max_total: 256 << 20,
-            idle: 300_000_000_000,
-            patience: 200_000_000,
-            unacked_patience: 3_000_000_000,
-        }
+crate::options! {
+    /// What the dissector may hold, and for how long.
+    #[derive(Clone, Debug)]
+    pub struct DissectLimits("Limits of what is read") {
+        /// Server ports to look at; empty for any.
+        #[not_an_option("the capture's filter knows them")]
+        pub ports: PortSet,
+        /// Whether to look into VXLAN, Geneve, GRE, IP-in-IP and MPLS.
+        #[not_an_option("live capture sees no tunnels")]
+        pub tunnels: bool,
+        /// Largest body that is kept whole, in production and from the mirror: a larger one is not replayed, and not
+        /// compared
+        #[option("max-body", "SIZE", default = "1MiB")]
+        pub max_body: ByteSize,
+        /// Largest start line and headers of a message
+        #[option("max-head", "SIZE", default = "64KiB")]
+        pub max_head: ByteSize,
+        /// Most connections followed at once; the least recently used goes first
+        #[option("max-flows", "N", default = "65536")]
+        pub max_flows: usize,
+        /// Most out-of-order bytes held for a connection
+        #[option("max-held", "SIZE", default = "1MiB")]
+        pub max_held: ByteSize,
+        /// Most bytes held for all connections together: out of order, and of messages that are not finished
+        #[option("max-held-total", "SIZE", default = "256MiB")]
+        pub max_total: ByteSize,
+        /// Time without a packet after which a connection counts as closed
+        #[option("idle-timeout", "TIME", default = "5m")]
+        pub idle: Duration,
+        /// Time by which packets of a connection may be captured out of their order
+        #[option("reorder-timeout", "TIME", default = "200ms")]
+        pub patience: Duration,
+        /// Time to wait for bytes that the receiver was not seen to acknowledge
+        #[option("unacked-timeout", "TIME", default = "3s")]
+        pub unacked_patience: Duration,
     }
 }
 
@@ -175,18 +173,18 @@ struct Flow {
 impl Dissector {
     pub fn new(limits: DissectLimits) -> Self {
         let tcp = TcpLimits {
-            max_held: limits.max_held,
-            patience: limits.patience,
-            unacked_patience: limits.unacked_patience,
+            max_held: bytes(limits.max_held),
+            patience: nanoseconds(limits.patience),
+            unacked_patience: nanoseconds(limits.unacked_patience),
         };
         let http = HttpLimits {
-            max_head: limits.max_head,
-            max_body: limits.max_body,
+            max_head: bytes(limits.max_head),
+            max_body: bytes(limits.max_body),
         };
         let pair = PairLimits {
             http,
-            max_held: limits.max_held,
-            patience: limits.patience,
+            max_held: bytes(limits.max_held),
+            patience: nanoseconds(limits.patience),
         };
         Self {
             packets: PacketReader::new(limits.tunnels),
@@ -241,7 +239,7 @@ impl Dissector {
             };
             self.expire(slot, number);
         }
-        while let Some(slot) = self.flows.idle(self.now, self.limits.idle) {
+        while let Some(slot) = self.flows.idle(self.now, nanoseconds(self.limits.idle)) {
             self.stats.idle_flows += 1;
             self.remove(slot, CloseReason::Idle);
         }
@@ -322,7 +320,7 @@ impl Dissector {
 
     /// Keeps the bytes of all flows under their cap.
     fn relieve(&mut self) {
-        while self.held > self.limits.max_total
+        while self.held > bytes(self.limits.max_total)
             && let Some((slot, closed)) = self.flows.oldest()
         {
             self.stats.evicted_for_bytes += u64::from(!closed);
@@ -378,7 +376,7 @@ impl Dissector {
             let waits = !closed && (flow.connection.is_waiting() || conversation.is_waiting());
             if waits && !flow.waits {
                 flow.waits = true;
-                let due = Timestamp(self.now.0.saturating_add(self.limits.patience));
+                let due = Timestamp(self.now.0.saturating_add(self.tcp.patience));
                 self.waiting.push_back((due, slot, flow.number));
             }
             let mut held = flow.connection.held_bytes() + conversation.held_bytes();
@@ -454,4 +452,12 @@ impl Dissector {
             None => {}
         }
     }
+}
+
+fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

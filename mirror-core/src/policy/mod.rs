@@ -33,12 +33,17 @@ pub const SECRETS: [&str; 6] = [
     "x-auth-token",
 ];
 
-#[derive(Clone, Debug, Default)]
-pub struct Policy {
-    /// Routes with unsafe methods that may be replayed all the same.
-    pub allow: Vec<Route>,
-    /// Names out of [`SECRETS`] that are left in.
-    pub keep_headers: Vec<String>,
+crate::options! {
+    /// What may be replayed, and what of it may leave the host.
+    #[derive(Clone, Debug)]
+    pub struct Policy("What may be replayed") {
+        /// Route with an unsafe method that may be replayed, as in 'POST /orders' (repeatable)
+        #[option("allow", "ROUTE", live)]
+        pub allow: Vec<Route>,
+        /// Secret header that may go to the mirror, as in authorization (repeatable)
+        #[option("keep-header", "NAME", live)]
+        pub keep_headers: Vec<String>,
+    }
 }
 
 impl Policy {
@@ -153,7 +158,7 @@ pub(crate) mod tests {
     fn redaction_breaks_neither_the_id_nor_the_owner() {
         let identifier = Identifier {
             rules: IdRules::parse(&["md5(\"{header:authorization}\")"]).unwrap(),
-            skew_seconds: 0,
+            ..Identifier::default()
         };
         let sent = exchange("GET", "/", &[("Authorization", "Bearer x")]);
         let before = identifier.identify(&sent);

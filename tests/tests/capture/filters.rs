@@ -10,14 +10,11 @@ fn filters_change_while_running() -> Result<()> {
     let network = Network::new()?;
     let address = SocketAddr::from((Host::Production.address(), PORT));
     let client = Host::Client.address().to_string();
-    let deny = |network: &str| FilterChange {
-        deny_net: vec![network.to_owned()],
-        ..FilterChange::default()
-    };
-    let allow = |network: &str| FilterChange {
-        allow_net: vec![network.to_owned()],
-        deny_net: vec!["none".into()],
-        ..FilterChange::default()
+    let deny = |network: &str| FilterChange::default().with("deny-net", [network]);
+    let allow = |network: &str| {
+        FilterChange::default()
+            .with("allow-net", [network])
+            .with("deny-net", ["none"])
     };
     let steps = [
         (deny("10.77.0.0/24"), "filtered"),
@@ -54,8 +51,7 @@ fn filters_change_while_running() -> Result<()> {
 fn a_sample_is_of_whole_connections() -> Result<()> {
     let network = Network::new()?;
     let address = SocketAddr::from((Host::Production.address(), PORT));
-    let mut change = port();
-    change.sample = Some("50%".into());
+    let change = port().with("sample", ["50%"]);
     let (segments, _) = capture_with(&network, options(change)?, |_| {
         (0..24).try_for_each(|_| echo(&network, address))
     })?;
@@ -81,9 +77,7 @@ fn a_sample_is_of_whole_connections() -> Result<()> {
 }
 
 fn sample(share: &str) -> FilterChange {
-    FilterChange {
-        sample: Some(share.into()),
-        allow_net: vec!["none".into()],
-        ..FilterChange::default()
-    }
+    FilterChange::default()
+        .with("sample", [share])
+        .with("allow-net", ["none"])
 }

@@ -15,10 +15,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use mirror_agent::capture::net::namespace::Namespace;
 use mirror_agent::capture::ring::RingReader;
-use mirror_agent::capture::tc::Hook;
-use mirror_agent::capture::tc::{CaptureOptions, TcCapture};
+use mirror_agent::capture::tc::{CaptureOptions, Hook, Namespaces, Rings, TcCapture};
 use mirror_core::filter::FilterChange;
 use mirror_core::filter::FilterSettings;
 use mirror_core::packet;
@@ -46,20 +44,15 @@ fn capture(
 }
 
 fn port() -> FilterChange {
-    FilterChange {
-        port: vec![PORT.to_string()],
-        ..FilterChange::default()
-    }
+    FilterChange::default().with("port", [PORT.to_string()])
 }
 
 fn options(change: FilterChange) -> Result<CaptureOptions> {
     Ok(CaptureOptions {
         interfaces: vec![INTERFACE.to_owned()],
-        namespaces: vec![Namespace::Own],
-        hook: Hook::Auto,
         filter: change.apply_to(FilterSettings::default())?,
-        ring_bytes: 64 << 20,
-        rings: 2,
+        rings: Rings::Fixed(2),
+        ..CaptureOptions::default()
     })
 }
 

@@ -19,12 +19,15 @@ fn a_namespace_is_captured_in_from_outside() -> Result<()> {
         number(format!("/proc/{pid}/ns/net")) == number(format!("/run/netns/{name}"))
     };
     mirror_tests::wait_until("a process inside", LIMIT, || inside(sleeper.id()))?;
-    for namespace in [
-        Namespace::Named(name.clone().into()),
-        Namespace::Process(sleeper.id()),
+    for namespaces in [
+        named(&name),
+        Namespaces {
+            processes: vec![sleeper.id()],
+            ..Namespaces::default()
+        },
     ] {
         let mut options = options(port())?;
-        options.namespaces = vec![namespace.clone()];
+        options.namespaces = namespaces.clone();
         // From the client's host, where the interface has the same name.
         let segments = network.on(Host::Client, || {
             let (mut capture, rings) = TcCapture::start(&options)?;
@@ -32,11 +35,11 @@ fn a_namespace_is_captured_in_from_outside() -> Result<()> {
             capture.detach();
             drain(rings)
         })?;
-        assert!(!segments.is_empty(), "{namespace}");
+        assert!(!segments.is_empty(), "{namespaces:?}");
     }
     sleeper.kill()?;
     sleeper.wait()?;
-    let gone = options_in(Namespace::Named("mirror-no-such".into()))?;
+    let gone = options_in(named("mirror-no-such"))?;
     let error = TcCapture::start(&gone).err().context("it was accepted")?;
     assert!(format!("{error:#}").contains("ip netns"), "{error:#}");
     Ok(())
@@ -89,7 +92,11 @@ fn capture_goes_on_when_one_of_its_namespaces_vanishes() -> Result<()> {
         number(&format!("/proc/{}/ns/net", sleeper.id())) == number(&there)
     })?;
     let options = CaptureOptions {
-        namespaces: vec![Namespace::Own, Namespace::Process(sleeper.id())],
+        namespaces: Namespaces {
+            processes: vec![sleeper.id()],
+            // The agent's own.
+            names: vec!["/proc/thread-self/ns/net".into()],
+        },
         ..options(port())?
     };
     let (segments, _) = capture_with(&network, options, |capture| {
@@ -104,9 +111,16 @@ fn capture_goes_on_when_one_of_its_namespaces_vanishes() -> Result<()> {
     Ok(())
 }
 
-fn options_in(namespace: Namespace) -> Result<CaptureOptions> {
+fn named(name: &str) -> Namespaces {
+    Namespaces {
+        names: vec![name.into()],
+        ..Namespaces::default()
+    }
+}
+
+fn options_in(namespaces: Namespaces) -> Result<CaptureOptions> {
     Ok(CaptureOptions {
-        namespaces: vec![namespace],
+        namespaces,
         ..options(port())?
     })
 }

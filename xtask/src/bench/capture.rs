@@ -269,11 +269,11 @@ fn stop(seconds: u32) -> Result<Value> {
     let alone = measured(&stage(SMALL)?, seconds)?.0;
     let reading = {
         let stage = stage(SMALL)?;
-        let _agent = agent(&stage, PORT, &["--ring-size", "4M"])?;
+        let _agent = agent(&stage, PORT, &["--ring-size", "4MiB"])?;
         measured(&stage, seconds)?.0
     };
     let stage = stage(SMALL)?;
-    let agent = agent(&stage, PORT, &["--ring-size", "4M"])?;
+    let agent = agent(&stage, PORT, &["--ring-size", "4MiB"])?;
     let before = machine_cpu_seconds()?;
     let load = load(&stage, seconds)?;
     std::thread::sleep(Duration::from_secs(1));
@@ -316,7 +316,7 @@ fn kill(kills: u32) -> Result<Value> {
         let load = load(&stage, 20)?;
         let until = Instant::now() + Duration::from_secs(19);
         while done < kills && Instant::now() < until {
-            let mut agent = agent(&stage, PORT, &["--ring-size", "1M"])?;
+            let mut agent = agent(&stage, PORT, &["--ring-size", "1MiB"])?;
             std::thread::sleep(Duration::from_millis(u64::from(done * 37 % 101)));
             agent.kill();
             done += 1;

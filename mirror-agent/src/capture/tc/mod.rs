@@ -20,7 +20,7 @@ mod watch;
 pub use blind_times::BlindTime;
 pub use counters::KernelCounters;
 pub use maps::Filters;
-pub use options::{CaptureOptions, Hook};
+pub use options::{CaptureOptions, Hook, Namespaces, RingSize, Rings};
 pub use probe::{check_rights, probe, try_hooks};
 pub use watch::Attachment;
 
@@ -58,16 +58,17 @@ pub struct TcCapture {
 impl TcCapture {
     /// Loads and attaches; the readers are for a thread each.
     pub fn start(options: &CaptureOptions) -> anyhow::Result<(Self, Vec<RingReader>)> {
-        let mut programs = Programs::read(options.ring_bytes, options.rings)?;
+        let (ring_bytes, rings) = (options.ring_size.bytes(), options.rings.count());
+        let mut programs = Programs::read(ring_bytes, rings)?;
         let object = programs.object();
-        let rings = u32::try_from(options.rings).context("the number of rings")?;
-        let wake_at = WAKE_AT.min(options.ring_bytes / 4);
-        let filters = Filters::new(object, &options.filter, rings, wake_at)?;
+        let wake_at = WAKE_AT.min(ring_bytes / 4);
+        let count = u32::try_from(rings).context("the number of rings")?;
+        let filters = Filters::new(object, &options.filter, count, wake_at)?;
         let counts = object.take_map("COUNTS").context("no map COUNTS")?;
         let unread = UnreadRecords::default();
         let counters = KernelCounters::new(PerCpuArray::try_from(counts)?, unread.clone());
         let mut readers = Vec::new();
-        for name in RECORDS.iter().take(options.rings) {
+        for name in RECORDS.iter().take(rings) {
             let map = object.take_map(name).context("no map of records")?;
             readers.push(RingReader::new(RingBuf::try_from(map)?, unread.clone()));
         }
@@ -82,7 +83,7 @@ impl TcCapture {
                 counters,
                 blind_times: BlindTimes::default(),
             },
-            namespaces: options.namespaces.clone(),
+            namespaces: options.namespaces.list(),
             watches: Vec::new(),
             cgroup: None,
         };

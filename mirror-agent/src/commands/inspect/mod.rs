@@ -13,13 +13,12 @@ use std::process::ExitCode;
 use anyhow::ensure;
 use mirror_agent::capture::pcap::PcapFile;
 use mirror_agent::cli::Format;
-use mirror_agent::cli::Inspect;
-use mirror_agent::config;
+use mirror_agent::cli::{Inspect, InspectOptions};
 use mirror_core::dissect::DissectLimits;
 use mirror_core::dissect::Dissector;
 use mirror_core::exchange::Exchange;
-use mirror_core::filter::PortSet;
 use mirror_core::identity::Identifier;
+use mirror_core::options::Options;
 use mirror_core::policy::Policy;
 use mirror_snapshot::RequestId;
 
@@ -66,14 +65,15 @@ impl Judge {
 }
 
 pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
+    let reading = InspectOptions::read(&options.reading.given)?;
     let judge = Judge {
         identifier: Identifier {
-            rules: config::rules(&options.rule)?,
-            skew_seconds: 0,
+            rules: reading.rules,
+            ..Identifier::default()
         },
         policy: Policy {
-            allow: config::routes(&options.allow)?,
-            keep_headers: vec![],
+            allow: reading.allow,
+            ..Policy::default()
         },
     };
     let selection = Selection::new(options)?;
@@ -82,9 +82,9 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
         "--summary has no HAR: leave one of the two out"
     );
     let mut dissector = Dissector::new(DissectLimits {
-        ports: PortSet::parse(&options.port)?,
+        ports: reading.ports,
         tunnels: options.tunnels,
-        ..DissectLimits::default()
+        ..reading.limits
     });
     let mut file = PcapFile::open(&options.file)?;
     let mut output = Output::new(file.progress());
