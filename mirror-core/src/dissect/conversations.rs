@@ -160,16 +160,16 @@ impl Conversations {
     pub fn evict_largest(&mut self) -> bool {
         let entries = self.entries.iter().enumerate();
         let held = entries.filter_map(|(slot, entry)| Some((slot, entry.as_ref()?)));
-        let Some((slot, entry)) = held.max_by_key(|(_, entry)| entry.held) else {
+        let holding = held.filter(|(_, entry)| entry.held > 0);
+        let Some((slot, entry)) = holding.max_by_key(|(_, entry)| entry.held) else {
             return false;
         };
         let id = ConversationId {
             slot: slot as u32,
             number: entry.number,
         };
-        let is_more = entry.held > 0;
         self.close(id);
-        is_more
+        true
     }
 
     pub fn counts(&self) -> &HttpCounts {
@@ -210,5 +210,177 @@ impl Conversations {
             let due = self.now.0.saturating_add(self.limits.patience);
             self.waiting.push_back((Timestamp(due), id));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::http::HttpLimits;
+    use crate::packet::Seq;
+    use crate::tcp::CloseReason;
+
+    const PATIENCE: u64 = 100;
+
+    fn conversations() -> Conversations {
+        Conversations::new(ConversationLimits {
+            http: HttpLimits {
+                max_head: 1000,
+                max_body: 1000,
+            },
+            max_held: 1000,
+            patience: PATIENCE,
+        })
+    }
+
+    fn open(conversations: &mut Conversations, port: u16) -> ConversationId {
+        let client = ([10, 0, 0, 2], port).into();
+        let (flow, side) = FlowKey::new(client, ([10, 0, 0, 1], 443).into());
+        conversations.open(flow, 2, Some(side))
+    }
+
+    fn send(
+        conversations: &mut Conversations,
+        id: ConversationId,
+        side: Side,
+        at: u64,
+        text: &str,
+    ) {
+        let arrival = Arrival {
+            at: Timestamp(at),
+            seq: Seq(0),
+            ..Arrival::default()
+        };
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        conversations.take(id, side, StreamEvent::Data(bytes), arrival);
+    }
+
+    const POST: &str = "POST /a HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc";
+    const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+    #[test]
+    fn plaintext_from_elsewhere_becomes_exchanges() {
+        let mut conversations = conversations();
+        conversations.number_from(3, 4);
+        let id = open(&mut conversations, 40000);
+        assert_eq!(id.number(), 3);
+        assert_eq!(open(&mut conversations, 40001).number(), 7);
+        conversations.heard(id, Side::Low);
+        send(&mut conversations, id, Side::High, 1, POST);
+        assert_eq!(conversations.held_bytes(), 3);
+        assert!(conversations.poll().is_none());
+        send(&mut conversations, id, Side::High, 2, "defghi");
+        assert_eq!(conversations.held_bytes(), 9);
+        send(&mut conversations, id, Side::Low, 3, OK);
+        assert_eq!(conversations.held_bytes(), 0);
+        let exchange = conversations.poll().unwrap();
+        assert_eq!((exchange.connection, exchange.origin), (3, 2));
+        assert_eq!(exchange.client.to_string(), "10.0.0.2:40000");
+        assert_eq!(&exchange.request.body[..], b"abcdefghi");
+        assert_eq!(conversations.counts().requests, 1);
+        assert!(conversations.is_open(id));
+    }
+
+    #[test]
+    fn a_closed_conversation_ends_and_its_place_is_used_again() {
+        let mut conversations = conversations();
+        let id = open(&mut conversations, 1);
+        send(&mut conversations, id, Side::High, 1, POST);
+        conversations.close(id);
+        assert_eq!(conversations.held_bytes(), 0);
+        assert!(!conversations.is_open(id));
+        let exchange = conversations.poll().unwrap();
+        assert!(exchange.response.is_none() && exchange.one_sided);
+        let other = open(&mut conversations, 2);
+        assert_eq!((other.slot, other.number()), (id.slot, 1));
+        assert!(!conversations.is_open(id) && conversations.is_open(other));
+        // What comes late for the first is nothing to the second.
+        send(&mut conversations, id, Side::High, 2, POST);
+        conversations.heard(id, Side::Low);
+        conversations.close(id);
+        assert_eq!(conversations.held_bytes(), 0);
+        send(&mut conversations, other, Side::High, 2, POST);
+        conversations.close(other);
+        assert!(conversations.poll().unwrap().one_sided);
+    }
+
+    #[test]
+    fn what_is_not_read_is_closed() {
+        let mut conversations = conversations();
+        let id = open(&mut conversations, 1);
+        send(&mut conversations, id, Side::High, 1, "SSH-2.0-x\r\n");
+        assert!(!conversations.is_open(id));
+        assert_eq!(conversations.counts().not_http, 1);
+    }
+
+    #[test]
+    fn a_response_waits_for_its_request_until_patience_is_over() {
+        let mut conversations = conversations();
+        let id = open(&mut conversations, 1);
+        conversations.tick(Timestamp(5));
+        send(&mut conversations, id, Side::Low, 5, OK);
+        let orphans = |conversations: &Conversations| conversations.counts().orphan_responses;
+        conversations.tick(Timestamp(4 + PATIENCE));
+        assert_eq!(orphans(&conversations), 0);
+        // Time does not go back.
+        conversations.tick(Timestamp(1));
+        conversations.tick(Timestamp(5 + PATIENCE));
+        assert_eq!(orphans(&conversations), 1);
+        // It is looked at again for the next one.
+        send(&mut conversations, id, Side::Low, 5 + PATIENCE, OK);
+        conversations.tick(Timestamp(5 + 2 * PATIENCE));
+        assert_eq!(orphans(&conversations), 2);
+    }
+
+    #[test]
+    fn what_waited_too_short_is_looked_at_again() {
+        let mut conversations = conversations();
+        let id = open(&mut conversations, 1);
+        send(&mut conversations, id, Side::Low, 0, OK);
+        send(
+            &mut conversations,
+            id,
+            Side::High,
+            1,
+            "PUT / HTTP/1.1\r\n\r\n",
+        );
+        send(&mut conversations, id, Side::Low, 60, OK);
+        conversations.tick(Timestamp(PATIENCE));
+        assert_eq!(conversations.counts().orphan_responses, 0);
+        conversations.tick(Timestamp(2 * PATIENCE));
+        assert_eq!(conversations.counts().orphan_responses, 1);
+    }
+
+    #[test]
+    fn the_one_that_holds_most_makes_room() {
+        let mut conversations = conversations();
+        let ids = [1, 2, 3].map(|port| open(&mut conversations, port));
+        for (id, more) in ids.into_iter().zip(["", "def", "d"]) {
+            send(
+                &mut conversations,
+                id,
+                Side::High,
+                1,
+                &format!("{POST}{more}"),
+            );
+        }
+        assert_eq!(conversations.held_bytes(), 3 + 6 + 4);
+        for left in [7, 3, 0] {
+            assert!(conversations.evict_largest());
+            assert_eq!(conversations.held_bytes(), left);
+        }
+        let idle = open(&mut conversations, 4);
+        assert!(!conversations.evict_largest());
+        assert!(conversations.is_open(idle));
+        let reason = CloseReason::Fin;
+        conversations.take(
+            ids[0],
+            Side::High,
+            StreamEvent::Close { reason },
+            Arrival::default(),
+        );
+        assert_eq!(conversations.counts().requests, 3);
     }
 }

@@ -259,3 +259,221 @@ impl Pairing {
         self.pending.pop_front()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Requests in order, each with what its client had received when it sent it.
+    fn requests(acks: &[u32]) -> Pairing {
+        let mut pairing = Pairing::default();
+        acks.iter().for_each(|ack| ask(&mut pairing, *ack));
+        pairing
+    }
+
+    fn ask(pairing: &mut Pairing, ack: u32) {
+        let none = pairing.request(arrival(ack), Answered::Other);
+        assert!(none.is_none());
+        let pending = pairing.newest().unwrap();
+        pending.request = Some((Request::new("GET", "/"), Timestamp(1)));
+    }
+
+    fn arrival(ack: u32) -> Arrival {
+        Arrival {
+            ack: Some(Seq(ack)),
+            ..Arrival::default()
+        }
+    }
+
+    /// Reads a whole response from `start` to `end`, to the request that is chosen.
+    fn answer(pairing: &mut Pairing, start: u32, end: u32) -> Choice {
+        let choice = pairing.choose(Seq(start), 200);
+        match choice {
+            Choice::Request(place) => {
+                (0..place).for_each(|_| drop(pairing.pop_unanswered()));
+                pairing.answer_first();
+            }
+            Choice::Orphan | Choice::Wait => pairing.answer_none(),
+        }
+        let at = Timestamp(2);
+        let answered = pairing.response(Response::new(200), at, at, Seq(end));
+        assert_eq!(answered.is_some(), matches!(choice, Choice::Request(_)));
+        while pairing.pop_whole().is_some() {}
+        choice
+    }
+
+    #[test]
+    fn responses_answer_requests_in_their_order() {
+        let mut pairing = requests(&[10, 20]);
+        assert_eq!(pairing.choose(Seq(10), 200), Choice::Request(0));
+        assert_eq!(answer(&mut pairing, 10, 20), Choice::Request(0));
+        assert_eq!(answer(&mut pairing, 20, 30), Choice::Request(0));
+        assert_eq!(answer(&mut pairing, 30, 40), Choice::Wait);
+    }
+
+    #[test]
+    fn a_response_that_began_before_its_request_was_sent_is_an_orphan() {
+        let mut pairing = requests(&[20]);
+        assert_eq!(pairing.choose(Seq(19), 200), Choice::Orphan);
+        assert_eq!(pairing.choose(Seq(20), 200), Choice::Request(0));
+        assert_eq!(pairing.choose(Seq(21), 200), Choice::Request(0));
+    }
+
+    #[test]
+    fn after_a_gap_the_acknowledgement_must_be_the_first_byte_of_the_response() {
+        let lost: [fn(&mut Pairing); 2] = [Pairing::lose_responses, |pairing| {
+            pairing.answer_none();
+            pairing.responses_lost = true;
+        }];
+        for lose in lost {
+            let mut pairing = requests(&[10, 20, 30]);
+            lose(&mut pairing);
+            assert_eq!(pairing.choose(Seq(20), 200), Choice::Request(1));
+            assert_eq!(pairing.choose(Seq(15), 200), Choice::Orphan);
+            assert_eq!(pairing.choose(Seq(31), 200), Choice::Wait);
+            assert_eq!(answer(&mut pairing, 20, 30), Choice::Request(1));
+            // From the pair on, order counts again.
+            assert_eq!(pairing.choose(Seq(35), 200), Choice::Request(0));
+        }
+        let mut pairing = requests(&[10]);
+        pairing.lose_requests();
+        ask(&mut pairing, 20);
+        assert_eq!(answer(&mut pairing, 10, 19), Choice::Request(0));
+        assert_eq!(pairing.choose(Seq(21), 200), Choice::Wait);
+        assert_eq!(pairing.choose(Seq(20), 200), Choice::Request(0));
+        // Only the request after the gap is in doubt.
+        ask(&mut pairing, 30);
+        assert_eq!(answer(&mut pairing, 20, 29), Choice::Request(0));
+        assert_eq!(pairing.choose(Seq(31), 200), Choice::Request(0));
+    }
+
+    #[test]
+    fn after_an_orphan_order_does_not_count() {
+        let mut pairing = requests(&[20]);
+        assert_eq!(answer(&mut pairing, 10, 20), Choice::Orphan);
+        assert_eq!(pairing.choose(Seq(21), 200), Choice::Wait);
+        assert_eq!(pairing.choose(Seq(20), 200), Choice::Request(0));
+    }
+
+    #[test]
+    fn a_pipeline_is_seen_by_requests_that_did_not_wait() {
+        // Both were sent with the same bytes received.
+        let mut pairing = requests(&[10, 10]);
+        pairing.lose_responses();
+        assert_eq!(pairing.choose(Seq(10), 200), Choice::Orphan);
+        // The second was sent before the first one's answer was received to its end.
+        let mut pairing = requests(&[10, 19]);
+        assert_eq!(answer(&mut pairing, 10, 20), Choice::Request(0));
+        pairing.lose_responses();
+        assert_eq!(pairing.choose(Seq(19), 200), Choice::Orphan);
+        let mut pairing = requests(&[10, 20]);
+        assert_eq!(answer(&mut pairing, 10, 20), Choice::Request(0));
+        pairing.lose_responses();
+        assert_eq!(pairing.choose(Seq(20), 200), Choice::Request(0));
+        // A request that was answered before the next one came is none of a pipeline.
+        let mut pairing = requests(&[10]);
+        pairing.choose(Seq(10), 200);
+        pairing.answer_first();
+        let at = Timestamp(2);
+        pairing.response(Response::new(200), at, at, Seq(20));
+        ask(&mut pairing, 10);
+        pairing.pop_whole();
+        pairing.lose_responses();
+        assert_eq!(pairing.choose(Seq(10), 200), Choice::Request(0));
+    }
+
+    #[test]
+    fn a_final_response_answers_what_its_interim_one_answered() {
+        let mut pairing = requests(&[10]);
+        assert_eq!(pairing.choose(Seq(10), 100), Choice::Request(0));
+        pairing.answer_first();
+        pairing.lose_requests();
+        ask(&mut pairing, 15);
+        assert_eq!(pairing.choose(Seq(12), 200), Choice::Request(0));
+        // Unless something was lost between them: then any request may be the one.
+        pairing.lose_responses();
+        assert_eq!(pairing.choose(Seq(12), 200), Choice::Orphan);
+    }
+
+    #[test]
+    fn the_oldest_of_too_many_requests_ends_without_response() {
+        let acks: Vec<u32> = (0..MAX_PENDING as u32).map(|n| n * 10).collect();
+        let mut pairing = requests(&acks);
+        assert_eq!(pairing.choose(Seq(2561), 200), Choice::Request(0));
+        let oldest = pairing.request(arrival(2560), Answered::Other).unwrap();
+        assert_eq!(oldest.index, 0);
+        // Which answer is the next one is not known any more.
+        assert_eq!(pairing.choose(Seq(2561), 200), Choice::Wait);
+        assert_eq!(
+            pairing.choose(Seq(2560), 200),
+            Choice::Request(MAX_PENDING - 1)
+        );
+    }
+
+    #[test]
+    fn a_request_that_is_answered_before_its_end_is_told() {
+        let mut pairing = Pairing::default();
+        pairing.request(arrival(10), Answered::Other);
+        assert!(!pairing.answers_unfinished());
+        pairing.choose(Seq(10), 417);
+        pairing.answer_first();
+        assert!(pairing.answers_unfinished());
+        let pending = pairing.newest().unwrap();
+        pending.request = Some((Request::new("POST", "/"), Timestamp(1)));
+        assert!(!pairing.answers_unfinished());
+    }
+
+    /// After a request that is done: a malformed head, then requests.
+    fn malformed(ack: u32, after: &[u32]) -> Pairing {
+        let mut pairing = requests(&[5]);
+        answer(&mut pairing, 5, 10);
+        let none = pairing.malformed(arrival(ack), Request::new("?", "x"));
+        assert!(none.is_none());
+        after.iter().for_each(|ack| ask(&mut pairing, *ack));
+        pairing
+    }
+
+    #[test]
+    fn a_malformed_head_is_answered_unless_a_request_came_after_it() {
+        assert_eq!(malformed(10, &[]).choose(Seq(10), 200), Choice::Request(0));
+        assert_eq!(malformed(9, &[]).choose(Seq(10), 400), Choice::Request(0));
+        assert_eq!(malformed(11, &[]).choose(Seq(10), 400), Choice::Wait);
+        for status in [400, 405, 413, 414, 431, 501, 505] {
+            let mut pairing = malformed(10, &[10]);
+            assert_eq!(pairing.choose(Seq(10), status), Choice::Request(0));
+            assert_eq!(pairing.pending.len(), 2);
+        }
+        for status in [200, 404, 500] {
+            let mut pairing = malformed(10, &[10]);
+            assert_eq!(pairing.choose(Seq(10), status), Choice::Request(0));
+            assert_eq!(pairing.pending.len(), 1, "{status}");
+        }
+        // It was asked after this answer.
+        let mut pairing = malformed(10, &[20]);
+        assert_eq!(pairing.choose(Seq(10), 200), Choice::Request(0));
+        assert_eq!(pairing.pending.len(), 2);
+        let mut pairing = malformed(9, &[]);
+        pairing.lose_responses();
+        assert_eq!(pairing.choose(Seq(10), 400), Choice::Wait);
+        let mut pairing = malformed(10, &[]);
+        pairing.lose_responses();
+        assert_eq!(pairing.choose(Seq(10), 400), Choice::Request(0));
+    }
+
+    #[test]
+    fn a_malformed_head_makes_no_pipeline() {
+        let mut pairing = malformed(10, &[10]);
+        pairing.choose(Seq(10), 200);
+        pairing.lose_responses();
+        assert_eq!(pairing.choose(Seq(10), 200), Choice::Request(0));
+    }
+
+    #[test]
+    fn held_bytes_are_the_bodies_that_wait() {
+        let mut pairing = requests(&[10, 20]);
+        assert_eq!(pairing.held_bytes(), 0);
+        let request = &mut pairing.newest().unwrap().request;
+        request.as_mut().unwrap().0.body = bytes::Bytes::from_static(b"abc").into();
+        assert_eq!(pairing.held_bytes(), 3);
+    }
+}
