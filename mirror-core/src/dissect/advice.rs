@@ -43,8 +43,8 @@ fn count_of(count: u64, what: &str, is: &str) -> String {
 fn unread(http: &HttpCounts) -> Option<String> {
     let connections = match http.unread + http.not_http {
         0 => return None,
-        1 => "1 connection could not be read".to_owned(),
-        count => format!("{count} connections could not be read"),
+        1 => "1 connection".to_owned(),
+        count => format!("{count} connections"),
     };
     let examples: Vec<_> = http
         .unread_examples
@@ -55,7 +55,7 @@ fn unread(http: &HttpCounts) -> Option<String> {
         })
         .collect();
     Some(format!(
-        "{connections}: {}; if they are not HTTP, leave their port out",
+        "{connections} could not be read, or not wholly: {}; if this is not HTTP, leave its port out",
         examples.join(", ")
     ))
 }
@@ -129,7 +129,7 @@ mod tests {
                 stats.http.unread_examples.add(example);
             },
             &[
-                "1 connection could not be read: Redis from 10.0.0.1:40000 to 10.0.0.2:80; if they are not HTTP, leave their port out",
+                "1 connection could not be read, or not wholly: Redis from 10.0.0.1:40000 to 10.0.0.2:80; if this is not HTTP, leave its port out",
             ],
         );
         check(
@@ -138,7 +138,7 @@ mod tests {
                 stats.http.unread_examples.add(example);
             },
             &[
-                "3 connections could not be read: Redis from 10.0.0.1:40000 to 10.0.0.2:80; if they are not HTTP, leave their port out",
+                "3 connections could not be read, or not wholly: Redis from 10.0.0.1:40000 to 10.0.0.2:80; if this is not HTTP, leave its port out",
             ],
         );
     }

@@ -149,7 +149,7 @@ impl Exchange {
     pub fn is_upgrade(&self) -> bool {
         let status = self.response.as_ref().map(|response| response.status);
         match self.request.method.as_str() {
-            "CONNECT" => true,
+            "CONNECT" => status.is_some_and(|status| (200..300).contains(&status)),
             _ => status == Some(101),
         }
     }
@@ -204,5 +204,9 @@ mod tests {
         check("GET", Some(200), false);
         check("GET", None, false);
         check("CONNECT", Some(200), true);
+        check("CONNECT", Some(299), true);
+        check("CONNECT", Some(101), false);
+        check("CONNECT", Some(300), false);
+        check("CONNECT", None, false);
     }
 }

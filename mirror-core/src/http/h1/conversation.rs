@@ -169,7 +169,7 @@ impl Conversation {
             Parsed::Lost => self.pairing.lose_requests(),
             Parsed::BadHead { first, bytes } => {
                 out.counts.bad_heads += 1;
-                let request = malformed(&bytes);
+                let request = malformed(&bytes, first.urgent);
                 if let Some(oldest) = self.pairing.malformed(first, request) {
                     self.emit(oldest, out);
                 }
@@ -339,7 +339,7 @@ impl Conversation {
 }
 
 /// What can be told of bytes that should have been a request's head.
-fn malformed(bytes: &[u8]) -> Request {
+fn malformed(bytes: &[u8], urgent: bool) -> Request {
     let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next();
     let line = line.unwrap_or_default();
     let line = &line[..line.len().min(MAX_SHOWN)];
@@ -350,12 +350,16 @@ fn malformed(bytes: &[u8]) -> Request {
         Some(rest) if is_method => (String::from_utf8_lossy(word).into_owned(), rest),
         _ => ("?".to_owned(), line),
     };
+    let ambiguity = match urgent {
+        true => Ambiguity::UrgentData,
+        false => Ambiguity::StartLine,
+    };
     let version = target.windows(6).rposition(|part| part == b" HTTP/");
     let target = target[..version.unwrap_or(target.len())].to_vec();
     Request {
         target: RequestTarget::parse(&method, target),
         version: Version::Http11,
-        fault: Some(Fault::Ambiguous(Ambiguity::StartLine)),
+        fault: Some(Fault::Ambiguous(ambiguity)),
         ..Request::new(&method, "")
     }
 }

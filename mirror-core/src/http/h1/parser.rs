@@ -436,9 +436,9 @@ impl Parser {
 
     /// What was taken for a head is none. The packet it is in is dropped.
     fn bad_head(&mut self, bytes: Bytes, first: Arrival) -> Step {
-        let may_be_request = may_be_request(self.kind, &bytes);
+        let is_told = !self.resync || may_be_request(self.kind, &bytes);
         // A malformed request is not unread: its answer tells.
-        if !self.proven && !may_be_request {
+        if !self.proven && !(is_told && self.kind == Kind::Request) {
             self.passed += 1;
             let of = || Protocol::of(&bytes);
             let protocol = *self.passed_protocol.get_or_insert_with(of);
@@ -447,7 +447,7 @@ impl Parser {
             }
         }
         // After a gap it was a guess.
-        if self.resync && !may_be_request {
+        if !is_told {
             return Step::Further;
         }
         self.lose();
