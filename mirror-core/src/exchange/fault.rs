@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a message cannot be replayed or compared.
+/// Why a message cannot be replayed or compared. As text it goes on after "it is".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
@@ -98,7 +98,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ambiguous(ambiguity) => write!(f, "ambiguous: {}", ambiguity.reason()),
-            other => f.write_str(other.reason()),
+            other => write!(f, "not whole: {}", other.reason()),
         }
     }
 }
@@ -116,6 +116,9 @@ mod tests {
             fault.to_string(),
             "ambiguous: Content-Length is not one number"
         );
-        assert_eq!(Fault::Gap.to_string(), "bytes of it were not captured");
+        assert_eq!(
+            Fault::Gap.to_string(),
+            "not whole: bytes of it were not captured"
+        );
     }
 }

@@ -101,7 +101,7 @@ fn message(
         fields(trailers, out);
     }
     if let Some(fault) = fault {
-        let _ = writeln!(out, "(not whole: {fault})");
+        let _ = writeln!(out, "(this is {fault})");
     }
 }
 
