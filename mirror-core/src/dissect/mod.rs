@@ -11,6 +11,8 @@ mod budget;
 mod conversations;
 mod reassembly;
 mod stats;
+#[cfg(test)]
+mod tests;
 
 use crate::exchange::Exchange;
 use crate::filter::PortSet;
