@@ -315,7 +315,7 @@ fn dissect(rng: &mut Rng) {
     }
     dissector.finish();
     let emitted = std::iter::from_fn(|| dissector.poll()).count() as u64;
-    assert_eq!(emitted, dissector.stats().requests);
+    assert_eq!(emitted, dissector.stats().http.requests);
 }
 
 /// A damaged capture file ends in an error, not in a panic.

@@ -62,7 +62,12 @@ fn corpus() -> PathBuf {
 
 fn dissect(path: &Path) -> DissectStats {
     let (exchanges, stats) = exchanges(path);
-    assert_eq!(exchanges.len() as u64, stats.requests, "{}", path.display());
+    assert_eq!(
+        exchanges.len() as u64,
+        stats.http.requests,
+        "{}",
+        path.display()
+    );
     stats
 }
 
@@ -108,8 +113,8 @@ fn counts_agree_with_tshark_or_differ_for_a_reason() {
             }
         };
         // tshark counts an interim response as one of its own.
-        let responses = stats.responses + stats.interim_responses;
-        let seen = format!("{}\t{responses}", stats.requests);
+        let responses = stats.http.responses + stats.http.interim_responses;
+        let seen = format!("{}\t{responses}", stats.http.requests);
         if seen != expect {
             wrong.push(format!(
                 "{path}: {seen} instead of {expect}; {notes}\n  {stats:?}"
@@ -182,7 +187,7 @@ fn messages_agree_with_tshark_one_by_one() {
         }
         if requests != our_requests {
             wrong.push(format!("{path}\n  {requests:?}\n  {our_requests:?}"));
-        } else if invented > 0 || responses.len() as u64 != stats.orphan_responses {
+        } else if invented > 0 || responses.len() as u64 != stats.http.orphan_responses {
             // Responses whose request was not captured are counted, and belong to no exchange.
             wrong.push(format!("{path}\n  {responses:?}\n  {our_responses:?}"));
         } else {
@@ -204,7 +209,7 @@ fn exchanges(path: &Path) -> (Vec<Exchange>, DissectStats) {
     }
     dissector.finish();
     let exchanges = std::iter::from_fn(|| dissector.poll()).collect();
-    (exchanges, *dissector.stats())
+    (exchanges, dissector.stats())
 }
 
 fn cases(name: &str) -> Vec<serde_json::Value> {
@@ -368,7 +373,7 @@ fn two_way_conversations_are_accounted_for() {
         }
         dissector.finish();
         let emitted = std::iter::from_fn(|| dissector.poll()).count() as u64;
-        assert_eq!(emitted, dissector.stats().requests, "{}", case["name"]);
+        assert_eq!(emitted, dissector.stats().http.requests, "{}", case["name"]);
         exchanges += emitted;
     }
     println!("{exchanges} exchanges");

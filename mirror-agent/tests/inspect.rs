@@ -381,6 +381,86 @@ fn har(text: &str) -> Vec<Value> {
     entries
 }
 
+/// A capture of our own making.
+fn golden(case: &str) -> String {
+    format!(
+        "{}/../tests/data/{case}/input.pcap",
+        env!("CARGO_MANIFEST_DIR")
+    )
+}
+
+#[test]
+fn trailers_are_shown_in_every_format() {
+    let file = golden("trailers");
+    let followed = stdout(&[&file, "--follow", "0"], None, 0);
+    assert!(
+        followed.contains("(after the body)\nDigest: x\nexpires: 0\n"),
+        "{followed}"
+    );
+    let lines = stdout(&[&file, "--format", "json"], None, 0);
+    let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    assert_eq!(first["request"]["trailers"][0][1], "x");
+    assert_eq!(first["response"]["trailers"][0][0], "Server-Timing");
+    let archive = har(&stdout(&[&file, "--format", "har"], None, 0));
+    assert_eq!(archive[0]["request"]["_trailers"][1]["name"], "expires");
+    assert_eq!(archive[0]["response"]["_trailers"][0]["value"], "db;dur=3");
+    assert!(archive[2]["request"].get("_trailers").is_none());
+}
+
+#[test]
+fn a_fault_is_shown_with_its_reason() {
+    let file = golden("raw-targets");
+    let lines = stdout(&[&file, "--format", "json"], None, 0);
+    let faults: Vec<_> = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["request"]["reason"].clone())
+        .filter(|reason| !reason.is_null())
+        .collect();
+    assert_eq!(faults.len(), 5);
+    assert_eq!(faults[0], "spaces or control characters in the target");
+    let table = stdout(&[&file], None, 0);
+    for part in [
+        "3 requests are ambiguous: spaces or control characters in the target",
+        "2 requests are ambiguous: the target has no valid form",
+    ] {
+        assert!(table.contains(part), "{part}\n{table}");
+    }
+    let followed = stdout(&[&golden("large-heads"), "--follow", "2"], None, 0);
+    assert!(
+        followed.contains("(this is not whole: head too large"),
+        "{followed}"
+    );
+}
+
+#[test]
+fn the_peer_of_a_connection_through_a_proxy_is_shown() {
+    let file = golden("proxy-protocol");
+    let lines = stdout(&[&file, "--format", "json"], None, 0);
+    let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    assert_eq!(first["client"], "192.0.2.1:1111");
+    assert_eq!(first["peer"], "10.0.0.2:40001");
+    let followed = stdout(&[&file, "--follow", "0"], None, 0);
+    assert!(
+        followed.contains("through a proxy at 10.0.0.2:40001"),
+        "{followed}"
+    );
+}
+
+#[test]
+fn a_tunnel_that_was_not_looked_into_is_named() {
+    let file = golden("tunnels");
+    let table = stdout(&[&file], None, 0);
+    assert!(
+        table.contains("10 packets are VXLAN: use --tunnels"),
+        "{table}"
+    );
+    let table = stdout(&[&file, "--tunnels"], None, 0);
+    assert!(
+        !table.contains("--tunnels") && table.contains("GET /b"),
+        "{table}"
+    );
+}
+
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let many: Vec<Vec<u8>> = (0..20_000_u32)

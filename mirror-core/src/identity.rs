@@ -83,7 +83,7 @@ impl Owner {
         Self {
             request: request_hash(&request.method, Some(&request.target)),
             body: body.filter(|body| !body.is_empty()).map(hash),
-            peer: peer_text(exchange.client),
+            peer: peer_text(exchange.peer),
             began: timing.request_first,
             ended: timing.response_last.unwrap_or(timing.request_last),
         }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod compare;
+mod counters;
 pub mod dissect;
 pub mod exchange;
 pub mod filter;

@@ -38,18 +38,12 @@ fn now() -> Timestamp {
 fn envelope() -> Result<Envelope> {
     let address = "10.0.0.1:80".parse()?;
     let exchange = Exchange {
-        connection: 0,
-        index: 0,
-        client: address,
-        server: address,
-        origin: 0,
         timing: Timing {
             request_first: now(),
             request_last: now(),
             ..Timing::default()
         },
-        request: Request::new("GET", "/a"),
-        response: None,
+        ..Exchange::new(address, address, Request::new("GET", "/a"))
     };
     let candidates = Candidates {
         ids: vec![id()],

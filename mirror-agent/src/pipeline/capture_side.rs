@@ -1,7 +1,6 @@
 //! The capture side of the pipeline: a thread for each ring, which never waits for anything behind it.
 
 use std::{
-    collections::BTreeSet,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -11,7 +10,6 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::capture::ring::RingReader;
@@ -71,37 +69,12 @@ pub(super) struct Dissected(Arc<Vec<Mutex<DissectStats>>>);
 
 impl Dissected {
     /// Summed over the readers.
-    pub(super) fn show(&self) -> Value {
-        self.all()
-            .fold(Value::Null, |sum, stats| added(sum, json!(stats)))
-    }
-
-    /// What a user can do about connections that cannot be read.
-    pub(super) fn advice(&self) -> BTreeSet<String> {
-        self.all().flat_map(|stats| stats.advice()).collect()
-    }
-
-    fn all(&self) -> impl Iterator<Item = DissectStats> {
-        let read =
-            |stats: &Mutex<DissectStats>| *stats.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.iter().map(read)
-    }
-}
-
-/// Adds counts of the same name.
-fn added(a: Value, b: Value) -> Value {
-    match (a, b) {
-        (Value::Object(mut sum), Value::Object(more)) => {
-            for (name, count) in more {
-                let so_far = sum.remove(&name).unwrap_or(Value::Null);
-                sum.insert(name, added(so_far, count));
-            }
-            Value::Object(sum)
+    pub(super) fn sum(&self) -> DissectStats {
+        let mut sum = DissectStats::default();
+        for stats in self.0.iter() {
+            sum += *stats.lock().unwrap_or_else(PoisonError::into_inner);
         }
-        (Value::Number(a), Value::Number(b)) => {
-            json!(a.as_u64().unwrap_or(0) + b.as_u64().unwrap_or(0))
-        }
-        (Value::Null, other) | (other, _) => other,
+        sum
     }
 }
 
@@ -184,7 +157,7 @@ impl Reader {
             while let Some(exchange) = self.dissector.poll() {
                 self.intake.take(exchange);
             }
-            *shown.lock().unwrap_or_else(PoisonError::into_inner) = *self.dissector.stats();
+            *shown.lock().unwrap_or_else(PoisonError::into_inner) = self.dissector.stats();
         }
         Ok(())
     }

@@ -68,13 +68,14 @@ impl Running {
     pub(super) fn below(&self) -> Value {
         let capture = self.capture();
         self.recorder.lost(capture.counters.lost_requests());
-        let mut advice = self.dissected.advice();
+        let dissected = self.dissected.sum();
+        let mut advice = dissected.advice();
         advice.extend(capture.advice());
         advice.extend(self.advice.clone());
         json!({
             "capture": capture.counters.read(),
             "interfaces": capture.counters.by_interface(),
-            "dissect": self.dissected.show(),
+            "dissect": dissected,
             "blind_times": capture.blind_times(),
             "advice": advice,
         })

@@ -77,9 +77,12 @@ impl Policy {
         match request.fault {
             Some(Fault::Gap) => return Err(Outcome::DroppedGap),
             Some(Fault::Truncated) => return Err(Outcome::DroppedTruncated),
-            Some(Fault::TooLarge) => return Err(Outcome::DroppedTooLarge),
-            Some(Fault::Ambiguous) => return Err(Outcome::DroppedAmbiguous),
+            Some(Fault::TooLarge | Fault::HeadTooLarge) => return Err(Outcome::DroppedTooLarge),
+            Some(Fault::Ambiguous(_)) => return Err(Outcome::DroppedAmbiguous),
             None => {}
+        }
+        if exchange.one_sided {
+            return Err(Outcome::DroppedOneSide);
         }
         if request.headers.first(HEADER_REPLAY).is_some() {
             return Err(Outcome::FilteredReplayed);
@@ -112,7 +115,7 @@ pub(crate) mod tests {
     use bytes::Bytes;
     use mirror_contract::{Candidates, IdRules, RequestId};
 
-    use crate::exchange::{Body, Request, Response, Timing};
+    use crate::exchange::{Ambiguity, Body, Request, Response, Timing};
     use crate::identity::Identifier;
     use crate::time::Timestamp;
 
@@ -123,6 +126,7 @@ pub(crate) mod tests {
         exchange.index = 2;
         exchange.origin = 3;
         exchange.client = "[2001:db8::1]:40000".parse().unwrap();
+        exchange.peer = "10.0.0.9:5000".parse().unwrap();
         exchange.timing = Timing {
             request_first: Timestamp(1_000_000),
             request_last: Timestamp(2_000_000),
@@ -134,7 +138,7 @@ pub(crate) mod tests {
             headers: [("Content-Type", "text/plain")].into_iter().collect(),
             body: Body::from(Bytes::from_static(b"ok\xff")),
             trailers: [("Digest", "x")].into_iter().collect(),
-            fault: Some(Fault::Truncated),
+            fault: Some(Fault::Ambiguous(Ambiguity::Chunk)),
             ..Response::new(200)
         });
         let identity = Identity {
@@ -173,19 +177,11 @@ pub(crate) mod tests {
 
     fn exchange(method: &str, target: &str, headers: &[(&str, &str)]) -> Exchange {
         let address = "127.0.0.1:80".parse().unwrap();
-        Exchange {
-            connection: 0,
-            index: 0,
-            client: address,
-            server: address,
-            origin: 0,
-            timing: Timing::default(),
-            request: Request {
-                headers: headers.iter().copied().collect(),
-                ..Request::new(method, target.to_owned())
-            },
-            response: None,
-        }
+        let request = Request {
+            headers: headers.iter().copied().collect(),
+            ..Request::new(method, target.to_owned())
+        };
+        Exchange::new(address, address, request)
     }
 
     fn check(allow: &[&str], method: &str, target: &str, expect: Result<(), Outcome>) {
@@ -230,6 +226,16 @@ pub(crate) mod tests {
         let mut broken = exchange("GET", "/", &[]);
         broken.request.fault = Some(Fault::Gap);
         assert_eq!(Policy::default().judge(&broken), Err(Outcome::DroppedGap));
+    }
+
+    #[test]
+    fn a_request_that_nobody_is_known_to_have_received_is_never_replayed() {
+        let mut forged = exchange("GET", "/", &[]);
+        forged.one_sided = true;
+        assert_eq!(
+            Policy::default().judge(&forged),
+            Err(Outcome::DroppedOneSide)
+        );
     }
 
     #[test]

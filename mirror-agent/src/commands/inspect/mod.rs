@@ -119,7 +119,7 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
         }
     }
     show.end(&mut output.text);
-    let counts = summary.counts(dissector.stats(), file.unsupported_link());
+    let counts = summary.counts(&dissector.stats(), file.unsupported_link());
     match options.format {
         Format::Json if options.summary => output.text += &format!("{counts:#}\n"),
         Format::Table if options.follow.is_none() => {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::tcp::{Arrival, StreamEvent};
+use crate::time::Timestamp;
 
 #[derive(Default)]
 pub(super) struct Queue {
@@ -45,6 +46,11 @@ impl Queue {
             self.bytes -= bytes.len();
         }
         Some((event, arrival))
+    }
+
+    /// When the next event came.
+    pub(super) fn waiting_since(&self) -> Option<Timestamp> {
+        self.next.as_ref().map(|(_, arrival)| arrival.at)
     }
 
     /// Puts an event back in front.

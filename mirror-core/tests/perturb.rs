@@ -189,9 +189,9 @@ fn exchanges(sent: &[Sent]) -> Vec<Exchange> {
         dissector.packet(&sent.packet());
     }
     dissector.finish();
-    let stats = *dissector.stats();
+    let stats = dissector.stats();
     let mut out: Vec<_> = std::iter::from_fn(|| dissector.poll()).collect();
-    assert_eq!(out.len() as u64, stats.requests, "{stats:?}");
+    assert_eq!(out.len() as u64, stats.http.requests, "{stats:?}");
     out.sort_by_key(|exchange| (exchange.client.port(), exchange.index));
     for exchange in &mut out {
         // In order of appearance, which is what changes.
@@ -370,8 +370,11 @@ fn the_least_recently_used_connection_makes_room() {
         };
         dissector.packet(&sent.packet());
     }
-    let stats = *dissector.stats();
-    assert_eq!((stats.evicted_for_bytes, stats.evicted_flows), (5, 0));
+    let stats = dissector.stats();
+    assert_eq!(
+        (stats.streams.evicted_for_bytes, stats.streams.evicted_flows),
+        (5, 0)
+    );
     let first: Vec<_> = std::iter::from_fn(|| dissector.poll())
         .map(|exchange| exchange.request.target)
         .collect();
