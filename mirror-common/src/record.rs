@@ -1,5 +1,5 @@
-//! What the program puts into a ring. A record begins with two bytes that stand there in records of every kind: the version of
-//! the layout, and the kind. A reader skips what it does not know, and counts it.
+//! What the program puts into a ring. Records of every kind begin with the same two bytes: the version of the layout,
+//! and the kind. A reader skips what it does not know, and counts it.
 //!
 //! A record of a frame is a [`RecordHeader`], then `head` bytes of packet headers in an area of [`HEAD_AREA`]
 //! bytes (only where `head` is not 0), then `len` bytes of the frame. A frame larger than

@@ -68,8 +68,8 @@ fn come_and_go(hook: &str, [lasting, passing]: [u16; 2]) -> Result<()> {
     Ok(())
 }
 
-/// Another's program that hides nothing comes first again and again: each agent goes before it without losing a packet, and tells for
-/// how long it could not know.
+/// Another's program that hides nothing comes first again and again: each agent goes before it without losing a
+/// packet, and tells for how long it could not know.
 #[needs(root)]
 fn coming_first_again_costs_no_request() -> Result<()> {
     for hook in ["tcx", "tc"] {

@@ -111,6 +111,43 @@ fn other_filters_live_beside_ours() -> Result<()> {
     Ok(())
 }
 
+/// Filters of another kind keep their priority for themselves: ours goes right after those that are first.
+#[needs(root)]
+fn a_priority_that_cannot_be_shared_is_left_to_its_owner() -> Result<()> {
+    const MATCHES_NOTHING: &[&str] = &[
+        "u32",
+        "match",
+        "u32",
+        "0xffffffff",
+        "0xffffffff",
+        "flowid",
+        "1:1",
+    ];
+    let network = Network::new()?;
+    let address = SocketAddr::from((Host::Production.address(), PORT));
+    let options = CaptureOptions {
+        hook: Hook::Tc,
+        ..options(port())?
+    };
+    let (segments, _) = network.on(Host::Production, || {
+        foreign::add_clsact(INTERFACE)?;
+        foreign::add_filter(INTERFACE, 1, MATCHES_NOTHING)?;
+        foreign::add_filter(INTERFACE, 10, PASSES)?;
+        capture_with(&network, options, |capture| {
+            echo(&network, address)?;
+            assert!(
+                capture.blind_times().is_empty(),
+                "{:?}",
+                capture.blind_times()
+            );
+            Ok(())
+        })
+    })?;
+    let whole: Vec<u8> = SIZES.into_iter().flat_map(noise).collect();
+    assert!(streams(&segments) == (whole.clone(), whole));
+    Ok(())
+}
+
 /// A filter that redirects does so behind ours; and when its owner clears all that there is, ours comes back.
 #[needs(root)]
 fn a_filter_that_was_cleared_is_put_back() -> Result<()> {

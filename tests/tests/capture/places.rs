@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::MetadataExt;
 
+use mirror_tests::tun::Tun;
+
 use super::*;
 
 #[needs(root)]
@@ -78,6 +80,32 @@ fn interfaces_are_found_when_they_come_and_forgotten_when_they_go() -> Result<()
         "{error}"
     );
     Ok(())
+}
+
+/// One that is wanted and cannot be captured on is not passed over in silence.
+#[needs(root)]
+fn an_interface_that_cannot_be_read_is_named() -> Result<()> {
+    // include/uapi/linux/if_arp.h
+    const ARPHRD_X25: u16 = 271;
+    let network = Network::new()?;
+    let mut options = options(port())?;
+    options.interfaces = vec!["eth*".into()];
+    network.on(Host::Production, || {
+        let _tun = Tun::of_kind("eth6", ARPHRD_X25)?;
+        let (mut capture, _rings) = TcCapture::start(&options)?;
+        let named = |capture: &TcCapture| {
+            let advice = capture.advice();
+            let named = advice
+                .iter()
+                .any(|a| a.contains("not captured: attaching to eth6"));
+            assert!(named && advice.len() == 1, "{advice:?}");
+        };
+        named(&capture);
+        assert_eq!(capture.attachments().len(), 1);
+        capture.detach();
+        named(&capture);
+        Ok(())
+    })
 }
 
 /// What vanishes takes nothing else along.

@@ -17,10 +17,7 @@ use crate::capture::net::links::Interface;
 
 /// Programs attached to one interface; dropping it detaches, in the interface's network namespace.
 #[derive(Debug)]
-pub(super) struct Attached {
-    hook: Hook,
-    programs: Vec<AttachedProgram>,
-}
+pub(super) struct Attached(Vec<AttachedProgram>);
 
 #[derive(Debug)]
 struct AttachedProgram {
@@ -48,14 +45,12 @@ impl Attached {
     ) -> anyhow::Result<Self> {
         let Some(packets) = interface.packets else {
             bail!(
-                "{} has neither Ethernet nor IP packets: capture on the interface below or above it",
+                "attaching to {}: its packets begin with neither an Ethernet nor an IP header: capture on the \
+                 interface below or above it",
                 interface.name
             );
         };
-        let mut attached = Self {
-            hook,
-            programs: Vec::new(),
-        };
+        let mut attached = Self(Vec::new());
         for classifier in Classifier::both(packets) {
             // Each packet on the loopback interface leaves and arrives there: once is enough.
             if interface.loopback && classifier.is_for_egress() {
@@ -63,43 +58,43 @@ impl Attached {
             }
             let program = AttachedProgram::new(programs, hook, classifier, interface, None)
                 .with_context(|| format!("attaching to {}", interface.name))?;
-            attached.programs.push(program);
+            attached.0.push(program);
         }
         Ok(attached)
     }
 
     /// `tcx` or `clsact`.
     pub(super) fn how(&self) -> &'static str {
-        match self.programs.first().map(|program| program.way) {
+        match self.0.first().map(|program| program.way) {
             Some(Way::Tcx) => "tcx",
             Some(Way::Clsact) => "clsact",
             None => "",
         }
     }
 
-    /// Where the programs are among those of others: the worst of both directions. None when that cannot be told.
+    /// Where the programs are among those of others: the worst of both directions. None when that cannot be
+    /// told.
     pub(super) fn standing(&self, interface: &Interface) -> Option<Standing> {
-        let standings = self.programs.iter().map(|p| p.standing(interface));
+        let standings = self.0.iter().map(|p| p.standing(interface));
         standings.max().flatten()
     }
 
-    /// Puts the programs before those of others again. The new place is taken before the old one is left: a packet in between is seen twice, as
-    /// a retransmission would be.
+    /// Puts the programs before those of others again, in the way that they are attached. The new place is taken
+    /// before the old one is left: a packet in between is seen twice, as a retransmission would be.
     pub(super) fn come_first(
         &mut self,
         programs: &mut Programs,
         interface: &Interface,
     ) -> anyhow::Result<()> {
-        for program in &mut self.programs {
+        for program in &mut self.0 {
             if matches!(program.standing(interface), Some(Standing::Blind(_))) {
-                *program = AttachedProgram::new(
-                    programs,
-                    self.hook,
-                    program.classifier,
-                    interface,
-                    Some(program.id),
-                )
-                .with_context(|| format!("coming first on {}", interface.name))?;
+                let hook = match program.way {
+                    Way::Tcx => Hook::Tcx,
+                    Way::Clsact => Hook::Tc,
+                };
+                let (classifier, id) = (program.classifier, Some(program.id));
+                *program = AttachedProgram::new(programs, hook, classifier, interface, id)
+                    .with_context(|| format!("coming first on {}", interface.name))?;
             }
         }
         Ok(())
@@ -157,8 +152,8 @@ impl AttachedProgram {
     }
 }
 
-/// Programs attached to the root cgroup, which sees the sockets of all namespaces; dropping it detaches. Any number of agents stand there
-/// side by side: the kernel runs all programs of a cgroup, whatever each returns.
+/// Programs attached to the root cgroup, which sees the sockets of all namespaces; dropping it detaches. Any number
+/// of agents stand there side by side: the kernel runs all programs of a cgroup, whatever each returns.
 #[derive(Debug)]
 pub(super) struct AttachedToCgroup {
     _links: Vec<CgroupSkbLink>,

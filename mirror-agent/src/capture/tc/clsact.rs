@@ -107,8 +107,8 @@ fn remove(interface: &Interface) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Attaches before the filters of others, which may end the chain. The filter's handle is the program's number, which no other
-/// filter of an agent has: who removes his own later cannot hit another's.
+/// Attaches before the filters of others, which may end the chain. The filter's handle is the program's number, which
+/// no other filter of an agent has: an agent that removes its own cannot hit another's.
 pub(super) fn attach(
     (id, program): (u32, &mut SchedClassifier),
     interface: &Interface,
@@ -151,7 +151,7 @@ pub(super) fn standing(index: u32, direction: TcAttachType, program: u32) -> Opt
     Some(standing_among(&filters(index, parent).ok()?, program))
 }
 
-/// Filters of others with a priority that ours cannot share go before it wherever it is. Of all others none may.
+/// Filters of others with a priority that ours cannot share may go before it. No other filter of others may.
 fn standing_among(filters: &[Filter], program: u32) -> Standing {
     let Some(place) = filters.iter().position(|filter| filter.program == program) else {
         return Standing::Blind(Cause::Missing);
@@ -188,7 +188,7 @@ fn stale(index: u32) -> anyhow::Result<Vec<(Filter, TcAttachType)>> {
 fn filters(index: u32, parent: u32) -> anyhow::Result<Vec<Filter>> {
     let mut question = TcMessage::with_index(index.cast_signed());
     question.header.parent = parent.into();
-    // No such qdisc is an empty message.
+    // Without the qdisc the list is empty.
     match netlink::dump(RouteNetlinkMessage::GetTrafficFilter(question)) {
         Ok(messages) => Ok(messages.iter().filter_map(filter).collect()),
         // A kernel without filters.
@@ -197,7 +197,8 @@ fn filters(index: u32, parent: u32) -> anyhow::Result<Vec<Filter>> {
     }
 }
 
-/// None for the head of a priority, which has no handle, and for a filter that is only run when another jumps to its chain.
+/// None for the head of a priority, which has no handle, and for a filter that runs only when another jumps to its
+/// chain.
 fn filter(RouteMessage(message): &RouteMessage) -> Option<Filter> {
     let header = TcHeader::parse(message).ok()?;
     let attributes = message.get(TC_HEADER..)?;

@@ -112,10 +112,12 @@ impl Filters {
     /// Never takes packets to or from this end: the mirror's, or that of a replay of ours.
     pub fn exclude(&self, end: SocketAddr) -> anyhow::Result<()> {
         let mut maps = self.maps();
+        let key = EndpointKey::new(end);
+        let is_new = maps.excluded.get(&key, 0).is_err();
         maps.excluded
-            .insert(EndpointKey::new(end), 1, 0)
+            .insert(key, 1, 0)
             .with_context(|| format!("excluding {end} from capture"))?;
-        maps.exclusions += 1;
+        maps.exclusions += usize::from(is_new);
         maps.write_config()
     }
 

@@ -1,7 +1,9 @@
 //! Live capture: loads the kernel program, attaches it and opens its rings.
 //!
-//! `programs` is the object, `maps` and `counters` are what it is told and what it counts, `tcx` and `clsact` are the two ways of attaching to an interface, `attach` chooses one
-//! of them or the root cgroup, and `watch` keeps the programs attached while interfaces and other programs come and go.
+//! `programs` is the object, `maps` and `counters` are what it is told and what it counts, `tcx` and `clsact` are the
+//! two ways of attaching to an interface, `attach` chooses one of them or the root cgroup, and `watch` keeps the
+//! programs attached while interfaces and other programs come and go.
+//!
 //! Nothing is pinned: what is attached by TCX or to a cgroup goes when the agent goes, in whatever way. A clsact filter
 //! stays, and `liveness` tells later that its agent is dead.
 
@@ -44,6 +46,8 @@ use super::{
 
 /// A ring wakes its reader each time it has filled by so many bytes; below, its timer is soon enough.
 const WAKE_AT: u32 = 512 << 10;
+/// Interfaces that are named when they cannot be captured on.
+const MAX_REFUSED: usize = 16;
 
 /// A running capture; dropping it detaches.
 pub struct TcCapture {
@@ -52,6 +56,8 @@ pub struct TcCapture {
     shared: SharedCapture,
     namespaces: Vec<Namespace>,
     watches: Vec<Watch>,
+    /// Of watches that have ended.
+    refused: Vec<String>,
     cgroup: Option<AttachedToCgroup>,
 }
 
@@ -85,6 +91,7 @@ impl TcCapture {
             },
             namespaces: options.namespaces.list(),
             watches: Vec::new(),
+            refused: Vec::new(),
             cgroup: None,
         };
         capture.attach(options)?;
@@ -134,6 +141,7 @@ impl TcCapture {
 
     /// Takes the programs away; what they have copied stays in the rings.
     pub fn detach(&mut self) {
+        self.refused = self.refused();
         self.watches.clear();
         self.cgroup = None;
     }
@@ -164,10 +172,22 @@ impl TcCapture {
         self.shared.blind_times.list()
     }
 
-    /// What a user should know of packets that no counter of the kernel's has.
+    /// Why wanted interfaces are not captured on.
+    fn refused(&self) -> Vec<String> {
+        let now = self.watches.iter().flat_map(Watch::refused);
+        let all = self.refused.iter().cloned().chain(now);
+        all.take(MAX_REFUSED).collect()
+    }
+
+    /// What a user should know of packets that are in no counter.
     pub fn advice(&self) -> Vec<String> {
         let times = self.blind_times();
         let mut advice: Vec<String> = times.iter().map(BlindTime::advice).collect();
+        advice.extend(
+            self.refused()
+                .iter()
+                .map(|why| format!("not captured: {why}")),
+        );
         advice.extend(self.counters.unread().advice());
         advice
     }

@@ -1,5 +1,5 @@
-//! The chain of programs of an interface's TCX (Linux 6.6). A link holds its program there, so what an agent attached goes with
-//! it, and the kernel exchanges the chain at once: who comes or goes costs the others no packet.
+//! The chain of programs of an interface's TCX (Linux 6.6). A link holds its program there, so what an agent attached
+//! goes with it. The kernel exchanges the chain at once: an agent that comes or goes costs the others no packet.
 
 use anyhow::Context;
 use aya::programs::{

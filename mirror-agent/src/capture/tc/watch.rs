@@ -38,6 +38,7 @@ const MOVES_INTERVAL: Duration = Duration::from_secs(60);
 pub(super) struct Watch {
     stop: Arc<AtomicBool>,
     attachments: Arc<Mutex<BTreeMap<u32, Attachment>>>,
+    refused: Arc<Mutex<BTreeMap<u32, String>>>,
     patterns: Arc<Mutex<LinkPatterns>>,
     namespace: Namespace,
     handle: Option<thread::JoinHandle<()>>,
@@ -68,7 +69,8 @@ impl Watch {
         patterns: LinkPatterns,
         shared: SharedCapture,
     ) -> anyhow::Result<Self> {
-        let (stop, attachments) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let stop = Arc::new(AtomicBool::new(false));
+        let (attachments, refused) = (Arc::default(), Arc::default());
         let patterns = Arc::new(Mutex::new(patterns));
         let mut inside = Inside {
             namespace: namespace.clone(),
@@ -76,7 +78,7 @@ impl Watch {
             shared,
             attachments: Arc::clone(&attachments),
             watched: BTreeMap::new(),
-            refused: BTreeMap::new(),
+            refused: Arc::clone(&refused),
             stop: Arc::clone(&stop),
         };
         let (ready, started) = mpsc::sync_channel(1);
@@ -87,6 +89,7 @@ impl Watch {
         let watch = Self {
             stop,
             attachments,
+            refused,
             patterns,
             namespace,
             handle: Some(handle),
@@ -110,6 +113,11 @@ impl Watch {
     pub(super) fn attachments(&self) -> Vec<Attachment> {
         lock(&self.attachments).values().cloned().collect()
     }
+
+    /// Why wanted interfaces are not captured on.
+    pub(super) fn refused(&self) -> Vec<String> {
+        lock(&self.refused).values().cloned().collect()
+    }
 }
 
 impl Drop for Watch {
@@ -127,8 +135,8 @@ struct Inside {
     shared: SharedCapture,
     attachments: Arc<Mutex<BTreeMap<u32, Attachment>>>,
     watched: BTreeMap<u32, WatchedInterface>,
-    /// What could not be attached, by index, so that it is said once.
-    refused: BTreeMap<u32, String>,
+    /// Why an interface is not attached to, by its index.
+    refused: Arc<Mutex<BTreeMap<u32, String>>>,
     stop: Arc<AtomicBool>,
 }
 
@@ -177,7 +185,7 @@ impl Inside {
         let events = LinkEvents::open()?;
         lock(&self.patterns).check(&links::list()?)?;
         self.reconcile()?;
-        if let Some(reason) = self.refused.values().next()
+        if let Some(reason) = lock(&self.refused).values().next()
             && self.watched.is_empty()
         {
             anyhow::bail!("{reason}");
@@ -185,7 +193,7 @@ impl Inside {
         Ok((events, presence))
     }
 
-    /// Attaches where it is wanted and not done, comes first where it is done, and forgets interfaces that are gone.
+    /// Attaches to wanted interfaces that are new, comes first on the others, and forgets those that are gone.
     fn reconcile(&mut self) -> anyhow::Result<()> {
         let interfaces = links::list()?;
         let patterns = lock(&self.patterns).clone();
@@ -200,8 +208,7 @@ impl Inside {
             .values()
             .filter(|found| wanted(found) && !self.watched.contains_key(&found.index))
             .collect();
-        self.refused
-            .retain(|index, _| interfaces.contains_key(index));
+        lock(&self.refused).retain(|index, _| interfaces.get(index).is_some_and(wanted));
         for index in gone {
             self.detach(index);
         }
@@ -229,7 +236,7 @@ impl Inside {
                     interface: name.clone(),
                     how: attached.how(),
                 };
-                self.refused.remove(&index);
+                lock(&self.refused).remove(&index);
                 self.shared.counters.name(index, &interface.name);
                 lock(&self.attachments).insert(index, attachment);
                 let watched = WatchedInterface {
@@ -243,10 +250,8 @@ impl Inside {
             Err(error) => {
                 let reason = format!("{error:#}");
                 // An interface may vanish between list and attachment; the next list tells.
-                if self.refused.get(&interface.index) != Some(&reason) {
-                    tracing::debug!("{reason}");
-                    self.refused.insert(interface.index, reason);
-                }
+                tracing::debug!("{reason}");
+                lock(&self.refused).insert(interface.index, reason);
             }
         }
     }
@@ -267,8 +272,8 @@ impl Inside {
 }
 
 impl WatchedInterface {
-    /// Comes before the programs of others that were put before ours since, and may end the chain. Notes how long
-    /// packets may have been hidden.
+    /// Comes before the programs of others that were put before ours since, which may end the chain. Notes how
+    /// long packets may have been hidden.
     fn come_first(&mut self, interface: &Interface, shared: &SharedCapture) {
         let cause = match self.attached.standing(interface) {
             // An interface that is gone is nobody's.
