@@ -115,3 +115,63 @@ impl Write for Stderr {
         io::stderr().flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// With colours too: they are the log's own.
+    #[test]
+    fn a_log_line_obeys_nobody_and_tells_no_password() {
+        for ansi in [false, true] {
+            let kept = Kept::default();
+            let written = kept.clone();
+            let subscriber = tracing_subscriber::fmt()
+                .with_ansi(ansi)
+                .fmt_fields(PrintableFields)
+                .with_writer(move || written.clone())
+                .finish();
+            tracing::subscriber::with_default(subscriber, || {
+                let error = "\u{9b}2J\x1b]0;t\x07\r\nforged redis://u:hunter2@h";
+                tracing::warn!(%error, ?error, text = error, "a store says {error}");
+            });
+            let line = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+            assert!(
+                line.contains("forged") && line.contains("redis://…@h"),
+                "{line}"
+            );
+            assert!(!line.contains("hunter2"), "{line}");
+            assert_eq!(line.matches('\n').count(), 1, "{line}");
+            for c in ['\u{9b}', '\x07', '\r'] {
+                assert!(!line.contains(c), "{line:?}");
+            }
+            assert!(!line.contains("\x1b]"), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_each_cause_once() {
+        use anyhow::Context;
+        let cause = Err::<(), _>(anyhow::anyhow!("refused"));
+        let error = cause
+            .context("asking: refused")
+            .context("doctor")
+            .unwrap_err();
+        assert_eq!(told(&error), "doctor: asking: refused");
+    }
+}

@@ -17,8 +17,13 @@ pub struct PortSet(Vec<(u16, u16)>);
 
 impl PortSet {
     pub fn parse<T: AsRef<str>>(texts: &[T]) -> Result<Self, FilterError> {
-        let ranges = texts.iter().map(|text| range(text.as_ref()));
-        Ok(Self(ranges.collect::<Result<_, FilterError>>()?))
+        let ranges = texts.iter().map(AsRef::as_ref).map(|text| {
+            range(text).map_err(|remedy| FilterError::Port {
+                text: text.to_owned(),
+                remedy,
+            })
+        });
+        Ok(Self(ranges.collect::<Result<_, _>>()?))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -32,15 +37,16 @@ impl PortSet {
     }
 }
 
-fn range(text: &str) -> Result<(u16, u16), FilterError> {
+/// A range, or what to write instead.
+fn range(text: &str) -> Result<(u16, u16), &'static str> {
     let port = |port: &str| match port.trim().parse::<u16>() {
         Ok(number) if number > 0 => Ok(number),
-        _ => Err(FilterError::Port(text.into())),
+        _ => Err("use a number from 1 to 65535, or a range as in 8000-8099"),
     };
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last) = (port(first)?, port(last)?);
     if first > last {
-        return Err(FilterError::EmptyRange(text.into()));
+        return Err("the range is empty: write the smaller port first");
     }
     Ok((first, last))
 }
@@ -192,7 +198,10 @@ impl OptionValue for PortSet {
     const IS_LIST: bool = true;
 
     fn read(texts: &[String]) -> Result<Self, BadValue> {
-        Self::parse(texts).map_err(told)
+        let ranges = texts
+            .iter()
+            .map(|text| range(text).map_err(|remedy| BadValue::new(text, remedy)));
+        Ok(Self(ranges.collect::<Result<_, _>>()?))
     }
 }
 
@@ -210,12 +219,6 @@ impl FromText for IpNet {
     }
 }
 
-fn told(error: FilterError) -> BadValue {
-    BadValue::Told {
-        message: error.to_string(),
-    }
-}
-
 fn network(text: &str) -> Option<IpNet> {
     let address = text.parse::<IpAddr>().map(IpNet::from);
     text.parse::<IpNet>().or(address).ok()
@@ -224,10 +227,8 @@ fn network(text: &str) -> Option<IpNet> {
 /// Why a filter cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
-    #[error("invalid port `{0}`: use a number from 1 to 65535, or a range as in 8000-8099")]
-    Port(String),
-    #[error("the port range `{0}` is empty: write the smaller port first")]
-    EmptyRange(String),
+    #[error("invalid port `{text}`: {remedy}")]
+    Port { text: String, remedy: &'static str },
     #[error("invalid share `{0}`: write one as in 5% or 0.05")]
     Share(String),
     #[error("`{0}` is not an option of the filter")]

@@ -133,11 +133,6 @@ impl Agent {
             .count())
     }
 
-    /// What it has printed so far.
-    pub fn log(&self) -> String {
-        self.process.log()
-    }
-
     /// Waits until it has printed `text`.
     pub fn wait_log(&mut self, text: &str, limit: Duration) -> Result<()> {
         self.process

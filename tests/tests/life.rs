@@ -141,7 +141,7 @@ fn filter_and_reload_change_a_running_agent() -> Result<()> {
     stage.get(REQUESTS)?;
     send_to_second()?;
     agent.wait_settled(2 * SEEN, LIMIT)?;
-    refused(&["filter", "--port", "0"], "invalid port `0`")?;
+    refused(&["filter", "--port", "0"], "invalid --port `0`")?;
     refused(&["filter", "--sample", "110%"], "110%")?;
     refused(&["filter", "--deny-net", "10.0.0.0/40"], "10.0.0.0/40")?;
 

@@ -12,9 +12,10 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(super) struct ProgressLine {
     bar: Option<ProgressBar>,
-    /// When the last line was written, and what it said.
+    /// When there was time for a line last, and how many requests were seen by then.
     last: (Instant, u64),
-    was_draining: bool,
+    /// What the last line said.
+    told: Option<Progress>,
 }
 
 impl ProgressLine {
@@ -29,27 +30,29 @@ impl ProgressLine {
         Self {
             bar,
             last: (Instant::now(), 0),
-            was_draining: false,
+            told: None,
         }
     }
 
     pub(super) fn show(&mut self, progress: Progress) {
-        let draining = progress.draining.is_some();
         let passed = self.last.0.elapsed();
-        let is_news = draining && !self.was_draining;
-        self.was_draining = draining;
-        if self.bar.is_none() && passed < LINE_INTERVAL && !is_news {
+        let was_draining = self.told.is_some_and(|told| told.draining.is_some());
+        let begins_to_drain = progress.draining.is_some() && !was_draining;
+        if self.bar.is_none() && passed < LINE_INTERVAL && !begins_to_drain {
             return;
         }
-        let line = line(&progress, progress.seen - self.last.1, passed);
+        let line = line(&progress, progress.seen.saturating_sub(self.last.1), passed);
         self.last = (Instant::now(), progress.seen);
         match &self.bar {
             Some(bar) => {
                 bar.set_message(line);
                 bar.tick();
             }
-            None => terminal::note(&line),
+            // Nothing new fills no log.
+            None if self.told != Some(progress) => terminal::note(&line),
+            None => {}
         }
+        self.told = Some(progress);
     }
 }
 

@@ -158,4 +158,18 @@ mod tests {
             assert!(!error.contains("hunter2"), "{error}");
         }
     }
+
+    /// What stands in it, and what is proposed there in comments.
+    #[test]
+    fn the_manifest_has_options_that_exist() {
+        let manifest = include_str!("../../../deploy/daemonset.yaml");
+        let (_, after) = manifest.split_once("agent.toml: |\n").expect("a file");
+        let lines = after.lines().take_while(|line| line.starts_with("    "));
+        let lines = lines.map(|line| line.trim_start().trim_start_matches("# "));
+        let options: Vec<_> = lines.filter(|line| line.contains(" = ")).collect();
+        assert!(options.len() > 3, "{options:?}");
+        let config = read(&options.join("\n")).unwrap();
+        config.require_capture().unwrap();
+        assert!(config.replay.target.is_some() && config.gate.store.is_some());
+    }
 }
