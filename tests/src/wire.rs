@@ -11,6 +11,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::net::{Host, Network};
+use crate::scratch::Scratch;
+use crate::stage::{Actor, Role};
 
 const LIMIT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(2);
@@ -80,14 +82,6 @@ impl Server {
             }
         });
         Ok(server)
-    }
-
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    pub fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// All requests so far.
@@ -173,16 +167,51 @@ pub fn answer(status: &str, body: &str) -> Vec<u8> {
 
 /// Sends bytes from the client's host on a connection of their own; all that comes back until the server closes it.
 pub fn send(network: &Network, to: SocketAddr, bytes: &[u8]) -> Result<Vec<u8>> {
+    send_until(network, to, bytes, |_| false)
+}
+
+/// The same, and closes the connection once it has read enough.
+pub fn send_until(
+    network: &Network,
+    to: SocketAddr,
+    bytes: &[u8],
+    is_enough: impl Fn(&[u8]) -> bool + Sync,
+) -> Result<Vec<u8>> {
     network.on(Host::Client, || {
         let mut stream = TcpStream::connect_timeout(&to, LIMIT)?;
         stream.set_read_timeout(Some(LIMIT))?;
         stream.write_all(bytes)?;
         let mut answer = Vec::new();
-        match stream.read_to_end(&mut answer) {
-            Err(error) if error.kind() != ErrorKind::ConnectionReset => {
-                Err(error).context("waiting for the server to close")
+        while !is_enough(&answer) {
+            let mut part = [0; 16 << 10];
+            match stream.read(&mut part) {
+                Ok(0) => break,
+                Ok(read) => answer.extend_from_slice(&part[..read]),
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+                Err(error) => return Err(error).context("waiting for the answer"),
             }
-            _ => Ok(answer),
         }
+        Ok(answer)
     })
+}
+
+/// The role of a server whose answers are made by a function.
+#[derive(Clone, Copy, Debug)]
+pub struct Answering<F>(pub F);
+
+impl<F> Role for Answering<F>
+where
+    F: Fn(&Received) -> Vec<u8> + Clone + Send + Sync + 'static,
+{
+    type Actor = Server;
+
+    fn start(&self, network: &Network, _: &Scratch, host: Host, port: u16) -> Result<Server> {
+        Server::start(network, host, port, self.0.clone())
+    }
+}
+
+impl Actor for Server {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
 }

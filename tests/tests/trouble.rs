@@ -14,7 +14,7 @@ use mirror_tests::net::{Host, INTERFACE, Network};
 use mirror_tests::nginx::Nginx;
 use mirror_tests::orders::{Options, Orders};
 use mirror_tests::scratch::Scratch;
-use mirror_tests::stage::Stage;
+use mirror_tests::stage::{Actor, Stage};
 use mirror_tests::workspace::Profile;
 use mirror_tests::{needs, testing, wait_until, wire};
 

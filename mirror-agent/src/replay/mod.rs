@@ -2,6 +2,7 @@
 
 mod connector;
 mod options;
+mod request_line;
 mod target;
 
 use std::{
@@ -11,12 +12,14 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::{HeaderMap, header};
+use hyper::{HeaderMap, body::Incoming, client::conn::http1, header};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use mirror_snapshot::{HEADER_CAPTURED_AT, HEADER_NAMESPACE, HEADER_REPLAY, HEADER_REQUEST_ID};
+use tokio::task::JoinSet;
+use tower_service::Service;
 
 use mirror_core::exchange::Exchange;
 use mirror_core::exchange::Fault;
@@ -29,6 +32,7 @@ use mirror_core::options::ByteSize;
 use connector::Connector;
 pub use connector::OwnSockets;
 pub use options::ReplayOptions;
+use request_line::{WithLine, uri_and_line};
 pub use target::Target;
 
 /// Fields of one connection, not of the request (RFC 9110 §7.6.1), and those made anew.
@@ -73,8 +77,17 @@ pub enum ReplayOutcome {
     },
 }
 
+/// A request that is ready to be sent.
+struct Outgoing {
+    request: hyper::Request<Full<Bytes>>,
+    /// Its request line, where the client would write another one.
+    line: Option<Bytes>,
+}
+
 pub struct Replayer {
     client: Client<Connector, Full<Bytes>>,
+    /// For requests that the client cannot send.
+    connector: Connector,
     target: Target,
     timeout: Duration,
     max_body: usize,
@@ -92,12 +105,14 @@ impl Replayer {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(options.timeout));
+        let connector = Connector::new(connector, own_sockets);
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(options.concurrency.get())
             .set_host(false)
-            .build(Connector::new(connector, own_sockets));
+            .build(connector.clone());
         Self {
             client,
+            connector,
             target,
             timeout: options.timeout,
             max_body: usize::try_from(max_body.as_u64()).unwrap_or(usize::MAX),
@@ -126,16 +141,21 @@ impl Replayer {
 
     async fn answer(
         &self,
-        request: hyper::Request<Full<Bytes>>,
+        Outgoing { request, line }: Outgoing,
     ) -> Result<Response, ReplayOutcome> {
-        let response = self.client.request(request).await.map_err(|error| {
-            let text = chain(&error);
-            if error.is_connect() {
-                ReplayOutcome::ConnectFailed { error: text }
-            } else {
-                ReplayOutcome::Failed { error: text }
-            }
-        })?;
+        // Aborted on drop: a connection of its own lives as long as its answer is read.
+        let mut connection = JoinSet::new();
+        let response = match line {
+            Some(line) => self.send_line(request, line, &mut connection).await?,
+            None => self.client.request(request).await.map_err(|error| {
+                let text = chain(&error);
+                if error.is_connect() {
+                    ReplayOutcome::ConnectFailed { error: text }
+                } else {
+                    ReplayOutcome::Failed { error: text }
+                }
+            })?,
+        };
         let (head, body) = response.into_parts();
         let (body, fault) = match Limited::new(body, self.max_body).collect().await {
             Ok(body) => (body.to_bytes(), None),
@@ -156,15 +176,34 @@ impl Replayer {
         })
     }
 
-    fn request(
+    /// Sends a request with this line on a connection of its own, which `connection` drives.
+    async fn send_line(
         &self,
-        exchange: &Exchange,
-        marks: Marks<'_>,
-    ) -> Result<hyper::Request<Full<Bytes>>, http::Error> {
+        request: hyper::Request<Full<Bytes>>,
+        line: Bytes,
+        connection: &mut JoinSet<hyper::Result<()>>,
+    ) -> Result<hyper::Response<Incoming>, ReplayOutcome> {
+        let failed = |error: hyper::Error| ReplayOutcome::Failed {
+            error: chain(&error),
+        };
+        let connecting = self.connector.clone().call(request.uri().clone());
+        let stream = connecting
+            .await
+            .map_err(|error| ReplayOutcome::ConnectFailed {
+                error: chain(&error),
+            })?;
+        let with_line = WithLine::new(stream, line);
+        let (mut sender, driver) = http1::handshake(with_line).await.map_err(failed)?;
+        connection.spawn(driver);
+        sender.send_request(request).await.map_err(failed)
+    }
+
+    fn request(&self, exchange: &Exchange, marks: Marks<'_>) -> Result<Outgoing, http::Error> {
         let captured = &exchange.request;
+        let (uri, line) = uri_and_line(&self.target, captured)?;
         let mut request = hyper::Request::builder()
             .method(captured.method.as_str())
-            .uri(self.target.uri(&captured.target));
+            .uri(uri);
         let named = named_by_connection(captured);
         for (name, value) in captured.headers.iter() {
             let lower = name.to_ascii_lowercase();
@@ -191,7 +230,7 @@ impl Replayer {
                         request.headers_mut().insert(header::HOST, value);
                     }
                 }
-                request
+                Outgoing { request, line }
             })
     }
 }

@@ -64,13 +64,13 @@ impl Target {
         format!("{}:{}", self.host, self.port)
     }
 
-    /// The URL of a captured request target; an absolute one loses its own scheme and host.
-    pub fn uri(&self, target: &RequestTarget) -> Vec<u8> {
-        let local = match target.form() {
-            TargetForm::Asterisk => b"/".into(),
-            _ => target.local_part(),
-        };
-        [self.to_string().as_bytes(), &local].concat()
+    /// What stands in the request line for a captured target; an absolute one loses its own scheme and host.
+    pub fn path_of(&self, target: &RequestTarget) -> Vec<u8> {
+        match target.form() {
+            TargetForm::Asterisk if self.base.is_empty() => b"*".into(),
+            TargetForm::Asterisk => self.base.clone().into_bytes(),
+            _ => [self.base.as_bytes(), &target.local_part()].concat(),
+        }
     }
 
     /// Every address that its host name has.
@@ -91,16 +91,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_target_goes_behind_the_base() {
-        let target = Target::from_text("http://mirror:8080/v2/").unwrap();
-        let check = |sent: &'static str, expect: &str| {
-            let uri = target.uri(&RequestTarget::parse("GET", sent));
-            assert_eq!(String::from_utf8(uri).unwrap(), expect);
+    fn a_request_target_follows_the_base() {
+        let check = |url, sent: &'static str, expect: &str| {
+            let target = Target::from_text(url).unwrap();
+            let path = target.path_of(&RequestTarget::parse("GET", sent));
+            assert_eq!(String::from_utf8(path).unwrap(), expect);
         };
-        check("/a?b", "http://mirror:8080/v2/a?b");
-        check("http://shop/a", "http://mirror:8080/v2/a");
-        check("/a?b=http://c/d", "http://mirror:8080/v2/a?b=http://c/d");
-        check("/q?中", "http://mirror:8080/v2/q?中");
+        let base = "http://mirror:8080/v2/";
+        check(base, "/a?b", "/v2/a?b");
+        check(base, "http://shop/a", "/v2/a");
+        check(base, "/a?b=http://c/d", "/v2/a?b=http://c/d");
+        check(base, "/q?中<b>#c", "/v2/q?中<b>#c");
+        check(base, "*", "/v2");
+        check("http://mirror:8080", "*", "*");
+        check("http://mirror:8080", "http://shop?a", "/?a");
     }
 
     #[test]
