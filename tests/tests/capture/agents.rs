@@ -172,6 +172,24 @@ fn what_others_hide_is_told_as_a_time() -> Result<()> {
     Ok(())
 }
 
+/// An agent that ends looks once more: what others did just before is not left out.
+#[needs(root)]
+fn what_others_hid_just_before_the_end_is_told() -> Result<()> {
+    let network = Network::new()?;
+    let there = index_of(&network)?;
+    network.on(Host::Production, || {
+        let (mut capture, _rings) = TcCapture::start(&options(port())?)?;
+        let _other = Foreign::attach(there, Act::Pass, true)?;
+        capture.detach();
+        let times = capture.blind_times();
+        let [time] = &times[..] else {
+            anyhow::bail!("{times:?}");
+        };
+        assert!(!time.goes_on && time.advice().contains("another program was before"));
+        Ok(())
+    })
+}
+
 /// The kernel runs TCX before clsact: what ends the chain there hides all from a filter, wherever it stands.
 #[needs(root)]
 fn a_filter_knows_of_programs_that_run_before_all_filters() -> Result<()> {

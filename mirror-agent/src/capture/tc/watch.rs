@@ -214,7 +214,7 @@ impl Inside {
         }
         for (index, watched) in &mut self.watched {
             if let Some(interface) = interfaces.get(index) {
-                watched.come_first(interface, &self.shared);
+                watched.look(interface, &self.shared, true);
             }
         }
         for interface in new {
@@ -264,6 +264,13 @@ impl Inside {
     }
 
     fn detach_all(&mut self) {
+        // What others have done since the last look is noted too.
+        let interfaces = links::list().unwrap_or_default();
+        for (index, watched) in &mut self.watched {
+            if let Some(interface) = interfaces.get(index) {
+                watched.look(interface, &self.shared, false);
+            }
+        }
         let indexes: Vec<u32> = self.watched.keys().copied().collect();
         for index in indexes {
             self.detach(index);
@@ -272,9 +279,9 @@ impl Inside {
 }
 
 impl WatchedInterface {
-    /// Comes before the programs of others that were put before ours since, which may end the chain. Notes how
-    /// long packets may have been hidden.
-    fn come_first(&mut self, interface: &Interface, shared: &SharedCapture) {
+    /// Looks whether programs of others were put before ours since, which may end the chain, or ours was taken away.
+    /// Notes how long packets may have been hidden and, where `move_first`, comes first again.
+    fn look(&mut self, interface: &Interface, shared: &SharedCapture, move_first: bool) {
         let cause = match self.attached.standing(interface) {
             // An interface that is gone is nobody's.
             None => return,
@@ -285,7 +292,7 @@ impl WatchedInterface {
             }
             Some(Standing::Blind(cause)) => cause,
         };
-        let moved = self.may_move() && self.move_to_first(interface, shared);
+        let moved = move_first && self.may_move() && self.move_to_first(interface, shared);
         let now = Instant::now();
         let blind = now.duration_since(self.counted);
         self.counted = now;
