@@ -200,23 +200,26 @@ fn a_password_is_never_printed() -> Result<()> {
         for place in places {
             let url = format!("{scheme}://user:{PASSWORD}@{place}");
             std::fs::write(&config, format!("{key} = \"{url}\"\n"))?;
-            for command in ["run", "doctor", "start"] {
-                let flag = ["--interface=lo", "--port=8080", &format!("--{key}={url}")];
-                let file = ["--interface=lo", "--port=8080", "--config", text(&config)?];
-                let socket = scratch.join("agent.sock");
-                let ways = [(&flag[..], ""), (&file[..], ""), (&file[..2], &*url)];
-                for (args, variable) in ways {
-                    let mut process = std::process::Command::new(&agent);
-                    process.arg(command).args(args).arg("--socket").arg(&socket);
-                    // Nothing may be started here.
-                    process.args(["--hook", "tcx", "--pid", "4194304"]);
-                    if !variable.is_empty() {
-                        process.env(env, variable);
-                    }
-                    let output = process.env("MIRROR_LOG", "trace").output()?;
-                    assert_eq!(output.status.code(), Some(2), "{output:?}");
-                    silent_about_it(&format!("{command} {key} {place}"), &all(&output));
+            let flag = ["--interface=lo", "--port=8080", &format!("--{key}={url}")];
+            let file = ["--interface=lo", "--port=8080", "--config", text(&config)?];
+            for (command, args, variable) in [
+                ("run", &flag[..], ""),
+                ("run", &file[..], ""),
+                ("run", &file[..2], &*url),
+                ("doctor", &file[..], ""),
+                ("start", &flag[..], ""),
+            ] {
+                let mut process = std::process::Command::new(&agent);
+                process.arg(command).args(args);
+                process.arg("--socket").arg(scratch.join("agent.sock"));
+                // Nothing may be started here.
+                process.args(["--hook", "tcx", "--pid", "4194304"]);
+                if !variable.is_empty() {
+                    process.env(env, variable);
                 }
+                let output = process.env("MIRROR_LOG", "trace").output()?;
+                assert_eq!(output.status.code(), Some(2), "{output:?}");
+                silent_about_it(&format!("{command} {key} {place}"), &all(&output));
             }
             let misplaced = std::process::Command::new(&agent)
                 .args(["run", &url])
