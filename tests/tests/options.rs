@@ -156,8 +156,17 @@ fn a_second_interrupt_ends_at_once_with_the_ledger() -> Result<()> {
     agent.wait_log(&line, 2 * LIMIT)?;
 
     agent.signal(Signal::INT)?;
-    agent.wait_log(&format!("draining: {REQUESTS} in flight"), LIMIT)?;
+    let draining = format!("draining: {REQUESTS} in flight");
+    agent.wait_log(&draining, LIMIT)?;
+    // Who asks it to stop is told too.
+    let mut stopping = agent.stopping(&scratch)?;
+    stopping.wait_ready(&draining, LIMIT, |stopping| {
+        stopping.log().contains(&draining)
+    })?;
     let finished = agent.end(Signal::INT, LIMIT)?;
+    stopping.wait(LIMIT)?;
+    let told = stopping.log();
+    assert!(told.contains("interrupted"), "{told}");
     let report = &finished.report;
     assert_eq!(report.seen, REQUESTS, "{:#}", report.json);
     assert_eq!(report.outcome("interrupted"), REQUESTS, "{:#}", report.json);
