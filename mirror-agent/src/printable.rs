@@ -41,7 +41,7 @@ fn escape(text: &str, which: impl Fn(char) -> bool, how: impl Fn(char) -> String
 }
 
 /// Control characters, C1 among them (U+009B begins a sequence as ESC [ does), and what turns the direction of a text.
-fn is_unsafe(c: char) -> bool {
+pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

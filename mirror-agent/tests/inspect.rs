@@ -309,6 +309,47 @@ fn a_connection_is_shown_whole() {
     assert!(none.contains("connection 9 has no exchange"), "{none}");
 }
 
+/// ESC, BEL, the C1 controls and what turns the direction of a text, in every part of an exchange.
+#[test]
+fn nothing_in_traffic_speaks_to_the_terminal() {
+    const TRICK: &str = "\x1b[2J\u{9b}2J\x1b]0;t\x07\u{202e}\u{7f}";
+    let ask =
+        format!("GET /a{TRICK}?b={TRICK} HTTP/1.1\r\nHost: shop{TRICK}\r\nX-A: {TRICK}\r\n\r\n");
+    let answer = format!(
+        "HTTP/1.1 200 OK{TRICK}\r\nContent-Type: text/plain{TRICK}\r\nContent-Length: {}\r\n\r\n{TRICK}",
+        TRICK.len()
+    );
+    let other = "GET /b HTTP/1.1\r\nHost: shop\r\nX-A: \u{9b}2J\u{202e}\r\n\r\n";
+    let mut packets = vec![
+        frame(CLIENT, SERVER, 1, 1, ask.as_bytes()),
+        frame(SERVER, CLIENT, 1, 1 + ask.len() as u32, answer.as_bytes()),
+    ];
+    let client = [10, 0, 0, 3, 0x9c, 0x41];
+    packets.push(frame(client, SERVER, 1, 1, other.as_bytes()));
+    packets.push(frame(
+        SERVER,
+        client,
+        1,
+        1 + other.len() as u32,
+        answer.as_bytes(),
+    ));
+    let file = pcap(&packets);
+    for args in [
+        &["-"][..],
+        &["-", "--format", "json"],
+        &["-", "--format", "har"],
+        &["-", "--summary"],
+        &["-", "--summary", "--format", "json"],
+        &["-", "--follow", "0"],
+        &["-", "--follow", "1"],
+    ] {
+        let text = stdout(args, Some(&file), 0);
+        let obeyed = |c: &char| c.is_control() && *c != '\n' || *c == '\u{202e}';
+        let found: Vec<_> = text.chars().filter(obeyed).collect();
+        assert!(found.is_empty(), "{args:?}: {found:?}\n{text}");
+    }
+}
+
 #[test]
 fn an_archive_has_what_its_format_demands() {
     let archive = har(&stdout(

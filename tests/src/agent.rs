@@ -133,6 +133,13 @@ impl Agent {
             .count())
     }
 
+    /// `mirror-agent stop`, waiting for its report.
+    pub fn stopping(&self, scratch: &Scratch) -> Result<Process> {
+        let mut command = Command::new(&self.program);
+        command.arg("stop").arg("--socket").arg(&self.socket);
+        Process::spawn("stop", command, scratch.path())
+    }
+
     /// Waits until it has printed `text`.
     pub fn wait_log(&mut self, text: &str, limit: Duration) -> Result<()> {
         self.process

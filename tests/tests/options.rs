@@ -156,8 +156,17 @@ fn a_second_interrupt_ends_at_once_with_the_ledger() -> Result<()> {
     agent.wait_log(&line, 2 * LIMIT)?;
 
     agent.signal(Signal::INT)?;
-    agent.wait_log(&format!("draining: {REQUESTS} in flight"), LIMIT)?;
+    let draining = format!("draining: {REQUESTS} in flight");
+    agent.wait_log(&draining, LIMIT)?;
+    // Who asks it to stop is told too.
+    let mut stopping = agent.stopping(&scratch)?;
+    stopping.wait_ready(&draining, LIMIT, |stopping| {
+        stopping.log().contains(&draining)
+    })?;
     let finished = agent.end(Signal::INT, LIMIT)?;
+    stopping.wait(LIMIT)?;
+    let told = stopping.log();
+    assert!(told.contains("interrupted"), "{told}");
     let report = &finished.report;
     assert_eq!(report.seen, REQUESTS, "{:#}", report.json);
     assert_eq!(report.outcome("interrupted"), REQUESTS, "{:#}", report.json);
@@ -200,23 +209,26 @@ fn a_password_is_never_printed() -> Result<()> {
         for place in places {
             let url = format!("{scheme}://user:{PASSWORD}@{place}");
             std::fs::write(&config, format!("{key} = \"{url}\"\n"))?;
-            for command in ["run", "doctor", "start"] {
-                let flag = ["--interface=lo", "--port=8080", &format!("--{key}={url}")];
-                let file = ["--interface=lo", "--port=8080", "--config", text(&config)?];
-                let socket = scratch.join("agent.sock");
-                let ways = [(&flag[..], ""), (&file[..], ""), (&file[..2], &*url)];
-                for (args, variable) in ways {
-                    let mut process = std::process::Command::new(&agent);
-                    process.arg(command).args(args).arg("--socket").arg(&socket);
-                    // Nothing may be started here.
-                    process.args(["--hook", "tcx", "--pid", "4194304"]);
-                    if !variable.is_empty() {
-                        process.env(env, variable);
-                    }
-                    let output = process.env("MIRROR_LOG", "trace").output()?;
-                    assert_eq!(output.status.code(), Some(2), "{output:?}");
-                    silent_about_it(&format!("{command} {key} {place}"), &all(&output));
+            let flag = ["--interface=lo", "--port=8080", &format!("--{key}={url}")];
+            let file = ["--interface=lo", "--port=8080", "--config", text(&config)?];
+            for (command, args, variable) in [
+                ("run", &flag[..], ""),
+                ("run", &file[..], ""),
+                ("run", &file[..2], &*url),
+                ("doctor", &file[..], ""),
+                ("start", &flag[..], ""),
+            ] {
+                let mut process = std::process::Command::new(&agent);
+                process.arg(command).args(args);
+                process.arg("--socket").arg(scratch.join("agent.sock"));
+                // Nothing may be started here.
+                process.args(["--hook", "tcx", "--pid", "4194304"]);
+                if !variable.is_empty() {
+                    process.env(env, variable);
                 }
+                let output = process.env("MIRROR_LOG", "trace").output()?;
+                assert_eq!(output.status.code(), Some(2), "{output:?}");
+                silent_about_it(&format!("{command} {key} {place}"), &all(&output));
             }
             let misplaced = std::process::Command::new(&agent)
                 .args(["run", &url])

@@ -12,6 +12,7 @@ use mirror_agent::{
     control::{Order, ask},
     gate::replica,
     pipeline,
+    replay::Target,
     secret::SecretUrl,
 };
 use mirror_snapshot::RedisStore;
@@ -61,91 +62,109 @@ impl Finding {
     }
 }
 
+/// What was found so far. As text it is printed at once: some checks wait for a server.
+struct Findings {
+    list: Vec<Finding>,
+    json: bool,
+}
+
+impl Findings {
+    fn add(
+        &mut self,
+        check: &'static str,
+        result: anyhow::Result<String>,
+        remedy: &str,
+    ) -> anyhow::Result<()> {
+        let finding = Finding::new(check, result, remedy);
+        if !self.json {
+            terminal::print(&finding.text())?;
+        }
+        self.list.push(finding);
+        Ok(())
+    }
+}
+
 pub(crate) fn doctor(config: &Config, fix: bool, json: bool) -> anyhow::Result<ExitCode> {
-    let mut findings = vec![Finding::new(
-        "kernel",
-        tc::probe(),
-        "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, on Linux 5.10 or newer",
-    )];
-    for namespace in config.capture.namespaces.list() {
-        findings.push(Finding::new(
-            "hook",
-            namespace.run(|| tc::try_hooks(config.capture.hook)),
-            "use --hook auto, which takes what the kernel has",
-        ));
-        for name in &config.capture.interfaces {
-            findings.push(Finding::new(
-                "interface",
-                namespace.run(|| interface(name)),
-                "name one that `ip link` lists; inside a container it is the container's own unless it runs with the host's network",
-            ));
-        }
-        findings.push(Finding::new(
-            "leftovers",
-            namespace.run(|| leftovers(fix)),
-            "run `mirror-agent doctor --fix`, which removes them and nothing else",
-        ));
-    }
+    let mut findings = Findings {
+        list: Vec::new(),
+        json,
+    };
+    check_capture(config, fix, &mut findings)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    // None runs: that is not for doctor to say.
-    if let Ok(status) = runtime.block_on(ask(&config.control.socket, &Order::Status)) {
-        findings.push(Finding::new(
-            "agent",
-            running(&status),
-            "capture where these connections can be read; all others are captured meanwhile",
-        ));
-    }
-    for (check, url, remedy) in [
-        (
-            "redis",
-            &config.gate.store,
-            "start Redis, or correct --redis; without it the snapshot gate is off",
-        ),
-        (
-            "mirror-redis",
-            &config.gate.mirror_store,
-            "start the mirror's Redis, or correct --mirror-redis",
-        ),
-    ] {
-        if let Some(url) = url {
-            findings.push(Finding::new(
-                check,
-                runtime.block_on(ask_store(url)),
-                remedy,
-            ));
-        }
-    }
-    if let Some(url) = &config.gate.replica {
-        findings.push(Finding::new(
-            "replica",
-            runtime.block_on(ask_replica(url)),
-            "start the replica, or correct --replica",
-        ));
-    }
-    if let Some(target) = &config.replay.target {
-        let reached = runtime.block_on(async {
-            let addresses = target.resolve().await?;
-            pipeline::check_own(config, &addresses)?;
-            pipeline::reach(&addresses).await?;
-            Ok(format!("{target} answers"))
-        });
-        findings.push(Finding::new(
-            "target",
-            reached,
-            "start the mirror, or correct --target",
-        ));
-    }
+    runtime.block_on(check_servers(config, &mut findings))?;
     if json {
-        terminal::print_json(&findings)?;
-    } else {
-        terminal::print(&findings.iter().map(Finding::text).collect::<String>())?;
+        terminal::print_json(&findings.list)?;
     }
-    let well = findings.iter().all(|f| f.ok);
+    let well = findings.list.iter().all(|finding| finding.ok);
     Ok(if well {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(2)
     })
+}
+
+fn check_capture(config: &Config, fix: bool, findings: &mut Findings) -> anyhow::Result<()> {
+    findings.add(
+        "kernel",
+        tc::probe(),
+        "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, on Linux 5.10 or newer",
+    )?;
+    for namespace in config.capture.namespaces.list() {
+        findings.add(
+            "hook",
+            namespace.run(|| tc::try_hooks(config.capture.hook)),
+            "use --hook auto, which takes what the kernel has",
+        )?;
+        for name in &config.capture.interfaces {
+            findings.add(
+                "interface",
+                namespace.run(|| interface(name)),
+                "name one that `ip link` lists; inside a container it is the container's own unless it runs with the host's network",
+            )?;
+        }
+        findings.add(
+            "leftovers",
+            namespace.run(|| leftovers(fix)),
+            "run `mirror-agent doctor --fix`, which removes them and nothing else",
+        )?;
+    }
+    Ok(())
+}
+
+async fn check_servers(config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
+    // None runs: that is not for doctor to say.
+    if let Ok(status) = ask(&config.control.socket, &Order::Status).await {
+        findings.add(
+            "agent",
+            running(&status),
+            "capture where these connections can be read; all others are captured meanwhile",
+        )?;
+    }
+    let gate = &config.gate;
+    if let Some(url) = &gate.store {
+        let remedy = "start Redis, or correct --redis; without it the snapshot gate is off";
+        findings.add("redis", ask_store(url).await, remedy)?;
+    }
+    if let Some(url) = &gate.mirror_store {
+        let remedy = "start the mirror's Redis, or correct --mirror-redis";
+        findings.add("mirror-redis", ask_store(url).await, remedy)?;
+    }
+    if let Some(url) = &gate.replica {
+        let remedy = "start the replica, or correct --replica";
+        findings.add("replica", ask_replica(url).await, remedy)?;
+    }
+    if let Some(target) = &config.replay.target {
+        let remedy = "start the mirror, or correct --target";
+        findings.add("target", reach(target, config).await, remedy)?;
+    }
+    Ok(())
+}
+
+async fn reach(target: &Target, config: &Config) -> anyhow::Result<String> {
+    let addresses = target.resolve().await?;
+    pipeline::check_own(config, &addresses)?;
+    pipeline::reach(&addresses).await?;
+    Ok(format!("{target} answers"))
 }
 
 /// What the agent that runs has found out about its traffic.

@@ -5,6 +5,7 @@ use std::{
     io::Read,
     os::unix::process::CommandExt,
     path::Path,
+    pin::pin,
     process::{Child, Command, ExitCode, Stdio},
     thread,
     time::{Duration, Instant},
@@ -23,6 +24,7 @@ use serde_json::{Value, json};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
+    time::sleep,
 };
 
 use super::print_report;
@@ -31,6 +33,8 @@ use crate::terminal;
 
 const DIFFERENCES: u8 = 1;
 const FAILED: u8 = 3;
+/// What takes longer says how far it is.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long `start` waits for its child to attach.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -245,7 +249,7 @@ fn filter_text(filter: &Value) -> anyhow::Result<String> {
 }
 
 pub(crate) fn stop(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
-    let answer = single()?.block_on(ask(socket, &Order::Stop));
+    let answer = single()?.block_on(stop_and_wait(socket));
     // An agent that was killed cannot take its clsact filters away; without rights there are none to see.
     for removed in clsact::remove_all().unwrap_or_default() {
         terminal::note(&format!("removed what a killed agent left: {removed}"));
@@ -255,6 +259,29 @@ pub(crate) fn stop(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
         serde_json::from_value(report).context("the agent ended without a report: see its log")?;
     print_report(&report, json)?;
     Ok(verdict(&report))
+}
+
+/// Says how far the draining is, where that takes a while.
+async fn stop_and_wait(socket: &Path) -> anyhow::Result<Value> {
+    let mut stopping = pin!(ask(socket, &Order::Stop));
+    loop {
+        tokio::select! {
+            answer = &mut stopping => return answer,
+            () = sleep(PATIENCE) => {
+                // Its last answers may come after it has closed its socket.
+                if let Ok(status) = ask(socket, &Order::Status).await {
+                    let in_flight = in_flight(&status["ledger"]);
+                    terminal::note(&format!("draining: {in_flight} in flight"));
+                }
+            }
+        }
+    }
+}
+
+fn in_flight(ledger: &Value) -> u64 {
+    let outcomes = ledger["outcomes"].as_object().into_iter().flatten();
+    let ended: u64 = outcomes.filter_map(|(_, count)| count.as_u64()).sum();
+    ledger["seen"].as_u64().unwrap_or(0).saturating_sub(ended)
 }
 
 fn single() -> anyhow::Result<Runtime> {

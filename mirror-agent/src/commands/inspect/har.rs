@@ -4,6 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::StatusCode;
+use mirror_agent::printable::printable_json;
 use mirror_core::exchange::{
     Body, Exchange, Fault, Headers, Request, Response, TargetForm, Timing,
 };
@@ -31,7 +32,7 @@ impl Show for Har {
             *out += ",\n";
         }
         self.entries += 1;
-        *out += &entry(exchange, known).to_string();
+        *out += &printable_json(&entry(exchange, known).to_string());
     }
 
     fn end(&mut self, out: &mut String) {

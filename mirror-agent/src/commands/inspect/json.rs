@@ -1,5 +1,6 @@
 //! One object a line for each exchange.
 
+use mirror_agent::printable::printable_json;
 use mirror_core::exchange::{Exchange, Fault, Headers, Timing};
 use mirror_core::time::Timestamp;
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ pub(super) struct Json;
 
 impl Show for Json {
     fn exchange(&mut self, exchange: &Exchange, known: &Known, out: &mut String) {
-        *out += &object(exchange, known).to_string();
+        *out += &printable_json(&object(exchange, known).to_string());
         out.push('\n');
     }
 }

@@ -14,6 +14,7 @@ use anyhow::ensure;
 use mirror_agent::capture::pcap::PcapFile;
 use mirror_agent::cli::Format;
 use mirror_agent::cli::{Inspect, InspectOptions};
+use mirror_agent::printable::printable_json;
 use mirror_core::dissect::DissectLimits;
 use mirror_core::dissect::Dissector;
 use mirror_core::exchange::Exchange;
@@ -29,6 +30,8 @@ use output::Output;
 use selection::Selection;
 use summary::Summary;
 use table::Table;
+
+use crate::terminal;
 
 const DAMAGED: u8 = 3;
 
@@ -121,7 +124,7 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
     show.end(&mut output.text);
     let counts = summary.counts(&dissector.stats(), file.unsupported_link());
     match options.format {
-        Format::Json if options.summary => output.text += &format!("{counts:#}\n"),
+        Format::Json if options.summary => output.text += &printable_json(&format!("{counts:#}\n")),
         Format::Table if options.follow.is_none() => {
             summary::text(&counts, output::width(), &mut output.text)
         }
@@ -131,10 +134,10 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
     match damage {
         None => Ok(ExitCode::SUCCESS),
         Some(error) => {
-            eprintln!(
+            terminal::note(&format!(
                 "warning: {}: {error:#}; what stands before is shown",
                 options.file.display()
-            );
+            ));
             Ok(ExitCode::from(DAMAGED))
         }
     }
