@@ -13,6 +13,7 @@ use mirror_tests::load::{Answers, Call, Load, orders_mix};
 use mirror_tests::net::{Host, INTERFACE, Network};
 use mirror_tests::nginx::Nginx;
 use mirror_tests::orders::{Options, Orders};
+use mirror_tests::process::Signal;
 use mirror_tests::scratch::Scratch;
 use mirror_tests::stage::{Actor, Stage};
 use mirror_tests::workspace::Profile;
@@ -84,7 +85,7 @@ fn what_the_drain_time_cuts_off_ends_as_interrupted() -> Result<()> {
     let config = scratch.join("agent.toml");
     std::fs::write(
         &config,
-        "drain-timeout-ms = 300\nreplay-timeout-ms = 60000\n",
+        "drain-timeout = \"300ms\"\nreplay-timeout = \"60s\"\n",
     )?;
     let config = config.to_str().context("a path in plain letters")?;
     let args = ["--config", config];
@@ -113,6 +114,35 @@ fn what_the_drain_time_cuts_off_ends_as_interrupted() -> Result<()> {
         report.json
     );
     assert!(report.is_balanced(), "{:#}", report.json);
+    Ok(())
+}
+
+/// The first one would wait for a minute here.
+#[needs(root)]
+fn a_second_interrupt_ends_the_draining_with_the_ledger() -> Result<()> {
+    const REQUESTS: usize = 500;
+    let stage = Stage::new()?
+        .production(Nginx::answering("{}"))?
+        .mirror(Nginx::answering("{}"))?;
+    let admin = format!("{}:9464", Host::Production.address());
+    let args = ["--drain-timeout", "60s", "--replay-timeout", "60s"];
+    let agent = stage.agent(&[&args[..], &["--metrics", &admin]].concat())?;
+    stage.mirror.freeze()?;
+    stage.get(REQUESTS)?;
+    agent.signal(Signal::INT)?;
+    let ready = format!("http://{admin}/readyz");
+    // Two signals that come at once may be one.
+    wait_until("an agent that drains", LIMIT, || {
+        http::get(&stage.network, Host::Client, &ready).is_ok_and(|(status, _)| status == 503)
+    })?;
+    let report = agent.end(Signal::INT, Duration::from_secs(30))?.report;
+    assert_eq!(report.seen, REQUESTS as u64, "{:#}", report.json);
+    assert_eq!(
+        report.outcome("interrupted"),
+        REQUESTS as u64,
+        "{:#}",
+        report.json
+    );
     Ok(())
 }
 

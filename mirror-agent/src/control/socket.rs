@@ -19,11 +19,11 @@ use super::place::Place;
 use super::protocol::{self, Order};
 
 /// Connections at a time.
-pub const MAX_CONNECTIONS: usize = 32;
+pub const MAX_CONNECTIONS: usize = 16;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 /// Longest question: a filter may name many networks.
-const MAX_QUESTION: u64 = 4 << 20;
+const MAX_QUESTION: u64 = 2 << 20;
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(5);
 /// For a reader to take its answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
