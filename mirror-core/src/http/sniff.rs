@@ -149,10 +149,18 @@ impl Sniffing {
         };
         let begin = &mut self.sides[side.index()];
         begin.walk.data(bytes);
+        let before = begin.line.len();
+        let fits = before + bytes.len() <= self.limits.http.max_head;
+        // Looking anew at every packet of a long line would be quadratic.
+        if before > 0 && fits && !h1::is_worth_another_look(before, bytes) {
+            begin.line.extend_from_slice(bytes);
+            self.hold(side, event, at);
+            return Sniffed::Undecided;
+        }
         let joined;
-        let text = match begin.line.is_empty() {
-            true => &bytes[..],
-            false => {
+        let text = match before {
+            0 => &bytes[..],
+            _ => {
                 joined = [&begin.line[..], bytes].concat();
                 &joined
             }
@@ -172,7 +180,7 @@ impl Sniffing {
             }
             (_, Some(protocol)) => return Sniffed::Foreign(protocol, side),
             _ if frames >= ENOUGH_FRAMES => return Sniffed::Foreign(Protocol::Http2, side),
-            (Sniff::Maybe, None) if text.len() <= self.limits.http.max_head => {
+            (Sniff::Maybe, None) if fits => {
                 begin.line = text.to_vec();
                 self.hold(side, event, at);
                 return Sniffed::Undecided;

@@ -12,6 +12,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::partial::{Expect, Partial};
 use super::queue::Queue;
+use super::start_line::is_worth_another_look;
 use super::{
     Answered, BodyLength, Decoder, Framing, Head, HeadError, Kind, ParsedHead, Sniff, sniff,
     sniff_known,
@@ -354,7 +355,9 @@ impl Parser {
         let fresh = &self.begun[before.saturating_sub(3)..];
         let may_end = memchr::memchr_iter(b'\n', fresh)
             .any(|at| matches!(fresh[at + 1..], [b'\n', ..] | [b'\r', b'\n', ..]));
-        if !may_end && fits && sniff(self.kind, &self.begun) != Sniff::No {
+        let is_head =
+            || !is_worth_another_look(before, &bytes) || sniff(self.kind, &self.begun) != Sniff::No;
+        if !may_end && fits && is_head() {
             return Step::Further;
         }
         let begun = self.begun.split().freeze();
