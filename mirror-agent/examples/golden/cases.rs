@@ -32,13 +32,18 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         name: "large-heads",
-        purpose: "Heads of 105, 1,000 and 5,000 fields and of 200 KB and 300 KB. Each is a request; those over the limits have the fault that says so, and the request after them is read.",
+        purpose: "Heads of 105, 1,000 and 5,000 fields and of 200 KB and 300 KB, and a target of 300 KB. Each is a request; those over the limits have the fault that says so, and the request after them is read.",
         make: large_heads,
     },
     Case {
         name: "ambiguous-heads",
         purpose: "Heads that servers read differently: after a handshake, captured from the middle on, and one after the other. Each is a request, with the reason why it is not replayed.",
         make: ambiguous_heads,
+    },
+    Case {
+        name: "pipelined-after-ambiguous",
+        purpose: "A request in the packet of an ambiguous one may be a part of that one. It is a request, and not replayed, where it was answered, and none where it was not.",
+        make: pipelined_after_ambiguous,
     },
     Case {
         name: "malformed-heads",
@@ -217,6 +222,12 @@ fn large_heads(capture: &mut Capture) {
         connection.server("HTTP/1.1 431 Too Large\r\nContent-Length: 0\r\n\r\n");
         connection.get("/next").close();
     }
+    let mut connection = capture.connection(40021);
+    connection
+        .handshake()
+        .client(format!("GET /{} HTTP/1.1\r\n\r\n", "q".repeat(300_000)));
+    connection.server("HTTP/1.1 414 Too Long\r\nContent-Length: 0\r\n\r\n");
+    connection.get("/next").close();
 }
 
 fn ambiguous_heads(capture: &mut Capture) {
@@ -246,6 +257,27 @@ fn ambiguous_heads(capture: &mut Capture) {
             .get("/after")
             .close();
     }
+}
+
+fn pipelined_after_ambiguous(capture: &mut Capture) {
+    let both = "GET /odd HTTP/1.1\r\nHost : shop\r\n\r\nGET /next HTTP/1.1\r\nHost: shop\r\n\r\n";
+    let mut connection = capture.connection(40001);
+    connection
+        .handshake()
+        .client(both)
+        .ok("1")
+        .ok("2")
+        .get("/after")
+        .close();
+    // One server takes the second for a body, and answers once.
+    let both = "POST /odd HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\nContent-Length: 36\r\n\r\nGET /inside HTTP/1.1\r\nHost: shop\r\n\r\n";
+    let mut connection = capture.connection(40002);
+    connection
+        .handshake()
+        .client(both)
+        .ok("1")
+        .get("/after")
+        .close();
 }
 
 fn malformed_heads(capture: &mut Capture) {

@@ -41,6 +41,7 @@ pub enum Ambiguity {
     Trailer,
     UrgentData,
     UnseenStart,
+    AfterAmbiguous,
 }
 
 impl Fault {
@@ -87,6 +88,7 @@ impl Ambiguity {
             Self::Chunk => "a malformed chunk",
             Self::Trailer => "a framing field in the trailers",
             Self::UrgentData => "TCP urgent data inside of it",
+            Self::AfterAmbiguous => "it follows an ambiguous request in one packet",
             Self::UnseenStart => {
                 "its first line is not whole in the first packet that was captured"
             }

@@ -149,10 +149,18 @@ impl Sniffing {
         };
         let begin = &mut self.sides[side.index()];
         begin.walk.data(bytes);
+        let before = begin.line.len();
+        let fits = before + bytes.len() <= self.limits.http.max_head;
+        // Looking anew at every packet of a long line would be quadratic.
+        if before > 0 && fits && !h1::is_worth_another_look(before, bytes) {
+            begin.line.extend_from_slice(bytes);
+            self.hold(side, event, at);
+            return Sniffed::Undecided;
+        }
         let joined;
-        let text = match begin.line.is_empty() {
-            true => &bytes[..],
-            false => {
+        let text = match before {
+            0 => &bytes[..],
+            _ => {
                 joined = [&begin.line[..], bytes].concat();
                 &joined
             }
@@ -172,7 +180,13 @@ impl Sniffing {
             }
             (_, Some(protocol)) => return Sniffed::Foreign(protocol, side),
             _ if frames >= ENOUGH_FRAMES => return Sniffed::Foreign(Protocol::Http2, side),
-            (Sniff::Maybe, None) if text.len() <= self.limits.http.max_head => {
+            // A request, with a first line over the limit.
+            (Sniff::Maybe, None) if !fits && sniff_known(kind, text) == Sniff::Maybe => {
+                self.hold(side, event, at);
+                let is_client = kind == Kind::Request;
+                return Sniffed::H1(if is_client { side } else { side.other() });
+            }
+            (Sniff::Maybe, None) if fits => {
                 begin.line = text.to_vec();
                 self.hold(side, event, at);
                 return Sniffed::Undecided;
@@ -297,6 +311,7 @@ impl Sniffing {
 mod tests {
     use super::super::script::{GET, OK, Script, check, check_midway};
     use super::*;
+    use crate::exchange::Fault;
 
     const SOCKS: &str = "c \u{5}\u{1}\0";
 
@@ -403,10 +418,29 @@ mod tests {
     fn a_first_line_that_does_not_end_is_given_up() {
         let long = format!("c {}", "q".repeat(1448));
         let mut script = Script::new(true);
-        script.step("c GET /");
+        script.step("c FETCH /");
         (0..20).for_each(|_| script.step(&long));
         assert_eq!(script.counts.not_http, 1);
         assert_eq!(script.conversation().held_bytes(), 0);
+        // With a usual method it is a request, if it is answered.
+        for answer in ["s HTTP/1.1 414 Long\r\nContent-Length: 0\r\n\r\n", "c."] {
+            let mut script = Script::new(true);
+            script.step("c GET /");
+            (0..20).for_each(|_| script.step(&long));
+            assert_eq!(script.conversation().held_bytes(), 0);
+            script.step(answer);
+            let is_answered = answer.starts_with('s');
+            if is_answered {
+                script.step(GET);
+                script.step(OK);
+            }
+            let exchanges = script.exchanges();
+            assert_eq!(exchanges.len(), usize::from(is_answered) * 2);
+            if is_answered {
+                assert_eq!(exchanges[0].request.fault, Some(Fault::HeadTooLarge));
+                assert_eq!(exchanges[1].request.target, "/a");
+            }
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ const VXLAN_GPE_PORT: u16 = 4790;
 /// What a frame carries.
 pub(super) enum Carried<'a> {
     Tcp(Transport<'a>),
-    Piece(Piece<'a>),
+    Fragment(Fragment<'a>),
 }
 
 pub(super) struct Transport<'a> {
@@ -64,7 +64,7 @@ impl Datagram {
 }
 
 /// A fragment of a packet.
-pub(super) struct Piece<'a> {
+pub(super) struct Fragment<'a> {
     pub(super) of: Datagram,
     /// What the whole packet holds, if this is its first piece.
     pub(super) protocol: IpNextHeaderProtocol,
@@ -161,7 +161,7 @@ fn ipv4(ip: &[u8], depth: usize) -> Result<Carried<'_>> {
     let offset = usize::from(header.get_fragment_offset()) * 8;
     let more = header.get_flags() & 1 != 0;
     if more || offset != 0 {
-        return Ok(Carried::Piece(Piece {
+        return Ok(Carried::Fragment(Fragment {
             of: Datagram {
                 from: source,
                 to: destination,
@@ -268,7 +268,7 @@ fn tunnel_kind(protocol: IpNextHeaderProtocol, rest: &[u8]) -> Option<Tunnel> {
 }
 
 fn piece(source: IpAddr, to: IpAddr, header: &[u8], bits: u16) -> Result<Carried<'_>> {
-    Ok(Carried::Piece(Piece {
+    Ok(Carried::Fragment(Fragment {
         of: Datagram {
             from: source,
             to,

@@ -91,7 +91,7 @@ impl PacketReader {
         for _ in 0..=MOST_TUNNELS {
             let piece = match carried {
                 Carried::Tcp(transport) => return segment(packet, &bytes, &transport),
-                Carried::Piece(piece) => piece,
+                Carried::Fragment(piece) => piece,
             };
             let whole = self.fragments.add(packet.at, &bytes, &piece);
             let (of, protocol, joined) = whole.ok_or(PacketError::Fragment)?;
@@ -127,7 +127,7 @@ fn named<'a>(
 pub fn parse(packet: &Packet) -> Result<Segment, PacketError> {
     match layers::frame(packet.link, &packet.bytes, 0)? {
         Carried::Tcp(transport) => segment(packet, &packet.bytes, &transport),
-        Carried::Piece(_) => Err(PacketError::Fragment),
+        Carried::Fragment(_) => Err(PacketError::Fragment),
     }
 }
 

@@ -131,6 +131,7 @@ enum AmbiguityV1 {
     Trailer,
     UrgentData,
     UnseenStart,
+    AfterAmbiguous,
 }
 
 pub(super) fn write(envelope: &Envelope) -> Vec<u8> {
@@ -310,7 +311,8 @@ macro_rules! same_members {
 
 same_members!(Version, VersionV1: Http10, Http11, Http2);
 same_members!(Ambiguity, AmbiguityV1:
-    StartLine, TargetBytes, TargetForm, FieldLine, FieldBytes, FoldedField, BareCr, MixedLineEnds, SeveralHosts, LookalikeField, ContentLength, LengthAndCoding, TransferCoding, Chunk, Trailer, UrgentData, UnseenStart);
+    StartLine, TargetBytes, TargetForm, FieldLine, FieldBytes, FoldedField, BareCr, MixedLineEnds, SeveralHosts, LookalikeField, ContentLength, LengthAndCoding, TransferCoding, Chunk, Trailer, UrgentData, UnseenStart,
+    AfterAmbiguous);
 
 impl From<Fault> for FaultV1 {
     fn from(fault: Fault) -> Self {

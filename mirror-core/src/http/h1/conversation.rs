@@ -4,9 +4,7 @@ use std::net::SocketAddr;
 
 use super::pairing::{Choice, Pairing, Pending};
 use super::{Answered, Head, Kind, Parsed, Parser};
-use crate::exchange::{
-    Ambiguity, Exchange, Fault, Request, RequestTarget, Response, Timing, Version,
-};
+use crate::exchange::{Exchange, Fault, Request, RequestTarget, Response, Timing, Version};
 use crate::http::{ConnectionInfo, ConversationLimits, Message, Output, Protocol};
 use crate::packet::{Seq, Side};
 use crate::tcp::{Arrival, CloseReason, StreamEvent};
@@ -167,9 +165,13 @@ impl Conversation {
             }
             Parsed::Message { message, last, .. } => self.request(message, last),
             Parsed::Lost => self.pairing.lose_requests(),
-            Parsed::BadHead { first, bytes } => {
+            Parsed::BadHead {
+                first,
+                bytes,
+                fault,
+            } => {
                 out.counts.bad_heads += 1;
-                let request = malformed(&bytes, first.urgent);
+                let request = malformed(&bytes, fault);
                 if let Some(oldest) = self.pairing.malformed(first, request) {
                     self.emit(oldest, out);
                 }
@@ -264,6 +266,7 @@ impl Conversation {
                     answered = pending.answered;
                     if std::mem::take(&mut pending.malformed) {
                         out.counts.requests += 1;
+                        self.requests.resume();
                     }
                 }
                 if self.pairing.answers_unfinished() {
@@ -339,7 +342,7 @@ impl Conversation {
 }
 
 /// What can be told of bytes that should have been a request's head.
-fn malformed(bytes: &[u8], urgent: bool) -> Request {
+fn malformed(bytes: &[u8], fault: Fault) -> Request {
     let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next();
     let line = line.unwrap_or_default();
     let line = &line[..line.len().min(MAX_SHOWN)];
@@ -350,16 +353,12 @@ fn malformed(bytes: &[u8], urgent: bool) -> Request {
         Some(rest) if is_method => (String::from_utf8_lossy(word).into_owned(), rest),
         _ => ("?".to_owned(), line),
     };
-    let ambiguity = match urgent {
-        true => Ambiguity::UrgentData,
-        false => Ambiguity::StartLine,
-    };
     let version = target.windows(6).rposition(|part| part == b" HTTP/");
     let target = target[..version.unwrap_or(target.len())].to_vec();
     Request {
         target: RequestTarget::parse(&method, target),
         version: Version::Http11,
-        fault: Some(Fault::Ambiguous(ambiguity)),
+        fault: Some(fault),
         ..Request::new(&method, "")
     }
 }
@@ -452,6 +451,30 @@ mod tests {
         assert_eq!(counts.bad_heads, 1);
         // Nobody answers the end of a body.
         check_midway(&["c some body\r\n", OK, GET, OK], "GET /a 200");
+    }
+
+    #[test]
+    fn several_malformed_heads_are_requests_when_each_is_answered() {
+        let steps = ["c get it\r\n\r\n", BAD, "c get more\r\n\r\n", BAD, GET, OK];
+        let expect = "get it!StartLine 400; get more!StartLine 400; GET /a 200";
+        check(&steps, expect);
+    }
+
+    #[test]
+    fn what_follows_an_ambiguous_head_in_its_packet_is_a_request_when_it_is_answered() {
+        let both = "c GET /o HTTP/1.1\r\nHost : a\r\n\r\nGET /b HTTP/1.1\r\n\r\n";
+        let second = "GET /o!FieldLine 200; GET /b!AfterAmbiguous 200; GET /a 200";
+        check(&[both, OK, OK, GET, OK], second);
+        check(&[both, OK, GET, OK], "GET /o!FieldLine 200; GET /a 200");
+        let body = "c GET /o HTTP/1.1\r\nHost : a\r\n\r\nsome body\r\n";
+        check(&[body, OK, OK, GET, OK], "GET /o!FieldLine 200; GET /a 200");
+    }
+
+    #[test]
+    fn the_request_after_a_needless_body_may_be_longer_than_its_packet() {
+        let steps = [POST, REFUSED, "c GET /lo", "c ng HTTP/1.1\r\n\r\n", OK];
+        check(&steps, "POST /p!Truncated 417; GET /long 200");
+        check(&[POST, REFUSED, "c GET", OK], "POST /p!Truncated 417");
     }
 
     #[test]

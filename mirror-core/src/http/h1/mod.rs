@@ -14,6 +14,7 @@ mod start_line;
 use start_line::has_known_method;
 
 pub(in crate::http) use parser::may_be_request;
+pub(in crate::http) use start_line::is_worth_another_look;
 
 pub use body::{Answered, BodyLength, Decoder, Framing, Unreadable};
 pub use conversation::Conversation;

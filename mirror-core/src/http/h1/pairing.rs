@@ -240,7 +240,8 @@ impl Pairing {
                 return None;
             }
         };
-        let next = self.pending.get(1).and_then(|next| next.first.ack);
+        let next = self.pending.get(1).filter(|next| !next.malformed);
+        let next = next.and_then(|next| next.first.ack);
         self.pipelined |= next.is_some_and(|ack| ack.is_before(end));
         Some(answered)
     }

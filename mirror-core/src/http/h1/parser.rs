@@ -12,6 +12,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::partial::{Expect, Partial};
 use super::queue::Queue;
+use super::start_line::is_worth_another_look;
 use super::{
     Answered, BodyLength, Decoder, Framing, Head, HeadError, Kind, ParsedHead, Sniff, sniff,
     sniff_known,
@@ -52,10 +53,11 @@ pub enum Parsed {
     },
     /// Messages may be missing here.
     Lost,
-    /// A head should begin here and does not; `Lost` follows.
+    /// A head should begin here and does not, or cannot be trusted; `Lost` follows.
     BadHead {
         first: Arrival,
         bytes: Bytes,
+        fault: Fault,
     },
     /// No message was found in many packets, which begin with bytes like these.
     Unread(Protocol),
@@ -81,7 +83,9 @@ pub struct Parser {
     passed_protocol: Option<Protocol>,
     /// Bytes before the next message may be missing; it must begin a packet.
     resync: bool,
-    /// To be reported before anything else.
+    /// A head in the packet of an ambiguous request. To be reported before anything else.
+    doubtful: Option<(Bytes, Arrival)>,
+    /// To be reported next.
     lost: bool,
     /// Whether what follows is HTTP depends on an answer.
     held: bool,
@@ -135,6 +139,7 @@ impl Parser {
             passed: 0,
             passed_protocol: None,
             resync: false,
+            doubtful: None,
             lost: false,
             held: false,
             released: false,
@@ -192,8 +197,7 @@ impl Parser {
             partial.expect = Expect::of(&partial.head);
         }
         if length.is_none() {
-            self.lose();
-            self.queue.drop_packet();
+            self.distrust();
         }
     }
 
@@ -263,6 +267,7 @@ impl Parser {
     pub fn poll(&mut self) -> Option<Parsed> {
         loop {
             let step = match self.stage {
+                Stage::Start if self.doubtful.is_some() => self.tell_doubtful(),
                 Stage::Start if std::mem::take(&mut self.lost) => Step::Told(Parsed::Lost),
                 Stage::Start if self.held => Step::Starved,
                 Stage::Start => self.start(),
@@ -275,6 +280,34 @@ impl Parser {
                 Step::Starved => return None,
             }
         }
+    }
+
+    /// What could not be read was answered: what comes next is not a part of it.
+    pub(super) fn resume(&mut self) {
+        self.resync = false;
+    }
+
+    /// The rest of this packet may be a part of the message before it, or a message.
+    fn distrust(&mut self) {
+        self.lose();
+        let is_head = |bytes: &Bytes| sniff_known(Kind::Request, bytes) == Sniff::Yes;
+        if let Some((bytes, arrival)) = self.queue.drop_packet()
+            && is_head(&bytes)
+        {
+            self.doubtful = Some((bytes, arrival));
+        }
+    }
+
+    fn tell_doubtful(&mut self) -> Step {
+        let Some((bytes, first)) = self.doubtful.take() else {
+            return Step::Further;
+        };
+        let fault = Fault::Ambiguous(Ambiguity::AfterAmbiguous);
+        Step::Told(Parsed::BadHead {
+            first,
+            bytes,
+            fault,
+        })
     }
 
     fn lose(&mut self) {
@@ -354,7 +387,9 @@ impl Parser {
         let fresh = &self.begun[before.saturating_sub(3)..];
         let may_end = memchr::memchr_iter(b'\n', fresh)
             .any(|at| matches!(fresh[at + 1..], [b'\n', ..] | [b'\r', b'\n', ..]));
-        if !may_end && fits && sniff(self.kind, &self.begun) != Sniff::No {
+        let is_head =
+            || !is_worth_another_look(before, &bytes) || sniff(self.kind, &self.begun) != Sniff::No;
+        if !may_end && fits && is_head() {
             return Step::Further;
         }
         let begun = self.begun.split().freeze();
@@ -430,7 +465,14 @@ impl Parser {
                 self.lose();
                 step
             }
-            None => self.bad_head(begun, self.first),
+            None => {
+                self.lose();
+                Step::Told(Parsed::BadHead {
+                    first: self.first,
+                    bytes: begun,
+                    fault: Fault::HeadTooLarge,
+                })
+            }
         }
     }
 
@@ -451,7 +493,15 @@ impl Parser {
             return Step::Further;
         }
         self.lose();
-        Step::Told(Parsed::BadHead { first, bytes })
+        let ambiguity = match first.urgent {
+            true => Ambiguity::UrgentData,
+            false => Ambiguity::StartLine,
+        };
+        Step::Told(Parsed::BadHead {
+            first,
+            bytes,
+            fault: Fault::Ambiguous(ambiguity),
+        })
     }
 
     /// One step in a body.
@@ -548,8 +598,7 @@ impl Parser {
             return Step::Further;
         };
         if self.kind == Kind::Request && matches!(partial.fault, Some(Fault::Ambiguous(_))) {
-            self.lose();
-            self.queue.drop_packet();
+            self.distrust();
         }
         Step::Told(partial.finish())
     }
@@ -565,7 +614,13 @@ fn next(partial: &Partial, bytes: &[u8], arrival: Arrival) -> Next {
         (Some(before), Some(now)) => before.is_before(now),
         _ => false,
     };
-    if !has_received || sniff_known(Kind::Request, bytes) != Sniff::Yes {
+    // Its first line may go on in the next packet.
+    let begins = match sniff_known(Kind::Request, bytes) {
+        Sniff::Yes => true,
+        Sniff::Maybe => bytes.contains(&b' '),
+        Sniff::No => false,
+    };
+    if !has_received || !begins {
         return Next::Body;
     }
     match expect {
@@ -783,7 +838,7 @@ mod tests {
                 "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n",
                 "GET / HTTP/1.1\r\n\r\n",
             ],
-            "POST:!LengthAndCoding lost GET:",
+            "POST:!LengthAndCoding bad lost GET:",
         );
         // Both lengths end right before it: even so it may be the body of one to somebody.
         check(
@@ -791,7 +846,7 @@ mod tests {
             &[
                 "POST / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 5\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n",
             ],
-            "POST:!ContentLength lost",
+            "POST:!ContentLength bad lost",
         );
         check(
             Kind::Request,
@@ -799,7 +854,7 @@ mod tests {
                 "GET / HTTP/1.1\r\nHost : a\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n",
                 "GET / HTTP/1.1\r\n\r\n",
             ],
-            "GET:!FieldLine lost GET:",
+            "GET:!FieldLine bad lost GET:",
         );
         check(
             Kind::Response,

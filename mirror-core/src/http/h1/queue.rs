@@ -76,11 +76,14 @@ impl Queue {
         }
     }
 
-    /// Drops what is left of a packet that was used in part.
-    #[inline]
-    pub(super) fn drop_packet(&mut self) {
-        if self.mid_packet {
-            self.pop();
+    /// Takes what is left of a packet that was used in part.
+    pub(super) fn drop_packet(&mut self) -> Option<(Bytes, Arrival)> {
+        if !self.mid_packet {
+            return None;
+        }
+        match self.pop()? {
+            (StreamEvent::Data(bytes), arrival) => Some((bytes, arrival)),
+            _ => None,
         }
     }
 }

@@ -19,6 +19,11 @@ pub enum Sniff {
     No,
 }
 
+/// Whether more bytes may change what [`sniff`] says of the `before` bytes before them, which was "maybe".
+pub(in crate::http) fn is_worth_another_look(before: usize, more: &[u8]) -> bool {
+    before <= MAX_METHOD || memchr::memchr(b'\n', more).is_some()
+}
+
 /// Looks at no more than the first line.
 pub fn sniff(kind: Kind, bytes: &[u8]) -> Sniff {
     match kind {
@@ -75,7 +80,7 @@ fn sniff_request(bytes: &[u8]) -> Sniff {
         Some(b' ') if method > 0 && method <= MAX_METHOD => {}
         _ => return Sniff::No,
     }
-    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+    let Some(end) = memchr::memchr(b'\n', bytes) else {
         return Sniff::Maybe;
     };
     let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
