@@ -100,7 +100,13 @@ fn bad_input_is_refused_with_one_message() -> Result<()> {
     let refusals = Refusals::new()?;
     let target = refusals.target.as_str();
     refusals.check("eth7", "8080", target, &[], &["eth7"])?;
-    refusals.check(INTERFACE, "0", target, &[], &["invalid --port `0`: use a number from 1 to 65535"])?;
+    refusals.check(
+        INTERFACE,
+        "0",
+        target,
+        &[],
+        &["invalid --port `0`: use a number from 1 to 65535"],
+    )?;
     refusals.check(
         INTERFACE,
         "8080",

@@ -12,11 +12,11 @@ use mirror_agent::{
     control::{Order, ask},
     gate::replica,
     pipeline,
+    report::Status,
     secret::SecretUrl,
 };
 use mirror_snapshot::RedisStore;
 use serde::Serialize;
-use serde_json::Value;
 use tokio::{runtime::Builder, time::timeout};
 
 use crate::terminal;
@@ -88,7 +88,11 @@ pub(crate) fn doctor(config: &Config, fix: bool, json: bool) -> anyhow::Result<E
     }
     let runtime = Builder::new_current_thread().enable_all().build()?;
     // None runs: that is not for doctor to say.
-    if let Ok(status) = runtime.block_on(ask(&config.control.socket, &Order::Status)) {
+    let answer = runtime.block_on(ask(&config.control.socket, &Order::Status));
+    if let Some(status) = answer
+        .ok()
+        .and_then(|answer| serde_json::from_value(answer).ok())
+    {
         findings.push(Finding::new(
             "agent",
             running(&status),
@@ -149,14 +153,11 @@ pub(crate) fn doctor(config: &Config, fix: bool, json: bool) -> anyhow::Result<E
 }
 
 /// What the agent that runs has found out about its traffic.
-fn running(status: &Value) -> anyhow::Result<String> {
-    let advice = status["advice"].as_array().into_iter().flatten();
-    let advice: Vec<&str> = advice.filter_map(Value::as_str).collect();
+fn running(status: &Status) -> anyhow::Result<String> {
+    let advice = &status.results.counters.advice;
     anyhow::ensure!(advice.is_empty(), "{}", advice.join("; "));
-    Ok(format!(
-        "process {} captures and can read what it sees",
-        status["pid"]
-    ))
+    let pid = status.pid;
+    Ok(format!("process {pid} captures and can read what it sees"))
 }
 
 fn interface(pattern: &str) -> anyhow::Result<String> {
