@@ -2,7 +2,8 @@
 //!
 //! The way of a captured byte: [`packet`] (frames to segments), [`tcp`] (segments to streams), [`http`] (streams to
 //! messages), joined by [`dissect`] into an [`exchange::Exchange`]; then [`identity`] names it, [`policy`] decides
-//! whether it may leave the host, and [`compare`] judges the two answers. Time is always an argument.
+//! whether it may leave the host, [`compare`] tells how the two answers differ, and [`verdict`] what follows from that.
+//! [`route`] groups requests for reports. Time is always an argument.
 #![forbid(unsafe_code)]
 
 pub mod compare;
@@ -16,5 +17,7 @@ pub mod ledger;
 pub mod options;
 pub mod packet;
 pub mod policy;
+pub mod route;
 pub mod tcp;
 pub mod time;
+pub mod verdict;

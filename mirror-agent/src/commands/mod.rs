@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use mirror_agent::{
     cli::{Command, RunOptions},
     config::Settings,
-    report,
+    report::{self, table::terminal_width},
 };
 
 use crate::terminal;
@@ -54,6 +54,6 @@ fn print_report(data: &report::ReportData, json: bool) -> anyhow::Result<()> {
     if json {
         terminal::print_json(data)
     } else {
-        terminal::print(&report::text(data))
+        terminal::print(&report::report_text(data, terminal_width()))
     }
 }

@@ -7,7 +7,6 @@ use std::{
 };
 
 use anyhow::Context;
-use serde_json::{Value, json};
 use tokio::{
     sync::watch,
     task::JoinHandle,
@@ -21,8 +20,7 @@ use crate::control::http;
 use crate::control::http::Pages;
 use crate::control::socket::{Control, Handles};
 use crate::replay::OwnSockets;
-use crate::report::Recorder;
-use crate::report::ReportData;
+use crate::report::{Recorder, ReportData, ReportDir, RunInfo};
 use crate::transport::memory::queue;
 use crate::transport::{Receiver, Sender};
 use mirror_core::dissect::DissectLimits;
@@ -71,12 +69,14 @@ pub async fn run(
         Some(target) => preflight::check_target(target, &config).await?,
         None => Vec::new(),
     };
+    let directory = config.report.directory.as_deref();
+    let report_dir = directory.map(ReportDir::open).transpose()?;
     let control = Control::bind(&config.control.socket).await?;
     let metrics = match config.control.metrics {
         Some(address) => Some(http::bind(address).await?),
         None => None,
     };
-    let recorder = Arc::new(Recorder::new(meta(&config)));
+    let recorder = Arc::new(Recorder::new(run_info(&config)));
     let (sender, receiver) = queue(&config.transport);
     let (capture, rings) = attach(&config).await?;
     let concurrency = config.replay.concurrency.get();
@@ -140,13 +140,15 @@ pub async fn run(
     let mut stopped = stop.subscribe();
     tokio::select! {
         _ = stopped.wait_for(|stop| *stop) => {}
-        () = readers.broke() => tracing::error!("capture ended by itself"),
+        () = readers.broke() => recorder.fail("capture ended by itself".into()),
     }
     // However it came to this: whoever waits for the end learns of it.
     stop.send_replace(true);
     // Detached first: what was captured before is then read to its end.
     running.capture().detach();
-    let captured = readers.finish().await;
+    if let Err(error) = readers.finish().await {
+        recorder.fail(format!("capture failed: {error:#}"));
+    }
     drain(
         replaying,
         &cut,
@@ -156,16 +158,21 @@ pub async fn run(
     .await;
     showing.abort();
     let _ = showing.await;
-    let report = recorder.finish(running.below());
-    if let Some(directory) = &config.report.directory {
-        let written = crate::report::write(directory, &report)?;
-        tracing::info!(report = %written.html.display(), "report written");
+    let mut report = recorder.finish(running.counters());
+    if let Some(directory) = &report_dir {
+        match directory.write(&report) {
+            Ok(written) => tracing::info!(report = %written.html.display(), "report written"),
+            Err(error) => {
+                // It is still printed, and answered to `stop`.
+                recorder.fail(format!("the report could not be written: {error:#}"));
+                report = recorder.finish(running.counters());
+            }
+        }
     }
     ended.send_replace(Some(serde_json::to_value(&report)?));
     // The answers to `stop` hold a receiver each: wait until the last of them is sent.
     serving.abort();
     let _ = timeout(Duration::from_secs(1), ended.closed()).await;
-    captured?;
     Ok(report)
 }
 
@@ -173,7 +180,7 @@ pub async fn run(
 fn pages(running: &Arc<Running>, stop: &watch::Sender<bool>) -> Pages {
     let (shown, asked, stopping) = (Arc::clone(running), Arc::clone(running), stop.subscribe());
     Pages {
-        metrics: Box::new(move || crate::report::metrics(&shown.status())),
+        metrics: Box::new(move || crate::report::metrics(shown.status())),
         metrics_type: crate::report::METRICS_TYPE,
         ready: Box::new(move || {
             if *stopping.borrow() {
@@ -240,14 +247,14 @@ fn host() -> anyhow::Result<Arc<str>> {
     Ok(name.nodename().to_string_lossy().into())
 }
 
-fn meta(config: &Config) -> Value {
-    json!({
-        "interfaces": config.capture.interfaces,
-        "ports": config.capture.filter.ports,
-        "target": config.replay.target.as_ref().map(ToString::to_string),
-        "snapshots": config.gate.store.is_some(),
-        "replica": config.gate.replica.is_some(),
-    })
+fn run_info(config: &Config) -> RunInfo {
+    RunInfo {
+        interfaces: config.capture.interfaces.clone(),
+        ports: config.capture.filter.ports.clone(),
+        target: config.replay.target.as_ref().map(ToString::to_string),
+        snapshots: config.gate.store.is_some(),
+        replica: config.gate.replica.is_some(),
+    }
 }
 
 fn announce(config: &Config, hook: &str) {
