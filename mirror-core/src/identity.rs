@@ -4,7 +4,9 @@
 
 use std::{borrow::Cow, cell::OnceCell, net::IpAddr};
 
-use mirror_contract::{Candidates, Fields, Filed, IdRules, Stamp, hash, peer_text, request_hash};
+use mirror_contract::{
+    Candidates, CapturedTime, Fields, Filed, IdRules, Stamp, hash, peer_text, request_hash,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::{Body, Exchange, Headers, RequestTarget};
@@ -75,6 +77,14 @@ impl Owner {
             peer: peer_text(exchange.client),
             began: timing.request_first,
             ended: timing.response_last.unwrap_or(timing.request_last),
+        }
+    }
+
+    /// When it was captured, as far as it was.
+    pub fn time(&self) -> CapturedTime {
+        CapturedTime {
+            first: self.began.0,
+            last: self.ended.0,
         }
     }
 

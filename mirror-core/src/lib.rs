@@ -2,9 +2,10 @@
 //!
 //! The way of a captured byte: [`packet`] (frames to segments), [`tcp`] (segments to streams), [`http`] (streams to
 //! messages), joined by [`dissect`] into an [`exchange::Exchange`]; then [`identity`] names it, [`policy`] decides
-//! whether it may leave the host, and [`compare`] judges the two answers. Time is always an argument.
+//! whether it may leave the host, [`attribution`] tells which snapshot is its own, and [`compare`] judges the two answers. Time is always an argument.
 #![forbid(unsafe_code)]
 
+pub mod attribution;
 pub mod compare;
 pub mod dissect;
 pub mod exchange;
