@@ -46,6 +46,8 @@ outcomes! {
     SnapshotExpired = "snapshot: expired",
     /// Several requests had its id.
     SnapshotCollided = "snapshot: collided",
+    /// Identical requests have its id, and no snapshot is proven to be its own.
+    SnapshotUnproven = "snapshot: unproven",
     SnapshotNoId = "snapshot: no id",
     SnapshotUnavailable = "snapshot: store unavailable",
     /// The mirror says that it could not read the snapshot: there is nothing to compare.

@@ -342,7 +342,7 @@ impl SnapshotSource {
         let (Some(Store { waiter, .. }), Some(id)) = (&shared.store, self.id()) else {
             return missing(&counters.missing, Miss::Missing);
         };
-        let accept = Box::new(|_: &[u8]| true);
+        let accept = Box::new(|_: &RequestId, _: &[u8]| true);
         let hit = match &self.0.namespace {
             None => waiter.wait(vec![id], accept).await,
             // The agent copied it there for this run. Few requests come so: they wait by themselves.

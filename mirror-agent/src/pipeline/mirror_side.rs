@@ -3,16 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use mirror_snapshot::{HEADER_SNAPSHOT, RedisStore, RequestId, WaitOptions};
+use mirror_snapshot::{HEADER_SNAPSHOT, RedisStore, RequestId, SnapshotState, WaitOptions};
 use tokio::{
     sync::{Semaphore, SemaphorePermit, watch},
     task::JoinSet,
     time::{Instant, sleep_until, timeout},
 };
 
+use crate::capture::tc::Hook;
 use crate::config::Config;
 use crate::gate::Entered;
-use crate::gate::Found;
+use crate::gate::FoundSnapshot;
 use crate::gate::Gate;
 use crate::gate::GateOptions;
 use crate::gate::GateRules;
@@ -27,6 +28,7 @@ use crate::replay::Replayer;
 use crate::report::Comparison;
 use crate::report::Recorder;
 use crate::transport::{Delivery, Receiver};
+use super::preflight::own_addresses;
 use mirror_core::compare::CompareOptions;
 use mirror_core::compare::compare;
 use mirror_core::exchange::Response;
@@ -49,7 +51,7 @@ pub(super) struct Judging {
 /// What a request is replayed with.
 enum Pass {
     /// Production's data is there for it.
-    Snapshot(Found),
+    Snapshot(FoundSnapshot),
     /// No data is needed, or none is asked for.
     Plain {
         id: Option<RequestId>,
@@ -128,7 +130,8 @@ impl Judging {
                     Err(outcome) => outcome,
                     Ok(judgement) => {
                         // Another request with the same id may still turn up.
-                        if judgement.found.is_some() {
+                        if let Some(found) = &judgement.found {
+                            let deadline = deadline.max(found.settles_at);
                             let left = deadline.saturating_duration_since(Instant::now());
                             let _ = timeout(left, settled.wait_for(|ended| *ended)).await;
                         }
@@ -186,8 +189,11 @@ impl Judging {
     }
 
     fn settle(&self, judgement: Judgement) -> Outcome {
-        if judgement.found.is_some_and(|found| found.is_collided()) {
-            return Outcome::SnapshotCollided;
+        if let Some(found) = judgement.found.filter(FoundSnapshot::is_collided) {
+            return match found.doubt() {
+                Some(_) => Outcome::SnapshotUnproven,
+                None => Outcome::SnapshotCollided,
+            };
         }
         self.recorder.compared(&judgement.comparison);
         match (judgement.is_evidence, judgement.comparison.differs()) {
@@ -236,6 +242,13 @@ impl Judging {
             SnapshotOutcome::Expired => without(Outcome::SnapshotExpired),
             SnapshotOutcome::NoId => without(Outcome::SnapshotNoId),
             SnapshotOutcome::Collided => Err(Outcome::SnapshotCollided),
+            SnapshotOutcome::Unproven { why } => {
+                tracing::debug!(
+                    why = why.text(),
+                    "a snapshot is not proven to be a request's"
+                );
+                Err(Outcome::SnapshotUnproven)
+            }
             SnapshotOutcome::Unavailable { error } => {
                 tracing::debug!(%error, "snapshot store");
                 without(Outcome::SnapshotUnavailable)
@@ -275,16 +288,24 @@ impl Judging {
         let Some(state) = response.headers.first(HEADER_SNAPSHOT) else {
             return true;
         };
-        let state = String::from_utf8_lossy(state);
-        self.recorder.mirror_snapshot(&state);
-        !["missing", "collided", "unavailable", "unreadable"].contains(&&*state)
+        match SnapshotState::from_header(state) {
+            Some(state) => {
+                self.recorder.mirror_snapshot(state.name());
+                !state.is_without_data()
+            }
+            None => {
+                self.recorder
+                    .mirror_snapshot(&String::from_utf8_lossy(state));
+                true
+            }
+        }
     }
 }
 
 struct Judgement {
     comparison: Comparison,
     /// The snapshot that it was replayed with.
-    found: Option<Found>,
+    found: Option<FoundSnapshot>,
     is_evidence: bool,
 }
 
@@ -311,10 +332,14 @@ fn snapshot_gate(config: &Config, url: &str) -> anyhow::Result<Gate> {
         skew_seconds: config.skew_seconds,
         care: config.ttl_care,
     };
-    Ok(Gate::new(
+    let gate = Gate::new(
         RedisStore::connect(url).context("--redis")?,
         mirror.transpose().context("--mirror-redis")?,
         &format!("run-{}", std::process::id()),
         options,
-    ))
+    );
+    // All sockets that the root cgroup knows are this host's, and any address of theirs is.
+    let has_all = config.hook == Hook::Cgroup;
+    let own = own_addresses(config)?;
+    Ok(gate.on_host(move |address| has_all || own.contains(&address.to_canonical())))
 }

@@ -26,6 +26,8 @@ const MAX_AGE: u64 = 300_000_000_000;
 const MAX_HOSTS: usize = 1024;
 /// How far two readings of one clock are apart at most: the kernel's time of a packet and production's own.
 const ONE_CLOCK: u64 = 20_000;
+/// The same where the id names a single request already, so that a document is not refused for a clock that is read badly.
+const ONE_CLOCK_NAMED: i64 = 5_000_000;
 
 /// Whether a request's snapshot turned out to be doubtful after it was found.
 #[derive(Clone, Debug, Default)]
@@ -112,6 +114,7 @@ struct Request {
     body: Option<u64>,
     has_end: bool,
     claim: Claim,
+    has_document: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -131,7 +134,8 @@ pub struct Attribution {
     requests: HashMap<RequestNumber, (GroupKey, u64)>,
     requests_order: VecDeque<(u64, RequestNumber)>,
     known: HashSet<RequestId>,
-    documents_order: VecDeque<(GroupKey, (u64, u64), RequestId)>,
+    /// With its group, if it stands in one.
+    documents_order: VecDeque<(Option<GroupKey>, (u64, u64), RequestId)>,
     /// The latest time of capture so far.
     now: u64,
 }
@@ -177,6 +181,7 @@ impl Attribution {
 
             has_end,
             claim: Claim::default(),
+            has_document: Arc::default(),
         };
         let claim = request.claim.clone();
         self.know_host(host, is_one_clock);
@@ -217,38 +222,128 @@ impl Attribution {
         self.learn_from_document(key, place, &document);
         let group = self.groups.entry(key).or_default();
         group.documents.insert(place, document);
-        self.documents_order.push_back((key, place, id.clone()));
+        self.documents_order
+            .push_back((Some(key), place, id.clone()));
         self.forget();
     }
 
-    /// A request and a document of a rule that names single requests: they belong together.
-    pub fn pair(&mut self, owner: &Owner, host: IpAddr, id: &RequestId, stamp: &Stamp) {
+    /// Whether a document is the request's that stands under the only id that a rule without numbers gives the request. The
+    /// two belong together unless their times do not fit.
+    pub fn pair(&mut self, owner: &Owner, host: IpAddr, id: &RequestId, stamp: &Stamp) -> bool {
+        let range = OffsetRange::of_pair(owner.time(), stamp);
+        self.now = self.now.max(owner.time().last);
+        self.know_host(host, false);
         if self.known.insert(id.clone()) {
-            self.now = self.now.max(owner.time().last);
-            self.know_host(host, false);
-            let (at, number) = (stamp.moment().0, self.next);
+            let place = (stamp.moment().0, self.next);
             self.next += 1;
-            let range = OffsetRange::of_pair(owner.time(), stamp);
-            self.vote(host, number, at, range);
-            let nowhere = GroupKey {
-                request: 0,
-                peer: None,
-            };
-            self.documents_order
-                .push_back((nowhere, (at, number), id.clone()));
+            self.vote(host, place.1, place.0, range);
+            self.documents_order.push_back((None, place, id.clone()));
             self.forget();
+        }
+        range.touches(&self.range_of_named(host))
+    }
+
+    /// Whether a document is the request's that stands under one of several ids that a rule without numbers may give the
+    /// request. It is if it fits, and fits no other request that has no document yet.
+    pub fn take_named(&mut self, number: RequestNumber, id: &RequestId, stamp: &Stamp) -> bool {
+        self.list(id, stamp);
+        let Some((request_key, request)) = self.request(number) else {
+            return false;
+        };
+        let Some((key, place)) = self.place_of(id, stamp) else {
+            return false;
+        };
+        let is_alike = key.request == request_key.request
+            && key.peer.is_none_or(|peer| Some(peer) == request_key.peer);
+        let Some(document) = self.groups.get(&key).and_then(|g| g.documents.get(&place)) else {
+            return false;
+        };
+        match &document.owner {
+            Some((owner, _)) => return *owner == number,
+            None if !is_alike || !agree(document.body, request.body) => return false,
+            None => {}
+        }
+        if !self.fits_named(&request, stamp) || self.is_wanted_by_another(key, place, number) {
+            return false;
+        }
+        request.has_document.store(true, Relaxed);
+        if let Some(document) = self
+            .groups
+            .get_mut(&key)
+            .and_then(|g| g.documents.get_mut(&place))
+        {
+            document.owner = Some((number, request.claim));
+        }
+        true
+    }
+
+    fn place_of(&self, id: &RequestId, stamp: &Stamp) -> Option<(GroupKey, (u64, u64))> {
+        let key = GroupKey {
+            request: digest(&stamp.request)?,
+            peer: stamp.peer.as_deref().map(str::parse).transpose().ok()?,
+        };
+        let at = stamp.moment().0;
+        let same_time = self
+            .groups
+            .get(&key)?
+            .documents
+            .range((at, 0)..=(at, u64::MAX));
+        let (place, _) = same_time
+            .into_iter()
+            .find(|(_, document)| document.id == *id)?;
+        Some((key, *place))
+    }
+
+    fn fits_named(&mut self, request: &Request, stamp: &Stamp) -> bool {
+        let range = self.range_of_named(request.host);
+        OffsetRange::of_pair(request.time, stamp).touches(&range)
+    }
+
+    /// The offsets with which a document fits whose id names a single request.
+    fn range_of_named(&mut self, host: IpAddr) -> OffsetRange {
+        let now = self.now;
+        let whole = OffsetRange::around_zero(self.skew);
+        match self.hosts.get_mut(&host) {
+            None => whole,
+            Some(offset) => match offset.at(now) {
+                known if known.is_learnt => known.range,
+                known if known.range.high < ONE_CLOCK_NAMED => {
+                    OffsetRange::around_zero(ONE_CLOCK_NAMED as u64)
+                }
+                _ => whole,
+            },
         }
     }
 
-    /// Whether the time of a document fits a request of a rule that names single requests.
-    pub fn fits(&mut self, owner: &Owner, host: IpAddr, stamp: &Stamp) -> bool {
-        let now = self.now.max(owner.time().last);
-        let known = self.hosts.get_mut(&host).map(|offset| offset.at(now));
-        let range = match known {
-            Some(known) if known.is_learnt => known.range,
-            _ => OffsetRange::around_zero(self.skew),
+    fn is_wanted_by_another(
+        &mut self,
+        key: GroupKey,
+        place: (u64, u64),
+        number: RequestNumber,
+    ) -> bool {
+        let Some(group) = self.groups.get(&key) else {
+            return false;
         };
-        OffsetRange::of_pair(owner.time(), stamp).touches(&range)
+        let Some(document) = group.documents.get(&place) else {
+            return false;
+        };
+        let stamp = document.stamp.clone();
+        let others: Vec<Request> = group
+            .requests
+            .range(self.nearby(place.0, group.longest))
+            .filter(|((_, other), _)| *other != number)
+            .filter(|(_, other)| agree(document.body, other.body))
+            .filter(|(_, other)| !other.has_document.load(Relaxed))
+            .map(|(_, other)| other.clone())
+            .collect();
+        others.iter().any(|other| self.fits_named(other, &stamp))
+    }
+
+    /// The requests of a group that a document may belong to which was stamped at `at`.
+    fn nearby(&self, at: u64, longest: u64) -> std::ops::RangeInclusive<(u64, RequestNumber)> {
+        let reach = self.skew.saturating_add(1_000_000);
+        let earliest = at.saturating_sub(reach.saturating_add(longest));
+        (earliest, RequestNumber(0))..=(at.saturating_add(reach), RequestNumber(u64::MAX))
     }
 
     /// What is known of a request's snapshot by now.
@@ -486,9 +581,11 @@ impl Attribution {
         {
             self.documents_order.pop_front();
             self.known.remove(&id);
-            self.drop_from(key, |group| {
-                group.documents.remove(&place);
-            });
+            if let Some(key) = key {
+                self.drop_from(key, |group| {
+                    group.documents.remove(&place);
+                });
+            }
         }
     }
 

@@ -19,7 +19,7 @@ use link::Link;
 
 pub use error::StoreError;
 pub use options::StoreOptions;
-pub use wait::{Accept, Hit, WaitOptions, Waited, Waiter};
+pub use wait::{Accept, WaitHit, WaitOptions, Waited, Waiter};
 
 /// How a snapshot was filed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
