@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use mirror_contract::{
-    DEFAULT_TTL, Document, Encoding, Fields, HEADER_REQUEST_ID, IdRules, ListEntry,
-    Read, RequestId, RequestTarget, SnapshotNumber, Stamp,
+    DEFAULT_TTL, Document, Encoding, Fields, HEADER_REQUEST_ID, IdRules, ListEntry, Read,
+    RequestId, RequestTarget, SnapshotNumber, Stamp,
 };
 use mirror_snapshot::RedisStore;
 use mirror_tests::agent::{Agent, Finished};
@@ -224,7 +224,9 @@ async fn next_head(stream: &mut TcpStream, unread: &mut Vec<u8>) -> Result<Optio
 async fn client(story: Story) -> Result<()> {
     let address = SocketAddr::from((Host::Production.address(), PRODUCTION_PORT));
     let mut clients = tokio::task::JoinSet::new();
-    for _ in 0..story.connections {
+    for connection in 0..story.connections {
+        // Not in step with the others.
+        let pause = story.pause + story.pause * u32::try_from(connection)? / 40;
         clients.spawn(async move {
             let mut stream = TcpStream::connect(address).await?;
             let request = "GET /number HTTP/1.1\r\nhost: production\r\n\r\n";
@@ -239,7 +241,7 @@ async fn client(story: Story) -> Result<()> {
                         bail!("production closed the connection");
                     }
                 }
-                sleep(story.pause).await;
+                sleep(pause).await;
             }
             anyhow::Ok(())
         });

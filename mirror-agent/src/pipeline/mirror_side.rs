@@ -10,6 +10,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
+use super::preflight::own_addresses;
 use crate::capture::tc::Hook;
 use crate::config::Config;
 use crate::gate::Entered;
@@ -28,7 +29,6 @@ use crate::replay::Replayer;
 use crate::report::Comparison;
 use crate::report::Recorder;
 use crate::transport::{Delivery, Receiver};
-use super::preflight::own_addresses;
 use mirror_core::compare::CompareOptions;
 use mirror_core::compare::compare;
 use mirror_core::exchange::Response;
