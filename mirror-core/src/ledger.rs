@@ -70,6 +70,8 @@ outcomes! {
         "its snapshot was gone when the request was to be replayed",
     SnapshotCollided = "snapshot: collided":
         "several requests had its id: add a field to the rule that tells them apart",
+    SnapshotUnproven = "snapshot: unproven":
+        "identical requests have its id, and no snapshot is proven to be its own",
     SnapshotNoId = "snapshot: no id":
         "no --rule found its fields in the request",
     SnapshotUnavailable = "snapshot: store unavailable":
@@ -77,7 +79,7 @@ outcomes! {
     MirrorNoSnapshot = "mirror: no snapshot":
         "the mirror says that it could not read the snapshot, so there is nothing to compare",
     ReplayTimeout = "replay: timeout":
-        "the mirror's whole answer did not come in time: replay-timeout-ms is the limit",
+        "the mirror's whole answer did not come in time: --replay-timeout is the limit",
     ReplayConnectFailed = "replay: connect failed":
         "no connection to the mirror",
     ReplayFailed = "replay: failed":
@@ -85,7 +87,7 @@ outcomes! {
     HandedOver = "handed over":
         "it went to another process, whose ledger says how it ended",
     Interrupted = "interrupted":
-        "still in flight when the time to drain was over: drain-timeout-ms is the limit",
+        "still in flight when the time to drain was over: --drain-timeout is the limit",
 }
 
 #[derive(Debug)]

@@ -2,10 +2,11 @@
 //!
 //! The way of a captured byte: [`packet`] (frames to segments), [`tcp`] (segments to streams), [`http`] (streams to
 //! messages), joined by [`dissect`] into an [`exchange::Exchange`]; then [`identity`] names it, [`policy`] decides
-//! whether it may leave the host, [`compare`] tells how the two answers differ, and [`verdict`] what follows from that.
-//! [`route`] groups requests for reports. Time is always an argument.
+//! whether it may leave the host, [`attribution`] tells which snapshot is its own, [`compare`] how the two answers differ,
+//! and [`verdict`] what follows from that. [`route`] groups requests for reports. Time is always an argument.
 #![forbid(unsafe_code)]
 
+pub mod attribution;
 pub mod compare;
 mod counters;
 pub mod dissect;

@@ -3,17 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use mirror_contract::SnapshotState;
-use mirror_snapshot::{HEADER_SNAPSHOT, RedisStore, RequestId};
+use mirror_snapshot::{HEADER_SNAPSHOT, RedisStore, RequestId, SnapshotState};
 use tokio::{
     sync::{Semaphore, SemaphorePermit, watch},
     task::{JoinSet, spawn_blocking},
     time::{Instant, sleep_until, timeout},
 };
 
+use super::preflight::own_addresses;
+use crate::capture::tc::Hook;
 use crate::config::Config;
 use crate::gate::Entered;
-use crate::gate::Found;
+use crate::gate::FoundSnapshot;
 use crate::gate::Gate;
 use crate::gate::GateRules;
 use crate::gate::OnMissing;
@@ -50,7 +51,7 @@ pub(super) struct Judging {
 /// What a request is replayed with.
 enum Pass {
     /// Production's data is there for it.
-    Snapshot(Found),
+    Snapshot(FoundSnapshot),
     /// No data is needed, or none is asked for.
     Plain { id: Option<RequestId>, basis: Basis },
 }
@@ -132,7 +133,8 @@ impl Judging {
                     Err(end) => end,
                     Ok(judgement) => {
                         // Another request with the same id may still turn up.
-                        if judgement.found.is_some() {
+                        if let Some(found) = &judgement.found {
+                            let deadline = deadline.max(found.settles_at);
                             let left = deadline.saturating_duration_since(Instant::now());
                             let _ = timeout(left, settled.wait_for(|ended| *ended)).await;
                         }
@@ -209,8 +211,11 @@ impl Judging {
     }
 
     fn settle(&self, judgement: Judgement) -> End {
-        if judgement.found.is_some_and(|found| found.is_collided()) {
-            return Outcome::SnapshotCollided.into();
+        if let Some(found) = judgement.found.filter(FoundSnapshot::is_collided) {
+            return match found.doubt() {
+                Some(why) => End::because(Outcome::SnapshotUnproven, why.text()),
+                None => Outcome::SnapshotCollided.into(),
+            };
         }
         let pair = judgement.pair;
         End::judged(verdict::outcome(pair.basis(), pair.comparison()), pair)
@@ -266,6 +271,9 @@ impl Judging {
             }
             SnapshotOutcome::NoId => without(Outcome::SnapshotNoId.into()),
             SnapshotOutcome::Collided => Err(Outcome::SnapshotCollided.into()),
+            SnapshotOutcome::Unproven { why } => {
+                Err(End::because(Outcome::SnapshotUnproven, why.text()))
+            }
             SnapshotOutcome::Unavailable { error } => {
                 without(End::because(Outcome::SnapshotUnavailable, error))
             }
@@ -325,7 +333,7 @@ impl Judging {
 struct Judgement {
     pair: JudgedPair,
     /// The snapshot that it was replayed with.
-    found: Option<Found>,
+    found: Option<FoundSnapshot>,
 }
 
 fn gate(config: &Config) -> anyhow::Result<Gate> {
@@ -343,11 +351,15 @@ fn gate(config: &Config) -> anyhow::Result<Gate> {
 fn snapshot_gate(config: &Config, url: &SecretUrl) -> anyhow::Result<Gate> {
     let connect = |url: &SecretUrl| RedisStore::connect(url.expose());
     let mirror = config.gate.mirror_store.as_ref().map(connect);
-    Ok(Gate::new(
+    let gate = Gate::new(
         connect(url).context("--redis")?,
         mirror.transpose().context("--mirror-redis")?,
         &format!("run-{}", std::process::id()),
         &config.gate,
         config.identity.skew_seconds(),
-    ))
+    );
+    // All sockets that the root cgroup knows are this host's, and any address of theirs is.
+    let has_all = config.capture.hook == Hook::Cgroup;
+    let own = own_addresses(config)?;
+    Ok(gate.on_host(move |address| has_all || own.contains(&address.to_canonical())))
 }

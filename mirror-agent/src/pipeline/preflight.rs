@@ -51,7 +51,7 @@ pub async fn reach(addresses: &[SocketAddr]) -> anyhow::Result<()> {
 }
 
 /// Of all namespaces that are captured in, and our own.
-fn own_addresses(config: &Config) -> anyhow::Result<Vec<IpAddr>> {
+pub(super) fn own_addresses(config: &Config) -> anyhow::Result<Vec<IpAddr>> {
     let mut own = links::addresses()?;
     for namespace in &config.capture.namespaces.list() {
         own.extend(namespace.run(links::addresses)?);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, FromRedisValue, RedisError, RedisFuture,
-    RedisResult, ServerErrorKind, TlsMode, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, FromRedisValue, Pipeline, RedisError,
+    RedisFuture, RedisResult, ServerErrorKind, TlsMode, Value,
     aio::{ConnectionLike, MultiplexedConnection, PubSub},
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
@@ -51,6 +51,24 @@ impl Link {
     pub(super) async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         let (mut connection, generation) = self.connection().await?;
         let result = command.query_async(&mut connection).await;
+        self.checked(result, generation, &[command]).await
+    }
+
+    /// Sends commands to one key in one go.
+    pub(super) async fn run_together(&self, commands: &Pipeline) -> Result<(), StoreError> {
+        let (mut connection, generation) = self.connection().await?;
+        let result = commands.query_async(&mut connection).await;
+        let commands: Vec<_> = commands.cmd_iter().collect();
+        self.checked(result, generation, &commands).await
+    }
+
+    /// Gives up a connection that this error broke.
+    async fn checked<T>(
+        &self,
+        result: RedisResult<T>,
+        generation: u64,
+        commands: &[&Cmd],
+    ) -> Result<T, StoreError> {
         if let Err(error) = &result
             && breaks(error)
         {
@@ -59,7 +77,8 @@ impl Link {
                 state.connection = None;
             }
         }
-        Ok(result?)
+        let keys = format!("{}snapshot", self.options.prefix);
+        result.map_err(|error| StoreError::of_command(error, commands, &keys))
     }
 
     async fn connection(&self) -> Result<(Connection, u64), StoreError> {
@@ -255,7 +274,7 @@ impl ConnectionLike for Connection {
 
     fn req_packed_commands<'a>(
         &'a mut self,
-        commands: &'a redis::Pipeline,
+        commands: &'a Pipeline,
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
