@@ -35,6 +35,14 @@ final class RereadRequest extends HttpServletRequestWrapper {
             this.body = body;
             this.stream = new RereadStream(request, body);
         }
+
+        void entered() {
+            stream.entered();
+        }
+
+        void left(boolean failed) {
+            stream.left(failed);
+        }
     }
 
     RereadRequest(HttpServletRequest request, Reading reading) {

@@ -1,16 +1,25 @@
 package dev.mirror.snapshot.spring.servlet;
 
+import jakarta.servlet.AsyncContext;
 import jakarta.servlet.ReadListener;
 import jakarta.servlet.ServletInputStream;
 import jakarta.servlet.http.HttpServletRequest;
 import java.io.IOException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A body from its beginning: what was read already, then what was not. */
 final class RereadStream extends ServletInputStream {
+    private static final Logger LOG = LoggerFactory.getLogger(SnapshotFilter.class);
+
     private final HttpServletRequest request;
     private final ReadBody body;
     private int at;
-    private ReadListener listener;
+    private volatile ReadListener listener;
+    /** Dispatches of the request that are with the service now. This object guards it, and what stands below. */
+    private int dispatches;
+    /** Whether the listener is to be told of a body that was read as a whole. */
+    private boolean pending;
 
     RereadStream(HttpServletRequest request, ReadBody body) {
         this.request = request;
@@ -84,15 +93,64 @@ final class RereadStream extends ServletInputStream {
         this.listener = listener;
         if (body.rest() != null) {
             body.rest().setReadListener(new ForRest());
-        } else {
-            // All is there already: nobody else will call.
-            request.getAsyncContext().start(() -> tell(false));
+            return;
+        }
+        // All is there already: the container will not call the listener.
+        synchronized (this) {
+            pending = true;
+            if (dispatches > 0) {
+                return;
+            }
+        }
+        AsyncContext context = request.getAsyncContext();
+        context.start(this::tellPending);
+    }
+
+    /** The filter hands the request to the service. */
+    synchronized void entered() {
+        dispatches++;
+    }
+
+    /**
+     * The service has returned, on the container's thread. Its listener is called here and now, as Tomcat itself does with a body
+     * that is read already. On another thread the call could come after the container has ended the request and uses the same
+     * objects for another client's.
+     *
+     * @param failed whether the service threw: then the container ends the request, and nothing is told
+     */
+    void left(boolean failed) {
+        boolean outermost;
+        synchronized (this) {
+            dispatches--;
+            outermost = dispatches == 0;
+        }
+        if (outermost && !failed) {
+            tellPending();
+        }
+    }
+
+    /** Never throws: Tomcat answers whichever request it serves by then with status 500. */
+    private void tellPending() {
+        synchronized (this) {
+            if (!pending) {
+                return;
+            }
+            pending = false;
+        }
+        try {
+            if (body.failure() != null) {
+                listener.onError(body.failure());
+            } else {
+                tell(false);
+            }
+        } catch (RuntimeException | Error error) {
+            LOG.debug("a read listener failed", error);
         }
     }
 
     private void tell(boolean ended) {
         try {
-            if (!isReread() || body.failure() != null) {
+            if (!isReread()) {
                 listener.onDataAvailable();
             }
             if (ended || isFinished()) {

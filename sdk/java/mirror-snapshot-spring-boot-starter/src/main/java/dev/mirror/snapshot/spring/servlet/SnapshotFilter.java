@@ -62,7 +62,7 @@ public final class SnapshotFilter implements Filter {
             snapshot = begun(http);
         }
         if (snapshot == null) {
-            chain.doFilter(reread(http), response);
+            serviced(reread(http), response, chain);
             return;
         }
         tellId(snapshot, answer);
@@ -83,7 +83,7 @@ public final class SnapshotFilter implements Filter {
     private void record(RequestSnapshot snapshot, HttpServletRequest request, HttpServletResponse response, FilterChain chain)
             throws IOException, ServletException {
         try (RequestScope scope = RequestScope.enter(snapshot, settings.mdcKey())) {
-            chain.doFilter(request, response);
+            serviced(request, response, chain);
         } finally {
             passed(snapshot, request);
         }
@@ -93,7 +93,7 @@ public final class SnapshotFilter implements Filter {
     private void recordTold(RequestSnapshot snapshot, HttpServletRequest request, TellingResponse response, FilterChain chain)
             throws IOException, ServletException {
         try (RequestScope scope = RequestScope.enter(snapshot, settings.mdcKey())) {
-            chain.doFilter(request, response);
+            serviced(request, response, chain);
         } finally {
             if (!request.isAsyncStarted()) {
                 response.tell();
@@ -105,7 +105,7 @@ public final class SnapshotFilter implements Filter {
     private void serve(RequestSnapshot snapshot, HttpServletRequest request, TellingResponse response, FilterChain chain)
             throws IOException, ServletException {
         try (RequestScope scope = RequestScope.enter(snapshot, settings.mdcKey())) {
-            chain.doFilter(request, response);
+            serviced(request, response, chain);
         } catch (IOException | ServletException | RuntimeException | Error error) {
             Refusal refusal = Refusal.of(error, snapshot).orElse(null);
             if (refusal == null || !RefusalWriter.write(refusal, response)) {
@@ -115,6 +115,28 @@ public final class SnapshotFilter implements Filter {
             response.tell();
             passed(snapshot, request);
         }
+    }
+
+    private static void serviced(HttpServletRequest request, ServletResponse response, FilterChain chain)
+            throws IOException, ServletException {
+        RereadRequest.Reading reading = reading(request);
+        if (reading == null) {
+            chain.doFilter(request, response);
+            return;
+        }
+        boolean failed = true;
+        reading.entered();
+        try {
+            chain.doFilter(request, response);
+            failed = false;
+        } finally {
+            reading.left(failed);
+        }
+    }
+
+    /** How far the body was read that a rule needed; null where none did. */
+    private static RereadRequest.Reading reading(HttpServletRequest request) {
+        return request.getAttribute(READING) instanceof RereadRequest.Reading reading ? reading : null;
     }
 
     /** Null where something went wrong here. */
@@ -166,7 +188,8 @@ public final class SnapshotFilter implements Filter {
 
     /** A later dispatch may come with the container's request again. */
     private static HttpServletRequest reread(HttpServletRequest request) {
-        if (!(request.getAttribute(READING) instanceof RereadRequest.Reading reading)) {
+        RereadRequest.Reading reading = reading(request);
+        if (reading == null) {
             return request;
         }
         ServletRequest inside = request;
