@@ -58,6 +58,9 @@ class StoreTopologiesTest {
             try (SnapshotStore unknown = StoreSteps.open(url.replace("/main", "/other"), StoreClient.JEDIS)) {
                 RedisServer.until("the name is told to be unknown", LIMIT, () -> fails(unknown::ping).contains("know no master"));
             }
+            try (SnapshotStore stranger = StoreSteps.open(url.replace("?sentinel-password=s3ntinel", ""), StoreClient.JEDIS)) {
+                RedisServer.until("the sentinels' refusal", LIMIT, () -> fails(stranger::ping).contains("NOAUTH"));
+            }
             for (StoreClient client : List.of(StoreClient.LETTUCE, StoreClient.JEDIS)) {
                 RedisServer alone = all.get(1);
                 try (SnapshotStore none = StoreSteps.open(alone.url().replace("redis:", "redis+cluster:"), client)) {
@@ -87,7 +90,7 @@ class StoreTopologiesTest {
                         "--cluster-port", busPorts.get(n).toString()));
             }
             makeCluster(nodes, busPorts);
-            String url = "redis+cluster://" + addresses(nodes.subList(1, 3));
+            String url = "redis+cluster://" + addresses(nodes);
             try (SnapshotStore lettuce = connected(url, StoreClient.LETTUCE);
                     SnapshotStore jedis = connected(url, StoreClient.JEDIS)) {
                 check(lettuce, "snapshot:lettuce");
