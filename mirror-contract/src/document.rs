@@ -1,7 +1,7 @@
 //! What stands in the store under an id: a snapshot document, or the bare value of a service that files its own.
 //! CONTRACT.md, "Snapshots".
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::{Fields, RequestTarget};
 
-/// The version that this code writes and reads.
+/// The version of documents that this code writes and reads.
 pub const VERSION: u32 = 1;
 
 /// How documents and the values in them are written.
@@ -26,6 +26,9 @@ pub enum Encoding {
 pub struct Stamp {
     /// When production received the request, milliseconds since the epoch.
     pub at: u64,
+    /// The microseconds of that moment past `at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub us: Option<u16>,
     /// [`request_hash`] of it.
     pub request: String,
     /// XXH3 of the body, where production read it for the id.
@@ -40,20 +43,35 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Of a request that came `at` milliseconds since the epoch; `body` where it was read.
+    /// Of a request that came `at`, since the epoch; `body` where it was read.
     pub fn new(
         request: &dyn Fields,
-        at: u64,
+        at: Duration,
         body: Option<&[u8]>,
         peer: Option<SocketAddr>,
     ) -> Self {
         Self {
-            at,
+            at: u64::try_from(at.as_millis()).unwrap_or(u64::MAX),
+            us: u16::try_from(at.subsec_micros() % 1000).ok(),
             request: request_hash(request.method(), request.target()),
             body: body.map(hash),
             peer: peer.map(peer_text),
             position: None,
         }
+    }
+
+    /// The moment of receipt in nanoseconds since the epoch, and how many nanoseconds it may be later.
+    pub fn moment(&self) -> (u64, u64) {
+        let millis = self.at.saturating_mul(1_000_000);
+        match self.us {
+            Some(us) => (millis.saturating_add(u64::from(us.min(999)) * 1000), 1000),
+            None => (millis, 1_000_000),
+        }
+    }
+
+    /// The minute of receipt, by which numbered snapshots are listed.
+    pub fn minute(&self) -> u64 {
+        self.at / 60_000
     }
 }
 
@@ -173,6 +191,7 @@ struct JsonRead {
 struct JsonForm {
     mirror: u32,
     at: u64,
+    us: Option<u16>,
     request: String,
     body: Option<String>,
     peer: Option<String>,
@@ -232,6 +251,7 @@ impl Document {
                 });
                 let stamp = Stamp {
                     at: form.at,
+                    us: form.us,
                     request: form.request,
                     body: form.body,
                     peer: form.peer,
@@ -307,6 +327,7 @@ struct Head {
     #[serde(default)]
     collided: bool,
     at: Option<u64>,
+    us: Option<u16>,
     request: Option<String>,
     body: Option<String>,
     peer: Option<String>,
@@ -327,6 +348,7 @@ impl Filed {
             Some(Head {
                 mirror: VERSION,
                 at: Some(at),
+                us,
                 request: Some(request),
                 body,
                 peer,
@@ -334,6 +356,7 @@ impl Filed {
                 ..
             }) => Self::Stamped(Stamp {
                 at,
+                us,
                 request,
                 body,
                 peer,
@@ -351,6 +374,7 @@ mod tests {
     fn check(encoding: Encoding) {
         let stamp = Stamp {
             at: 1_700_000_000_123,
+            us: Some(7),
             request: request_hash("GET", Some(&RequestTarget::parse("GET", "/a?b=1"))),
             body: None,
             peer: Some("[::1]:4711".into()),

@@ -49,6 +49,12 @@ impl Keys {
         }
     }
 
+    /// Where the numbers of a derived id are listed that production received in this minute since the epoch. No id holds
+    /// a space, so no snapshot stands there.
+    pub fn list(&self, derived: &RequestId, minute: u64) -> String {
+        format!("{} {minute}", self.key(derived))
+    }
+
     pub fn key(&self, id: &RequestId) -> String {
         match &self.namespace {
             None => format!("{}snapshot:{id}", self.prefix),

@@ -3,7 +3,10 @@
 use std::{fs, net::IpAddr, path::Path};
 
 use base64::Engine;
-use mirror_contract::{Document, Fields, Filed, IdRules, Keys, RequestId, RequestTarget};
+use mirror_contract::{
+    CapturedTime, Document, Fields, Filed, Fit, HostOffset, IdRules, Keys, ListEntry, OffsetRange,
+    RequestId, RequestTarget, SnapshotNumber, Stamp, TargetForm, request_hash,
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -34,6 +37,8 @@ struct Message {
     method: String,
     #[serde(default)]
     target: String,
+    /// Instead of `target`, where that is not text.
+    target_base64: Option<String>,
     /// A character for each byte of a value.
     #[serde(default)]
     headers: Vec<(String, String)>,
@@ -53,11 +58,12 @@ struct View<'a> {
 impl<'a> View<'a> {
     fn new(message: &'a Message) -> Self {
         let bytes = |text: &String| text.chars().map(|c| c as u8).collect();
-        let decoded = |text: &String| base64::prelude::BASE64_STANDARD.decode(text).unwrap();
         let headers = message.headers.iter();
+        let raw = message.target_base64.as_ref().map(decoded);
+        let target = raw.unwrap_or_else(|| message.target.clone().into_bytes());
         Self {
             message,
-            target: RequestTarget::parse(&message.method, message.target.clone()),
+            target: RequestTarget::parse(&message.method, target),
             headers: headers
                 .map(|(name, value)| (name.to_ascii_lowercase(), bytes(value)))
                 .collect(),
@@ -68,6 +74,10 @@ impl<'a> View<'a> {
                 .or_else(|| message.body_base64.as_ref().map(decoded)),
         }
     }
+}
+
+fn decoded(text: &String) -> Vec<u8> {
+    base64::prelude::BASE64_STANDARD.decode(text).unwrap()
 }
 
 impl Fields for View<'_> {
@@ -182,5 +192,110 @@ fn snapshots() {
             let again = Document::from_bytes(&document.to_bytes().unwrap()).unwrap();
             assert_eq!(again, document);
         }
+    }
+}
+
+#[test]
+fn targets() {
+    #[derive(Deserialize)]
+    struct Vector {
+        shown: String,
+        method: String,
+        target: String,
+        form: String,
+        path: String,
+        query: Option<String>,
+        authority: Option<String>,
+        request: String,
+    }
+    for vector in vectors::<Vector>("targets.json") {
+        let target = RequestTarget::parse(&vector.method, decoded(&vector.target));
+        let form = match target.form() {
+            TargetForm::Origin => "origin",
+            TargetForm::Absolute => "absolute",
+            TargetForm::Authority => "authority",
+            TargetForm::Asterisk => "asterisk",
+            TargetForm::Other => "other",
+        };
+        let shown = &vector.shown;
+        assert_eq!(form, vector.form, "{shown}");
+        assert_eq!(target.path(), decoded(&vector.path), "{shown}");
+        let query = vector.query.as_ref().map(decoded);
+        assert_eq!(target.query(), query.as_deref(), "{shown}");
+        let authority = vector.authority.as_ref().map(decoded);
+        assert_eq!(target.authority(), authority.as_deref(), "{shown}");
+        let request = request_hash(&vector.method, Some(&target));
+        assert_eq!(request, vector.request, "{shown}");
+    }
+}
+
+#[test]
+fn numbers() {
+    #[derive(Deserialize)]
+    struct Vector {
+        prefix: String,
+        derived: String,
+        n: SnapshotNumber,
+        document: Value,
+        id: Option<String>,
+        key: Option<String>,
+        list: Option<String>,
+        entry: Option<Value>,
+    }
+    for vector in vectors::<Vector>("numbers.json") {
+        let document = Document::from_bytes(vector.document.to_string().as_bytes()).unwrap();
+        let derived = RequestId::new(&vector.derived).unwrap();
+        let id = derived.numbered(vector.n);
+        assert_eq!(id.as_ref().map(RequestId::as_str), vector.id.as_deref());
+        let Some(id) = id else { continue };
+        let keys = Keys::new(&vector.prefix);
+        assert_eq!(Some(keys.key(&id)), vector.key);
+        let list = keys.list(&derived, document.stamp.minute());
+        assert_eq!(Some(list), vector.list);
+        let entry = ListEntry::new(vector.n, &document.stamp);
+        let written: Value = serde_json::from_slice(&entry.to_bytes()).unwrap();
+        let expect = vector.entry.unwrap();
+        assert_eq!(written, expect);
+        let read = ListEntry::from_bytes(expect.to_string().as_bytes());
+        assert_eq!(read, Some(entry));
+    }
+}
+
+#[test]
+fn proofs() {
+    #[derive(Deserialize)]
+    struct Vector {
+        first: u64,
+        last: u64,
+        at: u64,
+        us: Option<u16>,
+        low: i64,
+        high: i64,
+        learnt: bool,
+        is: String,
+    }
+    for vector in vectors::<Vector>("proofs.json") {
+        let host = HostOffset {
+            range: OffsetRange {
+                low: vector.low,
+                high: vector.high,
+            },
+            is_learnt: vector.learnt,
+        };
+        let time = CapturedTime {
+            first: vector.first,
+            last: vector.last,
+        };
+        let stamp = Stamp {
+            at: vector.at,
+            us: vector.us,
+            ..Stamp::default()
+        };
+        let is = match host.fit(time, &stamp) {
+            Fit::No => "does not fit",
+            Fit::Possible => "fits",
+            Fit::Proven => "proven",
+        };
+        assert_eq!(is, vector.is, "{time:?} {stamp:?} {host:?}");
     }
 }

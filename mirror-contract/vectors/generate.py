@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A second implementation of CONTRACT.md, and the maker of the test vectors beside it.
 
-Example: pip install xxhash && python3 generate.py        writes ids.json, rules.json, keys.json, snapshots.json
+Example: pip install xxhash && python3 generate.py        writes the files beside it
          python3 generate.py --check                      only compares them with what would be written
 
 The vectors are frozen: a change of theirs is a change of the contract.
@@ -122,8 +122,18 @@ def json_field(body, path):
 
 
 def unpercent(text):
+    return text_of(urllib.parse.unquote_to_bytes(bytes_of(text)))
+
+
+def bytes_of(text):
+    """The bytes of a target or a part of one. What is not UTF-8 in them is a lone surrogate in the text."""
+    return text.encode(errors="surrogateescape")
+
+
+def text_of(raw):
+    """Bytes as text, or None where they are not UTF-8."""
     try:
-        return urllib.parse.unquote_to_bytes(text.encode()).decode()
+        return raw.decode()
     except UnicodeDecodeError:
         return None
 
@@ -140,41 +150,59 @@ def header_text(value):
     return value.strip(" \t") if all(c == "\t" or " " <= c <= "~" for c in value) else None
 
 
+class Target:
+    """A request target, split. All its parts are text in the sense of `bytes_of`."""
+
+    def __init__(self, method, raw):
+        scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", raw)
+        self.authority, local = None, raw
+        if method == "CONNECT":
+            self.form, self.authority, local = "authority", raw, ""
+        elif raw.startswith("/"):
+            self.form = "origin"
+        elif raw == "*":
+            self.form = "asterisk"
+        elif scheme:
+            self.form = "absolute"
+            self.authority, local = re.fullmatch(r"([^/?#]*)(.*)", raw[scheme.end() :], re.S).groups()
+        else:
+            self.form = "other"
+        before, question, after = local.split("#")[0].partition("?")
+        self.path = before or "/"
+        self.query = after if question else None
+
+    def local(self):
+        return self.path if self.query is None else f"{self.path}?{self.query}"
+
+
 class Request:
     def __init__(self, given):
         self.given = given
-        self.method, self.target = given["method"], given["target"]
+        self.method = given["method"]
+        raw = base64.b64decode(given["targetBase64"]) if "targetBase64" in given else given["target"].encode()
+        self.target = Target(self.method, raw.decode(errors="surrogateescape"))
         self.body = message_body(given)
 
     def header(self, name):
         lines = headers(self.given, name)
         return header_text(lines[0]) if lines else None
 
-    def is_absolute(self):
-        return "://" in self.target and not self.target.startswith("/")
-
     def path(self):
-        local = self.target
-        if self.is_absolute():
-            rest = self.target.split("://", 1)[1]
-            at = re.search(r"[/?#]", rest)
-            local = rest[at.start() :] if at else ""
-        return re.split(r"[?#]", local)[0] or "/"
+        return self.target.path
 
     def query(self):
-        before = self.target.split("#")[0]
-        return before.split("?", 1)[1] if "?" in before else None
+        return self.target.query
 
     def host(self):
-        if self.is_absolute():
-            authority = re.split(r"[/?#]", self.target.split("://", 1)[1])[0]
-        else:
-            authority = self.header("host")
-        if authority is None:
+        authority = self.header("host") if self.target.authority is None else self.target.authority
+        if authority is None or text_of(bytes_of(authority)) is None:
             return None
         authority = authority.rsplit("@", 1)[-1]
         bracket = re.match(r"\[[^\]]*\]", authority)
-        return (bracket.group() if bracket else authority.split(":")[0]).lower() or None
+        return (bracket.group() if bracket else authority.split(":")[0]).translate(LOWER) or None
+
+
+LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 
 
 def headers(given, name):
@@ -229,7 +257,7 @@ def field_reader(field, route):
     if not colon:
         plain = {
             "method": lambda r, t: r.method,
-            "path": lambda r, t: r.path(),
+            "path": lambda r, t: text_of(bytes_of(r.path())),
             "host": lambda r, t: r.host(),
             "client": lambda r, t: client(r.given.get("client")),
         }
@@ -412,7 +440,8 @@ VECTORS = []
 
 def add(name, rules, method="GET", target="/", seconds=AT, skew=1, response=None, **message):
     rules = [rules] if isinstance(rules, str) else rules
-    request = {"method": method, "target": target, **message}
+    sent = {"target": target} if isinstance(target, str) else {"targetBase64": base64.b64encode(target).decode()}
+    request = {"method": method, **sent, **message}
     answered = response and Request({"method": "", "target": "", **response})
     ids, counted = candidates([Rule(r) for r in rules], Request(request), answered, seconds, skew)
     vector = {"name": name, "rules": rules, "request": request}
@@ -528,6 +557,23 @@ def by_hand():
     add("space around", '  md5( "{method}" )  ')
     add("a text that is no id", 'none("{query:a}")', target="/?a=x+y")
     add("a text that is too long", 'none("{query:a}")', target="/?a=" + "x" * 257)
+    for method, target in TARGETS:
+        shown = target if isinstance(target, str) else repr(target)
+        everything = "<{?path}|{?path:1}|{?path:2}|{?query:next}|{?query:a}|{?host}>"
+        field(f"target {method} {shown}", everything, method=method, target=target, headers=[["Host", "header.example"]])
+        rules = ['GET /login => none("login:{method}")', 'POST /orders => none("orders:{method}")', '* /** => none("any:{method}")', 'none("none:{method}")']
+        add(f"route of target {method} {shown}", rules, method=method, target=target)
+
+
+# Of every form, and what could be taken for another one.
+TARGETS = [
+    ("GET", "/login?next=http://shop/orders/7"), ("GET", "/login?http://shop/orders/7"), ("GET", "/proxy/http://x/y"), ("GET", "/a#http://shop/b?c"), ("GET", "//shop/a"),
+    ("POST", "/accounts/delete?next=http://x/orders"), ("POST", "delete?next=http://x/orders"), ("GET", "a/b?next=1"), ("GET", "?next=1"), ("GET", ""),
+    ("GET", "http://shop/login?next=https://a/b"), ("GET", "HTTP://U:p@Shop.Example:80/login?next=1#f"), ("GET", "http://shop"), ("GET", "http://shop?next=1"), ("GET", "http://shop#f"), ("GET", "http:///login"), ("GET", "a+b-c.1://h/login"), ("POST", "http://x/orders"),
+    ("GET", "1http://a/login"), ("GET", "+http://a/login"), ("GET", "-a://h/login"), ("GET", "ht_tp://a/login"), ("GET", "http:/a/login"), ("GET", "http//a://b/login"), ("GET", "://a/login"), ("GET", "h%74tp://a/login"), ("GET", "äb://h/login"),
+    ("GET", "x://[::1]:80/login"), ("OPTIONS", "*"), ("GET", "*"), ("GET", "**"), ("CONNECT", "shop:443"), ("CONNECT", "http://shop/login?next=1"), ("CONNECT", "/login?next=1"), ("GET", "shop:443"),
+    ("GET", "/search?next=中文"), ("GET", "/中文/é?a=ü"), ("GET", '/a"<>|{}\\^`?next="<>|{}'), ("GET", b"/a\xff/b?next=1"), ("GET", b"/\xe4\xb8/b?a=\xff&next=2"), ("GET", b"/a?next=\xc3\xa4&a=%c3%a4"), ("GET", b"http://h\xff/login"), ("GET", b"\xff://h/login"), ("GET", b"/a?\xff=1&next=3"),
+]
 
 
 def at_random():
@@ -568,6 +614,76 @@ def rules():
     return REFUSED
 
 
+def targets():
+    """Parts of a target as base64, since they need not be text."""
+    coded = lambda text: None if text is None else base64.b64encode(bytes_of(text)).decode()
+    made = []
+    for method, given in TARGETS:
+        raw = given if isinstance(given, bytes) else given.encode()
+        target = Target(method, raw.decode(errors="surrogateescape"))
+        request = xxhash.xxh3_64_hexdigest(bytes_of(f"{method} {target.local()}"))
+        parts = {"form": target.form, "path": coded(target.path), "query": coded(target.query), "authority": coded(target.authority)}
+        made.append({"shown": raw.decode(errors="replace"), "method": method, "target": base64.b64encode(raw).decode(), **parts, "request": request})
+    return made
+
+
+def listed(prefix, derived, n, stamp):
+    """Where a numbered document stands, and how it is listed."""
+    request_id = f"{derived}.{n}"
+    if len(request_id) > 256:
+        return {"id": None, "key": None, "list": None, "entry": None}
+    key = f"{prefix}snapshot:{derived}"
+    entry = {"n": n, **{name: stamp[name] for name in ("at", "us", "request", "body", "peer") if name in stamp}}
+    return {"id": request_id, "key": f"{prefix}snapshot:{request_id}", "list": f"{key} {stamp['at'] // 60000}", "entry": entry}
+
+
+def numbers():
+    bare = {"mirror": 1, "at": 1700000000123, "request": xxhash.xxh3_64_hexdigest(b"GET /a?b=1")}
+    full = {**bare, "us": 7, "body": xxhash.xxh3_64_hexdigest(b"{}"), "peer": "[::1]:5", "position": "16/B374D848"}
+    made = []
+    for prefix, derived, n, stamp in [
+        ("", "8f14e45fceea167a5a36dedd4bea2543", "0123456789abcdef", bare),
+        ("shop:", "8f14e45fceea167a5a36dedd4bea2543", "ffffffffffffffff", full),
+        ("{slot}", "a.b", "0000000000000000", {**full, "at": 1699999999999}),
+        ("", "a", "0000000000000001", {**bare, "at": 0}),
+        ("", "a", "0000000000000001", {**bare, "at": 59999, "us": 999}),
+        ("", "a", "0000000000000001", {**bare, "at": 60000, "us": 0}),
+        ("", "x" * 239, "0123456789abcdef", bare),
+        ("", "x" * 240, "0123456789abcdef", bare),
+    ]:
+        made.append({"prefix": prefix, "derived": derived, "n": n, "document": {**stamp, "reads": []}, **listed(prefix, derived, n, stamp)})
+    return made
+
+
+def fit(first, last, stamp, low, high, is_learnt):
+    """What the times say: a document "does not fit" a request, "fits" it, or is "proven" to be its own."""
+    unit = 1_000 if "us" in stamp else 1_000_000
+    at = stamp["at"] * 1_000_000 + stamp.get("us", 0) * 1_000
+    earliest, latest = at - last, at + unit - first
+    if latest < low or earliest > high:
+        return "does not fit"
+    quarter = (high - low) // 4 if is_learnt else 0
+    inside = earliest + unit <= low + quarter and latest - unit >= high - quarter
+    return "proven" if inside else "fits"
+
+
+def proofs():
+    """A request's times in nanoseconds, a stamp's `at` and `us`, and the range of offsets."""
+    ms, us = 1_000_000, 1_000
+    began = 1700000000 * 1000 * ms
+    made = []
+    one_clock, unknown = (-20 * us, 20 * us, False), (-1000 * ms, 1000 * ms, False)
+    learnt, ahead = (-2 * ms, 400 * us, True), (798 * ms, 800 * ms + 400 * us, True)
+    for took in [100 * us, 5 * ms, 3000 * ms]:
+        for after in [-1001 * ms, -3 * ms, -500 * us, -20 * us, 0, 19 * us, 20 * us, 50 * us, 80 * us, 81 * us, 100 * us, 1 * ms, 4 * ms, 6 * ms, 800 * ms, 1500 * ms, 4100 * ms]:
+            for low, high, is_learnt in [one_clock, unknown, learnt, ahead]:
+                for has_us in [True, False]:
+                    moment = began + after
+                    stamp = {"at": moment // ms, **({"us": moment // us % 1000} if has_us else {})}
+                    made.append({"first": began, "last": began + took, **stamp, "low": low, "high": high, "learnt": is_learnt, "is": fit(began, began + took, stamp, low, high, is_learnt)})
+    return made
+
+
 def keys():
     made = []
     for prefix in ["", "shop:", "{slot}"]:
@@ -590,6 +706,7 @@ def snapshots():
         ({**stamp, "reads": [read, read, failed], "peer": "[::1]:5", "body": xxhash.xxh3_64_hexdigest(b"{}"), "position": "16/B374D848"}, "stamped", True),
         ({**stamp, "reads": [{"name": "a", "key": "", "value": None}]}, "stamped", True),
         ({"later": [1], **stamp, "reads": [{**read, "later": 1}]}, "stamped", True),
+        ({**stamp, "us": 999, "peer": "1.2.3.4:5", "reads": []}, "stamped", True),
         ({"mirror": 1, "collided": True}, "collided", False),
         ({**stamp, "mirror": 2, "reads": []}, "bare", False),
         ({"stock": 3}, "bare", False),
@@ -606,7 +723,7 @@ def snapshots():
 def main():
     by_hand()
     at_random()
-    files = {"ids": VECTORS, "rules": rules(), "keys": keys(), "snapshots": snapshots()}
+    files = {"ids": VECTORS, "rules": rules(), "keys": keys(), "snapshots": snapshots(), "targets": targets(), "numbers": numbers(), "proofs": proofs()}
     for name, vectors in files.items():
         lines = ",\n".join(json.dumps(vector) for vector in vectors)
         text, path = f"[\n{lines}\n]\n", HERE / f"{name}.json"

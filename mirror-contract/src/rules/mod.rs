@@ -1,6 +1,5 @@
 //! Rules for the request id: text → [`IdRules`] → the ids of a request. CONTRACT.md, "Ids", says the same in words.
 
-mod occurrence;
 mod route;
 mod template;
 mod value;
@@ -11,7 +10,6 @@ use crate::{RequestId, RequestTarget};
 use template::{Digest, Template};
 use value::JsonPath;
 
-pub use occurrence::Occurrences;
 pub use route::{Route, RouteError};
 
 /// What a rule may read of a request or a response. Header names are given in lower case.
@@ -42,7 +40,7 @@ struct Rule {
     /// None for all routes.
     route: Option<Route>,
     source: Source,
-    /// Whether identical requests are told apart by their occurrence number.
+    /// Whether identical requests are told apart by a number.
     counted: bool,
 }
 
@@ -59,7 +57,7 @@ enum Source {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Candidates {
     pub ids: Vec<RequestId>,
-    /// Whether each is to be told apart by an occurrence number.
+    /// Whether each is only the first part of an id, and a number follows.
     pub counted: bool,
     /// Seconds of the longest time bucket that the id holds; 0 for none.
     pub bucket_seconds: u64,
@@ -95,7 +93,7 @@ impl IdRules {
         rules.map(Self)
     }
 
-    /// The id at `seconds` since the epoch, and whether it wants an occurrence number.
+    /// The id at `seconds` since the epoch, and whether a number is to follow it.
     pub fn derive(
         &self,
         request: &dyn Fields,
