@@ -1,12 +1,28 @@
 //! What is fuzzed: each target makes its input from the generator and asserts what must hold for any input.
 
 use bytes::Bytes;
-use mirror_agent::capture::{Link, Packet, pcap::PcapFile};
-use mirror_agent::dissect::{DissectLimits, Dissector};
-use mirror_agent::exchange::Timestamp;
-use mirror_agent::http::{Answered, HttpLimits, Kind, Message, Parsed, Parser, coding, h1::Head};
-use mirror_agent::packet::{self, PacketReader};
-use mirror_agent::tcp::{Arrival, CloseReason, Piece, Reassembler, Seq, StreamEvent};
+use mirror_agent::capture::pcap::PcapFile;
+use mirror_core::dissect::DissectLimits;
+use mirror_core::dissect::Dissector;
+use mirror_core::http::Answered;
+use mirror_core::http::HttpLimits;
+use mirror_core::http::Kind;
+use mirror_core::http::Message;
+use mirror_core::http::Parsed;
+use mirror_core::http::Parser;
+use mirror_core::http::coding;
+use mirror_core::http::h1::Head;
+use mirror_core::packet;
+use mirror_core::packet::LinkType;
+use mirror_core::packet::Packet;
+use mirror_core::packet::PacketReader;
+use mirror_core::packet::Seq;
+use mirror_core::tcp::Arrival;
+use mirror_core::tcp::CloseReason;
+use mirror_core::tcp::Piece;
+use mirror_core::tcp::Reassembler;
+use mirror_core::tcp::StreamEvent;
+use mirror_core::time::Timestamp;
 
 use crate::input::{Rng, mutate};
 
@@ -91,7 +107,7 @@ fn frame(rng: &mut Rng, seq: u32) -> Packet {
     Packet {
         at: Timestamp(rng.below(5_000_000_000) as u64),
         origin: 0,
-        link: Link::Ethernet,
+        link: LinkType::Ethernet,
         wire_len: bytes.len() as u32,
         skip: 0,
         bytes: bytes.into(),
@@ -105,11 +121,11 @@ fn packet(rng: &mut Rng) {
     mutate(&mut bytes, rng);
     packet.bytes = bytes.into();
     packet.link = [
-        Link::Ethernet,
-        Link::RawIp,
-        Link::Null,
-        Link::Sll,
-        Link::Sll2,
+        LinkType::Ethernet,
+        LinkType::RawIp,
+        LinkType::Null,
+        LinkType::Sll,
+        LinkType::Sll2,
     ][rng.below(5)];
     if let Ok(segment) = packet::parse(&packet) {
         assert!(segment.payload.len() <= packet.bytes.len());
@@ -120,7 +136,7 @@ fn packet(rng: &mut Rng) {
         let mut bytes = tunnelled(rng);
         mutate(&mut bytes, rng);
         packet.bytes = bytes.into();
-        packet.link = Link::RawIp;
+        packet.link = LinkType::RawIp;
         if let Ok(segment) = reader.read(&packet) {
             assert!(segment.payload.len() <= 65_535);
         }

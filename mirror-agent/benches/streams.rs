@@ -7,9 +7,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use bytes::Bytes;
-use mirror_agent::capture::{Link, Packet, filter::PortSet, pcap::PcapFile};
-use mirror_agent::dissect::{DissectLimits, Dissector};
-use mirror_agent::exchange::Timestamp;
+use mirror_agent::capture::pcap::PcapFile;
+use mirror_core::dissect::DissectLimits;
+use mirror_core::dissect::Dissector;
+use mirror_core::filter::PortSet;
+use mirror_core::packet::LinkType;
+use mirror_core::packet::Packet;
+use mirror_core::time::Timestamp;
 use serde_json::{Value, json};
 
 /// Head and body of a small message.
@@ -282,7 +286,7 @@ impl Sender {
         self.packets.push(Packet {
             at: Timestamp(1_000_000_000 + self.number as u64 * 1_000_000),
             origin: 0,
-            link: Link::Ethernet,
+            link: LinkType::Ethernet,
             wire_len: bytes.len() as u32,
             skip: 0,
             bytes: Bytes::from(bytes),

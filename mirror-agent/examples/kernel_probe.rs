@@ -9,16 +9,15 @@ use std::{
 
 use anyhow::{Context, ensure};
 use aya::{Ebpf, EbpfLoader, programs::Program};
-use mirror_agent::{
-    capture::{
-        attach::Hook,
-        filter::{FilterChange, FilterSettings},
-        namespace::Namespace,
-        ring::RingReader,
-        tc::{TcCapture, TcOptions},
-    },
-    dissect::{DissectLimits, Dissector},
-};
+use mirror_agent::capture::attach::Hook;
+use mirror_agent::capture::namespace::Namespace;
+use mirror_agent::capture::ring::RingReader;
+use mirror_agent::capture::tc::TcCapture;
+use mirror_agent::capture::tc::TcOptions;
+use mirror_core::dissect::DissectLimits;
+use mirror_core::dissect::Dissector;
+use mirror_core::filter::FilterChange;
+use mirror_core::filter::FilterSettings;
 use serde_json::{Map, Value, json};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(

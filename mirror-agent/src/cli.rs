@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{capture::attach::Hook, snapshot::TtlCare};
+use crate::{capture::attach::Hook, gate::TtlCare};
 
 /// Mirrors production's HTTP traffic to a new version and tells whether it answers alike.
 #[derive(Debug, Parser)]

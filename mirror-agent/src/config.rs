@@ -10,18 +10,17 @@ use anyhow::{Context, bail, ensure};
 use mirror_snapshot::IdRules;
 use serde::Deserialize;
 
-use crate::{
-    capture::{
-        attach::Hook,
-        filter::{FilterChange, FilterSettings},
-        namespace::Namespace,
-    },
-    cli::Options,
-    compare::CompareOptions,
-    policy::{Policy, Route},
-    replay::Target,
-    snapshot::{GateRules, TtlCare},
-};
+use crate::capture::attach::Hook;
+use crate::capture::namespace::Namespace;
+use crate::cli::Options;
+use crate::gate::GateRules;
+use crate::gate::TtlCare;
+use crate::replay::Target;
+use mirror_core::compare::CompareOptions;
+use mirror_core::filter::FilterChange;
+use mirror_core::filter::FilterSettings;
+use mirror_core::policy::Policy;
+use mirror_core::policy::Route;
 
 pub const DEFAULT_SOCKET: &str = "/run/mirror-agent.sock";
 
@@ -371,7 +370,7 @@ mod tests {
                     },
                     ..flags()
                 },
-                "--port 8080",
+                "from 1 to 65535",
             ),
             (
                 Options {

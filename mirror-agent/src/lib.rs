@@ -1,20 +1,12 @@
-//! mirror-agent: captures production's HTTP exchanges, replays them to a mirror and compares the answers.
+//! The edges of the product: eBPF, files, Redis, the mirror, the report and the command line.
 //!
-//! The modules stand in the order in which a request passes them; `pipeline` joins them.
+//! What turns bytes into a verdict is the crate `mirror-core`. `pipeline` is the only place that knows the order of the
+//! stages.
 
 pub mod capture;
-pub mod compare;
-pub mod dissect;
-pub mod exchange;
-pub mod http;
-pub mod identity;
-pub mod packet;
-pub mod pair;
-pub mod policy;
+pub mod gate;
 pub mod replay;
 pub mod report;
-pub mod snapshot;
-pub mod tcp;
 pub mod transport;
 
 pub mod cli;

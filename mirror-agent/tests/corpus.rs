@@ -5,11 +5,24 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use mirror_agent::capture::{Link, Packet, pcap::PcapFile};
-use mirror_agent::dissect::{DissectLimits, DissectStats, Dissector};
-use mirror_agent::exchange::{Exchange, Timestamp};
-use mirror_agent::http::{Answered, HttpLimits, Kind, Message, Parsed, Parser};
-use mirror_agent::tcp::{Arrival, CloseReason, Seq, StreamEvent};
+use mirror_agent::capture::pcap::PcapFile;
+use mirror_core::dissect::DissectLimits;
+use mirror_core::dissect::DissectStats;
+use mirror_core::dissect::Dissector;
+use mirror_core::exchange::Exchange;
+use mirror_core::http::Answered;
+use mirror_core::http::HttpLimits;
+use mirror_core::http::Kind;
+use mirror_core::http::Message;
+use mirror_core::http::Parsed;
+use mirror_core::http::Parser;
+use mirror_core::packet::LinkType;
+use mirror_core::packet::Packet;
+use mirror_core::packet::Seq;
+use mirror_core::tcp::Arrival;
+use mirror_core::tcp::CloseReason;
+use mirror_core::tcp::StreamEvent;
+use mirror_core::time::Timestamp;
 
 /// Captures of which we hold to other counts than tshark: path, requests, responses, and why, by packet numbers.
 const DIFFERENT: &str = include_str!("data/captures.tsv");
@@ -382,7 +395,7 @@ fn packet(from: usize, seqs: [u32; 2], payload: &[u8], at: u64) -> Packet {
     Packet {
         at: Timestamp(at),
         origin: 0,
-        link: Link::RawIp,
+        link: LinkType::RawIp,
         wire_len: bytes.len() as u32,
         skip: 0,
         bytes: bytes.into(),

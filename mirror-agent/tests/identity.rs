@@ -10,10 +10,12 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use mirror_agent::{
-    exchange::{self, Body, Exchange, Timestamp, Timing},
-    identity,
-};
+use mirror_core::exchange;
+use mirror_core::exchange::Body;
+use mirror_core::exchange::Exchange;
+use mirror_core::exchange::Timing;
+use mirror_core::identity::Identifier;
+use mirror_core::time::Timestamp;
 use mirror_snapshot::{
     HEADER_REQUEST_ID, IdRules, Profile, RedisStore, RequestId, Settings, SnapshotSource,
     Snapshots, service::SnapshotLayer,
@@ -162,12 +164,9 @@ fn captured(made: &Made, client: SocketAddr, at: Timestamp) -> Exchange {
             ..Timing::default()
         },
         request: exchange::Request {
-            method: made.method.into(),
-            target: made.target.as_str().into(),
-            minor: 1,
             headers: made.headers.iter().map(|(n, v)| (*n, v.as_str())).collect(),
             body: Body::from(Bytes::from(made.body.clone())),
-            fault: None,
+            ..exchange::Request::new(made.method, made.target.clone())
         },
         response: None,
     }
@@ -214,20 +213,24 @@ async fn agent_production_and_mirror_derive_one_id() {
                 let snapshots = Snapshots::new(Settings::new(profile), rules.clone(), store());
                 SnapshotLayer::new(snapshots).peer(move |_| Some(client))
             };
-            (rules.clone(), of(Profile::Production), of(Profile::Mirror))
+            let identifier = Identifier {
+                rules: rules.clone(),
+                skew_seconds: 1,
+            };
+            (identifier, of(Profile::Production), of(Profile::Mirror))
         })
         .collect();
     for n in 0..REQUESTS {
         let made = request(&mut random);
         let from = random.below(RULES.len() as u64) as usize;
-        let (rules, production, mirror) = &layers[from];
+        let (identifier, production, mirror) = &layers[from];
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .expect("a clock");
         // The agent's clock is away, and with what passes until production looks at its own, by less than a second.
         let skew = [-900_000_000_i64, 0, 900_000_000][random.below(3) as usize];
         let at = Timestamp((now.as_nanos() as u64).saturating_add_signed(skew));
-        let seen = identity::candidates(rules, &captured(&made, client, at), 1);
+        let seen = identifier.identify(&captured(&made, client, at)).candidates;
         let there = through(production, &made, None).await;
         match &there {
             Some(id) => assert!(

@@ -1,9 +1,12 @@
 //! The same conversations, captured badly: what a capture may do to packets must not change the exchanges, and a packet
 //! that it loses costs the exchanges it belongs to and no other.
 
-use mirror_agent::capture::{Link, Packet};
-use mirror_agent::dissect::{DissectLimits, Dissector};
-use mirror_agent::exchange::{Exchange, Timestamp};
+use mirror_core::dissect::DissectLimits;
+use mirror_core::dissect::Dissector;
+use mirror_core::exchange::Exchange;
+use mirror_core::packet::LinkType;
+use mirror_core::packet::Packet;
+use mirror_core::time::Timestamp;
 
 const MILLI: u64 = 1_000_000;
 
@@ -54,7 +57,7 @@ impl Sent {
         Packet {
             at: Timestamp(self.at),
             origin: 0,
-            link: Link::Ethernet,
+            link: LinkType::Ethernet,
             wire_len: bytes.len() as u32,
             skip: 0,
             bytes: bytes.into(),

@@ -9,8 +9,8 @@ use std::{
 };
 
 use mirror_snapshot::{
-    Fields, IdRules, Profile, RedisStore, RequestId, Settings, Snapshots, WaitOptions,
-    store::Waiter,
+    Fields, IdRules, Profile, RedisStore, RequestId, RequestTarget, Settings, Snapshots,
+    WaitOptions, store::Waiter,
 };
 use serde_json::json;
 
@@ -18,6 +18,7 @@ const REQUESTS: usize = 20_000;
 const WAITING: usize = 20_000;
 
 struct Order {
+    target: RequestTarget,
     body: Vec<u8>,
 }
 
@@ -25,8 +26,8 @@ impl Fields for Order {
     fn method(&self) -> &str {
         "POST"
     }
-    fn target(&self) -> &str {
-        "/users/42/orders?lang=en&page=2"
+    fn target(&self) -> Option<&RequestTarget> {
+        Some(&self.target)
     }
     fn header(&self, name: &str, nth: usize) -> Option<&[u8]> {
         (name == "x-request-id" && nth == 0).then_some(b"7f3c2b1e-0a4d-4c3e-9a57-0a1b2c3d4e5f")
@@ -42,6 +43,7 @@ impl Fields for Order {
 fn order(n: usize) -> Order {
     let body = json!({ "userId": n, "productId": format!("p{}", n % 50), "quantity": 2, "note": "please ring twice" });
     Order {
+        target: RequestTarget::parse("POST", "/users/42/orders?lang=en&page=2"),
         body: body.to_string().into_bytes(),
     }
 }

@@ -1,15 +1,10 @@
-//! Request ids and snapshots: what production, the mirror and the agent must agree on.
+//! The SDK that Rust services link: production files what it read for a request, the mirror reads it back.
 //!
-//! Production files what it read for a request under `snapshot:<id>`; the mirror reads it back instead of
-//! its database. [`IdRules`] derives the id on every side, [`Document`] is what is filed, [`RedisStore`] holds
-//! it, and [`Snapshots`] is the seam in a service's code, with [`service`] as a layer around its handlers.
-//! CONTRACT.md says the same in words.
+//! [`Snapshots`] is the seam in a service's code, with [`service`] as a layer around its handlers; [`RedisStore`] holds
+//! the snapshots. What all sides must agree on is the crate `mirror-contract`, whose items stand here too.
 
 mod counts;
-mod document;
 mod filing;
-mod key;
-mod rules;
 #[cfg(feature = "tower")]
 pub mod service;
 mod settings;
@@ -17,87 +12,9 @@ mod snapshots;
 mod source;
 pub mod store;
 
-use std::{fmt, time::Duration};
-
-use serde::{Deserialize, Serialize};
-
 pub use counts::Counts;
-pub use document::{
-    COLLIDED, Document, DocumentError, Encoded, Encoding, Filed, Read, Stamp, VERSION, hash,
-    peer_text, request_hash,
-};
-pub use key::{Keys, NamespaceError};
-pub use rules::{Candidates, Fields, IdRules, Occurrences, Route, RouteError, RuleError};
+pub use mirror_contract::*;
 pub use settings::{OnMiss, OnWrite, Profile, Settings};
 pub use snapshots::Snapshots;
 pub use source::{LoadError, SnapshotSource, WriteError};
 pub use store::{RedisStore, StoreError, StoreOptions, WaitOptions, Waited};
-
-/// Header that carries the id of a replayed request.
-pub const HEADER_REQUEST_ID: &str = "x-mirror-request-id";
-/// Header with the time of the original request, milliseconds since the epoch.
-pub const HEADER_CAPTURED_AT: &str = "x-mirror-captured-at";
-/// Header that marks a replayed request; its value is `1`.
-pub const HEADER_REPLAY: &str = "x-mirror-replay";
-/// Header of a replayed request: the namespace that its snapshot was copied to.
-pub const HEADER_NAMESPACE: &str = "x-mirror-namespace";
-/// Header of a mirror's answer: how its look for the snapshot ended.
-pub const HEADER_SNAPSHOT: &str = "x-mirror-snapshot";
-
-/// Header of production's answer: how far its database's log was, for mirrors that read a replica.
-pub const HEADER_POSITION: &str = "x-mirror-position";
-
-/// How long a snapshot lives.
-pub const DEFAULT_TTL: Duration = Duration::from_secs(300);
-/// How long a snapshot is waited for.
-pub const DEFAULT_WAIT: Duration = Duration::from_secs(2);
-/// How often it is looked for meanwhile.
-pub const DEFAULT_POLL: Duration = Duration::from_millis(100);
-/// The largest document that is filed, in bytes.
-pub const DEFAULT_MAX_BYTES: usize = 1 << 20;
-
-/// Names one request on all sides.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct RequestId(String);
-
-impl RequestId {
-    /// An id from a header or a field: 1 to 256 visible ASCII characters, or it is none.
-    pub fn new(text: &str) -> Option<Self> {
-        let fits = (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-        fits.then(|| Self(text.into()))
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The id of the `n`th identical request: its own for the first, then with `.1`, `.2` behind it.
-    pub fn occurrence(&self, n: u32) -> Option<Self> {
-        match n {
-            0 => Some(self.clone()),
-            n => Self::new(&format!("{}.{n}", self.0)),
-        }
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_is_short_and_printable() {
-        assert!(RequestId::new("").is_none());
-        assert!(RequestId::new("a b").is_none());
-        assert!(RequestId::new(&"x".repeat(257)).is_none());
-        assert!(RequestId::new("a-1").is_some());
-        let longest = RequestId::new(&"x".repeat(256)).unwrap();
-        assert_eq!(longest.occurrence(0), Some(longest.clone()));
-        assert_eq!(longest.occurrence(1), None);
-    }
-}

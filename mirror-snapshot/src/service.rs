@@ -20,7 +20,7 @@ use http_body_util::BodyExt;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Fields, HEADER_SNAPSHOT, Profile, SnapshotSource, Snapshots};
+use crate::{Fields, HEADER_SNAPSHOT, Profile, RequestTarget, SnapshotSource, Snapshots};
 
 /// A body is read for a rule up to here; of a larger one the rule reads nothing.
 const MAX_BODY: usize = 1 << 20;
@@ -94,7 +94,7 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            let target = parts.uri.to_string();
+            let target = RequestTarget::parse(parts.method.as_str(), parts.uri.to_string());
             let body = if layer.snapshots.reads_body(parts.method.as_str(), &target) {
                 Reread::read(body).await
             } else {
@@ -124,7 +124,7 @@ fn is_coded(parts: &Parts) -> bool {
 /// Production tells an id that nobody else could know; the mirror tells how it came by its data.
 fn tell<R>(source: &SnapshotSource, response: &mut Response<R>) {
     if source.profile() == Profile::Mirror {
-        let state = HeaderValue::from_static(source.state());
+        let state = HeaderValue::from_static(source.state().name());
         response.headers_mut().insert(HEADER_SNAPSHOT, state);
     } else if let Some((name, id)) = source.told()
         && let (Ok(name), Ok(id)) = (
@@ -138,7 +138,7 @@ fn tell<R>(source: &SnapshotSource, response: &mut Response<R>) {
 
 struct HttpRequest<'a> {
     parts: &'a Parts,
-    target: &'a str,
+    target: &'a RequestTarget,
     body: Option<&'a [u8]>,
     peer: Option<SocketAddr>,
 }
@@ -147,8 +147,8 @@ impl Fields for HttpRequest<'_> {
     fn method(&self) -> &str {
         self.parts.method.as_str()
     }
-    fn target(&self) -> &str {
-        self.target
+    fn target(&self) -> Option<&RequestTarget> {
+        Some(self.target)
     }
     fn header(&self, name: &str, nth: usize) -> Option<&[u8]> {
         let mut lines = self.parts.headers.get_all(name).iter();

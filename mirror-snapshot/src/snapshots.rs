@@ -8,8 +8,8 @@ use std::{
 
 use crate::{
     Counts, Fields, HEADER_CAPTURED_AT, HEADER_NAMESPACE, HEADER_REQUEST_ID, IdRules, Occurrences,
-    Profile, RedisStore, RequestId, Settings, SnapshotSource, Stamp, counts::Counters,
-    filing::Filings, store::Waiter,
+    Profile, RedisStore, RequestId, RequestTarget, Settings, SnapshotSource, Stamp,
+    counts::Counters, filing::Filings, store::Waiter,
 };
 
 /// Identical requests are told apart for this long.
@@ -74,7 +74,7 @@ impl Snapshots {
     }
 
     /// Whether the body of such a request is needed before [`Snapshots::begin`].
-    pub fn reads_body(&self, method: &str, target: &str) -> bool {
+    pub fn reads_body(&self, method: &str, target: &RequestTarget) -> bool {
         self.0.store.is_some()
             && self.profile() == Profile::Production
             && self.0.rules.read_body(method, target)
@@ -94,9 +94,9 @@ impl Snapshots {
             }
         }
         let at = named.captured_at.unwrap_or(now);
-        let body = self
-            .reads_body(request.method(), request.target())
-            .then(|| request.body());
+        let reads_body = |target| self.reads_body(request.method(), target);
+        let is_read = request.target().is_some_and(reads_body);
+        let body = is_read.then(|| request.body());
         let stamp = Stamp::new(request, millis(at), body.flatten(), peer);
         SnapshotSource::new(self.clone(), at, named, stamp)
     }
@@ -118,7 +118,8 @@ impl Snapshots {
                 ..Named::default()
             };
         }
-        let told_in = shared.rules.told_in(request.method(), request.target());
+        let target = request.target();
+        let told_in = target.and_then(|target| shared.rules.told_in(request.method(), target));
         Named {
             id: told_in.and_then(|_| RequestId::new(&uuid::Uuid::new_v4().to_string())),
             told_in: told_in.map(Into::into),

@@ -12,8 +12,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Document, DocumentError, Filed, OnMiss, OnWrite, Profile, Read, RequestId, Snapshots, Stamp,
-    StoreError, Waited,
+    Document, DocumentError, Filed, OnMiss, OnWrite, Profile, Read, RequestId, SnapshotState,
+    Snapshots, Stamp, StoreError, Waited,
     counts::Counters,
     snapshots::{Named, Store, millis},
     store::Waiter,
@@ -72,7 +72,7 @@ struct Recorded {
     /// Which reads of the snapshot were given out.
     served: Vec<bool>,
     writes: Vec<(String, String)>,
-    state: &'static str,
+    state: SnapshotState,
 }
 
 #[derive(Clone, Debug)]
@@ -106,7 +106,7 @@ impl SnapshotSource {
                 broken: false,
                 served: Vec::new(),
                 writes: Vec::new(),
-                state: "unread",
+                state: SnapshotState::Unread,
             }),
             snapshot: OnceCell::new(),
         }))
@@ -148,7 +148,7 @@ impl SnapshotSource {
 
     /// How the look for the snapshot ended so far: `unread`, `hit`, `late`, `missing`, `collided`, `unavailable`, `unreadable`
     /// or `incomplete`.
-    pub fn state(&self) -> &'static str {
+    pub fn state(&self) -> SnapshotState {
         self.recorded().state
     }
 
@@ -293,7 +293,7 @@ impl SnapshotSource {
             let place = fitting.find(|at| !recorded.served[*at]);
             match place {
                 Some(place) => recorded.served[place] = true,
-                None => recorded.state = "incomplete",
+                None => recorded.state = SnapshotState::Incomplete,
             }
             place
         };
@@ -306,7 +306,7 @@ impl SnapshotSource {
         };
         match &document.reads[place].result {
             Ok(value) => document.encoding.decode(value).map_err(|error| {
-                self.recorded().state = "unreadable";
+                self.recorded().state = SnapshotState::Unreadable;
                 LoadError::Document(error)
             }),
             Err(error) => Err(LoadError::Recorded(error.clone())),
@@ -318,10 +318,10 @@ impl SnapshotSource {
         let fetched = self.fetch_counted().await;
         if let Err(miss) = &fetched {
             self.recorded().state = match miss {
-                Miss::Missing => "missing",
-                Miss::Collided => "collided",
-                Miss::Store(_) => "unavailable",
-                Miss::Document(_) => "unreadable",
+                Miss::Missing => SnapshotState::Missing,
+                Miss::Collided => SnapshotState::Collided,
+                Miss::Store(_) => SnapshotState::Unavailable,
+                Miss::Document(_) => SnapshotState::Unreadable,
             };
         }
         fetched
@@ -358,9 +358,9 @@ impl SnapshotSource {
                 let document =
                     Document::from_bytes(&hit.value).map_err(|e| Miss::Document(e.to_string()))?;
                 let (counter, state) = if hit.at_once {
-                    (&counters.hit, "hit")
+                    (&counters.hit, SnapshotState::Hit)
                 } else {
-                    (&counters.late, "late")
+                    (&counters.late, SnapshotState::Late)
                 };
                 Counters::count(counter);
                 self.recorded().state = state;

@@ -3,10 +3,18 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use mirror_agent::exchange::{Body, Exchange, Request, Timestamp, Timing};
-use mirror_agent::policy::{Admitted, Policy};
-use mirror_agent::snapshot::{Found, Gate, GateOptions, SnapshotOutcome, TtlCare};
-use mirror_snapshot::{Candidates, DEFAULT_TTL, RedisStore, RequestId, WaitOptions, request_hash};
+use mirror_agent::gate::{Found, Gate, GateOptions, SnapshotOutcome, TtlCare};
+use mirror_core::exchange::Exchange;
+use mirror_core::exchange::Request;
+use mirror_core::exchange::Timing;
+use mirror_core::identity::Identifier;
+use mirror_core::identity::Identity;
+use mirror_core::policy::Envelope;
+use mirror_core::policy::Policy;
+use mirror_core::time::Timestamp;
+use mirror_snapshot::{
+    Candidates, DEFAULT_TTL, RedisStore, RequestId, RequestTarget, WaitOptions, request_hash,
+};
 use mirror_tests::net::{Host, Network};
 use mirror_tests::redis::Redis;
 use mirror_tests::scratch::Scratch;
@@ -25,7 +33,7 @@ fn now() -> Timestamp {
     Timestamp(since.as_nanos() as u64)
 }
 
-fn admitted() -> Result<Admitted> {
+fn envelope() -> Result<Envelope> {
     let address = "10.0.0.1:80".parse()?;
     let exchange = Exchange {
         connection: 0,
@@ -38,28 +46,25 @@ fn admitted() -> Result<Admitted> {
             request_last: now(),
             ..Timing::default()
         },
-        request: Request {
-            method: "GET".into(),
-            target: "/a".into(),
-            minor: 1,
-            headers: std::iter::empty::<(&str, &str)>().collect(),
-            body: Body::default(),
-            fault: None,
-        },
+        request: Request::new("GET", "/a"),
         response: None,
     };
     let candidates = Candidates {
         ids: vec![id()],
         ..Candidates::default()
     };
-    let admitted = Policy::default().admit(exchange, candidates);
-    admitted.ok().context("a GET is admitted")
+    let identify = |exchange: &Exchange| Identity {
+        candidates,
+        ..Identifier::default().identify(exchange)
+    };
+    let envelope = Policy::default().admit(&"host".into(), exchange, identify);
+    envelope.ok().context("policy lets a GET out")
 }
 
 /// A snapshot that was found, and the gate that found it.
 async fn found(store: &RedisStore, care: TtlCare) -> Result<(Gate, Found)> {
     let at = now().as_millis();
-    let request = request_hash("GET", "/a");
+    let request = request_hash("GET", Some(&RequestTarget::parse("GET", "/a")));
     let document = format!(r#"{{"mirror":1,"at":{at},"request":"{request}","reads":[]}}"#);
     store.set(&id(), document.as_bytes(), TTL).await?;
     let options = GateOptions {
@@ -68,9 +73,9 @@ async fn found(store: &RedisStore, care: TtlCare) -> Result<(Gate, Found)> {
         care,
     };
     let gate = Gate::new(store.clone(), None, RUN, options);
-    let admitted = admitted()?;
-    let entered = gate.enter(&admitted);
-    match gate.wait(&admitted, entered).await {
+    let envelope = envelope()?;
+    let entered = gate.enter(&envelope);
+    match gate.wait(&envelope, entered).await {
         SnapshotOutcome::Found(found) => Ok((gate, found)),
         other => anyhow::bail!("{other:?}"),
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mirror_agent::snapshot::replica::{Caught, Position, Replica};
+use mirror_agent::gate::replica::{Caught, Position, Replica};
 use mirror_tests::agent::Agent;
 use mirror_tests::http::wait_listening;
 use mirror_tests::load::{Call, Load};

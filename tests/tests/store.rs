@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use mirror_snapshot::{
     DEFAULT_POLL, DEFAULT_TTL, DEFAULT_WAIT, Fields, Filed, HEADER_REQUEST_ID, IdRules, LoadError,
-    OnMiss, OnWrite, Profile, RedisStore, RequestId, Settings, SnapshotSource, Snapshots,
-    StoreError, WaitOptions, Waited, WriteError,
+    OnMiss, OnWrite, Profile, RedisStore, RequestId, RequestTarget, Settings, SnapshotSource,
+    Snapshots, StoreError, WaitOptions, Waited, WriteError,
     store::{Hit, Put, Waiter},
 };
 use mirror_tests::net::{Host, Network};
@@ -228,14 +228,14 @@ fn a_store_that_is_gone_is_tried_again_and_found_again() -> Result<()> {
 }
 
 /// A request as a service sees it: named by its target in production, by the header in the mirror.
-struct Request(&'static str);
+struct Request(RequestTarget);
 
 impl Fields for Request {
     fn method(&self) -> &str {
         "GET"
     }
-    fn target(&self) -> &str {
-        self.0
+    fn target(&self) -> Option<&RequestTarget> {
+        Some(&self.0)
     }
     fn header(&self, name: &str, nth: usize) -> Option<&[u8]> {
         (name == HEADER_REQUEST_ID && nth == 0).then(|| &self.0.as_bytes()[1..])
@@ -251,7 +251,7 @@ fn snapshots(settings: Settings) -> Result<Snapshots> {
 }
 
 fn begin(snapshots: &Snapshots, target: &'static str) -> SnapshotSource {
-    snapshots.begin(&Request(target), None)
+    snapshots.begin(&Request(RequestTarget::parse("GET", target)), None)
 }
 
 #[test]
@@ -301,14 +301,18 @@ fn the_mirror_reads_what_production_read() -> Result<()> {
             "{recorded:?}"
         );
         assert_eq!(here.random_id().await?, number);
-        assert!(["hit", "late"].contains(&here.state()), "{}", here.state());
+        assert!(
+            ["hit", "late"].contains(&here.state().name()),
+            "{}",
+            here.state()
+        );
         // A third read of the same was not done in production.
         let more = here.load("price", 1, forbidden).await;
         assert!(
             matches!(more, Err(LoadError::NotRecorded { .. })),
             "{more:?}"
         );
-        assert_eq!(here.state(), "incomplete");
+        assert_eq!(here.state().name(), "incomplete");
         assert_eq!(here.load_or("price", 1, forbidden, || 5).await?, 5);
         let _ = now;
         Ok(())
@@ -329,7 +333,7 @@ fn a_mirror_without_a_snapshot_does_what_it_was_told() -> Result<()> {
         let here = begin(&strict, "/unknown");
         let missing = here.load("price", 1, database).await;
         assert!(matches!(missing, Err(LoadError::Missing)), "{missing:?}");
-        assert_eq!(here.state(), "missing");
+        assert_eq!(here.state().name(), "missing");
         let lenient = mirror(|s| s.on_miss = OnMiss::Database)?;
         assert_eq!(
             begin(&lenient, "/unknown")

@@ -10,19 +10,8 @@ use mirror_tests::workspace;
 use crate::cargo::{cargo, check};
 use crate::ebpf;
 
-/// Files and folders of `mirror-agent/src` that must be pure.
-const CORES: [&str; 10] = [
-    "exchange.rs",
-    "packet",
-    "tcp",
-    "http",
-    "pair.rs",
-    "dissect.rs",
-    "identity.rs",
-    "policy",
-    "compare",
-    "replay/schedule.rs",
-];
+/// Crates whose code must be pure.
+const CORES: [&str; 2] = ["mirror-contract/src", "mirror-core/src"];
 
 const FORBIDDEN: [&str; 10] = [
     "tokio",
@@ -54,10 +43,9 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn check_purity() -> Result<()> {
-    let src = workspace::root().join("mirror-agent/src");
     let mut files = Vec::new();
     for core in CORES {
-        rust_files(&src.join(core), &mut files)?;
+        rust_files(&workspace::root().join(core), &mut files)?;
     }
     let mut found = Vec::new();
     for file in &files {

@@ -18,36 +18,3 @@ mod watch;
 
 pub use counters::Counters;
 pub use input::Progress;
-
-use bytes::Bytes;
-
-use crate::exchange::Timestamp;
-
-/// What the first byte of a packet is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
-    Ethernet,
-    /// An IPv4 or IPv6 header; the version nibble tells.
-    RawIp,
-    /// BSD loopback: a 4-byte address family in either byte order.
-    Null,
-    /// Linux cooked capture, version 1.
-    Sll,
-    /// Linux cooked capture, version 2.
-    Sll2,
-}
-
-/// One captured packet, headers first.
-#[derive(Clone, Debug)]
-pub struct Packet {
-    pub at: Timestamp,
-    /// Interface index it was seen on; 0 for a file.
-    pub origin: u32,
-    pub link: Link,
-    /// Bytes on the wire, which `bytes` may be fewer than.
-    pub wire_len: u32,
-    /// Bytes of TCP payload left out between the headers and the rest of `bytes`: a packet
-    /// larger than a ring record arrives as several, each with its own skip.
-    pub skip: u32,
-    pub bytes: Bytes,
-}

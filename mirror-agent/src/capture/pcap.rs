@@ -12,8 +12,8 @@ use pcap_parser::traits::PcapReaderIterator;
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError};
 
 use super::input::{self, Progress, Trouble};
-use super::{Link, Packet};
-use crate::exchange::Timestamp;
+use mirror_core::packet::{LinkType, Packet};
+use mirror_core::time::Timestamp;
 
 /// Bytes read ahead at first; it grows for a block that does not fit, up to `MAX_BUFFER`.
 const BUFFER: usize = 1 << 20;
@@ -127,7 +127,7 @@ impl Iterator for PcapFile {
 /// How to read the packets of one interface of the file.
 #[derive(Clone, Copy)]
 struct Interface {
-    link: Option<Link>,
+    link: Option<LinkType>,
     /// Timestamp units per second.
     resolution: u64,
     offset_secs: i64,
@@ -204,13 +204,13 @@ impl Interface {
 }
 
 /// Numbers from the registry of link types, <https://www.tcpdump.org/linktypes.html>; 12 and 14 are DLT_RAW as some systems wrote it.
-fn link(linktype: Linktype) -> Option<Link> {
+fn link(linktype: Linktype) -> Option<LinkType> {
     match linktype.0 {
-        1 => Some(Link::Ethernet),
-        12 | 14 | 101 | 228 | 229 => Some(Link::RawIp),
-        0 | 108 => Some(Link::Null),
-        113 => Some(Link::Sll),
-        276 => Some(Link::Sll2),
+        1 => Some(LinkType::Ethernet),
+        12 | 14 | 101 | 228 | 229 => Some(LinkType::RawIp),
+        0 | 108 => Some(LinkType::Null),
+        113 => Some(LinkType::Sll),
+        276 => Some(LinkType::Sll2),
         _ => None,
     }
 }

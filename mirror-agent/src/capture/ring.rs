@@ -11,8 +11,8 @@ use aya::maps::{MapData, RingBuf};
 use bytes::{Bytes, BytesMut};
 use mirror_common::{HEAD_AREA, HEADER_LEN, LINK_ETHERNET, RecordHeader};
 
-use super::{Link, Packet};
-use crate::exchange::Timestamp;
+use mirror_core::packet::{LinkType, Packet};
+use mirror_core::time::Timestamp;
 
 /// The wall clock may be set while we run: the offset to the kernel's clock is taken anew this often.
 const CLOCK_CHECK: Duration = Duration::from_secs(1);
@@ -104,9 +104,9 @@ fn packet(record: &[u8], clock: &Clock, block: &mut BytesMut) -> Option<Packet> 
         at: clock.epoch(header.at),
         origin: header.ifindex,
         link: if header.link == LINK_ETHERNET {
-            Link::Ethernet
+            LinkType::Ethernet
         } else {
-            Link::RawIp
+            LinkType::RawIp
         },
         wire_len: header.wire_len,
         skip: header.skip,

@@ -13,11 +13,12 @@ use aya::{
     maps::{PerCpuArray, RingBuf},
 };
 use mirror_common::RINGS;
+use mirror_core::filter::FilterSettings;
 
 use super::{
     attach::{Attached, Hook, Programs},
     counters::Counters,
-    filter::{FilterSettings, Filters},
+    filter::Filters,
     links::{self, LinkPatterns},
     namespace::Namespace,
     ring::RingReader,

@@ -11,16 +11,14 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use mirror_agent::{
-    capture::{
-        clsact,
-        filter::{FilterChange, FilterSettings},
-    },
-    cli::FilterOptions,
-    config::Config,
-    control, pipeline,
-    report::ReportData,
-};
+use mirror_agent::capture::clsact;
+use mirror_agent::cli::FilterOptions;
+use mirror_agent::config::Config;
+use mirror_agent::control;
+use mirror_agent::pipeline;
+use mirror_agent::report::ReportData;
+use mirror_core::filter::FilterChange;
+use mirror_core::filter::FilterSettings;
 use serde_json::Value;
 use tokio::{
     runtime::{Builder, Runtime},

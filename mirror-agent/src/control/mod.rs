@@ -19,7 +19,7 @@ use tokio::{
     sync::watch,
 };
 
-use crate::capture::filter::FilterChange;
+use mirror_core::filter::FilterChange;
 
 /// What is answered at once.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,16 +6,14 @@ use anyhow::ensure;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::intake::Dissected;
-use crate::{
-    capture::{
-        filter::{FilterChange, FilterSettings, PortSet},
-        tc::TcCapture,
-    },
-    cli::Options,
-    config::Config,
-    report::Recorder,
-};
+use super::capture_side::Dissected;
+use crate::capture::tc::TcCapture;
+use crate::cli::Options;
+use crate::config::Config;
+use crate::report::Recorder;
+use mirror_core::filter::FilterChange;
+use mirror_core::filter::FilterSettings;
+use mirror_core::filter::PortSet;
 
 pub(super) struct Running {
     pub(super) recorder: Arc<Recorder>,

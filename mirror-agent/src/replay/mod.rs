@@ -17,7 +17,12 @@ use hyper_util::{
 };
 use mirror_snapshot::{HEADER_CAPTURED_AT, HEADER_NAMESPACE, HEADER_REPLAY, HEADER_REQUEST_ID};
 
-use crate::exchange::{Exchange, Fault, Headers, Request, Response};
+use mirror_core::exchange::Exchange;
+use mirror_core::exchange::Fault;
+use mirror_core::exchange::Headers;
+use mirror_core::exchange::Request;
+use mirror_core::exchange::Response;
+use mirror_core::exchange::Version;
 
 use connector::Connector;
 pub use connector::OwnSockets;
@@ -151,9 +156,10 @@ impl Replayer {
         };
         Ok(Response {
             status: head.status.as_u16(),
-            minor: u8::from(head.version == hyper::Version::HTTP_11),
+            version: version(head.version),
             headers: headers(&head.headers),
             body: body.into(),
+            trailers: Headers::default(),
             fault,
         })
     }
@@ -210,6 +216,14 @@ fn named_by_connection(request: &Request) -> Vec<String> {
         })
         .filter(|name| name != "host")
         .collect()
+}
+
+fn version(version: hyper::Version) -> Version {
+    match version {
+        hyper::Version::HTTP_10 | hyper::Version::HTTP_09 => Version::Http10,
+        hyper::Version::HTTP_2 | hyper::Version::HTTP_3 => Version::Http2,
+        _ => Version::Http11,
+    }
 }
 
 fn headers(map: &HeaderMap) -> Headers {

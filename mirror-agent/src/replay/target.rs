@@ -2,6 +2,8 @@
 
 use std::{fmt, net::SocketAddr};
 
+use mirror_core::exchange::{RequestTarget, TargetForm};
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     host: String,
@@ -48,13 +50,12 @@ impl Target {
     }
 
     /// The URL of a captured request target; an absolute one loses its own scheme and host.
-    pub fn uri(&self, target: &str) -> String {
-        let local = match target.split_once("://") {
-            Some((_, rest)) => rest.find('/').map_or("/", |slash| &rest[slash..]),
-            None if target == "*" => "/",
-            None => target,
+    pub fn uri(&self, target: &RequestTarget) -> Vec<u8> {
+        let local = match target.form() {
+            TargetForm::Asterisk => b"/".into(),
+            _ => target.local_part(),
         };
-        format!("{self}{local}")
+        [self.to_string().as_bytes(), &local].concat()
     }
 
     /// Every address that its host name has.
@@ -77,8 +78,14 @@ mod tests {
     #[test]
     fn a_request_target_goes_behind_the_base() {
         let target = Target::parse("http://mirror:8080/v2/").unwrap();
-        assert_eq!(target.uri("/a?b"), "http://mirror:8080/v2/a?b");
-        assert_eq!(target.uri("http://shop/a"), "http://mirror:8080/v2/a");
+        let check = |sent: &'static str, expect: &str| {
+            let uri = target.uri(&RequestTarget::parse("GET", sent));
+            assert_eq!(String::from_utf8(uri).unwrap(), expect);
+        };
+        check("/a?b", "http://mirror:8080/v2/a?b");
+        check("http://shop/a", "http://mirror:8080/v2/a");
+        check("/a?b=http://c/d", "http://mirror:8080/v2/a?b=http://c/d");
+        check("/q?中", "http://mirror:8080/v2/q?中");
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{
-    compare::{Difference, Verdict},
-    exchange::{Exchange, Headers, Response},
-};
+use mirror_core::compare::Difference;
+use mirror_core::compare::Verdict;
+use mirror_core::exchange::Exchange;
+use mirror_core::exchange::Headers;
+use mirror_core::exchange::Response;
 
 /// A replayed request and how the two answers compare.
 #[derive(Debug)]
@@ -38,8 +39,8 @@ impl Comparison {
         let production = exchange.response.as_ref();
         Self {
             method: exchange.request.method.as_str().into(),
-            target: exchange.request.target.as_str().into(),
-            path: exchange.path().into(),
+            target: exchange.request.target.to_string(),
+            path: exchange.path().into_owned(),
             id: id.map(Into::into),
             connection: exchange.connection,
             index: exchange.index,

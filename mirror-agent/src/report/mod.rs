@@ -3,9 +3,9 @@
 mod comparison;
 mod html;
 mod latency;
-mod ledger;
 mod metrics;
 mod text;
+mod ticket;
 
 use std::{
     collections::BTreeMap,
@@ -19,13 +19,15 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{compare::Difference, snapshot::SnapshotOutcome};
+use crate::gate::SnapshotOutcome;
+use mirror_core::compare::Difference;
+use mirror_core::ledger::{Ledger, Outcome};
 
 pub use comparison::Comparison;
 pub use latency::{Latencies, Percentiles};
-pub use ledger::{Ledger, Outcome};
 pub use metrics::metrics;
 pub use text::text;
+pub use ticket::Ticket;
 
 /// Routes and places of difference that are told apart; the rest is counted under [`OTHER`].
 const MOST_GROUPS: usize = 500;
@@ -162,6 +164,11 @@ impl Recorder {
 
     pub fn saw(&self) {
         self.ledger.saw();
+    }
+
+    /// A request that another process handed over.
+    pub fn took_over(&self) {
+        self.ledger.took_over();
     }
 
     /// `total` requests were lost in the kernel since the start.

@@ -1,5 +1,4 @@
-//! A queue in memory, bounded by number and by bytes. The sending side never waits: what does
-//! not fit is handed back, so that draining the kernel's ring cannot be held up by a slow mirror.
+//! A queue in memory, bounded by number and by bytes.
 //!
 //! An exchange takes up room until its [`Room`] is dropped, not only until it is taken from the
 //! queue: the bounds hold for all that is between capture and verdict.
@@ -11,17 +10,16 @@ use std::sync::{
 
 use tokio::sync::mpsc;
 
-use crate::policy::Admitted;
+use super::Delivery;
 
-/// The most that may be between sink and verdict.
+/// The most that may be between sender and verdict.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub exchanges: usize,
     pub bytes: usize,
 }
 
-/// Makes a queue of items that each hold an admitted exchange.
-pub fn queue<T: AsRef<Admitted>>(bounds: Bounds) -> (Sink<T>, Source<T>) {
+pub fn queue(bounds: Bounds) -> (Sender, Receiver) {
     // Never full: there are no more rooms than places.
     let (sender, receiver) = mpsc::channel(bounds.exchanges);
     let taken = Arc::new(Taken {
@@ -29,7 +27,7 @@ pub fn queue<T: AsRef<Admitted>>(bounds: Bounds) -> (Sink<T>, Source<T>) {
         exchanges: AtomicUsize::new(0),
         bytes: AtomicUsize::new(0),
     });
-    (Sink { sender, taken }, Source { receiver })
+    (Sender { sender, taken }, Receiver { receiver })
 }
 
 #[derive(Debug)]
@@ -67,32 +65,29 @@ impl Drop for Room {
     }
 }
 
-#[derive(Debug)]
-pub struct Sink<T> {
-    sender: mpsc::Sender<(T, Room)>,
+pub struct Sender {
+    sender: mpsc::Sender<(Delivery, Room)>,
     taken: Arc<Taken>,
 }
 
-impl<T: AsRef<Admitted>> Sink<T> {
-    /// Queues an item, or gives it back when there is no room or the reader is gone.
-    pub fn offer(&self, item: T) -> Result<(), T> {
-        let Some(room) = Room::take(&self.taken, item.as_ref().held_bytes()) else {
-            return Err(item);
+impl Sender {
+    pub(super) fn offer(&self, delivery: Delivery) -> Result<(), Box<Delivery>> {
+        let Some(room) = Room::take(&self.taken, delivery.envelope.held_bytes()) else {
+            return Err(delivery.into());
         };
         self.sender
-            .try_send((item, room))
-            .map_err(|refused| refused.into_inner().0)
+            .try_send((delivery, room))
+            .map_err(|refused| refused.into_inner().0.into())
     }
 }
 
-#[derive(Debug)]
-pub struct Source<T> {
-    receiver: mpsc::Receiver<(T, Room)>,
+pub struct Receiver {
+    receiver: mpsc::Receiver<(Delivery, Room)>,
 }
 
-impl<T> Source<T> {
-    /// The next item and the room that it takes up; None when the sink is gone and the queue empty.
-    pub async fn next(&mut self) -> Option<(T, Room)> {
+impl Receiver {
+    /// `None` when the sender is gone and the queue empty.
+    pub(super) async fn next(&mut self) -> Option<(Delivery, Room)> {
         self.receiver.recv().await
     }
 }

@@ -13,13 +13,15 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use mirror_agent::capture::Packet;
 use mirror_agent::capture::attach::Hook;
-use mirror_agent::capture::filter::{FilterChange, FilterSettings};
 use mirror_agent::capture::namespace::Namespace;
 use mirror_agent::capture::ring::RingReader;
 use mirror_agent::capture::tc::{TcCapture, TcOptions};
-use mirror_agent::packet::{self, Segment};
+use mirror_core::filter::FilterChange;
+use mirror_core::filter::FilterSettings;
+use mirror_core::packet;
+use mirror_core::packet::Packet;
+use mirror_core::packet::Segment;
 use mirror_tests::net::{Host, INTERFACE, Network};
 
 const PORT: u16 = 8080;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use mirror_agent::packet::Side;
+use mirror_core::packet::Side;
 
 use super::*;
 

@@ -3,14 +3,16 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use base64::Engine;
-use mirror_snapshot::{Fields, IdRules, Keys, RequestId, hash, peer_text, request_hash};
+use mirror_snapshot::{
+    Fields, IdRules, Keys, RequestId, RequestTarget, hash, peer_text, request_hash,
+};
 use serde_json::{Value, json};
 
 use crate::{Wants, body::body, head, random::Random};
 
 pub(crate) struct Request {
     method: &'static str,
-    target: String,
+    target: RequestTarget,
     headers: Vec<(&'static str, Vec<u8>)>,
     body: Option<Vec<u8>>,
     peer: Option<SocketAddr>,
@@ -23,8 +25,8 @@ impl Fields for Request {
     fn method(&self) -> &str {
         self.method
     }
-    fn target(&self) -> &str {
-        &self.target
+    fn target(&self) -> Option<&RequestTarget> {
+        Some(&self.target)
     }
     fn header(&self, name: &str, nth: usize) -> Option<&[u8]> {
         let mut lines = self.headers.iter().filter(|(n, _)| *n == name);
@@ -45,7 +47,7 @@ impl Request {
         let headers: Vec<_> = self.headers.iter().map(|(n, v)| (*n, text(v))).collect();
         let body = self.body.as_ref();
         json!({
-            "rules": rules, "method": self.method, "target": self.target, "headers": headers,
+            "rules": rules, "method": self.method, "target": self.target.text(), "headers": headers,
             "bodyBase64": body.map(|body| base64::prelude::BASE64_STANDARD.encode(body)),
             "client": self.peer.map(|peer| peer.ip()), "port": self.peer.map(|peer| peer.port()),
             "seconds": self.seconds, "prefix": self.prefix, "namespace": self.namespace,
@@ -68,7 +70,7 @@ impl Request {
             "key": keys.and_then(|keys| Some(keys.key(id?))),
             "readsBody": reads_body,
             "toldIn": rules.told_in(self.method, &self.target),
-            "request": request_hash(self.method, &self.target),
+            "request": request_hash(self.method, Some(&self.target)),
             "body": self.body.as_deref().filter(|_| reads_body).map(hash),
             "peer": self.peer.map(peer_text),
         })
@@ -76,9 +78,10 @@ impl Request {
 
     pub(crate) fn random(random: &mut Random, wants: Wants) -> Self {
         let (content_type, body) = body(random, wants);
+        let method = random.of(&["GET", "GET", "POST", "POST", "PUT", "M-SEARCH", "get"]);
         Self {
-            method: random.of(&["GET", "GET", "POST", "POST", "PUT", "M-SEARCH", "get"]),
-            target: head::target(random),
+            method,
+            target: RequestTarget::parse(method, head::target(random)),
             headers: head::headers(random, content_type),
             body,
             peer: peer(random),

@@ -4,12 +4,13 @@ use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
 use http::StatusCode;
-use mirror_agent::{
-    exchange::{Body, Exchange, Fault, Headers},
-    http::coding::decoded,
-};
+use mirror_core::exchange::Body;
+use mirror_core::exchange::Exchange;
+use mirror_core::exchange::Fault;
+use mirror_core::exchange::Headers;
+use mirror_core::http::coding::decoded;
 
-use super::{Known, Show, json::version, output::harmless};
+use super::{Known, Show, output::harmless};
 
 pub(super) struct Follow {
     connection: u64,
@@ -44,8 +45,8 @@ impl Show for Follow {
             out,
             "{} {} {}",
             harmless(&request.method),
-            harmless(&request.target),
-            version(request.minor)
+            harmless(&request.target.text()),
+            request.version.name()
         );
         message(&request.headers, &request.body, request.fault, out);
         let Some(response) = &exchange.response else {
@@ -58,7 +59,7 @@ impl Show for Follow {
         let _ = writeln!(
             out,
             "\n── answered after {latency:.2} ms\n{} {} {}",
-            version(response.minor),
+            response.version.name(),
             response.status,
             reason.unwrap_or_default()
         );

@@ -4,13 +4,18 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::StatusCode;
-use mirror_agent::{
-    exchange::{Body, Exchange, Fault, Headers, Request, Response, Timing},
-    http::coding::decoded,
-};
+use mirror_core::exchange::Body;
+use mirror_core::exchange::Exchange;
+use mirror_core::exchange::Fault;
+use mirror_core::exchange::Headers;
+use mirror_core::exchange::Request;
+use mirror_core::exchange::Response;
+use mirror_core::exchange::Timing;
+use mirror_core::http::coding::decoded;
 use serde_json::{Value, json};
 
-use super::{Known, Show, json::version, selection::host};
+use super::{Known, Show, selection::host};
+use mirror_core::exchange::TargetForm;
 
 /// What the format has for "not known".
 const UNKNOWN: i64 = -1;
@@ -71,16 +76,11 @@ fn timings(timing: &Timing) -> (Value, f64) {
 
 fn request(exchange: &Exchange) -> Value {
     let request = &exchange.request;
-    let query = request
-        .target
-        .split_once('?')
-        .map_or("", |(_, query)| query);
-    let query = query.split('#').next().unwrap_or_default();
-    let query = form_urlencoded::parse(query.as_bytes());
+    let query = form_urlencoded::parse(request.target.query().unwrap_or_default());
     let mut value = json!({
         "method": request.method,
         "url": url(exchange),
-        "httpVersion": version(request.minor),
+        "httpVersion": request.version.name(),
         "cookies": cookies(request),
         "headers": headers(&request.headers),
         "queryString": query
@@ -108,7 +108,7 @@ fn response(response: &Response) -> Value {
     json!({
         "status": response.status,
         "statusText": status.and_then(|s| s.canonical_reason()).unwrap_or_default(),
-        "httpVersion": version(response.minor),
+        "httpVersion": response.version.name(),
         "cookies": set_cookies(&response.headers),
         "headers": headers(&response.headers),
         "content": content(&response.headers, &response.body),
@@ -165,15 +165,12 @@ fn size(body: &Body, fault: Option<Fault>) -> i64 {
 }
 
 fn url(exchange: &Exchange) -> String {
-    let target = exchange.request.target.as_str();
-    if target.contains("://") {
-        return target.into();
-    }
-    match target {
-        "*" => format!("http://{}/*", host(exchange)),
-        _ if target.starts_with('/') => format!("http://{}{target}", host(exchange)),
-        // CONNECT names host and port.
-        _ => format!("http://{target}"),
+    let target = &exchange.request.target;
+    match target.form() {
+        TargetForm::Absolute => target.to_string(),
+        TargetForm::Authority => format!("http://{target}"),
+        TargetForm::Origin => format!("http://{}{target}", host(exchange)),
+        TargetForm::Asterisk | TargetForm::Other => format!("http://{}/{target}", host(exchange)),
     }
 }
 

@@ -1,6 +1,9 @@
 //! One object a line for each exchange.
 
-use mirror_agent::exchange::{Exchange, Headers, Timestamp, Timing};
+use mirror_core::exchange::Exchange;
+use mirror_core::exchange::Headers;
+use mirror_core::exchange::Timing;
+use mirror_core::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Known, Show};
@@ -25,8 +28,8 @@ fn object(exchange: &Exchange, known: &Known) -> Value {
         "timing": timing(&exchange.timing),
         "request": {
             "method": request.method,
-            "target": request.target,
-            "version": version(request.minor),
+            "target": request.target.text(),
+            "version": request.version.name(),
             "headers": pairs(&request.headers),
             "body_bytes": request.body.len(),
             "complete": request.fault.is_none(),
@@ -34,7 +37,7 @@ fn object(exchange: &Exchange, known: &Known) -> Value {
         },
         "response": exchange.response.as_ref().map(|response| json!({
             "status": response.status,
-            "version": version(response.minor),
+            "version": response.version.name(),
             "headers": pairs(&response.headers),
             "body_bytes": response.body.len(),
             "complete": response.fault.is_none(),
@@ -60,8 +63,4 @@ fn pairs(headers: &Headers) -> Vec<[String; 2]> {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     let pair = |(name, value): (&str, &[u8])| [name.to_owned(), text(value)];
     headers.iter().map(pair).collect()
-}
-
-pub(super) fn version(minor: u8) -> String {
-    format!("HTTP/1.{minor}")
 }

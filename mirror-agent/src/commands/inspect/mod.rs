@@ -11,16 +11,17 @@ mod table;
 use std::process::ExitCode;
 
 use anyhow::ensure;
-use mirror_agent::{
-    capture::{filter::PortSet, pcap::PcapFile},
-    cli::{Format, Inspect},
-    config,
-    dissect::{DissectLimits, Dissector},
-    exchange::Exchange,
-    identity,
-    policy::Policy,
-};
-use mirror_snapshot::{IdRules, RequestId};
+use mirror_agent::capture::pcap::PcapFile;
+use mirror_agent::cli::Format;
+use mirror_agent::cli::Inspect;
+use mirror_agent::config;
+use mirror_core::dissect::DissectLimits;
+use mirror_core::dissect::Dissector;
+use mirror_core::exchange::Exchange;
+use mirror_core::filter::PortSet;
+use mirror_core::identity::Identifier;
+use mirror_core::policy::Policy;
+use mirror_snapshot::RequestId;
 
 use follow::Follow;
 use har::Har;
@@ -47,13 +48,13 @@ struct Known {
 }
 
 struct Judge {
-    rules: IdRules,
+    identifier: Identifier,
     policy: Policy,
 }
 
 impl Judge {
     fn judge(&self, exchange: &Exchange) -> Known {
-        let candidates = identity::candidates(&self.rules, exchange, 0);
+        let candidates = self.identifier.identify(exchange).candidates;
         Known {
             id: candidates.ids.first().map(RequestId::to_string),
             outcome: match self.policy.judge(exchange) {
@@ -66,7 +67,10 @@ impl Judge {
 
 pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
     let judge = Judge {
-        rules: config::rules(&options.rule)?,
+        identifier: Identifier {
+            rules: config::rules(&options.rule)?,
+            skew_seconds: 0,
+        },
         policy: Policy {
             allow: config::routes(&options.allow)?,
             keep_headers: vec![],

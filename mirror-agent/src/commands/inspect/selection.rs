@@ -2,7 +2,8 @@
 
 use anyhow::{Context, bail};
 use glob::Pattern;
-use mirror_agent::{cli::Inspect, exchange::Exchange};
+use mirror_agent::cli::Inspect;
+use mirror_core::exchange::Exchange;
 
 pub(super) struct Selection {
     methods: Vec<String>,
@@ -59,7 +60,7 @@ impl Selection {
             && any(self.statuses.is_empty(), self.statuses.iter().any(is))
             && any(
                 self.paths.is_empty(),
-                self.paths.iter().any(|path| path.matches(exchange.path())),
+                self.paths.iter().any(|path| path.matches(&exchange.path())),
             )
             && (self.hosts.is_empty() || self.takes_host(exchange))
     }
@@ -76,11 +77,9 @@ impl Selection {
 
 /// Of the target in absolute form, else the Host header; the server's address when there is neither.
 pub(super) fn host(exchange: &Exchange) -> String {
-    let target = exchange.request.target.split_once("://");
-    if let Some((_, rest)) = target {
-        return rest.split(['/', '?', '#']).next().unwrap_or(rest).into();
-    }
-    match exchange.request.headers.first("host") {
+    let request = &exchange.request;
+    let header = request.headers.first("host");
+    match request.target.authority().or(header) {
         Some(host) if !host.is_empty() => String::from_utf8_lossy(host).into_owned(),
         _ => exchange.server.to_string(),
     }

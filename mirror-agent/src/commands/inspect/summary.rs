@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use mirror_agent::{
-    dissect::DissectStats,
-    exchange::Exchange,
-    report::{Latencies, route_name},
-};
+use mirror_agent::report::Latencies;
+use mirror_agent::report::route_name;
+use mirror_core::dissect::DissectStats;
+use mirror_core::exchange::Exchange;
 use serde_json::{Map, Value, json};
 use unicode_width::UnicodeWidthStr;
 
@@ -63,7 +62,7 @@ impl Route {
 
 impl Summary {
     pub(super) fn add(&mut self, exchange: &Exchange, known: &Known) {
-        let mut name = route_name(&exchange.request.method, exchange.path());
+        let mut name = route_name(&exchange.request.method, &exchange.path());
         if self.routes.len() >= MOST_ROUTES && !self.routes.contains_key(&name) {
             name = OTHER.into();
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use mirror_agent::exchange::Exchange;
+use mirror_core::exchange::Exchange;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{Known, Show, output::harmless};
@@ -63,7 +63,7 @@ impl Show for Table {
                 &exchange.connection.to_string(),
                 &exchange.index.to_string(),
                 &harmless(&exchange.request.method),
-                &harmless(&exchange.request.target),
+                &harmless(&exchange.request.target.text()),
                 &or_dash(response.map(|r| r.status.to_string())),
                 &or_dash(response.map(|r| r.body.len().to_string())),
                 &or_dash(latency.map(|nanos| format!("{:.2}", nanos as f64 / 1e6))),

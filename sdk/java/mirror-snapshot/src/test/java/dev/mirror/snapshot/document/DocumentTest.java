@@ -31,7 +31,7 @@ class DocumentTest {
     @Test
     void the_contracts_snapshots_are_told_apart_and_read() throws IOException {
         int readable = 0;
-        for (JsonNode vector : JSON.readTree(Path.of("../../../mirror-snapshot/vectors/snapshots.json").toFile())) {
+        for (JsonNode vector : JSON.readTree(Path.of("../../../mirror-contract/vectors/snapshots.json").toFile())) {
             String value = vector.get("value").textValue();
             Filed filed = Document.read(bytes(value));
             String is = filed instanceof Filed.Stamped ? "stamped" : filed instanceof Filed.Collided ? "collided" : "bare";

@@ -7,7 +7,7 @@ import java.nio.file.Path;
 
 /** The contract's test vectors, which another implementation made. */
 public final class Vectors {
-    private static final Path FOLDER = Path.of("..", "..", "..", "mirror-snapshot", "vectors");
+    private static final Path FOLDER = Path.of("..", "..", "..", "mirror-contract", "vectors");
 
     private Vectors() {}
 

@@ -1,0 +1,210 @@
+//! The capture side of the pipeline: a thread for each ring, which never waits for anything behind it.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, anyhow};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::capture::ring::RingReader;
+use crate::report::{Recorder, Ticket};
+use crate::transport::{Delivery, Sender};
+use mirror_core::dissect::DissectLimits;
+use mirror_core::dissect::DissectStats;
+use mirror_core::dissect::Dissector;
+use mirror_core::exchange::Exchange;
+use mirror_core::filter::PortSet;
+use mirror_core::identity::Identifier;
+use mirror_core::ledger::Outcome;
+use mirror_core::policy::Policy;
+use mirror_core::time::Timestamp;
+
+/// Longest sleep of a reader; bounds how late a packet below the wake-up threshold is seen.
+const RING_POLL: Duration = Duration::from_millis(10);
+
+/// What becomes of an exchange before the queue.
+pub(super) struct Intake {
+    /// Of this host.
+    pub(super) host: Arc<str>,
+    pub(super) identifier: Identifier,
+    pub(super) policy: Policy,
+    pub(super) observe_only: bool,
+    pub(super) recorder: Arc<Recorder>,
+    pub(super) sender: Sender,
+}
+
+impl Intake {
+    fn take(&self, exchange: Exchange) {
+        let ticket = Ticket::new(&self.recorder);
+        if self.observe_only {
+            let judged = self.policy.judge(&exchange);
+            return ticket.end(judged.err().unwrap_or(Outcome::Observed));
+        }
+        let identify = |exchange: &Exchange| self.identifier.identify(exchange);
+        match self.policy.admit(&self.host, exchange, identify) {
+            Err(outcome) => ticket.end(outcome),
+            Ok(envelope) => {
+                if let Err(refused) = self.sender.offer(Delivery { envelope, ticket }) {
+                    refused.ticket.end(Outcome::ShedQueueFull);
+                }
+            }
+        }
+    }
+}
+
+/// The threads that read the rings.
+pub(super) struct Readers {
+    stop: Arc<AtomicBool>,
+    handles: Vec<thread::JoinHandle<anyhow::Result<()>>>,
+}
+
+/// What each reader's dissector has counted so far.
+#[derive(Clone)]
+pub(super) struct Dissected(Arc<Vec<Mutex<DissectStats>>>);
+
+impl Dissected {
+    /// Summed over the readers.
+    pub(super) fn show(&self) -> Value {
+        self.all()
+            .fold(Value::Null, |sum, stats| added(sum, json!(stats)))
+    }
+
+    /// What a user can do about connections that cannot be read.
+    pub(super) fn advice(&self) -> BTreeSet<String> {
+        self.all().flat_map(|stats| stats.advice()).collect()
+    }
+
+    fn all(&self) -> impl Iterator<Item = DissectStats> {
+        let read =
+            |stats: &Mutex<DissectStats>| *stats.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.iter().map(read)
+    }
+}
+
+/// Adds counts of the same name.
+fn added(a: Value, b: Value) -> Value {
+    match (a, b) {
+        (Value::Object(mut sum), Value::Object(more)) => {
+            for (name, count) in more {
+                let so_far = sum.remove(&name).unwrap_or(Value::Null);
+                sum.insert(name, added(so_far, count));
+            }
+            Value::Object(sum)
+        }
+        (Value::Number(a), Value::Number(b)) => {
+            json!(a.as_u64().unwrap_or(0) + b.as_u64().unwrap_or(0))
+        }
+        (Value::Null, other) | (other, _) => other,
+    }
+}
+
+impl Readers {
+    pub(super) fn start(
+        rings: Vec<RingReader>,
+        limits: &DissectLimits,
+        ports: &watch::Receiver<PortSet>,
+        intake: Intake,
+    ) -> anyhow::Result<(Self, Dissected)> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let dissected = Dissected(Arc::new(rings.iter().map(|_| Mutex::default()).collect()));
+        let intake = Arc::new(intake);
+        let mut handles = Vec::new();
+        let readers = rings.len() as u64;
+        for (number, ring) in rings.into_iter().enumerate() {
+            let reader = Reader {
+                ring,
+                dissector: Dissector::new(limits.clone()).one_of(number as u64, readers),
+                ports: ports.clone(),
+                intake: Arc::clone(&intake),
+                stop: Arc::clone(&stop),
+            };
+            let dissected = dissected.clone();
+            let handle = thread::Builder::new()
+                .name(format!("capture-{number}"))
+                .spawn(move || reader.live(&dissected.0[number]))
+                .context("starting a capture thread")?;
+            handles.push(handle);
+        }
+        Ok((Self { stop, handles }, dissected))
+    }
+
+    /// Resolves when one of the threads ended without being asked to.
+    pub(super) async fn broke(&self) {
+        while !self.handles.iter().any(thread::JoinHandle::is_finished) {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Ends the threads, after they have read what the rings still hold.
+    pub(super) async fn finish(self) -> anyhow::Result<()> {
+        self.stop.store(true, Relaxed);
+        tokio::task::spawn_blocking(|| {
+            for handle in self.handles {
+                handle
+                    .join()
+                    .map_err(|_| anyhow!("a capture thread panicked"))??;
+            }
+            Ok(())
+        })
+        .await?
+    }
+}
+
+struct Reader {
+    ring: RingReader,
+    dissector: Dissector,
+    ports: watch::Receiver<PortSet>,
+    intake: Arc<Intake>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Reader {
+    fn live(mut self, shown: &Mutex<DissectStats>) -> anyhow::Result<()> {
+        let mut last = false;
+        while !last {
+            // Read once more after the order to stop: what was captured before it counts.
+            last = self.stop.load(Relaxed);
+            if self.ports.has_changed().unwrap_or(false) {
+                self.dissector
+                    .set_ports(self.ports.borrow_and_update().clone());
+            }
+            self.drain()?;
+            if last {
+                self.dissector.finish();
+            } else {
+                self.dissector.tick(now());
+            }
+            while let Some(exchange) = self.dissector.poll() {
+                self.intake.take(exchange);
+            }
+            *shown.lock().unwrap_or_else(PoisonError::into_inner) = *self.dissector.stats();
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self) -> anyhow::Result<()> {
+        let (dissector, intake) = (&mut self.dissector, &self.intake);
+        self.ring.read(RING_POLL, |packet| {
+            dissector.packet(&packet);
+            while let Some(exchange) = dissector.poll() {
+                intake.take(exchange);
+            }
+        })?;
+        Ok(())
+    }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,405 @@
+//! Where a message's body ends (RFC 9112 §6), and its bytes with the chunks undone.
+
+use bytes::Bytes;
+
+use super::Head;
+use super::chunk::Chunks;
+use crate::exchange::{Headers, Version};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Bytes; 0 for no body.
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+/// The likeliest reading of a message's framing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Framed {
+    /// `None` when no reading is likely.
+    pub framing: Option<Framing>,
+    /// Another parser could read it differently: nothing behind a request can be trusted.
+    pub ambiguous: bool,
+}
+
+/// What a response's request was, as far as the response's framing depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    Head,
+    Connect,
+    Other,
+    /// The request was not seen.
+    Unknown,
+}
+
+impl Answered {
+    pub fn by_method(method: &str) -> Self {
+        match method {
+            "HEAD" => Self::Head,
+            "CONNECT" => Self::Connect,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl Framing {
+    pub fn of(head: &Head, answered: Answered) -> Framed {
+        let sure = |framing| Framed {
+            framing: Some(framing),
+            ambiguous: false,
+        };
+        let unsure = |framing| Framed {
+            framing,
+            ambiguous: true,
+        };
+        let is_request = matches!(head, Head::Request { .. });
+        if is_bodiless(head, answered) {
+            return sure(Self::Length(0));
+        }
+        let Ok(length) = content_length(head.headers()) else {
+            return unsure(None);
+        };
+        let (coding, tricky) = transfer_coding(head);
+        match (coding, length) {
+            (Coding::None, length) if tricky => unsure(length.map(Self::Length)),
+            (Coding::None, Some(length)) => sure(Self::Length(length)),
+            (Coding::None, None) if is_request => sure(Self::Length(0)),
+            (Coding::None, None) => sure(Self::UntilClose),
+            // The coding overrides the length (RFC 9112 §6.3, 3), for whoever knows that.
+            (Coding::Chunked, length) if tricky || length.is_some() => unsure(Some(Self::Chunked)),
+            (Coding::Chunked, _) => sure(Self::Chunked),
+            (Coding::Other, None) if !is_request && !tricky => sure(Self::UntilClose),
+            (Coding::Other, _) => unsure((!is_request).then_some(Self::UntilClose)),
+        }
+    }
+}
+
+fn is_bodiless(head: &Head, answered: Answered) -> bool {
+    match head {
+        Head::Request { .. } => false,
+        Head::Response { status, .. } => {
+            answered == Answered::Head
+                || matches!(status, 100..=199 | 204 | 304)
+                || (answered == Answered::Connect && matches!(status, 200..=299))
+        }
+    }
+}
+
+/// There are several, or none that is a number.
+struct NoLength;
+
+/// Equal values count as one (RFC 9112 §6.3, 5).
+fn content_length(headers: &Headers) -> Result<Option<u64>, NoLength> {
+    let mut length = None;
+    for value in headers.all("content-length") {
+        for item in value.split(|byte| *byte == b',') {
+            let item = item.trim_ascii();
+            // `parse` would take a sign.
+            let digits = !item.is_empty() && item.iter().all(u8::is_ascii_digit);
+            let item = std::str::from_utf8(item).ok().filter(|_| digits);
+            let item = item.and_then(|item| item.parse().ok()).ok_or(NoLength)?;
+            if length.replace(item).is_some_and(|before| before != item) {
+                return Err(NoLength);
+            }
+        }
+    }
+    Ok(length)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    None,
+    /// Chunked at the end; other codings below it stay.
+    Chunked,
+    /// Not chunked at the end: the close ends it.
+    Other,
+}
+
+/// The last coding, and whether parsers disagree about the list.
+fn transfer_coding(head: &Head) -> (Coding, bool) {
+    let (mut coding, mut tricky) = (Coding::None, false);
+    for value in head.headers().all("transfer-encoding") {
+        for item in value.split(|byte| *byte == b',') {
+            let item = item.trim_ascii();
+            // Nothing may follow chunked; codings below it cannot be undone here; the rest is not in any standard.
+            tricky |= coding != Coding::None
+                || !(item.eq_ignore_ascii_case(b"chunked") || is_registered(item));
+            coding = if item.eq_ignore_ascii_case(b"chunked") {
+                Coding::Chunked
+            } else if item.eq_ignore_ascii_case(b"identity") && coding == Coding::None {
+                Coding::None
+            } else {
+                Coding::Other
+            };
+        }
+    }
+    // HTTP/1.0 has none: a server of that age reads such a body as something else.
+    tricky |= coding == Coding::Chunked && head.version() == Version::Http10;
+    // `identity` was in a standard once, and is meant well by servers.
+    tricky &= !(coding == Coding::None && matches!(head, Head::Response { .. }));
+    (coding, tricky)
+}
+
+fn is_registered(coding: &[u8]) -> bool {
+    const NAMES: [&[u8]; 5] = [b"gzip", b"deflate", b"compress", b"x-gzip", b"x-compress"];
+    NAMES.iter().any(|name| coding.eq_ignore_ascii_case(name))
+}
+
+/// No more of the body can be told from what is behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the body cannot be read on")]
+pub struct Unreadable;
+
+/// Takes a body's bytes in any pieces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decoder {
+    Length(u64),
+    UntilClose,
+    /// Few messages are, and it is large.
+    Chunked(Box<Chunks>),
+}
+
+impl Decoder {
+    pub fn new(framing: Framing) -> Self {
+        match framing {
+            Framing::Length(length) => Self::Length(length),
+            Framing::UntilClose => Self::UntilClose,
+            Framing::Chunked => Self::Chunked(Box::new(Chunks::new())),
+        }
+    }
+
+    pub fn is_done(&self) -> bool {
+        match self {
+            Self::Length(left) => *left == 0,
+            Self::UntilClose => false,
+            Self::Chunked(chunks) => chunks.is_done(),
+        }
+    }
+
+    /// Another parser could have read what was read so far differently.
+    pub fn is_ambiguous(&self) -> bool {
+        matches!(self, Self::Chunked(chunks) if chunks.ambiguous)
+    }
+
+    /// Takes from the front of `input` up to the next run of body bytes, which it gives, empty when `input` or the
+    /// body ends before one. To be called until the body is done or `input` is empty.
+    pub fn decode(&mut self, input: &mut Bytes) -> Result<Bytes, Unreadable> {
+        match self {
+            Self::Length(left) => {
+                let taken = input
+                    .len()
+                    .min(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= taken as u64;
+                Ok(input.split_to(taken))
+            }
+            Self::UntilClose => Ok(input.split_to(input.len())),
+            Self::Chunked(chunks) => chunks.decode(input),
+        }
+    }
+
+    /// Goes over `len` bytes that were lost; false when the end of the body may be among them.
+    pub fn skip(&mut self, len: u64) -> bool {
+        match self {
+            Self::UntilClose => true,
+            Self::Length(left) if len <= *left => {
+                *left -= len;
+                true
+            }
+            Self::Length(_) => false,
+            Self::Chunked(chunks) => chunks.skip(len),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Kind;
+    use super::*;
+
+    fn framing(kind: Kind, answered: Answered, head: &str) -> String {
+        let head = Bytes::copy_from_slice(head.replace('\n', "\r\n").as_bytes());
+        let found = Head::parse(kind, &head).unwrap().unwrap();
+        let framed = Framing::of(&found.head, answered);
+        let mark = if framed.ambiguous { "?" } else { "" };
+        match framed.framing {
+            Some(framing) => format!("{framing:?}{mark}"),
+            None => mark.to_owned(),
+        }
+    }
+
+    /// `?` marks what is ambiguous.
+    fn check_request(fields: &str, expect: &str) {
+        let head = format!("POST / HTTP/1.1\n{fields}\n");
+        let seen = framing(Kind::Request, Answered::Other, &head);
+        assert_eq!(seen, expect, "{fields}");
+    }
+
+    fn check_response(answered: Answered, status: u16, fields: &str, expect: &str) {
+        let head = format!("HTTP/1.1 {status} X\n{fields}\n");
+        let seen = framing(Kind::Response, answered, &head);
+        assert_eq!(seen, expect, "{fields}");
+    }
+
+    #[test]
+    fn framing_of_requests() {
+        check_request("", "Length(0)");
+        check_request("Content-Length: 5\n", "Length(5)");
+        check_request("Content-Length: 5, 5\nContent-Length: 5\n", "Length(5)");
+        check_request("Content-Length: 5\nContent-Length: 6\n", "?");
+        check_request("Content-Length: +5\n", "?");
+        check_request("Content-Length: \n", "?");
+        check_request("Content-Length: 99999999999999999999\n", "?");
+        check_request("Transfer-Encoding: Chunked\n", "Chunked");
+        check_request(
+            "Transfer-Encoding: chunked\nContent-Length: 5\n",
+            "Chunked?",
+        );
+        check_request("Transfer-Encoding: chunked, chunked\n", "Chunked?");
+        check_request("Transfer-Encoding: gzip\n", "?");
+        check_request("Transfer-Encoding: gzip, chunked\n", "Chunked?");
+        check_request("Transfer-Encoding: chunked, identity\n", "?");
+        check_request(
+            "Transfer-Encoding: identity\nContent-Length: 5\n",
+            "Length(5)?",
+        );
+        check_request("Transfer-Encoding: \nContent-Length: 5\n", "?");
+        check_request("Transfer-Encoding: xchunked\n", "?");
+    }
+
+    #[test]
+    fn framing_of_responses() {
+        check_response(Answered::Other, 200, "", "UntilClose");
+        check_response(Answered::Other, 200, "Content-Length: 5\n", "Length(5)");
+        check_response(Answered::Head, 200, "Content-Length: 5\n", "Length(0)");
+        check_response(Answered::Other, 304, "Content-Length: 5\n", "Length(0)");
+        check_response(Answered::Other, 204, "", "Length(0)");
+        check_response(Answered::Other, 100, "", "Length(0)");
+        check_response(Answered::Connect, 200, "Content-Length: 5\n", "Length(0)");
+        check_response(Answered::Connect, 407, "Content-Length: 5\n", "Length(5)");
+        check_response(
+            Answered::Other,
+            200,
+            "Transfer-Encoding: gzip\n",
+            "UntilClose",
+        );
+        let identity = "Transfer-Encoding: identity\nContent-Length: 5\n";
+        check_response(Answered::Other, 200, identity, "Length(5)");
+        let both = "Transfer-Encoding: chunked\nContent-Length: 5\n";
+        check_response(Answered::Other, 200, both, "Chunked?");
+    }
+
+    /// Decodes `text` in one piece, split at every byte, and byte by byte: always the same body and rest.
+    fn check(framing: Framing, text: &str, expect: Result<(&str, &str), Unreadable>) {
+        let expect = expect.map(|(body, rest)| (body.to_owned(), rest.to_owned()));
+        let bytes: Vec<_> = text.as_bytes().chunks(1).collect();
+        assert_eq!(decode(framing, &bytes), expect, "{text:?} byte by byte");
+        for at in 0..=text.len() {
+            let (left, right) = text.as_bytes().split_at(at);
+            assert_eq!(decode(framing, &[left, right]), expect, "{text:?} at {at}");
+        }
+    }
+
+    fn decode(framing: Framing, pieces: &[&[u8]]) -> Result<(String, String), Unreadable> {
+        let mut decoder = Decoder::new(framing);
+        let (mut body, mut rest) = (Vec::new(), Vec::new());
+        for piece in pieces {
+            let mut input = Bytes::copy_from_slice(piece);
+            while !decoder.is_done() && !input.is_empty() {
+                body.extend(decoder.decode(&mut input)?);
+            }
+            rest.extend(input);
+        }
+        if decoder.is_ambiguous() {
+            body.push(b'?');
+        }
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Ok((text(body), text(rest)))
+    }
+
+    #[test]
+    fn a_length_ends_the_body() {
+        check(Framing::Length(0), "abc", Ok(("", "abc")));
+        check(Framing::Length(2), "abc", Ok(("ab", "c")));
+        check(Framing::UntilClose, "abc", Ok(("abc", "")));
+    }
+
+    #[test]
+    fn chunks_are_undone() {
+        check(
+            Framing::Chunked,
+            "3\r\nabc\r\n0\r\n\r\nnext",
+            Ok(("abc", "next")),
+        );
+        check(
+            Framing::Chunked,
+            "03 ;x=\"y\"\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n",
+            Ok(("abc0123456789", "")),
+        );
+        check(
+            Framing::Chunked,
+            "1\r\na\r\n0\r\nT: 1\r\nU: 2\r\n\r\nnext",
+            Ok(("a", "next")),
+        );
+    }
+
+    #[test]
+    fn odd_chunks_are_read_and_marked() {
+        for text in [
+            "3 \r\nabc\r\n0\r\n\r\n",
+            "3\r\nabc\r\n0\t\r\n\r\n",
+            "3;\r\nabc\r\n0\r\n\r\n",
+            "3 x\r\nabc\r\n0\r\n\r\n",
+            "3;a=\"b\r\nabc\r\n0\r\n\r\n",
+            "3;;a\r\nabc\r\n0\r\n\r\n",
+            "3\r\nabc\r\n0\r\nContent-Length: 7\r\n\r\n",
+            "3\r\nabc\r\n0\r\nA: b\r\nTRANSFER-encoding: x\r\n\r\n",
+        ] {
+            check(Framing::Chunked, text, Ok(("abc?", "")));
+        }
+        for text in [
+            "3;a;b=c;d=\"e;\\\"\"\r\nabc\r\n0\r\n\r\n",
+            "3\r\nabc\r\n0\r\nDigest: Content-Length: 7\r\n\r\n",
+            "3\r\nabc\r\n0\r\nContent-Lengthy: 7\r\n\r\n",
+        ] {
+            check(Framing::Chunked, text, Ok(("abc", "")));
+        }
+    }
+
+    #[test]
+    fn bad_chunks_are_unreadable() {
+        for text in [
+            "x\r\n",
+            "\r\n",
+            " 3\r\n",
+            "3\nabc\n",
+            "3\r\nabcd",
+            "3\r\nabc\rx",
+            "-1\r\n",
+            "+1\r\n",
+            "0x3\r\n",
+            "1_0\r\n",
+            "1234567890123456\r\n",
+            "3;\n",
+            "3;a\rb\r\n",
+        ] {
+            check(Framing::Chunked, text, Err(Unreadable));
+        }
+    }
+
+    #[test]
+    fn lost_bytes_inside_the_body_keep_the_framing() {
+        let mut length = Decoder::Length(5);
+        assert!(length.skip(5) && length.is_done());
+        assert!(!Decoder::Length(5).skip(6));
+        assert!(Decoder::UntilClose.skip(6));
+        assert!(!Decoder::new(Framing::Chunked).skip(1));
+        let mut chunked = Decoder::new(Framing::Chunked);
+        let mut input = Bytes::from_static(b"6\r\na");
+        assert_eq!(chunked.decode(&mut input).unwrap(), "a");
+        assert!(chunked.skip(5) && !chunked.skip(1));
+        let mut rest = Bytes::from_static(b"\r\n0\r\n\r\n");
+        assert_eq!(chunked.decode(&mut rest).unwrap(), "");
+        assert!(chunked.is_done());
+    }
+}

@@ -1,0 +1,97 @@
+//! Heads that a strict parser refuses and some server may have taken: read line by line, as a human would, and always
+//! ambiguous. Nothing of this is ever replayed; it is there to be looked at.
+
+use bytes::Bytes;
+
+use super::{Found, Head, HeadError, Kind, Sniff, sniff};
+use crate::exchange::{Headers, RequestTarget, Version};
+
+/// Lines read; more is no head.
+const MAX_LINES: usize = 1024;
+
+/// Only what begins with a start line is a head at all.
+pub(super) fn parse(kind: Kind, bytes: &Bytes) -> Result<Option<Found>, HeadError> {
+    if sniff(kind, bytes) != Sniff::Yes {
+        return Err(HeadError);
+    }
+    let mut lines = Vec::new();
+    let mut begin = 0;
+    for end in memchr::memchr_iter(b'\n', bytes) {
+        let line = bytes.slice(begin..end);
+        begin = end + 1;
+        let length = line.len() - usize::from(line.ends_with(b"\r"));
+        match length {
+            0 => return head(kind, &lines, begin).map(Some),
+            _ if lines.len() == MAX_LINES => return Err(HeadError),
+            _ => lines.push(line.slice(..length)),
+        }
+    }
+    Ok(None)
+}
+
+fn head(kind: Kind, lines: &[Bytes], length: usize) -> Result<Found, HeadError> {
+    let (start, fields) = lines.split_first().ok_or(HeadError)?;
+    let headers = headers(fields);
+    let head = match kind {
+        Kind::Request => request(start, headers),
+        Kind::Response => response(start, headers),
+    };
+    Ok(Found {
+        head: head.ok_or(HeadError)?,
+        length,
+        ambiguous: true,
+    })
+}
+
+/// The target is all that is between the method and the version.
+fn request(start: &Bytes, headers: Headers) -> Option<Head> {
+    let first = memchr::memchr(b' ', start)?;
+    let last = memchr::memrchr(b' ', start).filter(|last| *last > first)?;
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let method = text(&start[..first]);
+    Some(Head::Request {
+        target: RequestTarget::parse(&method, start.slice_ref(start[first..last].trim_ascii())),
+        method,
+        version: version(&start[last + 1..])?,
+        headers,
+    })
+}
+
+fn response(start: &[u8], headers: Headers) -> Option<Head> {
+    let status = std::str::from_utf8(start.get(9..12)?).ok()?;
+    Some(Head::Response {
+        status: status.parse().ok()?,
+        version: version(start.get(..8)?)?,
+        headers,
+    })
+}
+
+fn version(text: &[u8]) -> Option<Version> {
+    let versions = [Version::Http10, Version::Http11];
+    versions
+        .into_iter()
+        .find(|version| version.name().as_bytes() == text)
+}
+
+fn headers(lines: &[Bytes]) -> Headers {
+    let mut fields: Vec<(String, Vec<u8>)> = Vec::new();
+    for line in lines {
+        let folded = line.starts_with(b" ") || line.starts_with(b"\t");
+        match fields.last_mut() {
+            Some((_, value)) if folded => {
+                value.push(b' ');
+                value.extend_from_slice(line.trim_ascii());
+            }
+            _ => fields.push(field(line)),
+        }
+    }
+    fields.into_iter().collect()
+}
+
+/// Without a colon all of the line is the name.
+fn field(line: &[u8]) -> (String, Vec<u8>) {
+    let colon = memchr::memchr(b':', line).unwrap_or(line.len());
+    let name = String::from_utf8_lossy(line[..colon].trim_ascii()).into_owned();
+    let value = line.get(colon + 1..).unwrap_or_default().trim_ascii();
+    (name, value.to_vec())
+}

@@ -1,0 +1,18 @@
+//! Everything that turns bytes into a verdict, and touches nothing: no sockets, files, clocks or threads.
+//!
+//! The way of a captured byte: [`packet`] (frames to segments), [`tcp`] (segments to streams), [`http`] (streams to
+//! messages), joined by [`dissect`] into an [`exchange::Exchange`]; then [`identity`] names it, [`policy`] decides
+//! whether it may leave the host, and [`compare`] judges the two answers. Time is always an argument.
+#![forbid(unsafe_code)]
+
+pub mod compare;
+pub mod dissect;
+pub mod exchange;
+pub mod filter;
+pub mod http;
+pub mod identity;
+pub mod ledger;
+pub mod packet;
+pub mod policy;
+pub mod tcp;
+pub mod time;

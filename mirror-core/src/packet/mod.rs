@@ -1,0 +1,483 @@
+//! Frame bytes → [`Segment`]: which connection, which side, which bytes.
+//!
+//! `layers` walks over headers to the TCP header, without copying; `fragments` holds the pieces of IP packets until
+//! they are whole. Checksums are not verified: on the sending host they are filled in by the card, after the capture.
+//! Bytes cut off by the capture are simply absent; the tcp stage finds them as a hole.
+
+mod flow;
+mod fragments;
+mod frame;
+mod layers;
+mod seq;
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use pnet_packet::tcp::{TcpFlags, TcpPacket};
+
+use crate::time::Timestamp;
+
+pub use flow::{FlowKey, Side};
+pub use fragments::FragmentCounts;
+pub use frame::{LinkType, Packet};
+pub use seq::Seq;
+
+use fragments::Fragments;
+use layers::{Found, MOST_TUNNELS, Transport};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    pub syn: bool,
+    pub ack: bool,
+    pub fin: bool,
+    pub rst: bool,
+}
+
+/// What one packet says about its connection.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    pub flow: FlowKey,
+    pub side: Side,
+    pub at: Timestamp,
+    pub origin: u32,
+    /// Of the first byte of `payload`, or of the SYN.
+    pub seq: Seq,
+    pub ack: Seq,
+    pub flags: Flags,
+    /// A slice of the packet's bytes.
+    pub payload: Bytes,
+}
+
+/// Why a packet is no segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PacketError {
+    #[error("not TCP over IP")]
+    NotTcp,
+    #[error("a fragment of an IP packet that is not whole yet, or never will be")]
+    Fragment,
+    #[error("headers are cut short or contradict themselves")]
+    Malformed,
+}
+
+/// Reads packet after packet, and puts together those that were sent in pieces.
+#[derive(Debug, Default)]
+pub struct PacketReader {
+    /// Tunnels to look into, one in the other.
+    depth: usize,
+    fragments: Fragments,
+}
+
+impl PacketReader {
+    /// With `tunnels`, what is inside VXLAN, Geneve, GRE, IP-in-IP and MPLS is read too.
+    pub fn new(tunnels: bool) -> Self {
+        Self {
+            depth: if tunnels { MOST_TUNNELS } else { 0 },
+            fragments: Fragments::default(),
+        }
+    }
+
+    /// The last piece of a fragmented packet gives its segment; the others are an error each.
+    pub fn read(&mut self, packet: &Packet) -> Result<Segment, PacketError> {
+        let mut bytes = packet.bytes.clone();
+        let mut found = layers::frame(packet.link, &bytes, self.depth)?;
+        // A packet put together may be a piece of the one around which it was a tunnel.
+        for _ in 0..=MOST_TUNNELS {
+            let piece = match found {
+                Found::Tcp(transport) => return segment(packet, &bytes, &transport),
+                Found::Piece(piece) => piece,
+            };
+            let whole = self.fragments.add(packet.at, &bytes, &piece);
+            let (of, protocol, joined) = whole.ok_or(PacketError::Fragment)?;
+            bytes = joined;
+            found = layers::transport(of.from, of.to, protocol, &bytes, self.depth)?;
+        }
+        Err(PacketError::Fragment)
+    }
+
+    /// No packet comes any more: what is not whole never will be.
+    pub fn finish(&mut self) {
+        self.fragments.clear();
+    }
+
+    pub fn fragments(&self) -> FragmentCounts {
+        self.fragments.counts()
+    }
+}
+
+/// A packet by itself: pieces are refused, tunnels not looked into.
+pub fn parse(packet: &Packet) -> Result<Segment, PacketError> {
+    match layers::frame(packet.link, &packet.bytes, 0)? {
+        Found::Tcp(transport) => segment(packet, &packet.bytes, &transport),
+        Found::Piece(_) => Err(PacketError::Fragment),
+    }
+}
+
+fn segment(
+    packet: &Packet,
+    bytes: &Bytes,
+    transport: &Transport<'_>,
+) -> Result<Segment, PacketError> {
+    let tcp = transport.tcp;
+    let header = TcpPacket::new(tcp).ok_or(PacketError::Malformed)?;
+    let header_len = usize::from(header.get_data_offset()) * 4;
+    let payload = tcp.get(header_len..).ok_or(PacketError::Malformed)?;
+    if header_len < TcpPacket::minimum_packet_size() {
+        return Err(PacketError::Malformed);
+    }
+    let address = |ip: IpAddr, port| SocketAddr::new(ip, port);
+    let (flow, side) = FlowKey::new(
+        address(transport.from, header.get_source()),
+        address(transport.to, header.get_destination()),
+    );
+    let bits = header.get_flags();
+    Ok(Segment {
+        flow,
+        side,
+        at: packet.at,
+        origin: packet.origin,
+        seq: Seq(header.get_sequence()) + packet.skip,
+        ack: Seq(header.get_acknowledgement()),
+        flags: Flags {
+            syn: bits & TcpFlags::SYN != 0,
+            ack: bits & TcpFlags::ACK != 0,
+            fin: bits & TcpFlags::FIN != 0,
+            rst: bits & TcpFlags::RST != 0,
+        },
+        payload: bytes.slice_ref(payload),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::LinkType;
+
+    /// IPv4 + TCP without options; `total` as the IP header claims it.
+    fn v4(total: u16, fragment: u16, payload: &[u8]) -> Vec<u8> {
+        let mut ip = vec![0x45, 0];
+        ip.extend(total.to_be_bytes());
+        ip.extend([0, 0]);
+        ip.extend(fragment.to_be_bytes());
+        ip.extend([64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        ip.extend(tcp(payload));
+        ip
+    }
+
+    fn tcp(payload: &[u8]) -> Vec<u8> {
+        let mut tcp = vec![
+            0x9c, 0x40, 0, 80, 0, 0, 0, 10, 0, 0, 0, 20, 0x50, 0x18, 0, 0, 0, 0, 0, 0,
+        ];
+        tcp.extend(payload);
+        tcp
+    }
+
+    fn ether(tags: &[u8], payload: &[u8]) -> Vec<u8> {
+        [&[0; 12], tags, payload].concat()
+    }
+
+    fn check(link: LinkType, skip: u32, bytes: Vec<u8>, expect: Result<(&[u8], u32), PacketError>) {
+        let packet = Packet {
+            at: Timestamp(1),
+            origin: 3,
+            link,
+            wire_len: bytes.len() as u32,
+            skip,
+            bytes: bytes.into(),
+        };
+        let segment = parse(&packet);
+        let seen = segment
+            .as_ref()
+            .map(|segment| (&segment.payload[..], segment.seq.0));
+        assert_eq!(seen.map_err(|error| *error), expect);
+    }
+
+    #[test]
+    fn every_link_type() {
+        let ip = v4(43, 0, b"abc");
+        let want = Ok((&b"abc"[..], 10));
+        check(LinkType::RawIp, 0, ip.clone(), want);
+        check(LinkType::Ethernet, 0, ether(&[8, 0], &ip), want);
+        check(
+            LinkType::Ethernet,
+            0,
+            ether(&[0x81, 0, 0, 5, 8, 0], &ip),
+            want,
+        );
+        check(
+            LinkType::Ethernet,
+            0,
+            ether(&[0x88, 0xa8, 0, 5, 0x81, 0, 0, 6, 8, 0], &ip),
+            want,
+        );
+        let pppoe = [0x88, 0x64, 0x11, 0, 0, 1, 0, 45, 0, 0x21];
+        check(LinkType::Ethernet, 0, ether(&pppoe, &ip), want);
+        check(LinkType::Null, 0, [&[2, 0, 0, 0], &ip[..]].concat(), want);
+        check(LinkType::Null, 0, [&[0, 0, 0, 2], &ip[..]].concat(), want);
+        check(
+            LinkType::Sll,
+            0,
+            [&[0; 14][..], &[8, 0], &ip].concat(),
+            want,
+        );
+        check(
+            LinkType::Sll2,
+            0,
+            [&[8, 0][..], &[0; 18], &ip].concat(),
+            want,
+        );
+    }
+
+    #[test]
+    fn ipv6_with_extension_headers() {
+        let mut ip = vec![0x60, 0, 0, 0, 0, 39, 0, 64];
+        ip.extend([0; 32]);
+        ip.extend([60, 0, 0, 0, 0, 0, 0, 0]);
+        ip.extend([6, 0, 0, 0, 0, 0, 0, 0]);
+        ip.extend(tcp(b"abc"));
+        check(LinkType::RawIp, 0, ip.clone(), Ok((b"abc", 10)));
+        ip[40] = 44;
+        ip[51] = 1;
+        check(LinkType::RawIp, 0, ip, Err(PacketError::Fragment));
+    }
+
+    #[test]
+    fn lengths_come_from_the_ip_header() {
+        check(LinkType::RawIp, 0, v4(41, 0, b"abc"), Ok((b"a", 10)));
+        check(LinkType::RawIp, 0, v4(0, 0, b"abc"), Ok((b"abc", 10)));
+        check(LinkType::RawIp, 0, v4(1000, 0, b"abc"), Ok((b"abc", 10)));
+        check(
+            LinkType::RawIp,
+            1448,
+            v4(3000, 0, b"abc"),
+            Ok((b"abc", 1458)),
+        );
+    }
+
+    #[test]
+    fn what_is_no_segment_says_why() {
+        check(
+            LinkType::RawIp,
+            0,
+            v4(43, 0x2000, b"abc"),
+            Err(PacketError::Fragment),
+        );
+        check(
+            LinkType::RawIp,
+            0,
+            v4(43, 0x0001, b"abc"),
+            Err(PacketError::Fragment),
+        );
+        check(
+            LinkType::Ethernet,
+            0,
+            ether(&[8, 6], &[0; 28]),
+            Err(PacketError::NotTcp),
+        );
+        check(
+            LinkType::RawIp,
+            0,
+            vec![0x45; 10],
+            Err(PacketError::Malformed),
+        );
+        check(
+            LinkType::RawIp,
+            0,
+            v4(30, 0, b""),
+            Err(PacketError::Malformed),
+        );
+        check(LinkType::RawIp, 0, vec![], Err(PacketError::Malformed));
+    }
+
+    #[test]
+    fn no_prefix_of_a_frame_panics() {
+        let frame = ether(&[0x81, 0, 0, 5, 8, 0], &v4(43, 0, b"abc"));
+        for length in 0..frame.len() {
+            for link in [
+                LinkType::Ethernet,
+                LinkType::RawIp,
+                LinkType::Null,
+                LinkType::Sll,
+                LinkType::Sll2,
+            ] {
+                let packet = Packet {
+                    at: Timestamp(0),
+                    origin: 0,
+                    link,
+                    wire_len: 0,
+                    skip: 0,
+                    bytes: Bytes::copy_from_slice(&frame[..length]),
+                };
+                let _ = parse(&packet);
+            }
+        }
+    }
+
+    /// A payload without TCP header of its own, as `protocol` from 10.9.0.1 to 10.9.0.2.
+    fn outer(protocol: u8, payload: &[u8]) -> Vec<u8> {
+        let mut ip = vec![0x45, 0];
+        ip.extend((20 + payload.len() as u16).to_be_bytes());
+        ip.extend([0, 0, 0, 0, 64, protocol, 0, 0, 10, 9, 0, 1, 10, 9, 0, 2]);
+        ip.extend(payload);
+        ip
+    }
+
+    fn udp(port: u16, payload: &[u8]) -> Vec<u8> {
+        let [high, low] = port.to_be_bytes();
+        let ports = [0xc0, 0, high, low];
+        let length = (8 + payload.len() as u16).to_be_bytes();
+        outer(17, &[&ports[..], &length, &[0, 0], payload].concat())
+    }
+
+    fn read(tunnels: bool, packets: Vec<Vec<u8>>) -> Vec<Result<Vec<u8>, PacketError>> {
+        let mut reader = PacketReader::new(tunnels);
+        let packet = |bytes: Vec<u8>| Packet {
+            at: Timestamp(1),
+            origin: 0,
+            link: LinkType::RawIp,
+            wire_len: bytes.len() as u32,
+            skip: 0,
+            bytes: bytes.into(),
+        };
+        let read = |bytes| Ok(reader.read(&packet(bytes))?.payload.to_vec());
+        packets.into_iter().map(read).collect()
+    }
+
+    #[test]
+    fn tunnels_are_looked_into_when_asked() {
+        let ip = v4(43, 0, b"abc");
+        let frame = ether(&[8, 0], &ip);
+        let tagged = ether(&[0x81, 0, 0, 5, 8, 0], &ip);
+        let with = |header: &[u8], rest: &[u8]| [header, rest].concat();
+        let cases = [
+            ("IP in IP", outer(4, &ip)),
+            ("GRE", outer(47, &with(&[0, 0, 8, 0], &ip))),
+            (
+                "GRE with checksum, key and sequence",
+                outer(47, &with(&[&[0xb0, 0, 8, 0][..], &[0; 12]].concat(), &ip)),
+            ),
+            (
+                "GRE with Ethernet",
+                outer(47, &with(&[0, 0, 0x65, 0x58], &frame)),
+            ),
+            (
+                "ERSPAN",
+                outer(
+                    47,
+                    &with(&[&[0x10, 0, 0x88, 0xbe][..], &[0; 12]].concat(), &frame),
+                ),
+            ),
+            (
+                "VXLAN-GPE",
+                udp(4790, &with(&[12, 0, 0, 3, 0, 0, 7, 0], &frame)),
+            ),
+            (
+                "VXLAN",
+                udp(4789, &with(&[8, 0, 0, 0, 0, 0, 7, 0], &tagged)),
+            ),
+            (
+                "Geneve with an option",
+                udp(
+                    6081,
+                    &with(&[&[1, 0, 0x65, 0x58][..], &[0; 8]].concat(), &frame),
+                ),
+            ),
+            (
+                "Geneve with IP",
+                udp(6081, &with(&[0, 0, 8, 0, 0, 0, 0, 0], &ip)),
+            ),
+            (
+                "MPLS in UDP",
+                udp(6635, &with(&[0, 1, 0, 64, 0, 2, 1, 64], &ip)),
+            ),
+            (
+                "MPLS with a pseudowire",
+                outer(137, &with(&[0, 2, 1, 64, 0, 0, 0, 0], &frame)),
+            ),
+            (
+                "VXLAN in GRE",
+                outer(
+                    47,
+                    &with(
+                        &[0, 0, 8, 0],
+                        &udp(4789, &with(&[8, 0, 0, 0, 0, 0, 7, 0], &frame)),
+                    ),
+                ),
+            ),
+        ];
+        for (name, packet) in cases {
+            assert_eq!(
+                read(true, vec![packet.clone()]),
+                [Ok(b"abc".to_vec())],
+                "{name}"
+            );
+            assert_eq!(
+                read(false, vec![packet.clone()]),
+                [Err(PacketError::NotTcp)],
+                "{name}"
+            );
+            for length in 0..packet.len() {
+                let _ = read(true, vec![packet[..length].to_vec()]);
+            }
+        }
+        let nested = (0..8).fold(ip, |ip, _| outer(4, &ip));
+        assert_eq!(read(true, vec![nested]), [Err(PacketError::NotTcp)]);
+    }
+
+    /// `payload` of IP as pieces of `size` bytes, as protocol 6 or what `protocol` says.
+    fn pieces(protocol: u8, payload: &[u8], size: usize) -> Vec<Vec<u8>> {
+        let count = payload.len().div_ceil(size);
+        let piece = |(n, data): (usize, &[u8])| {
+            let more = if n + 1 < count { 0x2000 } else { 0 };
+            let mut ip = outer(protocol, data);
+            ip[4..6].copy_from_slice(&77_u16.to_be_bytes());
+            ip[6..8].copy_from_slice(&((n * size / 8) as u16 | more).to_be_bytes());
+            ip
+        };
+        payload.chunks(size).enumerate().map(piece).collect()
+    }
+
+    #[test]
+    fn fragments_are_put_together_in_any_order() {
+        let sent = tcp(b"a longer payload, which goes in several pieces");
+        let whole = Ok(sent[20..].to_vec());
+        for size in [8, 16, 24, 32, 64] {
+            let parts = pieces(6, &sent, size);
+            for first in 0..parts.len() {
+                let mut turned = parts.clone();
+                turned.rotate_left(first);
+                turned.push(turned[0].clone());
+                let last = turned.len() - 2;
+                let results = read(false, turned);
+                assert_eq!(results[last], whole, "{size} {first}");
+                let others = results.iter().filter(|result| result.is_ok());
+                assert_eq!(others.count(), 1, "{size} {first}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_tunnel_in_fragments_is_looked_into() {
+        let inner = pieces(4, &v4(43, 0, b"abc"), 24);
+        assert_eq!(read(true, inner).last(), Some(&Ok(b"abc".to_vec())));
+    }
+
+    #[test]
+    fn ipv6_fragments_are_put_together() {
+        let sent = tcp(b"0123456789ab");
+        let piece = |at: usize, more: u8, data: &[u8]| {
+            let mut ip = vec![0x60, 0, 0, 0, 0, 8 + data.len() as u8, 44, 64];
+            ip.extend([0; 32]);
+            ip.extend([6, 0, (at >> 8) as u8, at as u8 | more, 0, 0, 0, 9]);
+            ip.extend(data);
+            ip
+        };
+        let results = read(
+            false,
+            vec![piece(16, 0, &sent[16..]), piece(0, 1, &sent[..16])],
+        );
+        assert_eq!(results[1], Ok(b"0123456789ab".to_vec()));
+        // An atomic fragment (RFC 6946) is a whole packet.
+        let atomic = read(false, vec![piece(0, 0, &sent)]);
+        assert_eq!(atomic, [Ok(b"0123456789ab".to_vec())]);
+    }
+}

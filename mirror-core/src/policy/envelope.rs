@@ -1,0 +1,73 @@
+//! What may leave the host: an exchange that was judged and redacted, with what names it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::exchange::{Exchange, Headers};
+use crate::identity::Identity;
+
+use super::wire::{self, WireError};
+
+/// An exchange on its way to the mirror. Only [`Policy::admit`](super::Policy::admit) makes one from an exchange; a
+/// transport reads one back that another host's policy made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    pub(super) host: Arc<str>,
+    pub(super) exchange: Exchange,
+    pub(super) identity: Identity,
+    pub(super) snapshot: Option<Bytes>,
+}
+
+impl Envelope {
+    /// The host that captured it.
+    pub fn host(&self) -> &Arc<str> {
+        &self.host
+    }
+
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Production's data for this request, where a gate before the transport put it in.
+    pub fn snapshot(&self) -> Option<&Bytes> {
+        self.snapshot.as_ref()
+    }
+
+    /// Takes production's data along, for a mirror side that cannot wait for it at the store.
+    #[must_use]
+    pub fn with_snapshot(self, snapshot: Bytes) -> Self {
+        Self {
+            snapshot: Some(snapshot),
+            ..self
+        }
+    }
+
+    /// Bytes of traffic that it holds in memory.
+    pub fn held_bytes(&self) -> usize {
+        let head = |headers: &Headers| -> usize {
+            headers.iter().map(|(n, v)| n.len() + v.len() + 64).sum()
+        };
+        let request = &self.exchange.request;
+        let response = self.exchange.response.as_ref();
+        request.body.len()
+            + head(&request.headers)
+            + response.map_or(0, |r| r.body.len() + head(&r.headers))
+            + self.snapshot.as_ref().map_or(0, Bytes::len)
+    }
+
+    /// The wire form, which begins with its version.
+    pub fn to_wire(&self) -> Vec<u8> {
+        wire::write(self)
+    }
+
+    /// Reads what [`to_wire`](Self::to_wire) wrote, here or on another host. Only a transport may do that. Bodies and
+    /// headers stay slices of `bytes`.
+    pub fn from_wire(bytes: &Bytes) -> Result<Self, WireError> {
+        wire::read(bytes)
+    }
+}

@@ -1,0 +1,336 @@
+//! The wire form of an [`Envelope`]: a version, then the members of that version in postcard's encoding.
+//!
+//! The structs here are the form, apart from the types that the program works with: those may change, these may not. A new
+//! member is a new version, and the versions before it stay readable.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use mirror_contract::{Candidates, RequestId};
+use serde::{Deserialize, Serialize};
+
+use crate::exchange::{Body, Exchange, Fault, Headers, Request, RequestTarget, Response};
+use crate::exchange::{Timing, Version};
+use crate::identity::{Identity, Owner};
+use crate::time::Timestamp;
+
+use super::Envelope;
+
+/// The version that is written.
+const VERSION: u8 = 1;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    #[error(
+        "the exchange is in version {0} of the wire form, this agent reads version {VERSION}: use one release on all hosts"
+    )]
+    UnknownVersion(u8),
+    #[error("the exchange is damaged: {0}")]
+    Damaged(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct V1<'a> {
+    host: &'a str,
+    connection: u64,
+    index: u32,
+    client: SocketAddr,
+    server: SocketAddr,
+    origin: u32,
+    /// Nanoseconds since the epoch: the request's first and last byte, then the response's.
+    seen: [Option<u64>; 4],
+    #[serde(borrow)]
+    request: RequestV1<'a>,
+    response: Option<ResponseV1<'a>>,
+    ids: Vec<String>,
+    counted: bool,
+    bucket_seconds: u64,
+    #[serde(borrow)]
+    owner: OwnerV1<'a>,
+    #[serde(with = "serde_bytes")]
+    snapshot: Option<&'a [u8]>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RequestV1<'a> {
+    method: &'a str,
+    #[serde(with = "serde_bytes")]
+    target: &'a [u8],
+    #[serde(borrow)]
+    message: MessageV1<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ResponseV1<'a> {
+    status: u16,
+    #[serde(borrow)]
+    message: MessageV1<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MessageV1<'a> {
+    version: VersionV1,
+    #[serde(borrow)]
+    headers: Vec<FieldV1<'a>>,
+    #[serde(with = "serde_bytes")]
+    body: &'a [u8],
+    #[serde(borrow)]
+    trailers: Vec<FieldV1<'a>>,
+    fault: Option<FaultV1>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FieldV1<'a> {
+    name: &'a str,
+    #[serde(with = "serde_bytes")]
+    value: &'a [u8],
+}
+
+#[derive(Serialize, Deserialize)]
+struct OwnerV1<'a> {
+    request: &'a str,
+    body: Option<&'a str>,
+    peer: &'a str,
+    began: u64,
+    ended: u64,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum VersionV1 {
+    Http10,
+    Http11,
+    Http2,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum FaultV1 {
+    Gap,
+    Truncated,
+    TooLarge,
+    Ambiguous,
+}
+
+pub(super) fn write(envelope: &Envelope) -> Vec<u8> {
+    let Envelope {
+        host,
+        exchange,
+        identity,
+        snapshot,
+    } = envelope;
+    let request = &exchange.request;
+    let ids = identity.candidates.ids.iter();
+    let form = V1 {
+        host,
+        connection: exchange.connection,
+        index: exchange.index,
+        client: exchange.client,
+        server: exchange.server,
+        origin: exchange.origin,
+        seen: seen(exchange.timing),
+        request: RequestV1 {
+            method: &request.method,
+            target: request.target.as_bytes(),
+            message: MessageV1 {
+                version: request.version.into(),
+                headers: fields(&request.headers),
+                body: request.body.bytes(),
+                trailers: fields(&request.trailers),
+                fault: request.fault.map(Into::into),
+            },
+        },
+        response: exchange.response.as_ref().map(|response| ResponseV1 {
+            status: response.status,
+            message: MessageV1 {
+                version: response.version.into(),
+                headers: fields(&response.headers),
+                body: response.body.bytes(),
+                trailers: fields(&response.trailers),
+                fault: response.fault.map(Into::into),
+            },
+        }),
+        ids: ids.map(|id| id.as_str().to_owned()).collect(),
+        counted: identity.candidates.counted,
+        bucket_seconds: identity.candidates.bucket_seconds,
+        owner: OwnerV1 {
+            request: &identity.owner.request,
+            body: identity.owner.body.as_deref(),
+            peer: &identity.owner.peer,
+            began: identity.owner.began.0,
+            ended: identity.owner.ended.0,
+        },
+        snapshot: snapshot.as_deref(),
+    };
+    let begun = vec![VERSION];
+    // Only a serializer that runs out of room fails, and a vector grows.
+    postcard::to_extend(&form, begun).unwrap_or_default()
+}
+
+pub(super) fn read(bytes: &Bytes) -> Result<Envelope, WireError> {
+    let damaged = |why: &str| WireError::Damaged(why.into());
+    match bytes.first() {
+        None => Err(damaged("it is empty")),
+        Some(&VERSION) => {
+            let form = bytes.slice(1..);
+            let (v1, rest) = postcard::take_from_bytes::<V1<'_>>(&form)
+                .map_err(|error| damaged(&error.to_string()))?;
+            if !rest.is_empty() {
+                return Err(damaged("something follows its end"));
+            }
+            v1.envelope(&form)
+        }
+        Some(other) => Err(WireError::UnknownVersion(*other)),
+    }
+}
+
+impl V1<'_> {
+    fn envelope(self, form: &Bytes) -> Result<Envelope, WireError> {
+        let id = |text: &String| RequestId::new(text);
+        let ids: Option<Vec<_>> = self.ids.iter().map(id).collect();
+        let ids = ids.ok_or_else(|| WireError::Damaged("an id is not one".into()))?;
+        let request = self.request;
+        Ok(Envelope {
+            host: self.host.into(),
+            exchange: Exchange {
+                connection: self.connection,
+                index: self.index,
+                client: self.client,
+                server: self.server,
+                origin: self.origin,
+                timing: timing(self.seen)?,
+                request: Request {
+                    method: request.method.to_owned(),
+                    target: RequestTarget::parse(request.method, form.slice_ref(request.target)),
+                    version: request.message.version.into(),
+                    headers: headers(form, &request.message.headers),
+                    body: Body::from(form.slice_ref(request.message.body)),
+                    trailers: headers(form, &request.message.trailers),
+                    fault: request.message.fault.map(Into::into),
+                },
+                response: self.response.map(|response| Response {
+                    status: response.status,
+                    version: response.message.version.into(),
+                    headers: headers(form, &response.message.headers),
+                    body: Body::from(form.slice_ref(response.message.body)),
+                    trailers: headers(form, &response.message.trailers),
+                    fault: response.message.fault.map(Into::into),
+                }),
+            },
+            identity: Identity {
+                candidates: Candidates {
+                    ids,
+                    counted: self.counted,
+                    bucket_seconds: self.bucket_seconds,
+                },
+                owner: Owner {
+                    request: self.owner.request.to_owned(),
+                    body: self.owner.body.map(str::to_owned),
+                    peer: self.owner.peer.to_owned(),
+                    began: Timestamp(self.owner.began),
+                    ended: Timestamp(self.owner.ended),
+                },
+            },
+            snapshot: self.snapshot.map(|snapshot| form.slice_ref(snapshot)),
+        })
+    }
+}
+
+fn fields(headers: &Headers) -> Vec<FieldV1<'_>> {
+    let field = |(name, value)| FieldV1 { name, value };
+    headers.iter().map(field).collect()
+}
+
+fn headers(form: &Bytes, fields: &[FieldV1<'_>]) -> Headers {
+    Headers::within(form, fields.iter().map(|field| (field.name, field.value)))
+}
+
+fn seen(timing: Timing) -> [Option<u64>; 4] {
+    let nanos = |at: Option<Timestamp>| at.map(|at| at.0);
+    [
+        Some(timing.request_first.0),
+        Some(timing.request_last.0),
+        nanos(timing.response_first),
+        nanos(timing.response_last),
+    ]
+}
+
+fn timing(seen: [Option<u64>; 4]) -> Result<Timing, WireError> {
+    let [request_first, request_last, response_first, response_last] =
+        seen.map(|nanos| nanos.map(Timestamp));
+    let missing = || WireError::Damaged("the request has no time".into());
+    Ok(Timing {
+        request_first: request_first.ok_or_else(missing)?,
+        request_last: request_last.ok_or_else(missing)?,
+        response_first,
+        response_last,
+    })
+}
+
+/// Both directions of an enum whose members have the same names on the wire.
+macro_rules! same_members {
+    ($program:ident, $wire:ident: $($member:ident),*) => {
+        impl From<$program> for $wire {
+            fn from(value: $program) -> Self {
+                match value { $($program::$member => Self::$member,)* }
+            }
+        }
+        impl From<$wire> for $program {
+            fn from(value: $wire) -> Self {
+                match value { $($wire::$member => Self::$member,)* }
+            }
+        }
+    };
+}
+
+same_members!(Version, VersionV1: Http10, Http11, Http2);
+same_members!(Fault, FaultV1: Gap, Truncated, TooLarge, Ambiguous);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::tests::envelope;
+
+    /// Of version 1, written by the first release that had it. It must stay readable.
+    const GOLDEN: &[u8] = include_bytes!("../../tests/data/envelope-v1.bin");
+
+    #[test]
+    fn an_envelope_is_read_as_it_was_written() {
+        for envelope in [
+            envelope(),
+            envelope().with_snapshot(Bytes::from_static(b"{}")),
+        ] {
+            let wire = Bytes::from(envelope.to_wire());
+            assert_eq!(Envelope::from_wire(&wire), Ok(envelope));
+        }
+    }
+
+    #[test]
+    fn version_1_stays_readable() {
+        let read = Envelope::from_wire(&Bytes::from_static(GOLDEN));
+        assert_eq!(read, Ok(envelope()));
+        assert_eq!(
+            envelope().to_wire(),
+            GOLDEN,
+            "the form of a version is fixed"
+        );
+    }
+
+    #[test]
+    fn other_versions_and_damage_are_told_apart() {
+        let wire = envelope().to_wire();
+        let mut later = wire.clone();
+        later[0] = 2;
+        assert_eq!(
+            Envelope::from_wire(&later.into()),
+            Err(WireError::UnknownVersion(2))
+        );
+        for cut in 0..wire.len() {
+            let read = Envelope::from_wire(&Bytes::copy_from_slice(&wire[..cut]));
+            assert!(matches!(read, Err(WireError::Damaged(_))), "cut at {cut}");
+        }
+        let longer = [&wire[..], b"x"].concat();
+        assert!(matches!(
+            Envelope::from_wire(&longer.into()),
+            Err(WireError::Damaged(_))
+        ));
+    }
+}

@@ -1,0 +1,632 @@
+//! One connection: segments of both sides in, [`StreamEvent`]s of both sides out.
+//!
+//! When a hole is given up. What the other side acknowledged and was not captured is lost, whether or not later bytes are
+//! there. But captures mix the order of packets a little, within one direction and between the two: the acknowledgement
+//! counts once [`REORDERED`] more segments of the connection came behind it, or after `patience` when none come. Without an
+//! acknowledgement, a hole is lost when the bytes behind it have waited
+//! - `patience` and the other side was never seen at all (one direction captured), or
+//! - `unacked_patience`: pure acknowledgements may not be captured, and a sender gives up slowly;
+//!
+//! and at once when the connection's `max_held` is reached, or when it is closed. A FIN past a hole waits like later
+//! bytes; a RST waits `patience` for what may still come.
+
+use super::{Arrival, CloseReason, Piece, Reassembler, StreamEvent};
+use crate::packet::{Segment, Seq, Side};
+use crate::time::Timestamp;
+
+/// A SYN may be captured after this many bytes of its own stream; from further away it begins another connection.
+const LATE_SYN: i32 = 1 << 16;
+
+/// Segments that may be captured after the acknowledgement of what they bring.
+const REORDERED: u8 = 16;
+
+/// With the same initial sequence number again, a SYN this long (ns) after the close begins another connection.
+const LINGER: u64 = 1_000_000_000;
+
+/// What a connection may hold, and how long (ns on the packets' clock).
+#[derive(Clone, Copy, Debug)]
+pub struct TcpLimits {
+    pub max_held: usize,
+    pub patience: u64,
+    pub unacked_patience: u64,
+}
+
+/// Events of a connection in the order in which they came to be.
+#[derive(Debug, Default)]
+pub struct Events {
+    pub list: Vec<(Side, StreamEvent, Arrival)>,
+    pub repeated_bytes: u64,
+    pub conflicting_bytes: u64,
+    /// Holes given up because the connection held too much.
+    pub shed: u64,
+    pub gaps: u64,
+    pub gap_bytes: u64,
+}
+
+#[derive(Debug, Default)]
+pub struct Connection {
+    halves: [Half; 2],
+    /// Who sent a SYN without ACK, or got one with.
+    opener: Option<Side>,
+    reset_at: Option<Timestamp>,
+    closed_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Default)]
+struct Half {
+    bytes: Reassembler,
+    seen: bool,
+    isn: Option<Seq>,
+    /// Where the stream ends, and when that was seen.
+    fin: Option<(Seq, Timestamp)>,
+    /// How far the other side acknowledged.
+    acked: Option<Seq>,
+    missed: Option<Missed>,
+    closed: bool,
+}
+
+/// The next bytes were acknowledged and not captured.
+#[derive(Clone, Copy, Debug)]
+struct Missed {
+    next: Seq,
+    since: Timestamp,
+    /// Segments of the connection since then.
+    segments: u8,
+}
+
+impl Connection {
+    /// The side that opened the connection, when its handshake was seen.
+    pub fn opener(&self) -> Option<Side> {
+        self.opener
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.closed_at.is_some()
+    }
+
+    /// Bytes waiting behind holes.
+    pub fn held_bytes(&self) -> usize {
+        self.halves.iter().map(|half| half.bytes.held_bytes()).sum()
+    }
+
+    /// Whether something waits for time to pass: [`Self::expire`] is to be called.
+    pub fn is_waiting(&self) -> bool {
+        self.closed_at.is_none()
+            && (self.reset_at.is_some()
+                || self.halves.iter().any(|half| {
+                    let waits = half.bytes.hole().is_some() || half.fin.is_some();
+                    !half.closed && (waits || half.missed.is_some())
+                }))
+    }
+
+    /// Whether `segment` begins another connection between the same addresses.
+    pub fn is_reused_by(&self, segment: &Segment, now: Timestamp) -> bool {
+        if !segment.flags.syn {
+            return false;
+        }
+        let half = &self.halves[segment.side.index()];
+        match (half.isn, half.bytes.next_seq()) {
+            (Some(isn), _) if isn == segment.seq => self
+                .closed_at
+                .is_some_and(|at| now.nanos_since(at) > LINGER),
+            (Some(_), _) => true,
+            (None, Some(next)) => !(0..=LATE_SYN).contains(&next.since(segment.seq + 1)),
+            (None, None) => self.is_closed(),
+        }
+    }
+
+    /// Takes a segment that does not begin another connection.
+    pub fn accept(
+        &mut self,
+        segment: &Segment,
+        now: Timestamp,
+        limits: &TcpLimits,
+        events: &mut Events,
+    ) {
+        if self.is_closed() {
+            events.repeated_bytes += segment.payload.len() as u64;
+            return;
+        }
+        let side = segment.side;
+        let mut seq = segment.seq;
+        if segment.flags.syn {
+            self.open(segment);
+            seq = seq + 1;
+        }
+        // An acknowledgement of 0 is what hand-made packets carry.
+        let ack = (segment.flags.ack && segment.ack.0 != 0).then_some(segment.ack);
+        // A reset is often made by something in between.
+        if let Some(ack) = ack.filter(|_| !segment.flags.rst) {
+            let other = &mut self.halves[side.other().index()];
+            if other.acked.is_none_or(|acked| acked.is_before(ack)) {
+                other.acked = Some(ack);
+                other.bytes.acknowledge(ack);
+            }
+        }
+        let half = &mut self.halves[side.index()];
+        half.seen = true;
+        if !segment.payload.is_empty() {
+            let arrival = Arrival {
+                at: segment.at,
+                seq,
+                ack,
+            };
+            if half.bytes.next_seq().is_none() {
+                events
+                    .list
+                    .push((side, StreamEvent::Gap { len: 0 }, arrival));
+            }
+            let bytes = segment.payload.clone();
+            half.take(Piece { arrival, bytes }, side, events);
+        }
+        if segment.flags.fin && half.fin.is_none() {
+            let end = seq + segment.payload.len() as u32;
+            half.bytes.start(end);
+            half.fin = Some((end, now));
+        }
+        if segment.flags.rst {
+            self.reset_at.get_or_insert(now);
+        }
+        for side in [Side::Low, Side::High] {
+            self.halves[side.index()].count_missed(now, side, events);
+        }
+        self.shed(limits, events);
+        self.close_ended(now, events);
+    }
+
+    fn open(&mut self, segment: &Segment) {
+        let half = &mut self.halves[segment.side.index()];
+        half.isn = Some(segment.seq);
+        half.bytes.start(segment.seq + 1);
+        let opener = if segment.flags.ack {
+            segment.side.other()
+        } else {
+            segment.side
+        };
+        self.opener.get_or_insert(opener);
+    }
+
+    /// Gives up what waited long enough.
+    pub fn expire(&mut self, now: Timestamp, limits: &TcpLimits, events: &mut Events) {
+        if self.is_closed() {
+            return;
+        }
+        if self
+            .reset_at
+            .is_some_and(|at| now.nanos_since(at) >= limits.patience)
+        {
+            return self.close(CloseReason::Reset, now, events);
+        }
+        for side in [Side::Low, Side::High] {
+            let one_sided = !self.halves[side.other().index()].seen;
+            let half = &mut self.halves[side.index()];
+            while !half.closed && half.is_hopeless(one_sided, now, limits) {
+                half.give_up(side, events);
+            }
+        }
+        self.close_ended(now, events);
+    }
+
+    /// Ends both sides: what waits behind holes comes first, then the end of both.
+    pub fn close(&mut self, reason: CloseReason, now: Timestamp, events: &mut Events) {
+        if self.closed_at.is_some() {
+            return;
+        }
+        for side in [Side::Low, Side::High] {
+            let half = &mut self.halves[side.index()];
+            while !half.closed && (half.bytes.hole().is_some() || half.is_short_of_fin()) {
+                half.give_up(side, events);
+            }
+        }
+        for side in [Side::Low, Side::High] {
+            let half = &mut self.halves[side.index()];
+            let reason = if half.fin.is_some() {
+                CloseReason::Fin
+            } else {
+                reason
+            };
+            half.end(side, reason, now, events);
+        }
+        self.closed_at = Some(now);
+    }
+
+    /// Keeps the held bytes under the cap.
+    fn shed(&mut self, limits: &TcpLimits, events: &mut Events) {
+        while self.held_bytes() > limits.max_held {
+            let low = self.halves[0].bytes.held_bytes() >= self.halves[1].bytes.held_bytes();
+            let side = if low { Side::Low } else { Side::High };
+            self.halves[side.index()].give_up(side, events);
+            events.shed += 1;
+        }
+    }
+
+    fn close_ended(&mut self, now: Timestamp, events: &mut Events) {
+        for side in [Side::Low, Side::High] {
+            let half = &mut self.halves[side.index()];
+            if half.fin.is_some() && half.bytes.hole().is_none() && !half.is_short_of_fin() {
+                half.end(side, CloseReason::Fin, now, events);
+            }
+        }
+        if self.halves.iter().all(|half| half.closed) {
+            self.closed_at.get_or_insert(now);
+        }
+    }
+}
+
+impl Half {
+    fn take(&mut self, piece: Piece, side: Side, events: &mut Events) {
+        if !self.closed && self.bytes.pass(&piece) {
+            let event = StreamEvent::Data(piece.bytes);
+            events.list.push((side, event, piece.arrival));
+            return;
+        }
+        let insert = self.bytes.insert(piece);
+        events.repeated_bytes += insert.repeated;
+        events.conflicting_bytes += insert.conflicting;
+        self.drain(side, events);
+    }
+
+    fn drain(&mut self, side: Side, events: &mut Events) {
+        while let Some(piece) = self.bytes.pop() {
+            if self.closed {
+                events.repeated_bytes += piece.bytes.len() as u64;
+            } else {
+                events
+                    .list
+                    .push((side, StreamEvent::Data(piece.bytes), piece.arrival));
+            }
+        }
+    }
+
+    /// A segment more came: is what was acknowledged and is not there lost by now?
+    fn count_missed(&mut self, now: Timestamp, side: Side, events: &mut Events) {
+        let Some(next) = self.bytes.next_seq().filter(|_| self.has_missed()) else {
+            self.missed = None;
+            return;
+        };
+        match &mut self.missed {
+            Some(missed) if missed.next == next => missed.segments += 1,
+            missed => {
+                let segments = 0;
+                *missed = Some(Missed {
+                    next,
+                    since: now,
+                    segments,
+                });
+            }
+        }
+        if self
+            .missed
+            .is_some_and(|missed| missed.segments >= REORDERED)
+        {
+            while self.has_missed() {
+                self.give_up(side, events);
+            }
+            self.missed = None;
+        }
+    }
+
+    /// The next bytes were acknowledged and not captured.
+    fn has_missed(&self) -> bool {
+        match (self.bytes.next_seq(), self.acked_bytes()) {
+            (Some(next), Some(acked)) => !self.closed && next.is_before(acked),
+            _ => false,
+        }
+    }
+
+    /// How far bytes were acknowledged: a FIN takes a sequence number too, and is none.
+    fn acked_bytes(&self) -> Option<Seq> {
+        match (self.acked, self.fin) {
+            (Some(acked), Some((fin, _))) if fin.is_before(acked) => Some(fin),
+            (acked, _) => acked,
+        }
+    }
+
+    fn is_short_of_fin(&self) -> bool {
+        match (self.fin, self.bytes.next_seq()) {
+            (Some((fin, _)), Some(next)) => next.is_before(fin),
+            _ => false,
+        }
+    }
+
+    fn is_hopeless(&self, one_sided: bool, now: Timestamp, limits: &TcpLimits) -> bool {
+        let Some(next) = self.bytes.next_seq() else {
+            return false;
+        };
+        let is_old = |missed: Missed| now.nanos_since(missed.since) >= limits.patience;
+        if self.has_missed() && self.missed.is_some_and(is_old) {
+            return true;
+        }
+        let since = match (self.bytes.waiting_since(), self.fin) {
+            (Some(since), _) => since,
+            (None, Some((fin, since))) if next.is_before(fin) => since,
+            _ => return false,
+        };
+        let wait = if one_sided {
+            limits.patience
+        } else {
+            limits.unacked_patience
+        };
+        now.nanos_since(since) >= wait
+    }
+
+    /// Reports the first hole, or the one before the FIN, as lost, and goes on behind it.
+    fn give_up(&mut self, side: Side, events: &mut Events) {
+        let seq = self.bytes.next_seq().unwrap_or_default();
+        let mut len = self.bytes.skip_hole();
+        if len == 0
+            && let Some((fin, _)) = self.fin
+        {
+            len = self.bytes.skip_to(fin);
+        }
+        if len == 0
+            && let Some(acked) = self.acked_bytes()
+        {
+            len = self.bytes.skip_to(acked);
+        }
+        if len > 0 && !self.closed {
+            events.gaps += 1;
+            events.gap_bytes += len;
+            let arrival = Arrival {
+                seq,
+                ..Arrival::default()
+            };
+            events.list.push((side, StreamEvent::Gap { len }, arrival));
+        }
+        self.drain(side, events);
+    }
+
+    fn end(&mut self, side: Side, reason: CloseReason, at: Timestamp, events: &mut Events) {
+        if !self.closed {
+            self.closed = true;
+            let arrival = Arrival {
+                at,
+                seq: self.bytes.next_seq().unwrap_or_default(),
+                ack: None,
+            };
+            events
+                .list
+                .push((side, StreamEvent::Close { reason }, arrival));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::packet::{Flags, FlowKey};
+
+    const LIMITS: TcpLimits = TcpLimits {
+        max_held: 100,
+        patience: 200,
+        unacked_patience: 3000,
+    };
+
+    /// `side`, time, seq, ack (0 for none), flags of "SAFR", payload.
+    type Row = (char, u64, u32, u32, &'static str, &'static str);
+
+    fn segment(row: Row) -> Segment {
+        let (side, at, seq, ack, flags, payload) = row;
+        let low: SocketAddr = "10.0.0.1:80".parse().unwrap();
+        let high: SocketAddr = "10.0.0.2:80".parse().unwrap();
+        let (from, to) = if side == 'l' {
+            (low, high)
+        } else {
+            (high, low)
+        };
+        let (flow, side) = FlowKey::new(from, to);
+        Segment {
+            flow,
+            side,
+            at: Timestamp(at),
+            origin: 0,
+            seq: Seq(seq),
+            ack: Seq(ack),
+            flags: Flags {
+                syn: flags.contains('S'),
+                ack: ack != 0,
+                fin: flags.contains('F'),
+                rst: flags.contains('R'),
+            },
+            payload: Bytes::from_static(payload.as_bytes()),
+        }
+    }
+
+    /// Feeds rows, then lets time pass until `end`; events as text: `l:abc`, `l:-3` for a gap, `l:Fin`.
+    fn check(rows: &[Row], end: u64, expect: &str) {
+        let mut connection = Connection::default();
+        let mut events = Events::default();
+        for row in rows {
+            connection.expire(Timestamp(row.1), &LIMITS, &mut events);
+            connection.accept(&segment(*row), Timestamp(row.1), &LIMITS, &mut events);
+        }
+        connection.expire(Timestamp(end), &LIMITS, &mut events);
+        let gaps =
+            |(_, event, _): &&(Side, StreamEvent, Arrival)| *event != StreamEvent::Gap { len: 0 };
+        let text: Vec<_> = events.list.iter().filter(gaps).map(text).collect();
+        assert_eq!(text.join(" "), expect);
+    }
+
+    fn text((side, event, _): &(Side, StreamEvent, Arrival)) -> String {
+        let side = if *side == Side::Low { 'l' } else { 'h' };
+        match event {
+            StreamEvent::Data(bytes) => format!("{side}:{}", String::from_utf8_lossy(bytes)),
+            StreamEvent::Gap { len } => format!("{side}:-{len}"),
+            StreamEvent::Close { reason } => format!("{side}:{reason:?}"),
+        }
+    }
+
+    #[test]
+    fn handshake_data_and_close() {
+        check(
+            &[
+                ('h', 1, 9, 0, "S", ""),
+                ('l', 2, 99, 10, "S", ""),
+                ('h', 3, 10, 100, "", "abc"),
+                ('l', 4, 100, 13, "", "def"),
+                ('h', 5, 13, 103, "F", ""),
+                ('l', 6, 103, 14, "F", ""),
+                ('h', 7, 10, 103, "", "abc"),
+            ],
+            8,
+            "h:abc l:def h:Fin l:Fin",
+        );
+    }
+
+    #[test]
+    fn an_acknowledged_hole_is_lost_a_few_segments_later() {
+        let mut rows = vec![
+            ('h', 1, 10, 5, "", "a"),
+            ('h', 1, 13, 5, "", "d"),
+            ('l', 1, 5, 14, "", "x"),
+        ];
+        rows.extend([('l', 1, 6, 14, "", ""); REORDERED as usize - 1]);
+        check(&rows, 1, "h:a l:x");
+        rows.push(('l', 1, 6, 14, "", ""));
+        check(&rows, 1, "h:a l:x h:-2 h:d");
+        // What comes before that was only captured late.
+        rows[5] = ('h', 1, 11, 5, "", "bc");
+        check(&rows, 1, "h:a l:x h:bc h:d");
+    }
+
+    #[test]
+    fn an_acknowledged_end_is_lost_with_nothing_behind_it() {
+        let rows: &[Row] = &[('h', 1, 10, 5, "", "a"), ('l', 3, 5, 14, "", "x")];
+        check(rows, 202, "h:a l:x");
+        check(rows, 203, "h:a l:x h:-3");
+    }
+
+    #[test]
+    fn probes_bring_nothing() {
+        // A keep-alive is a byte that was sent before; a zero window is probed with the next one.
+        check(
+            &[
+                ('h', 1, 10, 5, "", "ab"),
+                ('h', 2, 11, 5, "", "?"),
+                ('l', 3, 5, 12, "", ""),
+                ('h', 4, 12, 5, "", "c"),
+                ('l', 5, 5, 12, "", ""),
+                ('h', 6, 12, 5, "", "cde"),
+                ('l', 7, 5, 15, "", "x"),
+            ],
+            5000,
+            "h:ab h:c h:de l:x",
+        );
+    }
+
+    #[test]
+    fn both_sides_may_open_and_one_may_close_first() {
+        check(
+            &[
+                ('h', 1, 9, 0, "S", ""),
+                ('l', 1, 99, 0, "S", ""),
+                ('h', 2, 9, 100, "S", ""),
+                ('l', 2, 99, 10, "S", ""),
+                ('h', 3, 10, 100, "F", "abc"),
+                ('l', 4, 100, 14, "", "def"),
+                ('l', 5, 103, 14, "F", "g"),
+            ],
+            5000,
+            "h:abc h:Fin l:def l:g l:Fin",
+        );
+    }
+
+    #[test]
+    fn an_acknowledged_hole_is_lost_after_patience() {
+        let rows: &[Row] = &[
+            ('h', 1, 10, 5, "", "a"),
+            ('h', 2, 13, 5, "", "d"),
+            ('l', 3, 5, 14, "", "x"),
+        ];
+        check(rows, 202, "h:a l:x");
+        check(rows, 203, "h:a l:x h:-2 h:d");
+    }
+
+    #[test]
+    fn an_unacknowledged_hole_waits_longer() {
+        let rows: &[Row] = &[
+            ('h', 1, 10, 5, "", "a"),
+            ('h', 2, 13, 5, "", "d"),
+            ('l', 3, 5, 11, "", "x"),
+        ];
+        check(rows, 3001, "h:a l:x");
+        check(rows, 3002, "h:a l:x h:-2 h:d");
+    }
+
+    #[test]
+    fn with_one_direction_captured_patience_is_enough() {
+        check(
+            &[('h', 1, 10, 5, "", "a"), ('h', 2, 13, 5, "", "d")],
+            202,
+            "h:a h:-2 h:d",
+        );
+    }
+
+    #[test]
+    fn data_after_the_reset_in_the_capture_still_counts() {
+        check(
+            &[
+                ('h', 1, 10, 5, "", "a"),
+                ('l', 2, 5, 11, "R", ""),
+                ('h', 3, 11, 5, "", "b"),
+            ],
+            202,
+            "h:a h:b l:Reset h:Reset",
+        );
+    }
+
+    #[test]
+    fn keep_alive_probes_change_nothing() {
+        check(
+            &[
+                ('h', 1, 10, 5, "", "ab"),
+                ('h', 2, 11, 5, "", "\0"),
+                ('h', 3, 12, 5, "", "c"),
+            ],
+            9,
+            "h:ab h:c",
+        );
+    }
+
+    #[test]
+    fn a_fin_behind_a_hole_waits_for_it() {
+        let rows: &[Row] = &[
+            ('h', 1, 10, 5, "", "a"),
+            ('h', 2, 13, 5, "F", ""),
+            ('l', 3, 5, 14, "", "x"),
+        ];
+        check(rows, 100, "h:a l:x");
+        check(rows, 203, "h:a l:x h:-2 h:Fin");
+    }
+
+    #[test]
+    fn the_cap_gives_the_hole_up() {
+        let big = "0123456789012345678901234567890123456789012345678901234567890123456789";
+        let rows: &[Row] = &[
+            ('h', 1, 10, 5, "", "a"),
+            ('h', 2, 13, 5, "", big),
+            ('h', 3, 13 + 70, 5, "", big),
+        ];
+        check(rows, 3, &format!("h:a h:-2 h:{big} h:{big}"));
+    }
+
+    #[test]
+    fn a_syn_with_another_number_begins_another_connection() {
+        let mut connection = Connection::default();
+        let mut events = Events::default();
+        connection.accept(
+            &segment(('h', 1, 9, 0, "S", "")),
+            Timestamp(1),
+            &LIMITS,
+            &mut events,
+        );
+        let reused = |row| connection.is_reused_by(&segment(row), Timestamp(2));
+        assert!(!reused(('h', 2, 9, 0, "S", "")));
+        assert!(reused(('h', 2, 5009, 0, "S", "")));
+        assert!(!reused(('l', 2, 5009, 10, "S", "")));
+    }
+}
