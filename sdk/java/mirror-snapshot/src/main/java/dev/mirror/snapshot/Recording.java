@@ -5,6 +5,7 @@ import dev.mirror.snapshot.document.Hash;
 import dev.mirror.snapshot.document.Read;
 import dev.mirror.snapshot.document.Stamp;
 import dev.mirror.snapshot.document.ValueCodec;
+import dev.mirror.snapshot.store.Filings;
 import java.io.IOException;
 import java.lang.reflect.Type;
 import java.util.ArrayList;
@@ -28,10 +29,9 @@ final class Recording extends RequestSnapshot {
             Outcome.DROPPED, "more was read than the room for snapshots holds: the store is too slow, or raise the queue's size",
             Outcome.NOT_ENCODED, "a snapshot that would not be whole was not filed");
 
-    private final String method;
-    private final String target;
-    private final String body;
-    private final String peer;
+    private final Request request;
+    /** Null where the rule has no {@code  #n}. */
+    private final Numbered numbered;
     private final String toldIn;
 
     /** Guards all below. */
@@ -43,13 +43,20 @@ final class Recording extends RequestSnapshot {
     private Outcome unfit;
     private boolean finished;
 
-    Recording(Snapshots snapshots, long at, RequestId id, String toldIn, String method, String target, String body, String peer) {
+    /**
+     * What the stamp says of it beside the moment.
+     *
+     * @param body its hash, or null
+     * @param peer the connection's other end, or null
+     * @param us microseconds past the millisecond in which it was received
+     */
+    record Request(String method, String target, String body, String peer, int us) {}
+
+    Recording(Snapshots snapshots, long at, RequestId id, Numbered numbered, String toldIn, Request request) {
         super(snapshots, at, id);
+        this.numbered = numbered;
         this.toldIn = toldIn;
-        this.method = method;
-        this.target = target;
-        this.body = body;
-        this.peer = peer;
+        this.request = request;
     }
 
     static IllegalStateException onlyInAMirror(String name) {
@@ -211,11 +218,18 @@ final class Recording extends RequestSnapshot {
         } else if (id == null) {
             snapshots.room().give(size);
         } else {
-            snapshots.file(id, size, () -> document(taken, at));
+            snapshots.file(id, listing(id, at), size, () -> new Document(stamp(at), taken).bytes());
         }
     }
 
-    private byte[] document(List<Read> taken, String position) {
-        return new Document(new Stamp(at(), Hash.request(method, target), body, peer, position), taken).bytes();
+    /** Null where the rule has no {@code  #n}, or the service named the request otherwise since. */
+    private Filings.Listing listing(RequestId id, String position) {
+        return numbered == null || !numbered.id().equals(id) ? null
+                : new Filings.Listing(snapshots.list(numbered.derived(), at()), () -> stamp(position).entry(numbered.number()));
+    }
+
+    private Stamp stamp(String position) {
+        String hash = Hash.request(request.method, request.target);
+        return new Stamp(at(), request.us, hash, request.body, request.peer, position);
     }
 }

@@ -24,9 +24,9 @@ public record RequestId(String text) {
         return text != null && isId(text) ? Optional.of(new RequestId(text)) : Optional.empty();
     }
 
-    /** The id of the n-th identical request, from 0: its own for the first, then with {@code .1}, {@code .2} behind it. */
-    public Optional<RequestId> occurrence(int n) {
-        return n == 0 ? Optional.of(this) : of(text + "." + n);
+    /** The id of one of several identical requests, {@code <id>.<number>}; empty where that is too long. */
+    public Optional<RequestId> numbered(String number) {
+        return of(text + "." + number);
     }
 
     private static boolean isId(String text) {

@@ -5,7 +5,6 @@ import dev.mirror.snapshot.document.ValueCodec;
 import dev.mirror.snapshot.guard.WriteGuard;
 import dev.mirror.snapshot.rules.Derivation;
 import dev.mirror.snapshot.rules.IdRules;
-import dev.mirror.snapshot.rules.Occurrences;
 import dev.mirror.snapshot.rules.RequestFields;
 import dev.mirror.snapshot.store.Filings;
 import dev.mirror.snapshot.store.Keys;
@@ -15,6 +14,8 @@ import dev.mirror.snapshot.store.Waited;
 import dev.mirror.snapshot.store.Waiter;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoField;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -38,7 +39,6 @@ public final class Snapshots implements AutoCloseable {
     private final Counts counts = new Counts();
     private final Notices notices = new Notices();
     private final SnapshotSource source = new CurrentSource(this);
-    private final Occurrences occurrences = new Occurrences();
     private final IdRules rules;
     private final Keys keys;
     /** Null where nothing is recorded or served. */
@@ -142,14 +142,15 @@ public final class Snapshots implements AutoCloseable {
      * @param peer the connection's other end, or null: a proxy on this host stands between, or it is not known
      */
     public RequestSnapshot begin(RequestFields request, InetSocketAddress peer) {
-        long now = System.currentTimeMillis();
+        Instant received = Instant.now();
+        long now = received.toEpochMilli();
         if (misconfigured != null) {
             count(Outcome.MISCONFIGURED, misconfigured);
         }
         if (profile == Profile.MIRROR) {
             return serving(request, now);
         }
-        return filings == null ? new Plain(this, now) : recording(request, peer, now);
+        return filings == null ? new Plain(this, now) : recording(request, peer, received);
     }
 
     /** For reads outside of a request. */
@@ -176,9 +177,10 @@ public final class Snapshots implements AutoCloseable {
         }
     }
 
-    private RequestSnapshot recording(RequestFields request, InetSocketAddress peer, long now) {
-        Derivation derived = rules.derive(request, now / 1000);
+    private RequestSnapshot recording(RequestFields request, InetSocketAddress peer, Instant received) {
+        Derivation derived = rules.derive(request, received.getEpochSecond());
         RequestId id = derived.id().orElse(null);
+        Numbered numbered = null;
         String toldIn = null;
         if (id == null) {
             toldIn = rules.toldIn(request.method(), request.target()).orElse(null);
@@ -188,11 +190,21 @@ public final class Snapshots implements AutoCloseable {
                 unnamed(derived);
             }
         } else if (derived.counted()) {
-            id = id.occurrence(occurrences.count(id, now)).orElse(null);
+            numbered = numbered(id);
+            id = numbered == null ? null : numbered.id();
         }
         byte[] body = readsBody(request.method(), request.target()) ? request.body() : null;
-        return new Recording(this, now, id, toldIn, request.method(), request.target(), body == null ? null : Hash.of(body),
-                peer == null ? null : Hash.peer(peer));
+        Recording.Request stamped = new Recording.Request(request.method(), request.target(), body == null ? null : Hash.of(body),
+                peer == null ? null : Hash.peer(peer), received.get(ChronoField.MICRO_OF_SECOND) % 1000);
+        return new Recording(this, received.toEpochMilli(), id, numbered, toldIn, stamped);
+    }
+
+    private Numbered numbered(RequestId derived) {
+        Numbered numbered = Numbered.drawn(derived).orElse(null);
+        if (numbered == null) {
+            count(Outcome.NO_ID, "the id of a rule with ` #n` is too long with its number: take md5 of it");
+        }
+        return numbered;
     }
 
     private void unnamed(Derivation derived) {
@@ -207,11 +219,19 @@ public final class Snapshots implements AutoCloseable {
         count(outcome, derived.detail());
     }
 
-    void file(RequestId id, int bytes, Supplier<byte[]> document) {
+    /** Where the snapshots of identical requests of one minute are listed. */
+    String list(RequestId derived, long at) {
+        return keys.list(derived, at);
+    }
+
+    /**
+     * @param listing null where the rule has no {@code  #n}
+     */
+    void file(RequestId id, Filings.Listing listing, int bytes, Supplier<byte[]> document) {
         boolean queued = filings.file(keys.key(id), () -> {
             room.give(bytes);
             return document.get();
-        }, bytes);
+        }, listing, bytes);
         if (!queued) {
             room.give(bytes);
         }

@@ -18,7 +18,7 @@ public final class Hash {
 
     /** The same of {@code METHOD path?query}, as sent. */
     public static String request(String method, String target) {
-        return of((method + " " + new Target(target).pathAndQuery()).getBytes(StandardCharsets.UTF_8));
+        return of((method + " " + new Target(method, target).pathAndQuery()).getBytes(StandardCharsets.ISO_8859_1));
     }
 
     /** {@code 1.2.3.4:5} or {@code [::1]:5}; null where the address is not known. */

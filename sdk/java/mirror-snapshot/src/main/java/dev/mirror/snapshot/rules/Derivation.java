@@ -7,7 +7,7 @@ import java.util.Optional;
  * How a request was named, or why it was not.
  *
  * @param id empty where no rule yields one
- * @param counted whether identical requests are told apart by an occurrence number, which is still to be put behind the id
+ * @param counted whether identical requests are told apart by a number, which is still to be put after the id
  * @param reason null where there is an id
  * @param rule the text of the rule that came nearest, with the reason; null where there is an id or no rule
  * @param field what of the rule was missing, as the rule writes it; null where that is not the reason. Never a value

@@ -1,5 +1,7 @@
 package dev.mirror.snapshot.rules;
 
+import java.nio.charset.StandardCharsets;
+
 /** What a template reads of a request. */
 sealed interface Field {
     /** The text of it; null where it is missing. */
@@ -120,8 +122,8 @@ sealed interface Field {
 
         @Override
         public String read(Message request, long seconds) {
-            String body = isForm(request) && request.body() != null ? Utf8.text(request.body()) : null;
-            return body == null ? null : FormText.value(body, name);
+            boolean isRead = isForm(request) && request.body() != null && Utf8.text(request.body()) != null;
+            return isRead ? FormText.value(new String(request.body(), StandardCharsets.ISO_8859_1), name) : null;
         }
 
         private static boolean isForm(Message request) {
@@ -179,7 +181,7 @@ sealed interface Field {
     record Path() implements Field {
         @Override
         public String read(Message request, long seconds) {
-            return request.target().path();
+            return Utf8.ofBytes(request.target().path());
         }
     }
 

@@ -1,6 +1,6 @@
 package dev.mirror.snapshot.rules;
 
-/** Text as {@code application/x-www-form-urlencoded}: a query, or a form's body. */
+/** {@code application/x-www-form-urlencoded}: a query, or a form's body, as text whose characters are bytes. */
 final class FormText {
     private FormText() {}
 

@@ -107,7 +107,7 @@ public final class IdRules {
         Target parsed = null;
         for (Rule rule : rules) {
             if (rule.readsBody()) {
-                parsed = parsed == null ? new Target(target) : parsed;
+                parsed = parsed == null ? new Target(method, target) : parsed;
                 if (rule.applies(method, parsed)) {
                     return true;
                 }
@@ -121,7 +121,7 @@ public final class IdRules {
         Target parsed = null;
         for (Rule rule : rules) {
             if (rule.toldIn() != null) {
-                parsed = parsed == null ? new Target(target) : parsed;
+                parsed = parsed == null ? new Target(method, target) : parsed;
                 if (rule.applies(method, parsed)) {
                     return Optional.of(rule.toldIn());
                 }

@@ -23,7 +23,7 @@ final class Message {
 
     Target target() {
         if (target == null) {
-            target = new Target(fields.target());
+            target = new Target(fields.method(), fields.target());
         }
         return target;
     }

@@ -10,7 +10,11 @@ public interface RequestFields {
         return "";
     }
 
-    /** The target as sent, with its query; empty for a response. */
+    /**
+     * The target as sent, with its query; empty for a response.
+     *
+     * @return one character (U+0000 to U+00FF) for each byte
+     */
     default String target() {
         return "";
     }

@@ -9,7 +9,7 @@ import java.util.List;
  * @param method {@code *} for any
  */
 record Route(String method, List<Segment> segments) {
-    /** One segment of the pattern; the text is a segment's or its name. */
+    /** One segment of the pattern; the text is a segment's, its characters bytes, or its name. */
     record Segment(Kind kind, String text) {}
 
     /** What a segment of the pattern stands for. */
@@ -61,7 +61,7 @@ record Route(String method, List<Segment> segments) {
         boolean isNamed = text.length() > 2 && text.startsWith("{") && text.endsWith("}");
         String inside = isNamed ? text.substring(1, text.length() - 1) : text;
         boolean isClear = inside.chars().noneMatch(c -> c == '{' || c == '}' || c == '*');
-        return isClear ? new Segment(isNamed ? Kind.NAMED : Kind.TEXT, inside) : null;
+        return !isClear ? null : isNamed ? new Segment(Kind.NAMED, inside) : new Segment(Kind.TEXT, Utf8.encoded(inside));
     }
 
     private static NotUnderstood noRoute(String text) {

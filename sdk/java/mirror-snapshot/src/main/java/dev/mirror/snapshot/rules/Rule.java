@@ -8,7 +8,7 @@ import dev.mirror.snapshot.rules.Derivation.Reason;
  *
  * @param text as people wrote it
  * @param route null for all routes
- * @param isCounted whether identical requests are told apart by their occurrence number
+ * @param isCounted whether identical requests are told apart by a number
  */
 record Rule(String text, Route route, Source source, boolean isCounted) {
     private static final String ARROW = " => ";

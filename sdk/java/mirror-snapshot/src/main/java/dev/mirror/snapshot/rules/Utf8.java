@@ -21,6 +21,39 @@ final class Utf8 {
         return text.indexOf(REPLACEMENT) < 0 ? text : exact(bytes, length);
     }
 
+    /**
+     * Of text whose characters are bytes; null where they are not UTF-8.
+     *
+     * @param bytes of U+0000 to U+00FF
+     */
+    static String ofBytes(String bytes) {
+        return isAscii(bytes) ? bytes : text(bytes.getBytes(StandardCharsets.ISO_8859_1));
+    }
+
+    /** Text whose characters are bytes: as it is where they can be, and else that of its UTF-8. */
+    static String bytes(String text) {
+        for (int at = 0; at < text.length(); at++) {
+            if (text.charAt(at) > 0xff) {
+                return encoded(text);
+            }
+        }
+        return text;
+    }
+
+    /** The bytes of its UTF-8 as characters. */
+    static String encoded(String text) {
+        return isAscii(text) ? text : new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1);
+    }
+
+    private static boolean isAscii(String text) {
+        for (int at = 0; at < text.length(); at++) {
+            if (text.charAt(at) > 0x7f) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     private static String exact(byte[] bytes, int length) {
         try {
             return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes, 0, length)).toString();

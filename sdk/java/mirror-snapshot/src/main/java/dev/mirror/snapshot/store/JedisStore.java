@@ -71,6 +71,20 @@ final class JedisStore implements SnapshotStore {
     }
 
     @Override
+    public CompletionStage<Void> putListed(String key, byte[] document, Duration timeToLive, String list, byte[] entry) {
+        byte[] name = bytes(key);
+        byte[] listName = bytes(list);
+        return run(session -> {
+            if (session.ask(name, Command.SET, name, document, NX, PX, bytes(Long.toString(Stores.millis(timeToLive)))) == null) {
+                throw StoreException.taken(store);
+            }
+            session.ask(listName, Command.RPUSH, listName, entry);
+            session.ask(listName, Command.PEXPIRE, listName, bytes(Long.toString(Stores.listMillis(timeToLive))));
+            return null;
+        });
+    }
+
+    @Override
     public CompletionStage<List<byte[]>> look(List<String> keys) {
         if (keys.isEmpty()) {
             return CompletableFuture.completedFuture(List.of());

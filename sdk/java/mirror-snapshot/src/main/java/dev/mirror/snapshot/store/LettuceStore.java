@@ -8,6 +8,7 @@ import java.util.concurrent.CompletionStage;
 
 /** Snapshots in Redis or Valkey through Lettuce: one connection for all, and two threads of its own. */
 final class LettuceStore implements SnapshotStore {
+    private final StoreOptions store;
     private final LettuceLink link;
 
     /**
@@ -16,6 +17,7 @@ final class LettuceStore implements SnapshotStore {
      * @throws StoreUrlException where a PEM file holds something else
      */
     LettuceStore(StoreOptions options) {
+        store = options;
         link = new LettuceLink(options);
     }
 
@@ -30,6 +32,17 @@ final class LettuceStore implements SnapshotStore {
             return link.run(commands -> commands.set(key, Stores.collided(), SetArgs.Builder.px(millis)))
                     .thenApply(marked -> Put.COLLIDED);
         });
+    }
+
+    @Override
+    public CompletionStage<Void> putListed(String key, byte[] document, Duration timeToLive, String list, byte[] entry) {
+        SetArgs unlessThere = SetArgs.Builder.nx().px(Stores.millis(timeToLive));
+        return link.run(commands -> commands.set(key, document, unlessThere))
+                .thenCompose(filed -> filed == null
+                        ? CompletableFuture.failedFuture(StoreException.taken(store))
+                        : link.run(commands -> commands.rpush(list, entry)))
+                .thenCompose(length -> link.run(commands -> commands.pexpire(list, Stores.listMillis(timeToLive))))
+                .thenAccept(set -> { });
     }
 
     @Override

@@ -46,6 +46,10 @@ public final class StoreException extends RuntimeException {
         return new StoreException(store, "more than " + most + " calls are under way", null);
     }
 
+    static StoreException taken(StoreOptions store) {
+        return new StoreException(store, "a snapshot stands under this number already, and this one was not filed", null);
+    }
+
     static StoreException closed(StoreOptions store) {
         return new StoreException(store, "it was closed", null);
     }
@@ -90,7 +94,8 @@ public final class StoreException extends RuntimeException {
         return switch (code(answer)) {
             case "WRONGPASS", "NOAUTH" -> "; check user and password in its URL";
             case "NOPERM" -> "; allow its user `~" + store.prefix() + "snapshot*` and `+get +mget +set +ping"
-                    + (store.topology() == StoreOptions.Topology.CLUSTER ? " +cluster`" : "`");
+                    + (store.topology() == StoreOptions.Topology.CLUSTER ? " +cluster`" : "`")
+                    + ", and `+rpush +pexpire` in production for rules with ` #n`";
             case "OOM" -> "; it is full: give it more memory, or let it evict";
             case "READONLY" -> "; this is a replica: name the master, or the sentinels with redis+sentinel://";
             case "MOVED", "ASK", "CROSSSLOT" -> "; this is a cluster's node: write redis+cluster://";

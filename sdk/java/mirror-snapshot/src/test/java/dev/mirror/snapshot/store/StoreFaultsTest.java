@@ -176,6 +176,10 @@ class StoreFaultsTest {
             String why = fails(() -> store.put("other:snapshot:a", bytes("a"), TTL));
             assertTrue(why.contains("NOPERM") && why.contains("~shop:snapshot*"), why);
             assertEquals(Put.FILED, await(store.put("shop:snapshot:b", bytes("a"), TTL)));
+            String lists = fails(() -> store.putListed("shop:snapshot:c.1", bytes("a"), TTL, "shop:snapshot:c 7", bytes("entry")));
+            assertTrue(lists.contains("NOPERM") && lists.contains("+rpush +pexpire"), lists);
+            server.ask("ACL", "SETUSER", "shop", "+rpush", "+pexpire");
+            await(store.putListed("shop:snapshot:c.2", bytes("a"), TTL, "shop:snapshot:c 7", bytes("entry")));
         }
     }
 

@@ -95,6 +95,9 @@ class StoreTopologiesTest {
                     SnapshotStore jedis = connected(url, StoreClient.JEDIS)) {
                 check(lettuce, "snapshot:lettuce");
                 check(jedis, "snapshot:jedis");
+                // A snapshot and its list are on different nodes.
+                await(lettuce.putListed("snapshot:lettuce.1", bytes("a"), TTL, "snapshot:lettuce 61", bytes("entry")));
+                await(jedis.putListed("snapshot:jedis.1", bytes("a"), TTL, "snapshot:jedis 62", bytes("entry")));
                 for (RedisServer node : nodes) {
                     assertTrue(Integer.parseInt(node.ask("DBSIZE")) > 10, "a node holds few");
                 }

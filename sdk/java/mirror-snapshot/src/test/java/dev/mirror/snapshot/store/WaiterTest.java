@@ -50,6 +50,11 @@ class WaiterTest {
         }
 
         @Override
+        public CompletionStage<Void> putListed(String key, byte[] document, Duration timeToLive, String list, byte[] entry) {
+            throw new UnsupportedOperationException();
+        }
+    
+        @Override
         public CompletionStage<List<byte[]>> look(List<String> keys) {
             looks.add(List.copyOf(keys));
             List<byte[]> nothing = new ArrayList<>();
