@@ -15,6 +15,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Production's side of one request: reads are done, and what they gave is encoded at once, so that what changes a moment
@@ -31,16 +32,16 @@ final class Recording extends RequestSnapshot {
 
     private final Request request;
     /** Null where the rule has no {@code  #n}. */
-    private final Numbered numbered;
-    private final String toldIn;
+    private final @Nullable Numbered numbered;
+    private final @Nullable String toldIn;
 
     /** Guards all below. */
     private final Object lock = new Object();
     private List<Read> reads = new ArrayList<>(4);
     private int bytes;
-    private String position;
+    private @Nullable String position;
     /** Why the snapshot would not be whole. */
-    private Outcome unfit;
+    private @Nullable Outcome unfit;
     private boolean finished;
 
     /**
@@ -50,9 +51,9 @@ final class Recording extends RequestSnapshot {
      * @param peer the connection's other end, or null
      * @param us microseconds past the millisecond in which it was received
      */
-    record Request(String method, String target, String body, String peer, int us) {}
+    record Request(String method, String target, @Nullable String body, @Nullable String peer, int us) {}
 
-    Recording(Snapshots snapshots, long at, RequestId id, Numbered numbered, String toldIn, Request request) {
+    Recording(Snapshots snapshots, long at, @Nullable RequestId id, @Nullable Numbered numbered, @Nullable String toldIn, Request request) {
         super(snapshots, at, id);
         this.numbered = numbered;
         this.toldIn = toldIn;
@@ -77,13 +78,14 @@ final class Recording extends RequestSnapshot {
     }
 
     @Override
-    public <T, E extends Exception> T load(String name, Object key, Type type, Reading<? extends T, E> database) throws E {
+    public <T extends @Nullable Object, E extends Exception> T load(String name, @Nullable Object key, Type type,
+            Reading<? extends T, E> database) throws E {
         String text = key(name, key);
         T value;
         try {
             value = database.read();
         } catch (Exception error) {
-            add(new Read(name, text, null, RecordedError.text(error)));
+            add(name, text, null, RecordedError.text(error));
             throw error;
         }
         record(name, text, type, value);
@@ -91,13 +93,14 @@ final class Recording extends RequestSnapshot {
     }
 
     @Override
-    public <T> CompletionStage<T> loadAsync(String name, Object key, Type type, Supplier<? extends CompletionStage<T>> database) {
+    public <T extends @Nullable Object> CompletionStage<T> loadAsync(String name, @Nullable Object key, Type type,
+            Supplier<? extends CompletionStage<T>> database) {
         String text = key(name, key);
         CompletionStage<T> stage;
         try {
             stage = database.get();
         } catch (RuntimeException error) {
-            add(new Read(name, text, null, RecordedError.text(error)));
+            add(name, text, null, RecordedError.text(error));
             throw error;
         }
         return stage.whenComplete((value, error) -> {
@@ -105,28 +108,30 @@ final class Recording extends RequestSnapshot {
                 record(name, text, type, value);
             } else {
                 Throwable cause = error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
-                add(new Read(name, text, null, RecordedError.text(cause)));
+                add(name, text, null, RecordedError.text(cause));
             }
         });
     }
 
     @Override
-    public <T> T recorded(String name, Object key, Class<T> type) {
+    public <T extends @Nullable Object> T recorded(String name, @Nullable Object key, Class<T> type) {
         throw onlyInAMirror(name);
     }
 
     @Override
-    public <T, E extends Exception> T write(String name, Object key, Type type, Reading<? extends T, E> database) throws E {
+    public <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, Type type,
+            Reading<? extends T, E> database) throws E {
         return load(WRITE + name, key, type, database);
     }
 
     @Override
-    public <T> CompletionStage<T> writeAsync(String name, Object key, Type type, Supplier<? extends CompletionStage<T>> database) {
+    public <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, Type type,
+            Supplier<? extends CompletionStage<T>> database) {
         return loadAsync(WRITE + name, key, type, database);
     }
 
     /** Null where it has no text: then the read cannot be recorded. */
-    private String key(String name, Object key) {
+    private @Nullable String key(String name, @Nullable Object key) {
         try {
             return snapshots.codec().key(key);
         } catch (IOException | RuntimeException | StackOverflowError error) {
@@ -135,7 +140,7 @@ final class Recording extends RequestSnapshot {
         }
     }
 
-    private void record(String name, String key, Type type, Object value) {
+    private void record(String name, @Nullable String key, Type type, @Nullable Object value) {
         int room;
         synchronized (lock) {
             if (key == null || unfit != null || finished) {
@@ -145,7 +150,7 @@ final class Recording extends RequestSnapshot {
             room = snapshots.mostBytes() - bytes;
         }
         try {
-            add(new Read(name, key, snapshots.codec().encode(value, type, room), null));
+            add(name, key, snapshots.codec().encode(value, type, room), null);
         } catch (ValueCodec.TooLargeException tooLarge) {
             unfit(Outcome.TOO_LARGE);
         } catch (IOException | RuntimeException | StackOverflowError | LinkageError error) {
@@ -153,13 +158,14 @@ final class Recording extends RequestSnapshot {
         }
     }
 
-    private void add(Read read) {
-        int size = read.key() == null ? 0 : read.size();
+    private void add(String name, @Nullable String key, byte @Nullable [] value, @Nullable String error) {
         synchronized (lock) {
-            if (read.key() == null || unfit != null || finished) {
+            if (key == null || unfit != null || finished) {
                 lateIfFinished();
                 return;
             }
+            Read read = new Read(name, key, value, error);
+            int size = read.size();
             if (bytes + size > snapshots.mostBytes()) {
                 unfit(Outcome.TOO_LARGE);
             } else if (!snapshots.room().take(size)) {
@@ -214,7 +220,7 @@ final class Recording extends RequestSnapshot {
         }
         RequestId id = id().orElse(null);
         if (unfit != null) {
-            snapshots.count(unfit, ADVICE.get(unfit));
+            snapshots.count(unfit, ADVICE.getOrDefault(unfit, unfit.text()));
         } else if (id == null) {
             snapshots.room().give(size);
         } else {
@@ -223,12 +229,12 @@ final class Recording extends RequestSnapshot {
     }
 
     /** Null where the rule has no {@code  #n}, or the service named the request otherwise since. */
-    private Filings.Listing listing(RequestId id, String position) {
+    private Filings.@Nullable Listing listing(RequestId id, @Nullable String position) {
         return numbered == null || !numbered.id().equals(id) ? null
                 : new Filings.Listing(snapshots.list(numbered.derived(), at()), () -> stamp(position).entry(numbered.number()));
     }
 
-    private Stamp stamp(String position) {
+    private Stamp stamp(@Nullable String position) {
         String hash = Hash.request(request.method, request.target);
         return new Stamp(at(), request.us, hash, request.body, request.peer, position);
     }

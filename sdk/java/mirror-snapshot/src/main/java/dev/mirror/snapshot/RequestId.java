@@ -1,6 +1,7 @@
 package dev.mirror.snapshot;
 
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Names one request on all sides: 1 to 256 characters from {@code !} to {@code ~}.
@@ -20,7 +21,7 @@ public record RequestId(String text) {
     }
 
     /** The id that a header or a field holds; empty where it is none. */
-    public static Optional<RequestId> of(String text) {
+    public static Optional<RequestId> of(@Nullable String text) {
         return text != null && isId(text) ? Optional.of(new RequestId(text)) : Optional.empty();
     }
 

@@ -16,6 +16,7 @@ import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoField;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -23,6 +24,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -42,22 +44,23 @@ public final class Snapshots implements AutoCloseable {
     private final IdRules rules;
     private final Keys keys;
     /** Null where nothing is recorded or served. */
-    private final SnapshotStore store;
-    private final Filings filings;
-    private final Waiter waiter;
+    private final @Nullable SnapshotStore store;
+    private final @Nullable Filings filings;
+    private final @Nullable Waiter waiter;
     private final Room room;
     private final ValueCodec codec;
     private final int mostBytes;
     private final Duration timeToLive;
     private final OnMiss onMiss;
     private final OnWrite onWrite;
-    private final SnapshotFallback fallback;
+    private final @Nullable SnapshotFallback fallback;
     private final BooleanSupplier nonBlocking;
     /** Why nothing can be recorded or served, where it should be. */
-    private final String misconfigured;
+    private final @Nullable String misconfigured;
     private volatile Consumer<Duration> onWait = waited -> {};
 
-    Snapshots(SnapshotsBuilder from, IdRules rules, StoreOptions options, SnapshotStore store, String misconfigured) {
+    Snapshots(SnapshotsBuilder from, IdRules rules, @Nullable StoreOptions options, @Nullable SnapshotStore store,
+            @Nullable String misconfigured) {
         this.profile = from.profile;
         this.rules = rules;
         this.store = store;
@@ -141,7 +144,7 @@ public final class Snapshots implements AutoCloseable {
      *
      * @param peer the connection's other end, or null: a proxy on this host stands between, or it is not known
      */
-    public RequestSnapshot begin(RequestFields request, InetSocketAddress peer) {
+    public RequestSnapshot begin(RequestFields request, @Nullable InetSocketAddress peer) {
         Instant received = Instant.now();
         long now = received.toEpochMilli();
         if (misconfigured != null) {
@@ -165,7 +168,7 @@ public final class Snapshots implements AutoCloseable {
         return new Serving(this, captured == null ? now : millis(captured, now), id, trimmed(request.header(Headers.NAMESPACE, 0)), false);
     }
 
-    private static String trimmed(String value) {
+    private static @Nullable String trimmed(@Nullable String value) {
         return value == null ? null : value.trim();
     }
 
@@ -177,7 +180,7 @@ public final class Snapshots implements AutoCloseable {
         }
     }
 
-    private RequestSnapshot recording(RequestFields request, InetSocketAddress peer, Instant received) {
+    private RequestSnapshot recording(RequestFields request, @Nullable InetSocketAddress peer, Instant received) {
         Derivation derived = rules.derive(request, received.getEpochSecond());
         RequestId id = derived.id().orElse(null);
         Numbered numbered = null;
@@ -199,7 +202,7 @@ public final class Snapshots implements AutoCloseable {
         return new Recording(this, received.toEpochMilli(), id, numbered, toldIn, stamped);
     }
 
-    private Numbered numbered(RequestId derived) {
+    private @Nullable Numbered numbered(RequestId derived) {
         Numbered numbered = Numbered.drawn(derived).orElse(null);
         if (numbered == null) {
             count(Outcome.NO_ID, "the id of a rule with ` #n` is too long with its number: take md5 of it");
@@ -227,8 +230,8 @@ public final class Snapshots implements AutoCloseable {
     /**
      * @param listing null where the rule has no {@code  #n}
      */
-    void file(RequestId id, Filings.Listing listing, int bytes, Supplier<byte[]> document) {
-        boolean queued = filings.file(keys.key(id), () -> {
+    void file(RequestId id, Filings.@Nullable Listing listing, int bytes, Supplier<byte[]> document) {
+        boolean queued = Objects.requireNonNull(filings, "only production records").file(keys.key(id), () -> {
             room.give(bytes);
             return document.get();
         }, listing, bytes);
@@ -239,7 +242,7 @@ public final class Snapshots implements AutoCloseable {
     }
 
     /** Waits for the snapshot of this id, blocking nobody. */
-    CompletableFuture<Waited> look(RequestId id, String namespace) {
+    CompletableFuture<Waited> look(RequestId id, @Nullable String namespace) {
         if (waiter == null) {
             String why = misconfigured == null ? "no store" : misconfigured;
             return CompletableFuture.completedFuture(new Waited.Unavailable(new IllegalStateException(why), Duration.ZERO));
@@ -292,7 +295,7 @@ public final class Snapshots implements AutoCloseable {
         notices.tell(outcome, advice);
     }
 
-    void debug(String text, Object... values) {
+    void debug(String text, @Nullable Object... values) {
         LOG.debug(text, values);
     }
 
@@ -320,7 +323,7 @@ public final class Snapshots implements AutoCloseable {
         return onWrite;
     }
 
-    SnapshotFallback fallback() {
+    @Nullable SnapshotFallback fallback() {
         return fallback;
     }
 

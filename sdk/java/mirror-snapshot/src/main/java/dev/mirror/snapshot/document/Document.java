@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A snapshot as it is filed: whose it is, and what was read, in the order in which production read it.
@@ -92,7 +93,7 @@ public record Document(Stamp stamp, List<Read> reads) {
         return new Filed.Stamped(new Document(stamp, List.copyOf(reads)));
     }
 
-    private static Integer microseconds(JsonNode root) {
+    private static @Nullable Integer microseconds(JsonNode root) {
         JsonNode us = root.path("us");
         return us.isIntegralNumber() && us.canConvertToInt() ? (Integer) us.intValue() : null;
     }

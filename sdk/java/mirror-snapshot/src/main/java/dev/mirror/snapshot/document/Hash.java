@@ -6,6 +6,7 @@ import dev.mirror.snapshot.rules.Target;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
+import org.jspecify.annotations.Nullable;
 
 /** What a snapshot's stamp holds of a request instead of the request itself. */
 public final class Hash {
@@ -22,7 +23,7 @@ public final class Hash {
     }
 
     /** {@code 1.2.3.4:5} or {@code [::1]:5}; null where the address is not known. */
-    public static String peer(InetSocketAddress peer) {
+    public static @Nullable String peer(InetSocketAddress peer) {
         if (peer.getAddress() == null) {
             return null;
         }

@@ -3,6 +3,7 @@ package dev.mirror.snapshot.document;
 import com.fasterxml.jackson.core.io.JsonStringEncoder;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
 
 /** JSON, put together of parts. */
 final class JsonWriter extends ByteArrayOutputStream {
@@ -23,7 +24,7 @@ final class JsonWriter extends ByteArrayOutputStream {
     }
 
     /** After another member; nothing where there is no value. */
-    JsonWriter member(String name, String value) {
+    JsonWriter member(String name, @Nullable String value) {
         return value == null ? this : text(",\"").text(name).text("\":").string(value);
     }
 

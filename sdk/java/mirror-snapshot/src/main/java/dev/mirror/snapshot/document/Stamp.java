@@ -1,5 +1,7 @@
 package dev.mirror.snapshot.document;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * What names the request that a snapshot is of, so that it cannot be taken for another's.
  *
@@ -10,7 +12,7 @@ package dev.mirror.snapshot.document;
  * @param peer the other end of the connection, or null
  * @param position how far the database's log was, or null
  */
-public record Stamp(long at, Integer us, String request, String body, String peer, String position) {
+public record Stamp(long at, @Nullable Integer us, String request, @Nullable String body, @Nullable String peer, @Nullable String position) {
     /** As it stands in the list of the snapshots of identical requests. */
     public byte[] entry(String number) {
         JsonWriter out = new JsonWriter(192);

@@ -2,6 +2,7 @@ package dev.mirror.snapshot.rules;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A method and a path pattern, as in {@code POST /orders}, <code>PUT /users/{user}/address</code>, {@code GET /static/**}.
@@ -51,7 +52,7 @@ record Route(String method, List<Segment> segments) {
         return method.equals("*") || !method.isEmpty() && method.chars().allMatch(c -> c >= 'A' && c <= 'Z' || c == '-');
     }
 
-    private static Segment segment(String text) {
+    private static @Nullable Segment segment(String text) {
         if (text.equals("*")) {
             return new Segment(Kind.ANY, "");
         }

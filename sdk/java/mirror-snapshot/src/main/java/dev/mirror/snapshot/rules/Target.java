@@ -1,13 +1,15 @@
 package dev.mirror.snapshot.rules;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * The parts of a request's target, as CONTRACT.md, "Targets", tells its forms from each other. All of them are as sent: a character
  * (U+0000 to U+00FF) is a byte.
  */
 public final class Target {
-    private final String authority;
+    private final @Nullable String authority;
     private final String path;
-    private final String query;
+    private final @Nullable String query;
 
     /**
      * Any text is a target.
@@ -67,7 +69,7 @@ public final class Target {
     }
 
     /** What is after the first {@code ?} and before any {@code #}; null where there is no {@code ?}. */
-    public String query() {
+    public @Nullable String query() {
         return query;
     }
 
@@ -77,12 +79,12 @@ public final class Target {
     }
 
     /** Null where the target has none. */
-    String authority() {
+    @Nullable String authority() {
         return authority;
     }
 
     /** The n-th segment that is not empty, from 1; null where there are fewer. */
-    String segment(int n) {
+    @Nullable String segment(int n) {
         int left = n;
         for (int from = 0; from < path.length(); ) {
             int to = end(from);
@@ -95,7 +97,7 @@ public final class Target {
     }
 
     /** The n-th segment behind the first slash, from 0, empty ones counted; null where there are fewer. */
-    String place(int n) {
+    @Nullable String place(int n) {
         int from = 1;
         for (int left = n; from <= path.length(); left--) {
             int to = end(from);
@@ -113,7 +115,7 @@ public final class Target {
     }
 
     /** A host in lower case, without user and port; null where it is empty or not UTF-8. */
-    static String host(String authority) {
+    static @Nullable String host(String authority) {
         String host = authority.substring(authority.lastIndexOf('@') + 1);
         int bracket = host.startsWith("[") ? host.indexOf(']') : -1;
         int colon = host.indexOf(':');

@@ -3,6 +3,7 @@ package dev.mirror.snapshot.rules;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
 
 /** Bytes as text, where they are exactly UTF-8. */
 final class Utf8 {
@@ -11,11 +12,11 @@ final class Utf8 {
     private Utf8() {}
 
     /** Null where the bytes are no UTF-8. */
-    static String text(byte[] bytes) {
+    static @Nullable String text(byte[] bytes) {
         return text(bytes, bytes.length);
     }
 
-    static String text(byte[] bytes, int length) {
+    static @Nullable String text(byte[] bytes, int length) {
         // Several times as fast as a decoder; what it replaced, or was sent so, is looked at a second time.
         String text = new String(bytes, 0, length, StandardCharsets.UTF_8);
         return text.indexOf(REPLACEMENT) < 0 ? text : exact(bytes, length);
@@ -26,7 +27,7 @@ final class Utf8 {
      *
      * @param bytes of U+0000 to U+00FF
      */
-    static String ofBytes(String bytes) {
+    static @Nullable String ofBytes(String bytes) {
         return isAscii(bytes) ? bytes : text(bytes.getBytes(StandardCharsets.ISO_8859_1));
     }
 
@@ -54,7 +55,7 @@ final class Utf8 {
         return true;
     }
 
-    private static String exact(byte[] bytes, int length) {
+    private static @Nullable String exact(byte[] bytes, int length) {
         try {
             return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes, 0, length)).toString();
         } catch (CharacterCodingException none) {

@@ -17,6 +17,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -83,7 +84,7 @@ public final class Filings implements AutoCloseable {
     /**
      * @param listing null where the document has its key by itself
      */
-    private record Filing(String key, Supplier<byte[]> document, Listing listing, int bytes) {}
+    private record Filing(String key, Supplier<byte @Nullable []> document, @Nullable Listing listing, int bytes) {}
 
     /** With room for 1024 documents and 64 MiB. */
     public Filings(SnapshotStore store, Duration timeToLive, Listener listener) {
@@ -116,7 +117,7 @@ public final class Filings implements AutoCloseable {
      * @param document called once on the writer's thread; null or an exception counts as failed
      * @param bytes how much it keeps in memory meanwhile, about
      */
-    public boolean file(String key, Supplier<byte[]> document, int bytes) {
+    public boolean file(String key, Supplier<byte @Nullable []> document, int bytes) {
         return file(key, document, null, bytes);
     }
 
@@ -125,7 +126,7 @@ public final class Filings implements AutoCloseable {
      *
      * @param listing null for none
      */
-    public boolean file(String key, Supplier<byte[]> document, Listing listing, int bytes) {
+    public boolean file(String key, Supplier<byte @Nullable []> document, @Nullable Listing listing, int bytes) {
         Filing filing = new Filing(key, document, listing, Math.max(0, bytes));
         boolean fits = pendingDocuments.incrementAndGet() <= documents
                 & pendingBytes.addAndGet(filing.bytes) <= this.bytes;

@@ -7,6 +7,7 @@ import java.util.Optional;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLSocket;
 import javax.net.ssl.SSLSocketFactory;
+import org.jspecify.annotations.Nullable;
 import redis.clients.jedis.Connection;
 import redis.clients.jedis.DefaultJedisSocketFactory;
 import redis.clients.jedis.HostAndPort;
@@ -59,7 +60,7 @@ final class JedisConnection extends Connection {
         private final HostAndPort node;
         private final JedisClientConfig config;
         private final Optional<SSLSocketFactory> tls;
-        private volatile Socket plain;
+        private volatile @Nullable Socket plain;
 
         private Line(HostAndPort node, JedisClientConfig config, Optional<SSLSocketFactory> tls) {
             this.node = node;
@@ -92,10 +93,13 @@ final class JedisConnection extends Connection {
 
         /** Closes the plain socket: to close the one around it would wait for a write that is under way. */
         private void cut() {
-            try {
-                plain.close();
-            } catch (IOException ignored) {
-                // It is gone then.
+            Socket socket = plain;
+            if (socket != null) {
+                try {
+                    socket.close();
+                } catch (IOException ignored) {
+                    // It is gone then.
+                }
             }
         }
     }

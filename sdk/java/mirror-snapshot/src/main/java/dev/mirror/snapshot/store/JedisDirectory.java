@@ -3,6 +3,7 @@ package dev.mirror.snapshot.store;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import redis.clients.jedis.HostAndPort;
 import redis.clients.jedis.Jedis;
 import redis.clients.jedis.JedisClientConfig;
@@ -27,7 +28,7 @@ final class JedisDirectory implements AutoCloseable {
     private final List<HostAndPort> hosts;
     private final Pauses pauses;
     /** Null before the first question, and where there is one node only. */
-    private volatile ConnectionProvider client;
+    private volatile @Nullable ConnectionProvider client;
     private volatile boolean doubted;
     private boolean closed;
 

@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLSocketFactory;
+import org.jspecify.annotations.Nullable;
 import redis.clients.jedis.ClientSetInfoConfig;
 import redis.clients.jedis.DefaultJedisClientConfig;
 import redis.clients.jedis.HostAndPort;
@@ -47,7 +48,7 @@ final class JedisNodes implements AutoCloseable {
     }
 
     /** Where there is one node only: the error to fail with while it is not to be tried. */
-    StoreException pause() {
+    @Nullable StoreException pause() {
         return store.topology() == Topology.ONE ? node(directory.first()).pauses().now() : null;
     }
 

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import redis.clients.jedis.HostAndPort;
 import redis.clients.jedis.Protocol.Command;
 import redis.clients.jedis.exceptions.JedisAskDataException;
@@ -19,9 +20,9 @@ final class JedisSession {
     private static final int MOST_REDIRECTIONS = 5;
 
     private final JedisNodes nodes;
-    private volatile JedisConnection busy;
+    private volatile @Nullable JedisConnection busy;
     /** The node of the connection. */
-    private volatile JedisNode busyWith;
+    private volatile @Nullable JedisNode busyWith;
     private volatile boolean cut;
 
     JedisSession(JedisNodes nodes) {
@@ -55,10 +56,10 @@ final class JedisSession {
     }
 
     /** What stands under each of the keys, null where nothing does. */
-    List<byte[]> values(List<byte[]> keys) {
+    List<byte @Nullable []> values(List<byte[]> keys) {
         if (!nodes.directory().isCluster()) {
             byte[][] all = keys.toArray(byte[][]::new);
-            List<byte[]> found = new ArrayList<>(all.length);
+            List<byte @Nullable []> found = new ArrayList<>(all.length);
             for (Object value : (List<?>) ask(all[0], Command.MGET, all)) {
                 found.add((byte[]) value);
             }
@@ -81,10 +82,10 @@ final class JedisSession {
 
     /** Ends what is under way, from any thread, without waiting, and for this reason; nothing works on it any more. */
     void giveUp(StoreException why) {
-        JedisConnection connection = busy;
+        JedisNode node = busy == null ? null : busyWith;
         cut();
-        if (connection != null) {
-            nodes.lost(busyWith, why);
+        if (node != null) {
+            nodes.lost(node, why);
         }
     }
 
@@ -133,7 +134,7 @@ final class JedisSession {
         }
     }
 
-    private void giveBack(JedisConnection connection, boolean isGone) {
+    private void giveBack(@Nullable JedisConnection connection, boolean isGone) {
         busy = null;
         if (connection != null) {
             if (isGone) {

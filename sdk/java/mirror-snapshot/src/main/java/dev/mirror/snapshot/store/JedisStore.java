@@ -14,6 +14,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import redis.clients.jedis.Protocol.Command;
 
 /** Snapshots in Redis or Valkey through Jedis, which blocks: on a few threads of its own, behind a bounded queue. */
@@ -85,7 +86,7 @@ final class JedisStore implements SnapshotStore {
     }
 
     @Override
-    public CompletionStage<List<byte[]>> look(List<String> keys) {
+    public CompletionStage<List<byte @Nullable []>> look(List<String> keys) {
         if (keys.isEmpty()) {
             return CompletableFuture.completedFuture(List.of());
         }

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
 
 /** Snapshots in Redis or Valkey through Lettuce: one connection for all, and two threads of its own. */
 final class LettuceStore implements SnapshotStore {
@@ -46,7 +47,7 @@ final class LettuceStore implements SnapshotStore {
     }
 
     @Override
-    public CompletionStage<List<byte[]>> look(List<String> keys) {
+    public CompletionStage<List<byte @Nullable []>> look(List<String> keys) {
         if (keys.isEmpty()) {
             return CompletableFuture.completedFuture(List.of());
         }

@@ -3,6 +3,7 @@ package dev.mirror.snapshot.store;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where snapshots are kept, by key. All calls return at once, and what they give ends in time; a command is sent to the store once
@@ -38,7 +39,7 @@ public interface SnapshotStore extends AutoCloseable {
     CompletionStage<Void> putListed(String key, byte[] document, Duration timeToLive, String list, byte[] entry);
 
     /** What stands under each of the keys, in their order; null where nothing does. */
-    CompletionStage<List<byte[]>> look(List<String> keys);
+    CompletionStage<List<byte @Nullable []>> look(List<String> keys);
 
     /** Ends well where the store answers. */
     CompletionStage<Void> ping();

@@ -5,6 +5,7 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Why the store did not do what it was asked. Its message says which store, what happened and what to do, and shows neither a
@@ -14,7 +15,7 @@ public final class StoreException extends RuntimeException {
     private static final int LONGEST_ANSWER = 120;
 
     /** Without a stack trace: there may be thousands of these in a second, and none comes from the caller. */
-    private StoreException(StoreOptions store, String what, Throwable cause) {
+    private StoreException(StoreOptions store, String what, @Nullable Throwable cause) {
         super("snapshot store " + store + ": " + what, cause, false, false);
     }
 
@@ -70,14 +71,16 @@ public final class StoreException extends RuntimeException {
 
     private static Throwable origin(Throwable error) {
         Throwable inner = error;
-        for (int depth = 0; next(inner) != null && depth < 10; depth++) {
-            inner = next(inner);
+        Throwable next = next(inner);
+        for (int depth = 0; next != null && depth < 10; depth++) {
+            inner = next;
+            next = next(inner);
         }
         return inner;
     }
 
     /** What stands behind an error, or behind the first of several; null where nothing does. */
-    static Throwable next(Throwable error) {
+    static @Nullable Throwable next(Throwable error) {
         Throwable[] several = error.getSuppressed();
         return error.getCause() == null && several.length > 0 ? several[0] : error.getCause();
     }

@@ -4,6 +4,7 @@ import dev.mirror.snapshot.RequestSnapshot;
 import dev.mirror.snapshot.spring.web.RequestScope;
 import jakarta.servlet.http.HttpServletRequest;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import org.springframework.web.context.request.NativeWebRequest;
 import org.springframework.web.context.request.async.CallableProcessingInterceptor;
 
@@ -25,7 +26,7 @@ final class CallableScopes implements CallableProcessingInterceptor {
     }
 
     /** Null where there is none, or where the request timed out before this thread came to it. */
-    private static RequestSnapshot snapshot(NativeWebRequest request) {
+    private static @Nullable RequestSnapshot snapshot(NativeWebRequest request) {
         try {
             HttpServletRequest http = request.getNativeRequest(HttpServletRequest.class);
             return http == null ? null : SnapshotFilter.of(http);

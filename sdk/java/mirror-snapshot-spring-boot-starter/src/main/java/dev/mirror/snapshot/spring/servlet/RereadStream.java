@@ -5,6 +5,7 @@ import jakarta.servlet.ReadListener;
 import jakarta.servlet.ServletInputStream;
 import jakarta.servlet.http.HttpServletRequest;
 import java.io.IOException;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -15,7 +16,7 @@ final class RereadStream extends ServletInputStream {
     private final HttpServletRequest request;
     private final ReadBody body;
     private int at;
-    private volatile ReadListener listener;
+    private volatile @Nullable ReadListener listener;
     /** Dispatches of the request that are with the service now. This object guards it, and what stands below. */
     private int dispatches;
     /** Whether the listener is to be told of a body that was read as a whole. */
@@ -92,7 +93,7 @@ final class RereadStream extends ServletInputStream {
         }
         this.listener = listener;
         if (body.rest() != null) {
-            body.rest().setReadListener(new ForRest());
+            body.rest().setReadListener(new ForRest(listener));
             return;
         }
         // All is there already: the container will not call the listener.
@@ -131,24 +132,25 @@ final class RereadStream extends ServletInputStream {
 
     /** Never throws: Tomcat answers whichever request it serves by then with status 500. */
     private void tellPending() {
+        ReadListener told = listener;
         synchronized (this) {
-            if (!pending) {
+            if (!pending || told == null) {
                 return;
             }
             pending = false;
         }
         try {
             if (body.failure() != null) {
-                listener.onError(body.failure());
+                told.onError(body.failure());
             } else {
-                tell(false);
+                tell(told, false);
             }
         } catch (RuntimeException | Error error) {
             LOG.debug("a read listener failed", error);
         }
     }
 
-    private void tell(boolean ended) {
+    private void tell(ReadListener listener, boolean ended) {
         try {
             if (!isReread()) {
                 listener.onDataAvailable();
@@ -163,6 +165,12 @@ final class RereadStream extends ServletInputStream {
 
     /** What the container tells of the rest. */
     private final class ForRest implements ReadListener {
+        private final ReadListener listener;
+
+        private ForRest(ReadListener listener) {
+            this.listener = listener;
+        }
+
         @Override
         public void onDataAvailable() throws IOException {
             listener.onDataAvailable();
@@ -170,7 +178,7 @@ final class RereadStream extends ServletInputStream {
 
         @Override
         public void onAllDataRead() {
-            tell(true);
+            tell(listener, true);
         }
 
         @Override

@@ -17,6 +17,7 @@ import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -47,7 +48,7 @@ public final class SnapshotFilter implements Filter {
     }
 
     /** The snapshot of a request that came through the filter, or null. */
-    static RequestSnapshot of(ServletRequest request) {
+    static @Nullable RequestSnapshot of(ServletRequest request) {
         return request.getAttribute(SNAPSHOT) instanceof RequestSnapshot snapshot ? snapshot : null;
     }
 
@@ -135,12 +136,12 @@ public final class SnapshotFilter implements Filter {
     }
 
     /** How far the body was read that a rule needed; null where none did. */
-    private static RereadRequest.Reading reading(HttpServletRequest request) {
+    private static RereadRequest.@Nullable Reading reading(HttpServletRequest request) {
         return request.getAttribute(READING) instanceof RereadRequest.Reading reading ? reading : null;
     }
 
     /** Null where something went wrong here. */
-    private RequestSnapshot begun(HttpServletRequest request) {
+    private @Nullable RequestSnapshot begun(HttpServletRequest request) {
         try {
             RequestSnapshot snapshot = begin(request);
             request.setAttribute(SNAPSHOT, snapshot);
@@ -169,7 +170,7 @@ public final class SnapshotFilter implements Filter {
     }
 
     /** The whole body as sent, or null where a rule cannot have it. */
-    private byte[] body(HttpServletRequest request, HttpServletRequest wire) throws IOException {
+    private byte @Nullable [] body(HttpServletRequest request, HttpServletRequest wire) throws IOException {
         if (ReadBody.isEmpty(wire)) {
             return ReadBody.nothing();
         }
