@@ -20,10 +20,12 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletionStage;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** A store that is away, silent, full or not allowed: no caller waits, every call ends in time, and it is found again. */
+@Tag("once")
 class StoreFaultsTest {
     @ParameterizedTest
     @EnumSource(names = {"LETTUCE", "JEDIS"})

@@ -18,9 +18,11 @@ import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Redis as people run it: Sentinel, with a failover, and Cluster, with a node that is silent and slots that move. */
+@Tag("once")
 class StoreTopologiesTest {
     /** Long enough for an election among sentinels. */
     private static final Duration LIMIT = Duration.ofSeconds(30);
