@@ -12,6 +12,7 @@ use mirror_core::http::Parsed;
 use mirror_core::http::Parser;
 use mirror_core::http::coding;
 use mirror_core::http::h1::Head;
+use mirror_core::options::ByteSize;
 use mirror_core::packet;
 use mirror_core::packet::LinkType;
 use mirror_core::packet::Packet;
@@ -301,9 +302,9 @@ fn parse(kind: Kind, bytes: &[u8], size: usize) -> Vec<Option<Message>> {
 fn dissect(rng: &mut Rng) {
     let mut dissector = Dissector::new(DissectLimits {
         max_flows: 2,
-        max_held: 500,
-        max_total: 900,
-        max_body: 64,
+        max_held: ByteSize(500),
+        max_total: ByteSize(900),
+        max_body: ByteSize(64),
         ..DissectLimits::default()
     });
     let mut seq = 1_u32;
@@ -314,7 +315,7 @@ fn dissect(rng: &mut Rng) {
     }
     dissector.finish();
     let emitted = std::iter::from_fn(|| dissector.poll()).count() as u64;
-    assert_eq!(emitted, dissector.stats().requests);
+    assert_eq!(emitted, dissector.stats().http.requests);
 }
 
 /// A damaged capture file ends in an error, not in a panic.

@@ -117,7 +117,7 @@ fn open(count: usize) -> Value {
     }
     let after = resident("VmRSS");
     assert_eq!(whole, count);
-    assert_eq!(dissector.stats().evicted_flows, 0, "all are open");
+    assert_eq!(dissector.stats().streams.evicted_flows, 0, "all are open");
     json!({ "connections": count, "resident_bytes": after - before })
 }
 
@@ -138,7 +138,7 @@ fn growing(count: usize) -> Value {
         drain(&mut dissector);
     }
     json!({
-        "exchanges": dissector.stats().requests,
+        "exchanges": dissector.stats().http.requests,
         "peak_bytes_halfway": halfway,
         "peak_bytes": resident("VmHWM"),
     })

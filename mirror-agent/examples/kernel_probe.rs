@@ -9,15 +9,14 @@ use std::{
 
 use anyhow::{Context, ensure};
 use aya::{Ebpf, EbpfLoader, programs::Program};
-use mirror_agent::capture::attach::Hook;
-use mirror_agent::capture::namespace::Namespace;
 use mirror_agent::capture::ring::RingReader;
 use mirror_agent::capture::tc::TcCapture;
-use mirror_agent::capture::tc::TcOptions;
+use mirror_agent::capture::tc::{CaptureOptions, Hook, RingSize, Rings};
 use mirror_core::dissect::DissectLimits;
 use mirror_core::dissect::Dissector;
 use mirror_core::filter::FilterChange;
 use mirror_core::filter::FilterSettings;
+use mirror_core::options::FromText;
 use serde_json::{Map, Value, json};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(
@@ -68,17 +67,12 @@ fn programs() -> anyhow::Result<Value> {
 
 /// How the hook attached, after captures in each shape of the configuration; or why not.
 fn tried(hook: Hook) -> Value {
-    let plain = FilterChange {
-        port: vec![PORT.to_string()],
-        ..FilterChange::default()
-    };
-    let full = FilterChange {
-        port: vec!["8000-8999".into()],
-        allow_net: vec!["127.0.0.0/8".into(), "::/0".into()],
-        deny_net: vec!["10.0.0.0/8".into()],
-        sample: Some("99.9999%".into()),
-        ..FilterChange::default()
-    };
+    let plain = FilterChange::default().with("port", [PORT.to_string()]);
+    let full = FilterChange::default()
+        .with("port", ["8000-8999"])
+        .with("allow-net", ["127.0.0.0/8", "::/0"])
+        .with("deny-net", ["10.0.0.0/8"])
+        .with("sample", ["99.9999%"]);
     let mut how = String::new();
     for (change, rings) in [(&plain, 1), (&full, 2), (&full, 4)] {
         match captured(hook, change, rings) {
@@ -100,13 +94,13 @@ fn captured(hook: Hook, change: &FilterChange, rings: usize) -> anyhow::Result<S
         Hook::Cgroup => vec![],
         Hook::Auto | Hook::Tcx | Hook::Tc => vec!["lo".to_owned()],
     };
-    let (mut capture, readers) = TcCapture::start(&TcOptions {
+    let (mut capture, readers) = TcCapture::start(&CaptureOptions {
         interfaces,
-        namespaces: vec![Namespace::Own],
         hook,
         filter,
-        ring_bytes: 4 << 20,
-        rings,
+        ring_size: RingSize::from_text("4MiB").map_err(anyhow::Error::msg)?,
+        rings: Rings::Fixed(rings),
+        ..CaptureOptions::default()
     })?;
     capture.filters.exclude("127.0.0.1:9".parse()?)?;
     let how = capture.hook();

@@ -1,14 +1,26 @@
 //! The command line as typed. `config` turns it, with the configuration file, into what is valid.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mirror_core::{
+    dissect::DissectLimits,
+    filter::{FilterSettings, PortSet},
+    options::Options,
+};
+use mirror_snapshot::{IdRules, Route};
 
-use crate::{capture::attach::Hook, gate::TtlCare};
+use crate::config::{Changes, Config, Flags, Sources};
+use crate::control::ControlOptions;
 
 /// Mirrors production's HTTP traffic to a new version and tells whether it answers alike.
 #[derive(Debug, Parser)]
-#[command(name = "mirror-agent", version, propagate_version = true)]
+#[command(
+    name = "mirror-agent",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -17,21 +29,46 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Capture, replay and compare in the foreground until SIGINT or SIGTERM
-    #[command(after_help = "\
-Example:
+    #[command(after_help = format!("\
+Examples:
   mirror-agent run --interface eth0 --port 8080 --target http://mirror:8080 --report /var/tmp/mirror
+  mirror-agent run --config agent.toml --json | jq .ledger
 
-Exit codes: 0 no difference found, 1 differences found, 2 nothing was started, 3 the run failed.")]
-    Run(Options),
+One Ctrl-C drains what is in flight, a second one ends at once; both print the ledger.
+
+{}
+
+Exit codes: 0 no difference found, 1 differences found, 2 nothing was started, 3 the run failed.", sources()))]
+    Run {
+        #[command(flatten)]
+        options: RunOptions,
+        /// Print the final report as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Start `run` in the background; returns once capture is attached
-    #[command(after_help = "\
-Example:
+    #[command(after_help = format!("\
+Examples:
   mirror-agent start --interface eth0 --port 8080 --target http://mirror:8080 --redis redis://10.0.0.5
+  mirror-agent start --config agent.toml --json | jq .pid
 
-Then `mirror-agent status` and `mirror-agent stop`. Its log is beside its socket, ending in .log.")]
-    Start(Options),
+Then `mirror-agent status` and `mirror-agent stop`. Its log is beside its socket, ending in .log.
+
+{}
+
+Exit codes: 0 it captures, 2 nothing was started.", sources()))]
+    Start {
+        #[command(flatten)]
+        options: RunOptions,
+        /// Print process and log as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Show the ledger of the running agent
-    #[command(after_help = "Example:\n  mirror-agent status --json | jq .ledger")]
+    #[command(after_help = "\
+Examples:
+  mirror-agent status
+  mirror-agent status --json | jq .ledger")]
     Status {
         /// Print JSON
         #[arg(long)]
@@ -41,8 +78,9 @@ Then `mirror-agent status` and `mirror-agent stop`. Its log is beside its socket
     },
     /// Drain what is in flight, write the report, print the final ledger, end the agent
     #[command(after_help = "\
-Example:
+Examples:
   mirror-agent stop
+  mirror-agent stop --json | jq .differences
 
 Exit codes: 0 no difference found, 1 differences found, 2 no agent is running, 3 the run failed.")]
     Stop {
@@ -58,24 +96,30 @@ Examples:
   mirror-agent filter
   mirror-agent filter --port 8080 --port 9000-9009 --sample 5%
   mirror-agent filter --deny-net 10.9.0.0/16 --allow-net none
+  mirror-agent filter --json | jq .ports
 
 What is not named stays as it is; `none` empties a list of networks.")]
     Filter {
         #[command(flatten)]
-        filter: FilterOptions,
+        change: Changes<FilterSettings>,
         /// Print JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         socket: Socket,
     },
-    /// Have the running agent read its configuration file again: filter and interfaces
-    #[command(after_help = "\
-Example:
+    /// Have the running agent read its configuration file again
+    #[command(after_help = format!("\
+Examples:
   mirror-agent reload
+  mirror-agent reload --json | jq .changed
 
-When anything in the file is wrong, the agent says so and goes on as before.")]
+These options change while the agent runs: {}. When anything in the file is wrong, or another option has changed, the \
+agent names it, and goes on as before.", live_keys()))]
     Reload {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         socket: Socket,
     },
@@ -93,7 +137,10 @@ Filters of one kind widen, filters of several kinds narrow.
 Exit codes: 0 the whole file was read, 2 it cannot be read, 3 it is damaged: what stands before the damage was shown.")]
     Inspect(Inspect),
     /// Print a finished report again
-    #[command(after_help = "Example:\n  mirror-agent report /var/tmp/mirror")]
+    #[command(after_help = "\
+Examples:
+  mirror-agent report /var/tmp/mirror
+  mirror-agent report /var/tmp/mirror --json | jq .routes")]
     Report {
         /// The directory given to `run --report`
         directory: PathBuf,
@@ -103,138 +150,71 @@ Exit codes: 0 the whole file was read, 2 it cannot be read, 3 it is damaged: wha
     },
     /// Check kernel, capabilities, interfaces, Redis and target, and say what to do
     #[command(after_help = "\
-Example:
+Examples:
   mirror-agent doctor --interface eth0 --redis redis://10.0.0.5 --target http://mirror:8080
-  mirror-agent doctor --fix")]
+  mirror-agent doctor --config agent.toml --json | jq '.[] | select(.ok | not)'
+  mirror-agent doctor --fix
+
+Exit codes: 0 all is well, 2 something stands in the way.")]
     Doctor {
         /// Remove the clsact filters that a killed agent left (Linux below 6.6)
         #[arg(long)]
         fix: bool,
         #[command(flatten)]
-        options: Options,
+        options: RunOptions,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
 }
 
+/// What stands below the options of a run.
+fn sources() -> String {
+    let specs = Config::specs();
+    let others = specs.iter().filter(|spec| spec.env != spec.usual_env());
+    let others: Vec<_> = others
+        .map(|spec| format!("--{} is {}", spec.key, spec.env))
+        .collect();
+    format!(
+        "Every option can also be given in the environment, as MIRROR_ and its name in capitals \
+         (--snapshot-wait is MIRROR_SNAPSHOT_WAIT; only {}), and in the file that --config names. The \
+         flag wins, then the environment, then the file. Keep a URL with a password in the environment \
+         or in the file: every user of this host can read the command line.",
+        others.join(", and ")
+    )
+}
+
+fn live_keys() -> String {
+    let specs = Config::specs();
+    let live = specs.iter().filter(|spec| spec.is_live);
+    live.map(|spec| spec.key).collect::<Vec<_>>().join(", ")
+}
+
+fn default_socket() -> std::ffi::OsString {
+    ControlOptions::default().socket.into()
+}
+
 #[derive(Args, Clone, Debug)]
 pub struct Socket {
-    /// Where the agent listens for status and stop
-    #[arg(long, value_name = "PATH", default_value = crate::config::DEFAULT_SOCKET)]
+    /// Where the agent listens
+    #[arg(long, value_name = "PATH", env = "MIRROR_SOCKET", hide_env = true, default_value = default_socket())]
     pub socket: PathBuf,
 }
 
-/// What is captured.
-#[derive(Args, Clone, Debug, Default)]
-pub struct FilterOptions {
-    /// Port that production serves HTTP on, or a range as in 8000-8099 (repeatable)
-    #[arg(long, value_name = "PORT")]
-    pub port: Vec<String>,
-    /// Network that one end of a connection must be in, as in 10.0.0.0/8 (repeatable)
-    #[arg(long, value_name = "NETWORK")]
-    pub allow_net: Vec<String>,
-    /// Network that no end of a connection may be in (repeatable)
-    #[arg(long, value_name = "NETWORK")]
-    pub deny_net: Vec<String>,
-    /// Share of the connections to take, as in 5%: whole ones, and the same on every host
-    #[arg(long, value_name = "SHARE")]
-    pub sample: Option<String>,
-    /// Number that chooses which connections the share is (0)
-    #[arg(long, value_name = "N")]
-    pub sample_seed: Option<u64>,
+/// The options of a run: declared by the stages, read by `config`.
+#[derive(Args, Clone, Debug)]
+pub struct RunOptions {
+    /// Configuration file (TOML), with the names of these options as keys [default: none]
+    #[arg(long, value_name = "FILE", env = "MIRROR_CONFIG", hide_env = true)]
+    pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub flags: Flags<Config>,
 }
 
-/// Every option can stand in the configuration file too, under the same name; the flag wins.
-#[derive(Args, Clone, Debug, Default)]
-pub struct Options {
-    /// Interface to capture on, or a glob as in 'veth*' (repeatable)
-    #[arg(long, value_name = "NAME")]
-    pub interface: Vec<String>,
-    #[command(flatten)]
-    pub filter: FilterOptions,
-    /// How to attach
-    #[arg(long, value_enum)]
-    pub hook: Option<Hook>,
-    /// Process in whose network namespace to capture, as in a container's (repeatable)
-    #[arg(long, value_name = "PID")]
-    pub pid: Vec<u32>,
-    /// Network namespace to capture in, by name or path (repeatable)
-    #[arg(long, value_name = "NAME")]
-    pub netns: Vec<PathBuf>,
-    /// Size of each ring between kernel and agent, a power of two as in 64M (64M)
-    #[arg(long, value_name = "BYTES")]
-    pub ring_size: Option<String>,
-    /// Rings, each with a thread that reads it: 1, 2 or 4 (by the number of CPUs)
-    #[arg(long, value_name = "N")]
-    pub rings: Option<usize>,
-    /// Where to replay to; without it the agent only observes
-    #[arg(long, value_name = "URL")]
-    pub target: Option<String>,
-    /// Store of the snapshots: redis://, rediss://, redis+sentinel://HOSTS/MASTER or redis+cluster://HOSTS, with
-    /// ?prefix=; without it the snapshot gate is off
-    #[arg(long, value_name = "URL", env = "MIRROR_REDIS", hide_env_values = true)]
-    pub redis: Option<String>,
-    /// Configuration file (TOML)
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Directory for report.json and report.html
-    #[arg(long, value_name = "DIR")]
-    pub report: Option<PathBuf>,
-    /// Route with an unsafe method that may be replayed, as in 'POST /orders' (repeatable)
-    #[arg(long, value_name = "ROUTE")]
-    pub allow: Vec<String>,
-    /// Rule for the request id, tried in order (repeatable), as in 'header:x-request-id'
-    #[arg(long, value_name = "RULE")]
-    pub rule: Vec<String>,
-    /// What to do with a request whose snapshot never came: skip, replay or fail, for a route as in
-    /// 'POST /orders => fail' (repeatable; skip)
-    #[arg(long, value_name = "WHAT")]
-    pub on_missing: Vec<String>,
-    /// Route whose answers need no snapshot, as in 'GET /static/**' (repeatable)
-    #[arg(long, value_name = "ROUTE")]
-    pub no_snapshot: Vec<String>,
-    /// Store that the mirror reads, if not production's: snapshots are copied there
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "MIRROR_TARGET_REDIS",
-        hide_env_values = true
-    )]
-    pub mirror_redis: Option<String>,
-    /// Be woken by the store's keyspace notifications too; it must have them switched on (K$)
-    #[arg(long)]
-    pub snapshot_notify: bool,
-    /// PostgreSQL replica that the mirror reads: a request waits until it has replayed past production's position, which
-    /// comes in the response header x-mirror-position, or in the snapshot
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "MIRROR_REPLICA",
-        hide_env_values = true
-    )]
-    pub replica: Option<String>,
-    /// What to do for a snapshot that would not live until its replay (copy)
-    #[arg(long, value_enum)]
-    pub ttl_care: Option<TtlCare>,
-    /// Response header to compare (repeatable; content-type unless given)
-    #[arg(long, value_name = "NAME")]
-    pub compare_header: Vec<String>,
-    /// JSON pointer to leave out of the comparison, `*` for any step (repeatable)
-    #[arg(long, value_name = "POINTER")]
-    pub ignore: Vec<String>,
-    /// Secret header that may go to the mirror, as in 'authorization' (repeatable)
-    #[arg(long, value_name = "NAME")]
-    pub keep_header: Vec<String>,
-    /// Most replays at once (64)
-    #[arg(long, value_name = "N")]
-    pub concurrency: Option<usize>,
-    /// Where to listen for status and stop
-    #[arg(long, value_name = "PATH")]
-    pub socket: Option<PathBuf>,
-    /// Address to answer GET /metrics on, for Prometheus, as in 127.0.0.1:9464
-    #[arg(long, value_name = "ADDRESS")]
-    pub metrics: Option<SocketAddr>,
+impl RunOptions {
+    pub fn sources(self) -> Sources {
+        Sources::new(self.flags.given, self.config)
+    }
 }
 
 #[derive(Args, Clone, Debug)]
@@ -265,15 +245,25 @@ pub struct Inspect {
     /// Look into VXLAN, Geneve, GRE, IP-in-IP and MPLS
     #[arg(long)]
     pub tunnels: bool,
-    /// Port that is a server's, or a range (repeatable; any port unless given)
-    #[arg(long, value_name = "PORT")]
-    pub port: Vec<String>,
-    /// Rule for the request id (repeatable)
-    #[arg(long, value_name = "RULE")]
-    pub rule: Vec<String>,
-    /// Route with an unsafe method that may be replayed (repeatable)
-    #[arg(long, value_name = "ROUTE")]
-    pub allow: Vec<String>,
+    #[command(flatten)]
+    pub reading: Flags<InspectOptions>,
+}
+
+mirror_core::options! {
+    /// What of a capture file is read, and what `run` would make of it.
+    #[derive(Clone, Debug)]
+    pub struct InspectOptions("What is read") {
+        /// Port that is a server's, or a range; any port unless given (repeatable)
+        #[option("port", "PORT")]
+        pub ports: PortSet,
+        /// Rule for the request id, tried in order (repeatable)
+        #[option("rule", "RULE", default = "header:x-request-id")]
+        pub rules: IdRules,
+        /// Route with an unsafe method that may be replayed (repeatable)
+        #[option("allow", "ROUTE")]
+        pub allow: Vec<Route>,
+        pub limits: DissectLimits,
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -7,9 +7,11 @@ pub mod capture;
 pub mod gate;
 pub mod replay;
 pub mod report;
+pub mod secret;
 pub mod transport;
 
 pub mod cli;
 pub mod config;
 pub mod control;
 pub mod pipeline;
+pub mod printable;

@@ -1,8 +1,9 @@
 //! Captures and parser inputs that others made. They are not part of the repository: `../shared/corpus` beside the
-//! workspace, or where `MIRROR_CORPUS` points. Without them these tests say so and check nothing.
+//! workspace, or where `MIRROR_CORPUS` points. Without them these tests are skipped.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use bytes::Bytes;
 use mirror_agent::capture::pcap::PcapFile;
@@ -23,6 +24,7 @@ use mirror_core::tcp::Arrival;
 use mirror_core::tcp::CloseReason;
 use mirror_core::tcp::StreamEvent;
 use mirror_core::time::Timestamp;
+use mirror_tests::{captures, needs, testing};
 
 /// Captures of which we hold to other counts than tshark: path, requests, responses, and why, by packet numbers.
 const DIFFERENT: &str = include_str!("data/captures.tsv");
@@ -50,23 +52,22 @@ const LAYERS: &[&str] = &[
     "udp", "vxlan", "geneve",
 ];
 
-fn corpus() -> Option<PathBuf> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/corpus");
-    let path =
-        std::env::var_os("MIRROR_CORPUS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    if path.join("captures.tsv").exists() {
-        return Some(path);
-    }
-    eprintln!(
-        "skipped: no corpus at {}; MIRROR_CORPUS names another place",
-        path.display()
-    );
-    None
+fn main() -> ExitCode {
+    testing::main()
+}
+
+fn corpus() -> PathBuf {
+    captures::folder().expect("the harness has looked")
 }
 
 fn dissect(path: &Path) -> DissectStats {
     let (exchanges, stats) = exchanges(path);
-    assert_eq!(exchanges.len() as u64, stats.requests, "{}", path.display());
+    assert_eq!(
+        exchanges.len() as u64,
+        stats.http.requests,
+        "{}",
+        path.display()
+    );
     stats
 }
 
@@ -82,9 +83,9 @@ fn is_supported(link: &str, notes: &str) -> bool {
         })
 }
 
-#[test]
+#[needs(captures)]
 fn counts_agree_with_tshark_or_differ_for_a_reason() {
-    let Some(corpus) = corpus() else { return };
+    let corpus = corpus();
     let table = std::fs::read_to_string(corpus.join("captures.tsv")).unwrap();
     let different = different();
     let (mut agree, mut differ, mut other) = (0, 0, 0);
@@ -112,8 +113,8 @@ fn counts_agree_with_tshark_or_differ_for_a_reason() {
             }
         };
         // tshark counts an interim response as one of its own.
-        let responses = stats.responses + stats.interim_responses;
-        let seen = format!("{}\t{responses}", stats.requests);
+        let responses = stats.http.responses + stats.http.interim_responses;
+        let seen = format!("{}\t{responses}", stats.http.requests);
         if seen != expect {
             wrong.push(format!(
                 "{path}: {seen} instead of {expect}; {notes}\n  {stats:?}"
@@ -130,9 +131,9 @@ fn counts_agree_with_tshark_or_differ_for_a_reason() {
 }
 
 /// Every request line and every status of a capture, as tshark has them, row by row.
-#[test]
+#[needs(captures)]
 fn messages_agree_with_tshark_one_by_one() {
-    let Some(corpus) = corpus() else { return };
+    let corpus = corpus();
     let read = |name: &str| std::fs::read_to_string(corpus.join(name)).unwrap();
     let (captures, messages) = (read("captures.tsv"), read("messages.tsv"));
     let different = different();
@@ -186,7 +187,7 @@ fn messages_agree_with_tshark_one_by_one() {
         }
         if requests != our_requests {
             wrong.push(format!("{path}\n  {requests:?}\n  {our_requests:?}"));
-        } else if invented > 0 || responses.len() as u64 != stats.orphan_responses {
+        } else if invented > 0 || responses.len() as u64 != stats.http.orphan_responses {
             // Responses whose request was not captured are counted, and belong to no exchange.
             wrong.push(format!("{path}\n  {responses:?}\n  {our_responses:?}"));
         } else {
@@ -208,14 +209,11 @@ fn exchanges(path: &Path) -> (Vec<Exchange>, DissectStats) {
     }
     dissector.finish();
     let exchanges = std::iter::from_fn(|| dissector.poll()).collect();
-    (exchanges, *dissector.stats())
+    (exchanges, dissector.stats())
 }
 
 fn cases(name: &str) -> Vec<serde_json::Value> {
-    let Some(corpus) = corpus() else {
-        return Vec::new();
-    };
-    let path = corpus.join("parsers").join(name).join("cases.jsonl");
+    let path = corpus().join("parsers").join(name).join("cases.jsonl");
     let text = std::fs::read_to_string(path).unwrap();
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -263,7 +261,7 @@ fn messages(kind: Kind, bytes: &[u8], size: usize) -> Vec<Option<Message>> {
     out
 }
 
-#[test]
+#[needs(captures)]
 fn parser_cases_read_the_same_in_any_pieces() {
     for case in cases("llhttp").iter().chain(&cases("gunicorn")) {
         let bytes = hex(&case["input_hex"]);
@@ -291,7 +289,7 @@ const DIFFERENCES: &str = include_str!("data/parser-differences.tsv");
 
 /// What a strict parser takes we take, what it refuses is refused or marked; all else is in the table, and nothing in the
 /// table is without need.
-#[test]
+#[needs(captures)]
 fn strict_parsers_and_we_agree_or_differ_for_a_reason() {
     let mut differences: HashMap<_, _> = DIFFERENCES
         .lines()
@@ -360,7 +358,7 @@ fn gunicorn() -> Vec<Case> {
     cases("gunicorn").into_iter().map(named).collect()
 }
 
-#[test]
+#[needs(captures)]
 fn two_way_conversations_are_accounted_for() {
     let mut exchanges = 0;
     for case in cases("libhtp") {
@@ -375,7 +373,7 @@ fn two_way_conversations_are_accounted_for() {
         }
         dissector.finish();
         let emitted = std::iter::from_fn(|| dissector.poll()).count() as u64;
-        assert_eq!(emitted, dissector.stats().requests, "{}", case["name"]);
+        assert_eq!(emitted, dissector.stats().http.requests, "{}", case["name"]);
         exchanges += emitted;
     }
     println!("{exchanges} exchanges");

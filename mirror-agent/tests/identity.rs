@@ -152,23 +152,19 @@ fn request(random: &mut Random) -> Made {
 
 /// What the agent saw of it on the wire.
 fn captured(made: &Made, client: SocketAddr, at: Timestamp) -> Exchange {
+    let request = exchange::Request {
+        headers: made.headers.iter().map(|(n, v)| (*n, v.as_str())).collect(),
+        body: Body::from(Bytes::from(made.body.clone())),
+        ..exchange::Request::new(made.method, made.target.clone())
+    };
+    let server = "10.0.0.2:80".parse().expect("an address");
     Exchange {
-        connection: 0,
-        index: 0,
-        client,
-        server: "10.0.0.2:80".parse().expect("an address"),
-        origin: 0,
         timing: Timing {
             request_first: at,
             request_last: at,
             ..Timing::default()
         },
-        request: exchange::Request {
-            headers: made.headers.iter().map(|(n, v)| (*n, v.as_str())).collect(),
-            body: Body::from(Bytes::from(made.body.clone())),
-            ..exchange::Request::new(made.method, made.target.clone())
-        },
-        response: None,
+        ..Exchange::new(client, server, request)
     }
 }
 
@@ -215,7 +211,7 @@ async fn agent_production_and_mirror_derive_one_id() {
             };
             let identifier = Identifier {
                 rules: rules.clone(),
-                skew_seconds: 1,
+                ..Identifier::default()
             };
             (identifier, of(Profile::Production), of(Profile::Mirror))
         })

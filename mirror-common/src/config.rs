@@ -1,7 +1,7 @@
-//! What the program is told: one [`Config`], and maps of ports, networks and endpoints. All of it
+//! What the program is told: one [`CaptureConfig`], and maps of ports, networks and endpoints. All of it
 //! may change while packets pass.
 
-/// Some networks are allowed: a packet of none of them is filtered.
+/// Some networks are allowed: a packet outside all of them is filtered.
 pub const FILTER_ALLOW: u32 = 1;
 /// Some networks are denied.
 pub const FILTER_DENY: u32 = 2;
@@ -12,12 +12,12 @@ pub const FILTER_EXCLUDE: u32 = 8;
 
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Config {
+pub struct CaptureConfig {
     /// Seed of the flow hash: the same on all hosts that are to take the same flows.
     pub seed: u64,
     /// A flow is taken when the upper half of its hash is below this.
     pub sample_below: u32,
-    /// `FILTER_*` bits: what need not be looked up is not.
+    /// `FILTER_*` bits: only what they name is looked up.
     pub filters: u32,
     /// Rings in use less one, which is 0, 1 or 3.
     pub ring_mask: u32,
@@ -25,7 +25,7 @@ pub struct Config {
     pub wake_at: u32,
 }
 
-const _: () = assert!(size_of::<Config>() == 24);
+const _: () = assert!(size_of::<CaptureConfig>() == 24);
 
 /// One end of a connection; IPv4 as an IPv4-mapped IPv6 address.
 #[repr(C)]
@@ -37,10 +37,10 @@ pub struct Endpoint {
 
 const _: () = assert!(size_of::<Endpoint>() == 20);
 
-/// What a network is listed for; of nested networks the narrowest decides.
+/// Whether packets of a network are taken; of nested networks the narrowest decides.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum NetworkRule {
     Allow = 1,
     Deny = 2,
 }

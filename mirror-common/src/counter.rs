@@ -3,10 +3,10 @@
 /// Interfaces are counted in the slot `ifindex % SLOTS`.
 pub const SLOTS: u32 = 1024;
 
-/// One slot: a count for each [`Counter`], with room for more.
-pub type Counts = [u64; 16];
+/// A count for each [`Counter`], with room for more.
+pub type CounterSlot = [u64; 16];
 
-/// The position in [`Counts`]. Every packet counts as `Seen`, and as one of those below it up to `Copied`;
+/// The position in a [`CounterSlot`]. Every packet counts as `Seen`, and as one of those below it up to `Copied`;
 /// one that should have been copied counts as `RingFull` or `LoadError` instead when a record of it was lost.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,4 +46,4 @@ pub const COUNTERS: [(Counter, &str); 14] = [
     (Counter::LostRequests, "lost_requests"),
 ];
 
-const _: () = assert!(COUNTERS.len() <= size_of::<Counts>() / 8);
+const _: () = assert!(COUNTERS.len() <= size_of::<CounterSlot>() / 8);

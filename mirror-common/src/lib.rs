@@ -9,14 +9,14 @@ mod flow;
 mod record;
 
 pub use config::{
-    Config, Endpoint, FILTER_ALLOW, FILTER_DENY, FILTER_EXCLUDE, FILTER_SAMPLE, Verdict,
+    CaptureConfig, Endpoint, FILTER_ALLOW, FILTER_DENY, FILTER_EXCLUDE, FILTER_SAMPLE, NetworkRule,
 };
-pub use counter::{COUNTERS, Counter, Counts, SLOTS};
+pub use counter::{COUNTERS, Counter, CounterSlot, SLOTS};
 pub use flow::{flow_hash, mapped};
 pub use record::{
-    CLASSES, HEAD_AREA, HEADER_LEN, LARGEST_CLASS, LINK_ETHERNET, LINK_IP, MOST_RECORDS,
-    RecordHeader,
+    CLASSES, HEAD_AREA, HEADER_LEN, LARGEST_CLASS, LINK_ETHERNET, LINK_IP, MAX_RECORDS,
+    RECORD_VERSION, RecordHeader, RecordKind, UnknownRecord,
 };
 
-/// Most rings; an agent uses 1, 2 or all 4.
+/// Rings of the object; an agent uses 1, 2 or all 4.
 pub const RINGS: usize = 4;

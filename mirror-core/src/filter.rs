@@ -1,9 +1,11 @@
 //! What is captured, as values: ports, networks, and a share of the flows.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{collections::BTreeMap, fmt, net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+
+use crate::options::{BadValue, FromText, Given, InvalidOption, OptionValue, Options, Origin};
 
 /// As many networks as the kernel's map holds.
 pub const MAX_NETWORKS: usize = 65_536;
@@ -15,8 +17,13 @@ pub struct PortSet(Vec<(u16, u16)>);
 
 impl PortSet {
     pub fn parse<T: AsRef<str>>(texts: &[T]) -> Result<Self, FilterError> {
-        let ranges = texts.iter().map(|text| range(text.as_ref()));
-        Ok(Self(ranges.collect::<Result<_, FilterError>>()?))
+        let ranges = texts.iter().map(AsRef::as_ref).map(|text| {
+            range(text).map_err(|remedy| FilterError::Port {
+                text: text.to_owned(),
+                remedy,
+            })
+        });
+        Ok(Self(ranges.collect::<Result<_, _>>()?))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -30,15 +37,16 @@ impl PortSet {
     }
 }
 
-fn range(text: &str) -> Result<(u16, u16), FilterError> {
+/// A range, or what to write instead.
+fn range(text: &str) -> Result<(u16, u16), &'static str> {
     let port = |port: &str| match port.trim().parse::<u16>() {
         Ok(number) if number > 0 => Ok(number),
-        _ => Err(FilterError::Port(text.into())),
+        _ => Err("use a number from 1 to 65535, or a range as in 8000-8099"),
     };
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let (first, last) = (port(first)?, port(last)?);
     if first > last {
-        return Err(FilterError::EmptyRange(text.into()));
+        return Err("the range is empty: write the smaller port first");
     }
     Ok((first, last))
 }
@@ -112,16 +120,27 @@ impl fmt::Display for Share {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct FilterSettings {
-    pub ports: PortSet,
-    /// Not empty: only connections with an end in one of these are taken.
-    pub allow: Vec<IpNet>,
-    /// Connections with an end in one of these are not taken. Of nested networks the narrowest decides.
-    pub deny: Vec<IpNet>,
-    pub sample: Share,
-    /// Equal seeds take the same flows, on every host.
-    pub seed: u64,
+crate::options! {
+    /// Which connections are captured. Of nested networks the narrowest decides.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    pub struct FilterSettings("Capture") {
+        /// Port that production serves HTTP on, or a range as in 8000-8099 (repeatable)
+        // A cluster sets MIRROR_PORT in every pod beside a Service named `mirror`.
+        #[option("port", "PORT", env = "MIRROR_CAPTURE_PORT", live)]
+        pub ports: PortSet,
+        /// Network that one end of a connection must be in, as in 10.0.0.0/8; `none` for any (repeatable)
+        #[option("allow-net", "NETWORK", live)]
+        pub allow: Vec<IpNet>,
+        /// Network that no end of a connection may be in; `none` for no such network (repeatable)
+        #[option("deny-net", "NETWORK", live)]
+        pub deny: Vec<IpNet>,
+        /// Share of the connections to take: whole ones, and the same on every host
+        #[option("sample", "SHARE", default = "100%", live)]
+        pub sample: Share,
+        /// Number that chooses which connections the share is
+        #[option("sample-seed", "N", default = "0", live)]
+        pub seed: u64,
+    }
 }
 
 impl FilterSettings {
@@ -134,59 +153,88 @@ impl FilterSettings {
     }
 }
 
-/// What `filter` changes; a part that is not named stays. `none` empties a list of networks.
+/// What `filter` changes, by the options' names; what is not named stays. `none` empties a list of networks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FilterChange {
-    pub port: Vec<String>,
-    pub allow_net: Vec<String>,
-    pub deny_net: Vec<String>,
-    pub sample: Option<String>,
-    pub sample_seed: Option<u64>,
-}
+#[serde(transparent)]
+pub struct FilterChange(BTreeMap<String, Vec<String>>);
 
 impl FilterChange {
+    /// Changes an option too.
+    #[must_use]
+    pub fn with(
+        mut self,
+        option: &str,
+        texts: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        let texts = texts.into_iter().map(Into::into).collect();
+        self.0.insert(option.into(), texts);
+        self
+    }
+
+    /// What was given for the options of the filter.
+    pub fn from_given(given: &Given) -> Self {
+        let keys = given.keys().map(|key| (key, given.texts(key)));
+        keys.fold(Self::default(), |change, (key, texts)| {
+            change.with(key, texts.unwrap_or_default())
+        })
+    }
+
     pub fn apply_to(&self, mut settings: FilterSettings) -> Result<FilterSettings, FilterError> {
-        if !self.port.is_empty() {
-            settings.ports = PortSet::parse(&self.port)?;
+        let mut given = Given::default();
+        let specs = FilterSettings::specs();
+        for (key, texts) in &self.0 {
+            if !specs.iter().any(|spec| spec.key == key) {
+                return Err(FilterError::Unknown(key.clone()));
+            }
+            given.set(key, texts.clone(), Origin::Flag);
         }
-        if !self.allow_net.is_empty() {
-            settings.allow = networks(&self.allow_net)?;
-        }
-        if !self.deny_net.is_empty() {
-            settings.deny = networks(&self.deny_net)?;
-        }
-        if let Some(share) = &self.sample {
-            settings.sample = share.parse()?;
-        }
-        settings.seed = self.sample_seed.unwrap_or(settings.seed);
+        settings.update(&given)?;
         settings.check()?;
         Ok(settings)
     }
 }
 
-fn networks(texts: &[String]) -> Result<Vec<IpNet>, FilterError> {
-    let named = texts.iter().filter(|text| *text != "none");
-    named
-        .map(|text| {
-            let address = text.parse::<IpAddr>().map(IpNet::from);
-            let network = text.parse::<IpNet>().or(address);
-            network.map_err(|_| FilterError::Network(text.clone()))
-        })
-        .collect()
+impl OptionValue for PortSet {
+    const IS_LIST: bool = true;
+
+    fn read(texts: &[String]) -> Result<Self, BadValue> {
+        let ranges = texts
+            .iter()
+            .map(|text| range(text).map_err(|remedy| BadValue::new(text, remedy)));
+        Ok(Self(ranges.collect::<Result<_, _>>()?))
+    }
+}
+
+impl FromText for Share {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let remedy = "use a percentage as in 5%, or a fraction as in 0.05";
+        text.parse().map_err(|_| remedy.into())
+    }
+}
+
+impl FromText for IpNet {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let remedy = "use a network as in 10.0.0.0/8 or fd00::/8, or an address";
+        network(text).ok_or_else(|| remedy.into())
+    }
+}
+
+fn network(text: &str) -> Option<IpNet> {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>().or(address).ok()
 }
 
 /// Why a filter cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
-    #[error("invalid port `{0}`: use a number from 1 to 65535, or a range as in 8000-8099")]
-    Port(String),
-    #[error("the port range `{0}` is empty: write the smaller port first")]
-    EmptyRange(String),
+    #[error("invalid port `{text}`: {remedy}")]
+    Port { text: String, remedy: &'static str },
     #[error("invalid share `{0}`: write one as in 5% or 0.05")]
     Share(String),
-    #[error("invalid network `{0}`: write one as in 10.0.0.0/8 or fd00::/8, or an address")]
-    Network(String),
+    #[error("`{0}` is not an option of the filter")]
+    Unknown(String),
+    #[error(transparent)]
+    Option(#[from] InvalidOption),
     #[error(
         "{0} networks are more than the {MAX_NETWORKS} that the kernel's filter holds: join neighbours into larger networks"
     )]

@@ -2,7 +2,7 @@
 //!
 //! It is made before anything is redacted, so that redaction can break neither the ids nor the proof of ownership.
 
-use std::{borrow::Cow, cell::OnceCell, net::IpAddr};
+use std::{borrow::Cow, cell::OnceCell, net::IpAddr, time::Duration};
 
 use mirror_contract::{Candidates, Fields, Filed, IdRules, Stamp, hash, peer_text, request_hash};
 use serde::{Deserialize, Serialize};
@@ -11,12 +11,17 @@ use crate::exchange::{Body, Exchange, Headers, RequestTarget};
 use crate::http::coding::decoded;
 use crate::time::Timestamp;
 
-/// How requests are named.
-#[derive(Clone, Debug, Default)]
-pub struct Identifier {
-    pub rules: IdRules,
-    /// Seconds around the captured one in which production may have computed the id.
-    pub skew_seconds: u64,
+crate::options! {
+    /// How requests are named.
+    #[derive(Clone, Debug)]
+    pub struct Identifier("Request ids") {
+        /// Rule for the request id, tried in order (repeatable)
+        #[option("rule", "RULE", default = "header:x-request-id")]
+        pub rules: IdRules,
+        /// Most by which production's clock may differ from the capture's, in whole seconds
+        #[option("clock-skew", "TIME", default = "1s")]
+        pub clock_skew: Duration,
+    }
 }
 
 /// An exchange's ids, and what a snapshot must say to be its own.
@@ -28,6 +33,12 @@ pub struct Identity {
 }
 
 impl Identifier {
+    /// Seconds around the captured one in which production may have computed the id.
+    pub fn skew_seconds(&self) -> u64 {
+        let seconds = self.clock_skew.as_millis().div_ceil(1000);
+        u64::try_from(seconds).unwrap_or(u64::MAX)
+    }
+
     pub fn identify(&self, exchange: &Exchange) -> Identity {
         let request = View {
             method: &exchange.request.method,
@@ -44,7 +55,7 @@ impl Identifier {
         Identity {
             candidates: self
                 .rules
-                .candidates(&request, response, second, self.skew_seconds),
+                .candidates(&request, response, second, self.skew_seconds()),
             owner: Owner::new(exchange, request.body()),
         }
     }
@@ -72,7 +83,7 @@ impl Owner {
         Self {
             request: request_hash(&request.method, Some(&request.target)),
             body: body.filter(|body| !body.is_empty()).map(hash),
-            peer: peer_text(exchange.client),
+            peer: peer_text(exchange.peer),
             began: timing.request_first,
             ended: timing.response_last.unwrap_or(timing.request_last),
         }

@@ -37,6 +37,8 @@ outcomes! {
     DroppedTruncated = "dropped: truncated",
     DroppedTooLarge = "dropped: too large",
     DroppedAmbiguous = "dropped: ambiguous",
+    /// Nothing was seen of the server: nobody is known to have received it.
+    DroppedOneSide = "dropped: one side only",
     FilteredMethod = "filtered: method",
     /// It carries the mark of a replay.
     FilteredReplayed = "filtered: replayed request",

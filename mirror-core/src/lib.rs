@@ -6,12 +6,14 @@
 #![forbid(unsafe_code)]
 
 pub mod compare;
+mod counters;
 pub mod dissect;
 pub mod exchange;
 pub mod filter;
 pub mod http;
 pub mod identity;
 pub mod ledger;
+pub mod options;
 pub mod packet;
 pub mod policy;
 pub mod tcp;

@@ -19,8 +19,8 @@ const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
 const DESTINATION: u8 = 60;
-/// Longest chain of extension headers that is followed.
-const MOST_EXTENSIONS: usize = 6;
+/// Extension headers that are followed, one to the next.
+const MAX_EXTENSIONS: usize = 6;
 
 const FIN: u8 = 1;
 const SYN: u8 = 2;
@@ -38,13 +38,13 @@ pub struct Frame {
     pub flags: u8,
     /// Offset of the first payload byte.
     pub payload_at: u32,
-    /// Offset behind the last one, from the IP header: Ethernet's padding lies behind it.
+    /// Offset after the last payload byte, by the IP header: Ethernet's padding comes after it.
     pub end: u32,
 }
 
 impl Frame {
     #[inline(always)]
-    pub fn read<const LINK: u16>(skb: *mut __sk_buff) -> Result<Self, Counter> {
+    pub fn read<const LINK: u8>(skb: *mut __sk_buff) -> Result<Self, Counter> {
         // Two ways of finding a frame are two ways through all that follows, which doubles what older
         // verifiers must go through: only the busiest link has them.
         if LINK == LINK_ETHERNET
@@ -52,8 +52,8 @@ impl Frame {
         {
             return usual;
         }
-        // By way of a map, what is known of it is forgotten: the verifier sees one frame, and not
-        // again and again each path that led to one.
+        // The verifier forgets what it knew of a value that goes through a map: it follows the code
+        // after this once, and not once for each path that led to a frame.
         let scratch = SCRATCH.get_ptr_mut(0).ok_or(Counter::NotParsable)?;
         // SAFETY: the slot is this CPU's own, and no other program runs on it meanwhile.
         unsafe {
@@ -111,7 +111,7 @@ fn usual(skb: *mut __sk_buff) -> Option<Result<Frame, Counter>> {
 
 /// Any shape, by the helper.
 #[inline(always)]
-fn any<const LINK: u16>(skb: *mut __sk_buff, frame: &mut Frame) -> Result<(), Counter> {
+fn any<const LINK: u8>(skb: *mut __sk_buff, frame: &mut Frame) -> Result<(), Counter> {
     let tcp_at = if LINK == LINK_ETHERNET {
         ethernet(skb, frame)?
     } else {
@@ -180,14 +180,14 @@ fn ipv6(skb: *mut __sk_buff, at: u32, frame: &mut Frame) -> Result<u32, Counter>
     frame.source = load::<16>(skb, at + 8)?;
     frame.destination = load::<16>(skb, at + 24)?;
     frame.end = end(skb, at, if payload == 0 { 0 } else { payload + 40 });
-    behind_extensions(skb, ip[6], at + 40)
+    after_extensions(skb, ip[6], at + 40)
 }
 
 /// Follows the extension headers of RFC 8200 to the TCP header.
 #[inline(always)]
-fn behind_extensions(skb: *mut __sk_buff, first: u8, start: u32) -> Result<u32, Counter> {
+fn after_extensions(skb: *mut __sk_buff, first: u8, start: u32) -> Result<u32, Counter> {
     let (mut next, mut at) = (first, start);
-    for _ in 0..MOST_EXTENSIONS {
+    for _ in 0..MAX_EXTENSIONS {
         let len = match next {
             TCP => return Ok(at),
             HOP_BY_HOP | ROUTING | DESTINATION => {

@@ -1,7 +1,7 @@
 //! Programs that copy TCP segments of chosen ports into ring buffers.
 //!
 //! They read and nothing else: every path returns "go on", no packet is changed, dropped or linearised.
-//! The tests stand in the order of their price: TCP, port, address, sample, payload.
+//! Tests run in the order of their price: TCP, port, address, sample, payload.
 //!
 //! There is one pair for each place: TC on interfaces with Ethernet headers, TC on interfaces
 //! without (tun, WireGuard), and `cgroup_skb`, which sees packets from their IP header on too.
@@ -20,21 +20,21 @@ use aya_ebpf::{
     maps::PerCpuArray,
     programs::{SkBuffContext, TcContext},
 };
-use mirror_common::{Counter, Counts, LINK_ETHERNET, LINK_IP, SLOTS};
+use mirror_common::{Counter, CounterSlot, LINK_ETHERNET, LINK_IP, SLOTS};
 
 use frame::Frame;
-use select::Side;
+use select::ServerEnd;
 
 /// TC_ACT_UNSPEC, which is TCX_NEXT too: go on as if this program were not here.
 const NEXT: i32 = -1;
 /// The verdict of a `cgroup_skb` program that lets a packet pass.
 const PASS: i32 = 1;
 
-const INGRESS: u16 = 0;
-const EGRESS: u16 = 1;
+const INGRESS: u8 = 0;
+const EGRESS: u8 = 1;
 
 #[map]
-static COUNTS: PerCpuArray<Counts> = PerCpuArray::with_max_entries(SLOTS, 0);
+static COUNTS: PerCpuArray<CounterSlot> = PerCpuArray::with_max_entries(SLOTS, 0);
 
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
@@ -42,43 +42,43 @@ static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
 
 #[classifier]
 pub fn mirror_ingress(ctx: TcContext) -> i32 {
-    capture::<LINK_ETHERNET>(ctx.skb.skb, INGRESS, Side::Either);
+    capture::<LINK_ETHERNET>(ctx.skb.skb, INGRESS, ServerEnd::Either);
     NEXT
 }
 
 #[classifier]
 pub fn mirror_egress(ctx: TcContext) -> i32 {
-    capture::<LINK_ETHERNET>(ctx.skb.skb, EGRESS, Side::Either);
+    capture::<LINK_ETHERNET>(ctx.skb.skb, EGRESS, ServerEnd::Either);
     NEXT
 }
 
 #[classifier]
 pub fn mirror_ip_in(ctx: TcContext) -> i32 {
-    capture::<LINK_IP>(ctx.skb.skb, INGRESS, Side::Either);
+    capture::<LINK_IP>(ctx.skb.skb, INGRESS, ServerEnd::Either);
     NEXT
 }
 
 #[classifier]
 pub fn mirror_ip_out(ctx: TcContext) -> i32 {
-    capture::<LINK_IP>(ctx.skb.skb, EGRESS, Side::Either);
+    capture::<LINK_IP>(ctx.skb.skb, EGRESS, ServerEnd::Either);
     NEXT
 }
 
 /// A packet between two cgroups of this host passes both: it is taken at its server's.
 #[cgroup_skb]
 pub fn mirror_cg_in(ctx: SkBuffContext) -> i32 {
-    capture::<LINK_IP>(ctx.as_ptr().cast(), INGRESS, Side::Destination);
+    capture::<LINK_IP>(ctx.as_ptr().cast(), INGRESS, ServerEnd::Destination);
     PASS
 }
 
 #[cgroup_skb]
 pub fn mirror_cg_out(ctx: SkBuffContext) -> i32 {
-    capture::<LINK_IP>(ctx.as_ptr().cast(), EGRESS, Side::Source);
+    capture::<LINK_IP>(ctx.as_ptr().cast(), EGRESS, ServerEnd::Source);
     PASS
 }
 
 #[inline(always)]
-fn capture<const LINK: u16>(skb: *mut __sk_buff, direction: u16, server: Side) {
+fn capture<const LINK: u8>(skb: *mut __sk_buff, direction: u8, server: ServerEnd) {
     // SAFETY: the context is valid for the program's run.
     let ifindex = unsafe { (*skb).ifindex };
     let Some(counts) = COUNTS.get_ptr_mut(ifindex % SLOTS) else {
@@ -94,7 +94,7 @@ fn capture<const LINK: u16>(skb: *mut __sk_buff, direction: u16, server: Side) {
 
 /// The frame and the ring it goes to, or why it goes to none.
 #[inline(always)]
-fn select<const LINK: u16>(skb: *mut __sk_buff, server: Side) -> Result<(Frame, u32), Counter> {
+fn select<const LINK: u8>(skb: *mut __sk_buff, server: ServerEnd) -> Result<(Frame, u32), Counter> {
     let frame = Frame::read::<LINK>(skb)?;
     let ring = select::select(&frame, server)?;
     if frame.end <= frame.payload_at && !frame.opens_or_closes() {
@@ -112,7 +112,7 @@ fn select<const LINK: u16>(skb: *mut __sk_buff, server: Side) -> Result<(Frame, 
 }
 
 #[inline(always)]
-fn count(counts: *mut Counts, counter: Counter) {
+fn count(counts: *mut CounterSlot, counter: Counter) {
     // SAFETY: the slot is this CPU's own, and has a place for every counter.
     unsafe { *counts.cast::<u64>().add(counter as usize) += 1 };
 }

@@ -7,7 +7,8 @@ use aya_ebpf::{
     maps::RingBuf,
 };
 use mirror_common::{
-    CLASSES, Counter, Counts, HEAD_AREA, LARGEST_CLASS, MOST_RECORDS, RecordHeader,
+    CLASSES, Counter, CounterSlot, HEAD_AREA, LARGEST_CLASS, MAX_RECORDS, RECORD_VERSION,
+    RecordHeader, RecordKind,
 };
 
 use crate::{count, frame::Frame, select};
@@ -23,7 +24,7 @@ static RECORDS_2: RingBuf = RingBuf::with_byte_size(4096, 0);
 static RECORDS_3: RingBuf = RingBuf::with_byte_size(4096, 0);
 
 #[repr(C)]
-struct Record<const N: usize> {
+struct FrameRecord<const N: usize> {
     header: RecordHeader,
     bytes: [u8; N],
 }
@@ -35,14 +36,14 @@ struct Continuation {
     bytes: [u8; LARGEST_CLASS as usize],
 }
 
-/// `Copied`, or what kept a part of it from being so.
+/// `Copied`, or what kept a part of the frame from being copied.
 #[inline(always)]
-pub fn copy<const LINK: u16>(
+pub fn copy<const LINK: u8>(
     skb: *mut __sk_buff,
     frame: &Frame,
     ring: u32,
-    direction: u16,
-    counts: *mut Counts,
+    direction: u8,
+    counts: *mut CounterSlot,
 ) -> Counter {
     let ring = match ring {
         0 => &RECORDS_0,
@@ -53,14 +54,16 @@ pub fn copy<const LINK: u16>(
     // SAFETY: the helper only reads the clock, and the context is valid for the program's run.
     let (at, ifindex) = unsafe { (bpf_ktime_get_ns(), (*skb).ifindex) };
     let mut header = RecordHeader {
-        at,
+        version: RECORD_VERSION,
+        kind: RecordKind::Frame as u8,
+        direction,
+        link: LINK,
         ifindex,
+        at,
         wire_len: frame.end,
         skip: 0,
         len: frame.end.min(LARGEST_CLASS),
         head: 0,
-        direction,
-        link: LINK,
     };
     let done = if frame.end <= CLASSES[0] {
         put::<256>(skb, ring, &header)
@@ -85,7 +88,7 @@ pub fn copy<const LINK: u16>(
     Counter::Copied
 }
 
-/// The part of a frame behind the largest class.
+/// The part of a frame beyond the largest class.
 #[inline(always)]
 fn copy_rest(
     skb: *mut __sk_buff,
@@ -94,7 +97,7 @@ fn copy_rest(
     header: &mut RecordHeader,
 ) -> Result<(), Counter> {
     let mut from = LARGEST_CLASS;
-    for _ in 1..MOST_RECORDS {
+    for _ in 1..MAX_RECORDS {
         if from >= frame.end {
             return Ok(());
         }
@@ -116,7 +119,7 @@ fn put<const N: usize>(
     ring: &RingBuf,
     header: &RecordHeader,
 ) -> Result<(), Counter> {
-    let mut entry = ring.reserve::<Record<N>>(0).ok_or(Counter::RingFull)?;
+    let mut entry = ring.reserve::<FrameRecord<N>>(0).ok_or(Counter::RingFull)?;
     let record = entry.as_mut_ptr();
     // SAFETY: the reservation is as large as the record.
     let loaded = unsafe {
@@ -127,7 +130,7 @@ fn put<const N: usize>(
         entry.discard(BPF_RB_NO_WAKEUP.into());
         return Err(Counter::LoadError);
     }
-    entry.submit(wake_up(ring, size_of::<Record<N>>()));
+    entry.submit(wake_up(ring, size_of::<FrameRecord<N>>()));
     Ok(())
 }
 

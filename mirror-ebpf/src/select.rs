@@ -6,20 +6,20 @@ use aya_ebpf::{
     maps::{Array, HashMap, LpmTrie, lpm_trie::Key},
 };
 use mirror_common::{
-    Config, Counter, Endpoint, FILTER_ALLOW, FILTER_DENY, FILTER_EXCLUDE, FILTER_SAMPLE, Verdict,
-    flow_hash,
+    CaptureConfig, Counter, Endpoint, FILTER_ALLOW, FILTER_DENY, FILTER_EXCLUDE, FILTER_SAMPLE,
+    NetworkRule, flow_hash,
 };
 
 use crate::frame::Frame;
 
 #[map]
-static CONFIG: Array<Config> = Array::with_max_entries(1, 0);
+static CONFIG: Array<CaptureConfig> = Array::with_max_entries(1, 0);
 
 /// One entry a port: 1 where it is captured. An array, because its look-up is inlined.
 #[map]
 static PORTS: Array<u8> = Array::with_max_entries(65_536, 0);
 
-/// Networks with a [`Verdict`], IPv4 as mapped.
+/// Networks with a [`NetworkRule`], IPv4 as mapped.
 #[map]
 static NETWORKS: LpmTrie<[u8; 16], u8> = LpmTrie::with_max_entries(65_536, BPF_F_NO_PREALLOC);
 
@@ -29,7 +29,7 @@ static EXCLUDED: HashMap<Endpoint, u8> = HashMap::with_max_entries(16_384, BPF_F
 
 /// Where the captured port must be.
 #[derive(Clone, Copy)]
-pub enum Side {
+pub enum ServerEnd {
     Either,
     Source,
     Destination,
@@ -37,11 +37,11 @@ pub enum Side {
 
 /// The number of the ring that a wanted packet goes to.
 #[inline(always)]
-pub fn select(frame: &Frame, server: Side) -> Result<u32, Counter> {
+pub fn select(frame: &Frame, server: ServerEnd) -> Result<u32, Counter> {
     let wanted = match server {
-        Side::Either => captured(frame.source_port) || captured(frame.destination_port),
-        Side::Source => captured(frame.source_port),
-        Side::Destination => captured(frame.destination_port),
+        ServerEnd::Either => captured(frame.source_port) || captured(frame.destination_port),
+        ServerEnd::Source => captured(frame.source_port),
+        ServerEnd::Destination => captured(frame.destination_port),
     };
     if !wanted {
         return Err(Counter::OtherPort);
@@ -97,15 +97,15 @@ fn excluded(address: &[u8; 16], port: u16) -> bool {
 /// Denied at one end is denied; with an allow list, one of the ends must be on it.
 #[inline(always)]
 fn allowed(frame: &Frame, filters: u32) -> bool {
-    let source = verdict(&frame.source);
-    let destination = verdict(&frame.destination);
-    let either = |verdict: Verdict| source == verdict as u8 || destination == verdict as u8;
-    !either(Verdict::Deny) && (filters & FILTER_ALLOW == 0 || either(Verdict::Allow))
+    let source = rule(&frame.source);
+    let destination = rule(&frame.destination);
+    let either = |rule: NetworkRule| source == rule as u8 || destination == rule as u8;
+    !either(NetworkRule::Deny) && (filters & FILTER_ALLOW == 0 || either(NetworkRule::Allow))
 }
 
 #[inline(always)]
-fn verdict(address: &[u8; 16]) -> u8 {
+fn rule(address: &[u8; 16]) -> u8 {
     NETWORKS
         .get(Key::new(128, *address))
-        .map_or(0, |verdict| *verdict)
+        .map_or(0, |rule| *rule)
 }

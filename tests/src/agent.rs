@@ -46,7 +46,8 @@ impl Agent {
         Self::observe(network, port, &args, build, scratch)
     }
 
-    /// As `start`, without replaying to anything.
+    /// As `start`, without replaying to anything. With `--hook cgroup` in `args` it is at no interface, but outside of all hosts,
+    /// where the root cgroup can be seen.
     pub fn observe(
         network: &Network,
         port: u16,
@@ -55,15 +56,53 @@ impl Agent {
         scratch: &Scratch,
     ) -> Result<Self> {
         let program = binary("mirror-agent", build)?;
+        let command = if args.contains(&"cgroup") {
+            let mut command = Command::new("setpriv");
+            command
+                .args(["--pdeathsig", "KILL"])
+                .arg(&program)
+                .arg("run");
+            command
+        } else {
+            let mut command = network.command(Host::Production, &program);
+            command.args(["run", "--interface", INTERFACE]);
+            command
+        };
+        Self::spawn(command, program, port, args, scratch)
+    }
+
+    /// As `start`, in a process that may have so many files open.
+    pub fn start_with_files(
+        network: &Network,
+        files: u32,
+        target: &str,
+        args: &[&str],
+        scratch: &Scratch,
+    ) -> Result<Self> {
+        let program = binary("mirror-agent", Profile::Debug)?;
+        let mut command = network.command(Host::Production, "prlimit");
+        command
+            .arg(format!("--nofile={files}:{files}"))
+            .arg(&program)
+            .args(["run", "--interface", INTERFACE]);
+        let args = [&["--target", target], args].concat();
+        Self::spawn(command, program, 8080, &args, scratch)
+    }
+
+    fn spawn(
+        mut command: Command,
+        program: PathBuf,
+        port: u16,
+        args: &[&str],
+        scratch: &Scratch,
+    ) -> Result<Self> {
         let (report, socket) = (scratch.join("report"), scratch.join("agent.sock"));
         // A log of its own: what an agent before it said is not yet true of this one.
         let log = scratch.join("agent.log");
         if log.exists() {
             std::fs::remove_file(&log).context("removing the log of the agent before")?;
         }
-        let mut command = network.command(Host::Production, &program);
         command
-            .args(["run", "--interface", INTERFACE])
             .args(["--port", &port.to_string()])
             .arg("--report")
             .arg(&report)
@@ -84,6 +123,27 @@ impl Agent {
 
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Files that it has open.
+    pub fn open_files(&self) -> Result<usize> {
+        let directory = format!("/proc/{}/fd", self.id());
+        Ok(std::fs::read_dir(directory)
+            .context("counting open files")?
+            .count())
+    }
+
+    /// `mirror-agent stop`, waiting for its report.
+    pub fn stopping(&self, scratch: &Scratch) -> Result<Process> {
+        let mut command = Command::new(&self.program);
+        command.arg("stop").arg("--socket").arg(&self.socket);
+        Process::spawn("stop", command, scratch.path())
+    }
+
+    /// Waits until it has printed `text`.
+    pub fn wait_log(&mut self, text: &str, limit: Duration) -> Result<()> {
+        self.process
+            .wait_ready(text, limit, |process| process.log().contains(text))
     }
 
     pub fn is_running(&mut self) -> bool {

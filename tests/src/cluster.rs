@@ -7,10 +7,13 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::workspace;
+use crate::{note, workspace};
 
 /// Where the network that the nodes hang on is, while a cluster is up.
 const NAMESPACE: &str = "/run/netns/mirror-cluster";
+
+/// Where the scripts are looked for.
+pub const PLACE: &str = "the scripts of a test cluster, in ../shared/cluster beside the repository or in $MIRROR_CLUSTER";
 
 /// Where the scripts are; None on a machine without them.
 pub fn directory() -> Option<PathBuf> {
@@ -148,10 +151,21 @@ impl Cluster {
     }
 }
 
+/// Takes down what a killed test left, for a handler of Ctrl-C.
+pub fn remove_left_over() {
+    let (Some(directory), Ok(target)) = (directory(), workspace::target_dir()) else {
+        return;
+    };
+    let files = target.join("cluster");
+    if Path::new(NAMESPACE).exists() && files.join("run").exists() {
+        drop(Cluster { directory, files });
+    }
+}
+
 impl Drop for Cluster {
     fn drop(&mut self) {
         if let Err(error) = self.script("down.sh", &["--wipe"]) {
-            eprintln!("the cluster is not down: {error:#}");
+            note!("the cluster is not down: {error:#}");
         }
     }
 }

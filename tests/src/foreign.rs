@@ -1,4 +1,4 @@
-//! Others' TC programs, which end the chain: loaded and attached to TCX by bare system calls, or filters of clsact made by `tc`.
+//! Others' TC programs, most of which end the chain: loaded and attached to TCX by bare system calls, or filters of clsact made by `tc`.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -13,9 +13,11 @@ const SCHED_CLS: u32 = 3;
 const TCX_INGRESS: u32 = 46;
 const F_BEFORE: u32 = 1 << 3;
 
-/// What another's program does with every packet; each ends the chain.
+/// What another's program does with every packet; all but the first end the chain.
 #[derive(Clone, Copy, Debug)]
 pub enum Act {
+    /// Leaves it to the programs after it.
+    Next,
     Pass,
     Drop,
     /// Sends it out of another interface.
@@ -35,6 +37,7 @@ impl Act {
         const REDIRECT_PEER: [u8; 8] = [0x85, 0, 0, 0, 155, 0, 0, 0];
         const EXIT: [u8; 8] = [0x95, 0, 0, 0, 0, 0, 0, 0];
         match self {
+            Self::Next => vec![set(0, u32::MAX), EXIT],
             Self::Pass => vec![set(0, 0), EXIT],
             Self::Drop => vec![set(0, 2), EXIT],
             Self::Redirect(interface) => vec![set(1, interface), set(2, 0), REDIRECT, EXIT],

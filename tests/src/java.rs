@@ -1,6 +1,7 @@
 //! The JDKs of this machine, and what Maven has built.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -85,6 +86,34 @@ pub fn orders_spring() -> Result<(PathBuf, PathBuf)> {
         );
     }
     Ok((jdk.home.join("bin/java"), jar))
+}
+
+/// What [`derive_ids`] needs.
+pub const DERIVE_IDS_NEEDS: &str =
+    "a JDK and `mvn -f sdk/java/pom.xml -pl mirror-snapshot test-compile`";
+
+/// The program of the SDK's tests that names requests; None where it or a JDK is missing.
+pub fn derive_ids() -> Option<Command> {
+    let built = workspace::root()
+        .join("sdk/java/mirror-snapshot")
+        .join(output_directory());
+    let libraries = std::fs::read_to_string(built.join("test-classpath.txt")).ok()?;
+    let classes = built.join("test-classes");
+    if !classes
+        .join("dev/mirror/snapshot/rules/DeriveIds.class")
+        .is_file()
+    {
+        return None;
+    }
+    let classes = format!(
+        "{}:{}:{}",
+        built.join("classes").display(),
+        classes.display(),
+        libraries.trim()
+    );
+    let mut command = Command::new(jdk()?.home.join("bin/java"));
+    command.args(["-cp", &classes, "dev.mirror.snapshot.rules.DeriveIds"]);
+    Some(command)
 }
 
 /// Maven's output folder in each module; MIRROR_JAVA_OUTPUT is another one than usual.

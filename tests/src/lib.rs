@@ -3,6 +3,7 @@
 //! package and `cargo xtask demo` and `bench` tell their stories with it.
 
 pub mod agent;
+pub mod captures;
 pub mod cluster;
 pub mod foreign;
 pub mod http;
@@ -12,54 +13,40 @@ pub mod net;
 pub mod nginx;
 pub mod orders;
 pub mod paced;
+pub mod patterns;
 pub mod postgres;
 pub mod process;
 pub mod raw;
 pub mod redis;
 pub mod scratch;
+pub mod stage;
+pub mod testing;
 pub mod tun;
+pub mod wire;
 pub mod workspace;
 pub mod wrk;
 
 use std::io::Write;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// Network namespaces and eBPF need root.
-pub fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
+#[doc(hidden)]
+pub use inventory;
+/// Says what a test needs, and makes the function a test: see [`testing`].
+pub use mirror_tests_needs::needs;
+pub use testing::is_root;
+
+/// A line on stderr. A reader that went away is no reason to panic.
+#[macro_export]
+macro_rules! note {
+    ($($text:tt)*) => { $crate::write_note(::std::format_args!($($text)*)) };
 }
 
-/// True when the test can run. Otherwise says why not, past libtest's capture, and notes it in the
-/// file that `cargo xtask test` counts skipped tests from.
-pub fn runs_as_root(test: &str) -> bool {
-    if !is_root() {
-        skip(test, "needs root for network namespaces and eBPF");
-    }
-    is_root()
-}
-
-/// Marks a test as skipped: it is counted as such and not as passed.
-pub fn skip(test: &str, reason: &str) {
-    let line = format!("skipped: {test}: {reason}\n");
-    // A reader that went away must not turn a skip into a failure.
-    let _ = std::io::stderr().write_all(line.as_bytes());
-    if let Some(path) = std::env::var_os("MIRROR_SKIPPED")
-        && let Err(error) = note_skipped(path.as_ref(), test, reason)
-    {
-        panic!("cannot note a skipped test: {error}");
-    }
-}
-
-/// Adds a line to the file that skipped tests are counted from.
-pub fn note_skipped(file: &Path, test: &str, reason: &str) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(file)?;
-    writeln!(file, "skipped: {test}: {reason}")
+#[doc(hidden)]
+pub fn write_note(text: std::fmt::Arguments<'_>) {
+    // There is nobody to tell that nobody listens.
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Polls `ready` every 20 ms until it holds, or fails after `limit` saying `what` never happened.

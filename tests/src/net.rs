@@ -16,6 +16,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -24,6 +25,9 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 pub const INTERFACE: &str = "eth0";
 
 const PREFIX: &str = "mirror";
+
+/// Held while a network is made, and for good by [`remove_mine`].
+static MAKING: Mutex<()> = Mutex::new(());
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host {
@@ -61,6 +65,7 @@ impl Network {
     pub fn new() -> Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         remove_stale();
+        let making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
         // Built before it is filled, so that a failure half-way is cleaned up by Drop.
         let network = Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -72,6 +77,7 @@ impl Network {
         for host in Host::ALL {
             network.plug_in(host, &hub)?;
         }
+        drop(making);
         Ok(network)
     }
 
@@ -231,14 +237,15 @@ fn inside<T: Send>(namespace: &str, work: impl FnOnce() -> Result<T> + Send) -> 
 }
 
 /// Removes everything this process made, and ends what runs in it: for a handler of Ctrl-C, which
-/// has no owner of the networks at hand.
+/// has no owner of the networks at hand. No network can be made after that.
 pub fn remove_mine() {
+    std::mem::forget(MAKING.lock());
     let mine = format!("{PREFIX}-{}-", std::process::id());
     remove_where(|name| name.starts_with(&mine));
 }
 
-/// Removes what a process left that was killed before it could.
-fn remove_stale() {
+/// Removes what processes left that were killed before they could.
+pub fn remove_stale() {
     remove_where(|name| {
         maker(name).is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists())
     });

@@ -11,9 +11,14 @@ use crate::http::wait_listening;
 use crate::net::{Host, Network};
 use crate::process::{Process, Signal};
 use crate::scratch::Scratch;
+use crate::stage::{Actor, Role};
 
 /// Longest parameter of a configuration, with some room.
 const LONGEST_TEXT: usize = 2000;
+
+/// What it answers to every request.
+#[derive(Clone, Copy, Debug)]
+pub struct Answering<'a>(&'a str);
 
 #[derive(Debug)]
 pub struct Nginx {
@@ -23,6 +28,10 @@ pub struct Nginx {
 }
 
 impl Nginx {
+    pub fn answering(body: &str) -> Answering<'_> {
+        Answering(body)
+    }
+
     /// `body` is what `/` answers. A log line is method, target and the replay mark.
     pub fn start(
         network: &Network,
@@ -64,7 +73,7 @@ impl Nginx {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        Actor::url(self)
     }
 
     /// From now on it takes connections and answers nothing.
@@ -83,6 +92,20 @@ impl Nginx {
         let text = std::fs::read_to_string(&self.access_log)
             .with_context(|| format!("reading {}", self.access_log.display()))?;
         Ok(text.lines().map(str::to_owned).collect())
+    }
+}
+
+impl Role for Answering<'_> {
+    type Actor = Nginx;
+
+    fn start(&self, network: &Network, scratch: &Scratch, host: Host, port: u16) -> Result<Nginx> {
+        Nginx::start(network, host, port, self.0, scratch)
+    }
+}
+
+impl Actor for Nginx {
+    fn address(&self) -> SocketAddr {
+        self.address
     }
 }
 

@@ -13,6 +13,7 @@ use crate::net::{Host, Network};
 use crate::process::Process;
 use crate::redis::Redis;
 use crate::scratch::Scratch;
+use crate::stage::{Actor, Role};
 use crate::workspace::{Profile, binary};
 
 /// The one mistake of version 2.
@@ -36,15 +37,38 @@ pub enum Service {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
-    pub host: Host,
-    pub port: u16,
+pub struct Options<'a> {
+    pub service: Service,
     pub api_version: u8,
     /// Milliseconds between two changes of the data; 0 for none.
     pub churn_ms: u32,
     pub snapshots: bool,
     /// Of the Rust program.
     pub build: Profile,
+    /// More arguments of the program. A `--redis` among them replaces the usual one.
+    pub args: &'a [&'a str],
+}
+
+impl Options<'_> {
+    /// Version 1 with data that changes every 10 ms, and with snapshots.
+    pub const fn production() -> Self {
+        Self {
+            service: Service::Rust,
+            api_version: 1,
+            churn_ms: 10,
+            snapshots: true,
+            build: Profile::Debug,
+            args: &[],
+        }
+    }
+
+    /// The same with data as production's was at the start.
+    pub const fn mirror() -> Self {
+        Self {
+            churn_ms: 0,
+            ..Self::production()
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -54,23 +78,8 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// The Rust program.
-    pub fn start(network: &Network, options: Options, scratch: &Scratch) -> Result<Self> {
-        Self::start_with(network, options, scratch, &[])
-    }
-
-    /// With more arguments; a `--redis` among them goes before the usual one.
-    pub fn start_with(
-        network: &Network,
-        options: Options,
-        scratch: &Scratch,
-        args: &[&str],
-    ) -> Result<Self> {
-        Service::Rust.start(network, options, scratch, args)
-    }
-
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        Actor::url(self)
     }
 
     pub fn id(&self) -> u32 {
@@ -86,65 +95,52 @@ impl Orders {
     }
 }
 
-impl Service {
-    /// Returns when it listens. `args` are arguments of the program.
-    pub fn start(
-        self,
-        network: &Network,
-        options: Options,
-        scratch: &Scratch,
-        args: &[&str],
-    ) -> Result<Orders> {
-        let name = match options.host {
-            Host::Mirror => "orders-mirror",
-            Host::Client | Host::Production => "orders-production",
-        };
-        let name = format!("{name}-{}", options.port);
-        let address = SocketAddr::from((options.host.address(), options.port));
-        let (mut command, patience) = match self {
-            Self::Rust => {
-                let mut command = network.command(options.host, binary("orders", options.build)?);
-                let database = scratch.join(format!("{name}.db"));
-                rust_arguments(&mut command, options, address, &database);
-                if options.snapshots && !args.contains(&"--redis") {
-                    command.args(["--redis", &Redis::url()]);
-                }
-                (command, Duration::from_secs(10))
-            }
-            Self::Spring => {
-                let (java, jar) = java::orders_spring()?;
-                let mut command = network.command(options.host, java);
-                let files = scratch.join(&name);
-                std::fs::create_dir_all(&files)
-                    .with_context(|| format!("creating {}", files.display()))?;
-                command
-                    .args(JVM)
-                    .arg(format!("-Djava.io.tmpdir={}", files.display()));
-                command.arg("-jar").arg(jar);
-                spring_arguments(&mut command, options, address);
-                (command, Duration::from_secs(60))
-            }
-        };
-        command.args(args);
-        let mut process = Process::spawn(&name, command, scratch.path())?;
-        process.wait_ready("listening", patience, |_| {
-            is_listening(network, options.host, address)
-        })?;
-        Ok(Orders { process, address })
+impl Actor for Orders {
+    fn address(&self) -> SocketAddr {
+        self.address
     }
 }
 
-fn rust_arguments(command: &mut Command, options: Options, address: SocketAddr, database: &Path) {
-    let profile = match options.host {
-        Host::Mirror => "mirror",
-        Host::Client | Host::Production => "production",
-    };
-    command
-        .args(["--profile", profile, "--listen", &address.to_string()])
-        .arg("--database")
-        .arg(database)
-        .args(["--api-version", &options.api_version.to_string()])
-        .args(["--churn", &options.churn_ms.to_string()]);
+impl Role for Options<'_> {
+    type Actor = Orders;
+
+    fn start(&self, network: &Network, scratch: &Scratch, host: Host, port: u16) -> Result<Orders> {
+        let side = if host == Host::Mirror {
+            "mirror"
+        } else {
+            "production"
+        };
+        let name = format!("orders-{side}-{port}");
+        let address = SocketAddr::from((host.address(), port));
+        let (mut command, patience) = match self.service {
+            Service::Rust => {
+                let mut command = network.command(host, binary("orders", self.build)?);
+                let database = scratch.join(format!("{name}.db"));
+                self.rust_arguments(&mut command, side, address, &database);
+                (command, Duration::from_secs(10))
+            }
+            Service::Spring => {
+                let files = scratch.join(&name);
+                std::fs::create_dir_all(&files)
+                    .with_context(|| format!("creating {}", files.display()))?;
+                let (java, jar) = java::orders_spring()?;
+                let mut command = network.command(host, java);
+                command
+                    .args(JVM)
+                    .arg(format!("-Djava.io.tmpdir={}", files.display()))
+                    .arg("-jar")
+                    .arg(jar);
+                self.spring_arguments(&mut command, host, address);
+                (command, Duration::from_secs(60))
+            }
+        };
+        command.args(self.args);
+        let mut process = Process::spawn(&name, command, scratch.path())?;
+        process.wait_ready("listening", patience, |_| {
+            is_listening(network, host, address)
+        })?;
+        Ok(Orders { process, address })
+    }
 }
 
 /// Two of them share the cores with the agent and the load: one thread collects garbage, one compiler is quick to be done, and
@@ -156,21 +152,41 @@ const JVM: [&str; 4] = [
     "-XX:-UsePerfData",
 ];
 
-fn spring_arguments(command: &mut Command, options: Options, address: SocketAddr) {
-    command
-        .arg(format!("--server.address={}", address.ip()))
-        .arg(format!("--server.port={}", address.port()))
-        .arg(format!("--orders.api-version={}", options.api_version))
-        .arg(format!("--orders.churn={}", options.churn_ms));
-    match (options.host, options.snapshots) {
-        (Host::Mirror, true) => command.arg("--spring.profiles.active=mirror"),
-        // Without snapshots a mirror is one more service with a copy of the data.
-        (Host::Mirror, false) => &mut *command,
-        _ => command.arg("--spring.profiles.active=production"),
-    };
-    if options.snapshots {
-        command.arg(format!("--mirror.snapshot.store={}", Redis::url()));
-    } else {
-        command.arg("--mirror.snapshot.enabled=false");
+impl Options<'_> {
+    fn rust_arguments(
+        &self,
+        command: &mut Command,
+        side: &str,
+        address: SocketAddr,
+        database: &Path,
+    ) {
+        command
+            .args(["--profile", side, "--listen", &address.to_string()])
+            .arg("--database")
+            .arg(database)
+            .args(["--api-version", &self.api_version.to_string()])
+            .args(["--churn", &self.churn_ms.to_string()]);
+        if self.snapshots && !self.args.contains(&"--redis") {
+            command.args(["--redis", &Redis::url()]);
+        }
+    }
+
+    fn spring_arguments(&self, command: &mut Command, host: Host, address: SocketAddr) {
+        command
+            .arg(format!("--server.address={}", address.ip()))
+            .arg(format!("--server.port={}", address.port()))
+            .arg(format!("--orders.api-version={}", self.api_version))
+            .arg(format!("--orders.churn={}", self.churn_ms));
+        match (host, self.snapshots) {
+            (Host::Mirror, true) => command.arg("--spring.profiles.active=mirror"),
+            // Without snapshots a mirror is one more service with a copy of the data.
+            (Host::Mirror, false) => &mut *command,
+            _ => command.arg("--spring.profiles.active=production"),
+        };
+        if self.snapshots {
+            command.arg(format!("--mirror.snapshot.store={}", Redis::url()));
+        } else {
+            command.arg("--mirror.snapshot.enabled=false");
+        }
     }
 }

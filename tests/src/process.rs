@@ -6,11 +6,36 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, kill_process};
+use rustix::process::{
+    Pid, kill_process, kill_process_group, test_kill_process, test_kill_process_group,
+};
 
 pub use rustix::process::Signal;
 
 use crate::wait_until;
+
+/// Sends a signal to a process, or to all of the group that it leads.
+pub fn signal_to(id: u32, leads_group: bool, signal: Signal) {
+    // Fails only when it has ended already.
+    let _ = match (pid(id), leads_group) {
+        (Some(pid), true) => kill_process_group(pid, signal),
+        (Some(pid), false) => kill_process(pid, signal),
+        (None, _) => return,
+    };
+}
+
+/// Whether a process is there, or one of the group that it leads.
+pub fn exists(id: u32, leads_group: bool) -> bool {
+    match (pid(id), leads_group) {
+        (Some(pid), true) => test_kill_process_group(pid).is_ok(),
+        (Some(pid), false) => test_kill_process(pid).is_ok(),
+        (None, _) => false,
+    }
+}
+
+fn pid(id: u32) -> Option<Pid> {
+    i32::try_from(id).ok().and_then(Pid::from_raw)
+}
 
 #[derive(Debug)]
 pub struct Process {
@@ -57,10 +82,7 @@ impl Process {
     }
 
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        let pid = i32::try_from(self.id())
-            .ok()
-            .and_then(Pid::from_raw)
-            .context("a process id")?;
+        let pid = pid(self.id()).context("a process id")?;
         kill_process(pid, signal).with_context(|| format!("sending {signal:?} to {}", self.name))
     }
 

@@ -1,32 +1,29 @@
 //! Bad input: one clear message with the remedy, exit code 2, nothing started.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mirror_tests::net::{Host, INTERFACE, Network};
+use mirror_tests::net::{Host, INTERFACE};
 use mirror_tests::nginx::Nginx;
 use mirror_tests::process::Process;
-use mirror_tests::scratch::Scratch;
+use mirror_tests::stage::Stage;
 use mirror_tests::workspace::{Profile, binary};
+use mirror_tests::{needs, testing};
 
-struct Stage {
-    network: Network,
-    scratch: Scratch,
+/// A mirror that is not to be asked anything.
+struct Refusals {
+    stage: Stage<(), Nginx>,
     target: String,
-    _mirror: Nginx,
 }
 
-impl Stage {
+impl Refusals {
     fn new() -> Result<Self> {
-        let (network, scratch) = (Network::new()?, Scratch::new()?);
-        let mirror = Nginx::start(&network, Host::Mirror, 9090, "{}", &scratch)?;
+        let stage = Stage::new()?.mirror(Nginx::answering("{}"))?;
         Ok(Self {
-            target: mirror.url(),
-            network,
-            scratch,
-            _mirror: mirror,
+            target: stage.mirror.url(),
+            stage,
         })
     }
 
@@ -40,7 +37,7 @@ impl Stage {
         words: &[&str],
     ) -> Result<()> {
         let agent = binary("mirror-agent", Profile::Debug)?;
-        let mut command = self.network.command(Host::Production, agent);
+        let mut command = self.stage.network.command(Host::Production, agent);
         command
             .args([
                 "run",
@@ -56,18 +53,21 @@ impl Stage {
     }
 
     fn refused(&self, mut command: Command, words: &[&str]) -> Result<()> {
-        let (report, socket) = (self.scratch.join("report"), self.scratch.join("agent.sock"));
+        let (report, socket) = (
+            self.stage.scratch.join("report"),
+            self.stage.scratch.join("agent.sock"),
+        );
         command
             .arg("--report")
             .arg(&report)
             .arg("--socket")
             .arg(&socket);
         let line = format!("{command:?}");
-        let log = self.scratch.join("refused.log");
+        let log = self.stage.scratch.join("refused.log");
         if log.exists() {
             std::fs::remove_file(&log).context("removing the log of the case before")?;
         }
-        let mut process = Process::spawn("refused", command, self.scratch.path())?;
+        let mut process = Process::spawn("refused", command, self.stage.scratch.path())?;
         let status = process.wait(Duration::from_secs(20))?;
         let output = process.log();
         assert_eq!(status.code(), Some(2), "{line}\n{output}");
@@ -91,35 +91,42 @@ impl Stage {
     }
 }
 
-#[test]
+fn main() -> ExitCode {
+    testing::main()
+}
+
+#[needs(root)]
 fn bad_input_is_refused_with_one_message() -> Result<()> {
-    if !mirror_tests::runs_as_root("bad input") {
-        return Ok(());
-    }
-    let stage = Stage::new()?;
-    let target = stage.target.as_str();
-    stage.check("eth7", "8080", target, &[], &["eth7"])?;
-    stage.check(INTERFACE, "0", target, &[], &["port 0"])?;
-    stage.check(
+    let refusals = Refusals::new()?;
+    let target = refusals.target.as_str();
+    refusals.check("eth7", "8080", target, &[], &["eth7"])?;
+    refusals.check(
+        INTERFACE,
+        "0",
+        target,
+        &[],
+        &["invalid --port `0`: use a number from 1 to 65535"],
+    )?;
+    refusals.check(
         INTERFACE,
         "8080",
         "http://10.77.0.3:9999",
         &[],
         &["10.77.0.3:9999"],
     )?;
-    stage.check(
+    refusals.check(
         INTERFACE,
         "8080",
         "http://10.77.0.2:8080",
         &[],
         &["captured service"],
     )?;
-    stage.check(INTERFACE, "8080", "mirror", &[], &["target"])?;
+    refusals.check(INTERFACE, "8080", "mirror", &[], &["target"])?;
 
-    let config = stage.scratch.join("agent.toml");
+    let config = refusals.stage.scratch.join("agent.toml");
     std::fs::write(&config, "rule = [\"colour:blue\"]\n").context("writing a configuration")?;
     let config = config.to_str().context("a path in plain letters")?;
-    stage.check(
+    refusals.check(
         INTERFACE,
         "8080",
         target,
@@ -129,16 +136,14 @@ fn bad_input_is_refused_with_one_message() -> Result<()> {
     Ok(())
 }
 
-#[test]
+#[needs(root)]
 fn a_user_without_rights_is_told_what_is_missing() -> Result<()> {
-    if !mirror_tests::runs_as_root("not root") {
-        return Ok(());
-    }
-    let stage = Stage::new()?;
+    let refusals = Refusals::new()?;
     // The target directory may lie where others cannot look.
-    let agent = stage.scratch.join("mirror-agent");
+    let agent = refusals.stage.scratch.join("mirror-agent");
     std::fs::copy(binary("mirror-agent", Profile::Debug)?, &agent).context("copying the agent")?;
-    let mut command = stage
+    let mut command = refusals
+        .stage
         .network
         .command(Host::Production, Path::new("setpriv"));
     command
@@ -151,7 +156,7 @@ fn a_user_without_rights_is_told_what_is_missing() -> Result<()> {
             "--port",
             "8080",
             "--target",
-            &stage.target,
+            &refusals.target,
         ]);
-    stage.refused(command, &["root"])
+    refusals.refused(command, &["root"])
 }

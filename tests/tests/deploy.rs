@@ -1,12 +1,14 @@
 //! The manifest on a real Kubernetes of two nodes: the traffic of a Deployment with a pod on each is
 //! mirrored to another Deployment, and stopping the agent leaves the final ledger in its log.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mirror_tests::cluster::{self, Cluster};
 use mirror_tests::process::Process;
 use mirror_tests::scratch::Scratch;
+use mirror_tests::{needs, testing};
 use mirror_tests::{wait_until, workspace};
 use serde_json::Value;
 
@@ -59,18 +61,13 @@ metadata: {name: mirror, namespace: shop}
 spec: {clusterIP: 10.96.0.100, selector: {app: mirror}, ports: [{port: 80, targetPort: 9090}]}
 "#;
 
-#[test]
+fn main() -> ExitCode {
+    testing::main()
+}
+
+#[needs(root, cluster)]
 fn the_daemonset_mirrors_pods_on_both_nodes() -> Result<()> {
-    if !mirror_tests::runs_as_root("deploy") {
-        return Ok(());
-    }
-    let Some(directory) = cluster::directory() else {
-        mirror_tests::skip(
-            "deploy",
-            "needs the scripts of a test cluster (MIRROR_CLUSTER)",
-        );
-        return Ok(());
-    };
+    let directory = cluster::directory().context(cluster::PLACE)?;
     let scratch = Scratch::new()?;
     let cluster = Cluster::start(directory)?;
     cluster.apply(SERVICES)?;

@@ -1,13 +1,15 @@
 //! The gate's outcomes with a real service: collisions, occurrences, routes' own rules, other stores.
 
+use std::process::ExitCode;
+
 use anyhow::Result;
-use mirror_tests::agent::{Agent, Finished};
-use mirror_tests::load::{Answers, Call, Load};
-use mirror_tests::net::{Host, Network};
-use mirror_tests::orders::{Options, Orders};
+use mirror_tests::agent::Finished;
+use mirror_tests::load::Call;
+use mirror_tests::net::Host;
+use mirror_tests::orders::Options;
 use mirror_tests::redis::Redis;
-use mirror_tests::scratch::Scratch;
-use mirror_tests::workspace::Profile;
+use mirror_tests::stage::Stage;
+use mirror_tests::{needs, testing};
 
 const HEADER: &str = "header:x-request-id";
 
@@ -35,50 +37,26 @@ impl Default for Story<'_> {
 
 /// Production's data changes every 10 ms; the mirror has the same code.
 fn run(story: &Story<'_>, calls: impl FnOnce(&str) -> Vec<Call>) -> Result<Finished> {
-    let (network, scratch) = (Network::new()?, Scratch::new()?);
-    let _redis = Redis::start(&network, &scratch)?;
-    let _other = Redis::on_port(&network, &scratch, 6380, &[])?;
-    let options = Options {
-        host: Host::Production,
-        port: 8080,
-        api_version: 1,
-        churn_ms: 10,
+    let production = Options {
         snapshots: story.files,
-        build: Profile::Debug,
-    };
-    let production = Orders::start_with(&network, options, &scratch, &["--rule", story.rule])?;
-    let options = Options {
-        host: Host::Mirror,
-        port: 9090,
-        churn_ms: 0,
-        snapshots: true,
-        ..options
+        args: &["--rule", story.rule],
+        ..Options::production()
     };
     let store: Vec<&str> = story
         .mirror_store
         .iter()
         .flat_map(|url| ["--redis", url])
         .collect();
-    let mirror = Orders::start_with(&network, options, &scratch, &store)?;
-    let url = Redis::url();
-    let args = [&["--redis", &url, "--rule", story.rule], story.agent].concat();
-    let agent = Agent::start(
-        &network,
-        8080,
-        &mirror.url(),
-        &args,
-        Profile::Debug,
-        &scratch,
-    )?;
-    let calls = calls(&production.url());
-    let answers = Load::start(&network, &calls, 60, &scratch)?.finish()?;
-    assert_eq!(
-        answers,
-        Answers {
-            ok: calls.len(),
-            failed: 0
-        }
-    );
+    let mirror = Options {
+        args: &store,
+        ..Options::mirror()
+    };
+    let stage = Stage::new()?.redis()?;
+    let _other = Redis::on_port(&stage.network, &stage.scratch, 6380, &[])?;
+    let stage = stage.production(production)?.mirror(mirror)?;
+    let agent = stage.agent(&[&["--rule", story.rule], story.agent].concat())?;
+    let calls = calls(&stage.production.url());
+    stage.send(&calls, 60)?;
     let finished = agent.stop()?;
     assert_eq!(
         finished.report.seen,
@@ -98,11 +76,12 @@ fn products(base: &str, count: usize, id: impl Fn(usize) -> String) -> Vec<Call>
     (0..count).map(call).collect()
 }
 
-#[test]
+fn main() -> ExitCode {
+    testing::main()
+}
+
+#[needs(root)]
 fn two_requests_with_one_id_are_no_evidence() -> Result<()> {
-    if !mirror_tests::runs_as_root("gate: collisions") {
-        return Ok(());
-    }
     // Every id twice, next to each other, for different products; then 20 that are alone.
     let finished = run(&Story::default(), |base| {
         products(base, 60, |n| {
@@ -130,11 +109,8 @@ fn two_requests_with_one_id_are_no_evidence() -> Result<()> {
     Ok(())
 }
 
-#[test]
+#[needs(root)]
 fn identical_requests_are_told_apart_by_their_order() -> Result<()> {
-    if !mirror_tests::runs_as_root("gate: occurrences") {
-        return Ok(());
-    }
     let story = Story {
         rule: r#"md5("{path}:{time:s}") #n"#,
         ..Story::default()
@@ -153,11 +129,8 @@ fn identical_requests_are_told_apart_by_their_order() -> Result<()> {
     Ok(())
 }
 
-#[test]
+#[needs(root)]
 fn a_route_says_what_is_done_without_a_snapshot() -> Result<()> {
-    if !mirror_tests::runs_as_root("gate: missing") {
-        return Ok(());
-    }
     let story = Story {
         agent: &[
             "--on-missing",
@@ -198,11 +171,8 @@ fn a_route_says_what_is_done_without_a_snapshot() -> Result<()> {
     Ok(())
 }
 
-#[test]
+#[needs(root)]
 fn a_run_may_fail_for_a_missing_snapshot() -> Result<()> {
-    if !mirror_tests::runs_as_root("gate: fail") {
-        return Ok(());
-    }
     let story = Story {
         agent: &["--on-missing", "fail"],
         files: false,
@@ -224,11 +194,8 @@ fn a_run_may_fail_for_a_missing_snapshot() -> Result<()> {
     Ok(())
 }
 
-#[test]
+#[needs(root)]
 fn a_mirror_that_cannot_reach_productions_store_gets_copies() -> Result<()> {
-    if !mirror_tests::runs_as_root("gate: second store") {
-        return Ok(());
-    }
     let other = format!("redis://{}:6380", Host::Mirror.address());
     let story = Story {
         agent: &["--mirror-redis", &other],

@@ -1,5 +1,6 @@
 //! Snapshots that would not live until their replay, on a real Redis: copied or extended, and nothing else is changed.
 
+use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -13,11 +14,12 @@ use mirror_core::policy::Envelope;
 use mirror_core::policy::Policy;
 use mirror_core::time::Timestamp;
 use mirror_snapshot::{
-    Candidates, DEFAULT_TTL, RedisStore, RequestId, RequestTarget, WaitOptions, request_hash,
+    Candidates, DEFAULT_TTL, RedisStore, RequestId, RequestTarget, request_hash,
 };
 use mirror_tests::net::{Host, Network};
 use mirror_tests::redis::Redis;
 use mirror_tests::scratch::Scratch;
+use mirror_tests::{needs, testing};
 
 const TTL: Duration = Duration::from_secs(20);
 const RUN: &str = "run-1";
@@ -36,18 +38,12 @@ fn now() -> Timestamp {
 fn envelope() -> Result<Envelope> {
     let address = "10.0.0.1:80".parse()?;
     let exchange = Exchange {
-        connection: 0,
-        index: 0,
-        client: address,
-        server: address,
-        origin: 0,
         timing: Timing {
             request_first: now(),
             request_last: now(),
             ..Timing::default()
         },
-        request: Request::new("GET", "/a"),
-        response: None,
+        ..Exchange::new(address, address, Request::new("GET", "/a"))
     };
     let candidates = Candidates {
         ids: vec![id()],
@@ -68,11 +64,10 @@ async fn found(store: &RedisStore, care: TtlCare) -> Result<(Gate, Found)> {
     let document = format!(r#"{{"mirror":1,"at":{at},"request":"{request}","reads":[]}}"#);
     store.set(&id(), document.as_bytes(), TTL).await?;
     let options = GateOptions {
-        wait: WaitOptions::default(),
-        skew_seconds: 1,
         care,
+        ..GateOptions::default()
     };
-    let gate = Gate::new(store.clone(), None, RUN, options);
+    let gate = Gate::new(store.clone(), None, RUN, &options, 1);
     let envelope = envelope()?;
     let entered = gate.enter(&envelope);
     match gate.wait(&envelope, entered).await {
@@ -81,11 +76,12 @@ async fn found(store: &RedisStore, care: TtlCare) -> Result<(Gate, Found)> {
     }
 }
 
-#[test]
+fn main() -> ExitCode {
+    testing::main()
+}
+
+#[needs(root)]
 fn a_snapshot_is_copied_or_extended_before_it_is_gone() -> Result<()> {
-    if !mirror_tests::runs_as_root("keeping snapshots") {
-        return Ok(());
-    }
     let (network, scratch) = (Network::new()?, Scratch::new()?);
     let _redis = Redis::start(&network, &scratch)?;
     let story = async {

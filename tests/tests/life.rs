@@ -1,47 +1,41 @@
 //! start, status, stop and the signals: the life of an agent as a user leads it.
 
-use std::process::{Command, Output};
+use std::process::{Command, ExitCode, Output};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mirror_agent::capture::clsact;
-use mirror_tests::agent::{Agent, Report};
+use mirror_agent::capture::tc::clsact;
+use mirror_tests::agent::Report;
 use mirror_tests::http;
-use mirror_tests::load::{Answers, Call, Load};
-use mirror_tests::net::{Host, INTERFACE, Network};
+use mirror_tests::load::Call;
+use mirror_tests::net::{Host, INTERFACE};
 use mirror_tests::nginx::Nginx;
 use mirror_tests::process::Signal;
 use mirror_tests::scratch::Scratch;
+use mirror_tests::stage::Stage;
 use mirror_tests::workspace::{Profile, binary};
+use mirror_tests::{needs, testing};
 
-const REQUESTS: u64 = 50;
+const REQUESTS: usize = 50;
+const SEEN: u64 = REQUESTS as u64;
 const LIMIT: Duration = Duration::from_secs(15);
 
-fn send(network: &Network, production: &Nginx, scratch: &Scratch) -> Result<()> {
-    let calls: Vec<Call> = (0..REQUESTS)
-        .map(|n| Call::get(format!("{}/{n}", production.url())))
-        .collect();
-    let answers = Load::start(network, &calls, 500, scratch)?.finish()?;
-    let ok = calls.len();
-    assert_eq!(answers, Answers { ok, failed: 0 });
-    Ok(())
+fn main() -> ExitCode {
+    testing::main()
 }
 
-#[test]
+#[needs(root)]
 fn an_agent_starts_in_the_background_and_stops_with_its_ledger() -> Result<()> {
-    if !mirror_tests::runs_as_root("start and stop") {
-        return Ok(());
-    }
-    let (network, scratch) = (Network::new()?, Scratch::new()?);
-    let production = Nginx::start(&network, Host::Production, 8080, "{}", &scratch)?;
-    let mirror = Nginx::start(&network, Host::Mirror, 9090, "{}", &scratch)?;
+    let stage = Stage::new()?
+        .production(Nginx::answering("{}"))?
+        .mirror(Nginx::answering("{}"))?;
     let program = binary("mirror-agent", Profile::Debug)?;
-    let socket = scratch.join("agent.sock");
-    let report = scratch.join("report");
+    let socket = stage.scratch.join("agent.sock");
+    let report = stage.scratch.join("report");
     let run = |command: &str, more: &[&str]| -> Result<Output> {
         // Not by the network's own command: what starts this must not take it along when it ends.
         Command::new("ip")
-            .args(["netns", "exec", &network.namespace(Host::Production)])
+            .args(["netns", "exec", &stage.network.namespace(Host::Production)])
             .arg(&program)
             .arg(command)
             .arg("--socket")
@@ -50,7 +44,7 @@ fn an_agent_starts_in_the_background_and_stops_with_its_ledger() -> Result<()> {
             .output()
             .context("running mirror-agent")
     };
-    let target = mirror.url();
+    let target = stage.mirror.url();
     let directory = report.to_str().context("a path in plain letters")?;
     let good = ["--interface", INTERFACE, "--port", "8080"];
     let options = [&good[..], &["--target", &target, "--report", directory]].concat();
@@ -67,7 +61,7 @@ fn an_agent_starts_in_the_background_and_stops_with_its_ledger() -> Result<()> {
     let started = run("start", &options)?;
     assert!(started.status.success(), "{started:?}");
     // Attached when `start` returns: not one of these may be missing.
-    send(&network, &production, &scratch)?;
+    stage.get(REQUESTS)?;
     let again = run("start", &options)?;
     assert_eq!(again.status.code(), Some(2), "{again:?}");
     assert!(String::from_utf8_lossy(&again.stderr).contains("already running"));
@@ -80,8 +74,8 @@ fn an_agent_starts_in_the_background_and_stops_with_its_ledger() -> Result<()> {
     let printed = Report::parse(&String::from_utf8_lossy(&stopped.stdout))?;
     let written = Report::read(&report.join("report.json"))?;
     assert_eq!(printed.json, written.json);
-    assert_eq!(written.seen, REQUESTS, "{:#}", written.json);
-    assert_eq!(written.outcome("matched"), REQUESTS, "{:#}", written.json);
+    assert_eq!(written.seen, SEEN, "{:#}", written.json);
+    assert_eq!(written.outcome("matched"), SEEN, "{:#}", written.json);
     assert_eq!(run("stop", &[])?.status.code(), Some(2), "stopped twice");
 
     let shown = run_report(&program, directory)?;
@@ -95,46 +89,38 @@ fn run_report(program: &std::path::Path, directory: &str) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-#[test]
+#[needs(root)]
 fn an_interrupt_ends_a_run_as_stop_does() -> Result<()> {
-    if !mirror_tests::runs_as_root("interrupt") {
-        return Ok(());
-    }
-    let (network, scratch) = (Network::new()?, Scratch::new()?);
-    let production = Nginx::start(&network, Host::Production, 8080, "{}", &scratch)?;
-    let mirror = Nginx::start(&network, Host::Mirror, 9090, r#"{"new":1}"#, &scratch)?;
-    let agent = Agent::start(&network, 8080, &mirror.url(), &[], Profile::Debug, &scratch)?;
-    send(&network, &production, &scratch)?;
+    let stage = Stage::new()?
+        .production(Nginx::answering("{}"))?
+        .mirror(Nginx::answering(r#"{"new":1}"#))?;
+    let agent = stage.agent(&[])?;
+    stage.get(REQUESTS)?;
     let finished = agent.end(Signal::INT, Duration::from_secs(30))?;
-    assert_eq!(finished.report.seen, REQUESTS, "{:#}", finished.report.json);
+    assert_eq!(finished.report.seen, SEEN, "{:#}", finished.report.json);
     assert!(finished.report.is_balanced(), "{:#}", finished.report.json);
-    assert_eq!(finished.report.outcome("differed"), REQUESTS);
+    assert_eq!(finished.report.outcome("differed"), SEEN);
     assert_eq!(finished.exit, 1, "differences are an exit code");
     Ok(())
 }
 
 /// Two services on one host: what is captured goes over from one to the other, and bad input
 /// changes nothing.
-#[test]
+#[needs(root)]
 fn filter_and_reload_change_a_running_agent() -> Result<()> {
-    if !mirror_tests::runs_as_root("filter and reload") {
-        return Ok(());
-    }
-    let (network, scratch) = (Network::new()?, Scratch::new()?);
-    let first = Nginx::start(&network, Host::Production, 8080, "{}", &scratch)?;
-    let second = Nginx::start(&network, Host::Production, 8090, "{}", &scratch)?;
-    let mirror = Nginx::start(&network, Host::Mirror, 9090, "{}", &scratch)?;
-    let config = scratch.join("agent.toml");
+    let stage = Stage::new()?
+        .production(Nginx::answering("{}"))?
+        .mirror(Nginx::answering("{}"))?;
+    let (network, scratch) = (&stage.network, &stage.scratch);
+    let second = Nginx::start(network, Host::Production, 8090, "{}", scratch)?;
+    let send_to_second = || {
+        let call = |n| Call::get(format!("{}/{n}", second.url()));
+        stage.send(&(0..REQUESTS).map(call).collect::<Vec<_>>(), 500)
+    };
+    let config = stage.scratch.join("agent.toml");
     std::fs::write(&config, "sample = \"100%\"\n")?;
     let path = config.to_str().context("a path in plain letters")?;
-    let agent = Agent::start(
-        &network,
-        8080,
-        &mirror.url(),
-        &["--config", path],
-        Profile::Debug,
-        &scratch,
-    )?;
+    let agent = stage.agent(&["--config", path])?;
     let good = |args: &[&str]| -> Result<String> {
         let (code, text) = agent.tell(args)?;
         assert_eq!(code, 0, "{args:?}: {text}");
@@ -147,22 +133,22 @@ fn filter_and_reload_change_a_running_agent() -> Result<()> {
         Ok(())
     };
 
-    send(&network, &first, &scratch)?;
-    send(&network, &second, &scratch)?;
-    agent.wait_settled(REQUESTS, LIMIT)?;
+    stage.get(REQUESTS)?;
+    send_to_second()?;
+    agent.wait_settled(SEEN, LIMIT)?;
     let shown = good(&["filter", "--port", "8090-8099"])?;
     assert!(shown.contains("8090-8099"), "{shown}");
-    send(&network, &first, &scratch)?;
-    send(&network, &second, &scratch)?;
-    agent.wait_settled(2 * REQUESTS, LIMIT)?;
-    refused(&["filter", "--port", "0"], "port 0")?;
+    stage.get(REQUESTS)?;
+    send_to_second()?;
+    agent.wait_settled(2 * SEEN, LIMIT)?;
+    refused(&["filter", "--port", "0"], "invalid --port `0`")?;
     refused(&["filter", "--sample", "110%"], "110%")?;
     refused(&["filter", "--deny-net", "10.0.0.0/40"], "10.0.0.0/40")?;
 
     std::fs::write(&config, "sample = \"0%\"\n")?;
     let shown = good(&["reload"])?;
     assert!(shown.contains("0%") && shown.contains("8080"), "{shown}");
-    send(&network, &first, &scratch)?;
+    stage.get(REQUESTS)?;
     std::fs::write(&config, "samples = 1\n")?;
     refused(&["reload"], "samples")?;
     let networks: String = (0..10_000)
@@ -172,35 +158,23 @@ fn filter_and_reload_change_a_running_agent() -> Result<()> {
     good(&["reload"])?;
 
     let report = agent.stop()?.report;
-    assert_eq!(report.seen, 2 * REQUESTS, "{:#}", report.json);
+    assert_eq!(report.seen, 2 * SEEN, "{:#}", report.json);
     assert!(report.is_balanced(), "{:#}", report.json);
-    assert!(report.json["capture"]["sampled_out"].as_u64() > Some(REQUESTS));
+    assert!(report.json["capture"]["sampled_out"].as_u64() > Some(SEEN));
     Ok(())
 }
 
 /// Below Linux 6.6 the kernel keeps what a killed agent attached.
-#[test]
+#[needs(root)]
 fn what_a_killed_agent_left_is_removed_and_nothing_else() -> Result<()> {
-    if !mirror_tests::runs_as_root("leftovers") {
-        return Ok(());
-    }
-    let (network, scratch) = (Network::new()?, Scratch::new()?);
-    let production = Nginx::start(&network, Host::Production, 8080, "{}", &scratch)?;
-    let mirror = Nginx::start(&network, Host::Mirror, 9090, "{}", &scratch)?;
-    let start = |scratch: &Scratch| {
-        let args = ["--hook", "tc"];
-        Agent::start(
-            &network,
-            8080,
-            &mirror.url(),
-            &args,
-            Profile::Debug,
-            scratch,
-        )
-    };
-    let left = || network.on(Host::Production, clsact::find_all);
+    let stage = Stage::new()?
+        .production(Nginx::answering("{}"))?
+        .mirror(Nginx::answering("{}"))?;
+    let start = |scratch: &Scratch| stage.agent_in(&["--hook", "tc"], scratch);
+    let left = || stage.network.on(Host::Production, clsact::find_all);
     let doctor = || -> Result<String> {
-        let output = network
+        let output = stage
+            .network
             .command(Host::Production, binary("mirror-agent", Profile::Debug)?)
             .args(["doctor", "--fix"])
             .output()?;
@@ -212,7 +186,7 @@ fn what_a_killed_agent_left_is_removed_and_nothing_else() -> Result<()> {
         found
     };
 
-    let mut killed = start(&scratch)?;
+    let mut killed = start(&stage.scratch)?;
     assert!(
         left()?.is_empty(),
         "a living agent's filters are no leftovers"
@@ -228,26 +202,25 @@ fn what_a_killed_agent_left_is_removed_and_nothing_else() -> Result<()> {
     // The next agent takes them away, and doctor leaves its own alone.
     let agent = start(&Scratch::new()?)?;
     doctor()?;
-    send(&network, &production, &scratch)?;
+    stage.get(REQUESTS)?;
     let report = agent.stop()?.report;
-    assert_eq!(report.seen, REQUESTS, "{:#}", report.json);
+    assert_eq!(report.seen, SEEN, "{:#}", report.json);
     assert!(left()?.is_empty());
     Ok(())
 }
 
-#[test]
+#[needs(root)]
 fn metrics_are_answered_while_it_runs() -> Result<()> {
-    if !mirror_tests::runs_as_root("metrics") {
-        return Ok(());
-    }
-    let (network, scratch) = (Network::new()?, Scratch::new()?);
-    let production = Nginx::start(&network, Host::Production, 8080, "{}", &scratch)?;
+    let stage = Stage::new()?.production(Nginx::answering("{}"))?;
     let address = format!("{}:9464", Host::Production.address());
-    let args = ["--metrics", &address];
-    let agent = Agent::observe(&network, 8080, &args, Profile::Debug, &scratch)?;
-    send(&network, &production, &scratch)?;
-    agent.wait_settled(REQUESTS, LIMIT)?;
-    let (status, text) = http::get(&network, Host::Client, &format!("http://{address}/metrics"))?;
+    let agent = stage.observer(&["--metrics", &address])?;
+    stage.get(REQUESTS)?;
+    agent.wait_settled(SEEN, LIMIT)?;
+    let (status, text) = http::get(
+        &stage.network,
+        Host::Client,
+        &format!("http://{address}/metrics"),
+    )?;
     assert_eq!(status, 200, "{text}");
     for line in [
         format!("mirror_requests_seen_total {REQUESTS}"),
@@ -256,8 +229,11 @@ fn metrics_are_answered_while_it_runs() -> Result<()> {
     ] {
         assert!(text.lines().any(|l| l == line), "{line}\n{text}");
     }
-    let (status, _) = http::get(&network, Host::Client, &format!("http://{address}/"))?;
-    assert_eq!(status, 404);
+    for (path, expect) in [("healthz", 200), ("readyz", 200), ("", 404)] {
+        let url = format!("http://{address}/{path}");
+        let (status, text) = http::get(&stage.network, Host::Client, &url)?;
+        assert_eq!(status, expect, "{path}: {text}");
+    }
     agent.stop()?;
     Ok(())
 }

@@ -1,33 +1,35 @@
 //! A service that knows nothing of us: capture, replay and compare without snapshots.
 
+use std::process::ExitCode;
+
 use anyhow::Result;
-use mirror_tests::agent::Agent;
-use mirror_tests::load::{Answers, Call, Load};
-use mirror_tests::net::{Host, Network};
+use mirror_tests::load::Call;
 use mirror_tests::nginx::Nginx;
-use mirror_tests::scratch::Scratch;
-use mirror_tests::workspace::Profile;
+use mirror_tests::stage::Stage;
+use mirror_tests::{needs, testing};
+
+fn main() -> ExitCode {
+    testing::main()
+}
 
 const BODY: &str = r#"{"hello":"world"}"#;
 
 /// 200 requests on keep-alive connections to production at 8080, mirrored to `mirror_port`.
 fn check(mirror_port: u16) -> Result<()> {
-    let (network, scratch) = (Network::new()?, Scratch::new()?);
-    let production = Nginx::start(&network, Host::Production, 8080, BODY, &scratch)?;
-    let mirror = Nginx::start(&network, Host::Mirror, mirror_port, BODY, &scratch)?;
-    let agent = Agent::start(&network, 8080, &mirror.url(), &[], Profile::Debug, &scratch)?;
-
+    let stage = Stage::new()?
+        .production(Nginx::answering(BODY))?
+        .mirror_on(mirror_port, Nginx::answering(BODY))?;
+    let agent = stage.agent(&[])?;
     let calls: Vec<Call> = (0..200)
         .map(|n| {
-            Call::get(format!("{}/items/{n}?page=2", production.url()))
+            Call::get(format!("{}/items/{n}?page=2", stage.production.url()))
                 .header(format!("x-request-id: r-{n}"))
         })
         .collect();
-    let answers = Load::start(&network, &calls, 500, &scratch)?.finish()?;
+    stage.send(&calls, 500)?;
     let finished = agent.stop()?;
 
-    assert_eq!(answers, Answers { ok: 200, failed: 0 });
-    let (served, replayed) = (production.finish()?, mirror.finish()?);
+    let (served, replayed) = (stage.production.finish()?, stage.mirror.finish()?);
     let report = finished.report;
     assert_eq!(report.seen, served.len() as u64, "{:#}", report.json);
     assert!(report.is_balanced(), "{:#}", report.json);
@@ -47,19 +49,13 @@ fn check(mirror_port: u16) -> Result<()> {
     Ok(())
 }
 
-#[test]
+#[needs(root)]
 fn every_request_of_an_unknowing_service_is_mirrored_once() -> Result<()> {
-    if mirror_tests::runs_as_root("mirror") {
-        check(9090)?;
-    }
-    Ok(())
+    check(9090)
 }
 
 /// The replays leave production's host to the captured port; they must not be taken for traffic.
-#[test]
+#[needs(root)]
 fn a_mirror_on_the_same_port_is_not_captured_again() -> Result<()> {
-    if mirror_tests::runs_as_root("mirror on the same port") {
-        check(8080)?;
-    }
-    Ok(())
+    check(8080)
 }

@@ -1,12 +1,17 @@
 //! The kernel programs on single packets, by the kernel's own test run: what each shape of frame is
 //! counted as, and what comes out of the ring.
 
+use std::process::ExitCode;
+
 use anyhow::{Context, Result};
 use aya::maps::{Array, PerCpuArray, RingBuf};
 use aya::programs::{SchedClassifier, TestRun, TestRunOptions};
 use aya::{Ebpf, EbpfLoader};
-use mirror_common::{COUNTERS, Counter, Counts, HEADER_LEN, LINK_ETHERNET, LINK_IP, RecordHeader};
+use mirror_common::{
+    COUNTERS, Counter, CounterSlot, HEADER_LEN, LINK_ETHERNET, LINK_IP, RecordHeader,
+};
 use mirror_tests::workspace;
+use mirror_tests::{needs, testing};
 
 const PORT: u16 = 8080;
 /// TC_ACT_UNSPEC.
@@ -58,9 +63,10 @@ impl Program {
         Ok((moved, record))
     }
 
-    fn counts(&self) -> Result<Counts> {
-        let map: PerCpuArray<_, Counts> = self.ebpf.map("COUNTS").context("COUNTS")?.try_into()?;
-        let mut sum = Counts::default();
+    fn counts(&self) -> Result<CounterSlot> {
+        let map: PerCpuArray<_, CounterSlot> =
+            self.ebpf.map("COUNTS").context("COUNTS")?.try_into()?;
+        let mut sum = CounterSlot::default();
         for slot in 0..16 {
             for cpu in map.get(&slot, 0)?.iter() {
                 for (total, count) in sum.iter_mut().zip(cpu) {
@@ -80,7 +86,7 @@ impl Program {
     }
 
     /// The frame is copied, up to the `len` bytes that its IP header tells of.
-    fn copied(&mut self, what: &str, frame: &[u8], len: usize, link: u16) -> Result<()> {
+    fn copied(&mut self, what: &str, frame: &[u8], len: usize, link: u8) -> Result<()> {
         let (moved, record) = self.run(frame).context(what.to_owned())?;
         assert_eq!(moved, ["copied"], "{what}");
         let (header, bytes) = record.with_context(|| format!("{what}: no record"))?;
@@ -163,11 +169,12 @@ fn plain(payload: &[u8]) -> Vec<u8> {
     ethernet(&[], 0x0800, &ipv4(0, 6, 0, &tcp(0, ACK, payload)))
 }
 
-#[test]
+fn main() -> ExitCode {
+    testing::main()
+}
+
+#[needs(root)]
 fn every_shape_of_frame_that_carries_tcp_is_copied() -> Result<()> {
-    if !mirror_tests::runs_as_root("program: frames") {
-        return Ok(());
-    }
     let mut program = Program::load("mirror_ingress")?;
     let segment = tcp(12, ACK, b"GET / HTTP/1.1\r\n\r\n");
     let v4 = ipv4(0, 6, 0, &segment);
@@ -214,11 +221,8 @@ fn every_shape_of_frame_that_carries_tcp_is_copied() -> Result<()> {
     Ok(())
 }
 
-#[test]
+#[needs(root)]
 fn padding_is_no_payload() -> Result<()> {
-    if !mirror_tests::runs_as_root("program: padding") {
-        return Ok(());
-    }
     let mut program = Program::load("mirror_ingress")?;
     let mut padded = plain(b"");
     padded.resize(60, 0);
@@ -229,11 +233,8 @@ fn padding_is_no_payload() -> Result<()> {
     program.copied("one byte", &padded, len, LINK_ETHERNET)
 }
 
-#[test]
+#[needs(root)]
 fn what_is_not_wanted_is_counted_by_its_reason() -> Result<()> {
-    if !mirror_tests::runs_as_root("program: reasons") {
-        return Ok(());
-    }
     let mut program = Program::load("mirror_egress")?;
     let segment = tcp(0, ACK, b"GET / HTTP/1.1\r\n\r\n");
     let v4 = |bytes: &[u8]| ethernet(&[], 0x0800, bytes);
@@ -303,11 +304,8 @@ fn what_is_not_wanted_is_counted_by_its_reason() -> Result<()> {
 }
 
 /// As on interfaces without Ethernet header.
-#[test]
+#[needs(root)]
 fn a_frame_may_start_with_its_ip_header() -> Result<()> {
-    if !mirror_tests::runs_as_root("program: raw IP") {
-        return Ok(());
-    }
     let mut program = Program::load("mirror_ip_in")?;
     let segment = tcp(0, ACK, b"GET / HTTP/1.1\r\n\r\n");
     for (what, frame) in [

@@ -2,15 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use mirror_tests::agent::Agent;
 use mirror_tests::net::{Host, Network};
-use mirror_tests::scratch::Scratch;
-use mirror_tests::workspace::Profile;
+use mirror_tests::stage::{PRODUCTION_PORT as PORT, Stage};
+use mirror_tests::{needs, testing};
 
-const PORT: u16 = 8080;
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// What client and server say in turn.
@@ -40,15 +39,16 @@ const CONVERSATIONS: [&[&[u8]]; 4] = [
     ],
 ];
 
-#[test]
+fn main() -> ExitCode {
+    testing::main()
+}
+
+#[needs(root)]
 fn what_is_no_plain_http_is_named() -> Result<()> {
-    if !mirror_tests::runs_as_root("protocols") {
-        return Ok(());
-    }
-    let (network, scratch) = (Network::new()?, Scratch::new()?);
-    let agent = Agent::observe(&network, PORT, &[], Profile::Debug, &scratch)?;
+    let stage = Stage::new()?;
+    let agent = stage.observer(&[])?;
     for conversation in CONVERSATIONS {
-        converse(&network, conversation).with_context(|| format!("{conversation:?}"))?;
+        converse(&stage.network, conversation).with_context(|| format!("{conversation:?}"))?;
     }
     let status = agent.wait_settled(3, LIMIT)?;
     mirror_tests::wait_until("TLS to be recognised", LIMIT, || {

@@ -1,58 +1,44 @@
 //! The order service in Spring Boot and its mirror: another language, the same agent. Live traffic at a constant rate while the
 //! data changes, and a store in trouble.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mirror_tests::agent::{Agent, Finished};
 use mirror_tests::http;
-use mirror_tests::net::{Host, Network};
+use mirror_tests::net::Host;
 use mirror_tests::orders::{Options, Orders, PLANTED, Service};
 use mirror_tests::paced::{Paced, Plan, Routes, Sent};
 use mirror_tests::redis::{Redis, Trouble};
-use mirror_tests::scratch::Scratch;
-use mirror_tests::workspace::Profile;
+use mirror_tests::stage::Stage;
+use mirror_tests::{needs, testing};
 use serde_json::Value;
 
 const HEADER_RULE: &str = "header:x-request-id";
 const DIGEST_RULE: &str = r#"md5("{json:userId}:{json:productId}:{time:s}")"#;
 
 /// Production and its mirror, warm: what a JVM does in its first seconds is not what is looked at here.
-struct Stage {
-    // Ended before the namespaces are removed.
-    production: Orders,
-    mirror: Orders,
-    redis: Redis,
-    scratch: Scratch,
-    network: Network,
+struct Shop {
+    stage: Stage<Orders, Orders>,
 }
 
-impl Stage {
+impl Shop {
     /// Production's data changes every 10 ms.
-    fn set() -> Result<Self> {
-        let (network, scratch) = (Network::new()?, Scratch::new()?);
-        let redis = Redis::start(&network, &scratch)?;
-        let options = Options {
-            host: Host::Production,
-            port: 8080,
-            api_version: 1,
-            churn_ms: 10,
-            snapshots: true,
-            build: Profile::Debug,
+    fn open() -> Result<Self> {
+        let production = Options {
+            service: Service::Spring,
+            ..Options::production()
         };
-        let production = Service::Spring.start(&network, options, &scratch, &[])?;
-        let mirror = mirror(&network, &scratch, 1)?;
-        let stage = Self {
-            production,
-            mirror,
-            redis,
-            scratch,
-            network,
-        };
+        let stage = Stage::new()?
+            .redis()?
+            .production(production)?
+            .mirror(mirror(1))?;
+        let shop = Self { stage };
         // Production first and alone, then the mirror through an agent of its own.
-        stage.send(2000, 400, Routes::All, "cold")?;
-        stage.warm_mirror("warm")?;
-        Ok(stage)
+        shop.send(2000, 400, Routes::All, "cold")?;
+        shop.warm_mirror("warm")?;
+        Ok(shop)
     }
 
     fn warm_mirror(&self, label: &str) -> Result<()> {
@@ -62,24 +48,17 @@ impl Stage {
     }
 
     /// Another mirror in the place of the one that is there.
-    fn release(&mut self, version: u8) -> Result<()> {
-        self.mirror.kill();
-        self.mirror = mirror(&self.network, &self.scratch, version)?;
-        self.warm_mirror("release")
+    fn release(mut self, version: u8) -> Result<Self> {
+        self.stage.mirror.kill();
+        let stage = self.stage.mirror(mirror(version))?;
+        let shop = Self { stage };
+        shop.warm_mirror("release")?;
+        Ok(shop)
     }
 
     fn agent(&self, rule: &str) -> Result<Agent> {
-        let store = Redis::url();
-        let args = ["--redis", &store, "--rule", rule, "--allow", "POST /orders"];
-        let target = self.mirror.url();
-        Agent::start(
-            &self.network,
-            8080,
-            &target,
-            &args,
-            Profile::Debug,
-            &self.scratch,
-        )
+        self.stage
+            .agent(&["--rule", rule, "--allow", "POST /orders"])
     }
 
     fn send(&self, requests: u32, per_second: u32, routes: Routes, label: &str) -> Result<Sent> {
@@ -89,7 +68,14 @@ impl Stage {
             routes,
             label,
         };
-        Paced::start(&self.network, &self.production.url(), plan, &self.scratch)?.finish()
+        let stage = &self.stage;
+        Paced::start(
+            &stage.network,
+            &stage.production.url(),
+            plan,
+            &stage.scratch,
+        )?
+        .finish()
     }
 
     /// Production files snapshots again after its store was away.
@@ -100,7 +86,7 @@ impl Stage {
             round += 1;
             let label = format!("{name}-probe-{round}");
             self.send(10, 100, Routes::All, &label).is_ok()
-                && Redis::has_snapshot(&self.network, &format!("{label}-5"))
+                && Redis::has_snapshot(&self.stage.network, &format!("{label}-5"))
         })
     }
 
@@ -108,9 +94,9 @@ impl Stage {
     fn served(&self) -> Result<u64> {
         let url = format!(
             "{}/actuator/metrics/http.server.requests",
-            self.production.url()
+            self.stage.production.url()
         );
-        let (_, body) = http::get(&self.network, Host::Client, &url)?;
+        let (_, body) = http::get(&self.stage.network, Host::Client, &url)?;
         let meter: Value = serde_json::from_str(&body).with_context(|| body.clone())?;
         let count = meter["measurements"][0]["value"].as_f64();
         Ok(count.with_context(|| body)? as u64)
@@ -147,16 +133,12 @@ impl Stage {
     }
 }
 
-fn mirror(network: &Network, scratch: &Scratch, api_version: u8) -> Result<Orders> {
-    let options = Options {
-        host: Host::Mirror,
-        port: 9090,
+fn mirror(api_version: u8) -> Options<'static> {
+    Options {
+        service: Service::Spring,
         api_version,
-        churn_ms: 0,
-        snapshots: true,
-        build: Profile::Debug,
-    };
-    Service::Spring.start(network, options, scratch, &[])
+        ..Options::mirror()
+    }
 }
 
 fn check_ledger(finished: &Finished, requests: u32) {
@@ -189,22 +171,23 @@ fn check_hits(finished: &Finished) -> Result<()> {
     Ok(())
 }
 
-/// One test of several stories, since the services need longer to get warm than each of them takes.
-#[test]
-fn a_spring_service_is_mirrored_like_any_other() -> Result<()> {
-    if !mirror_tests::runs_as_root("spring") {
-        return Ok(());
-    }
-    let mut stage = Stage::set()?;
-    a_thousand_requests_a_second_are_mirrored_without_a_difference(&stage)?;
-    a_digest_of_body_and_time_names_the_same_request_on_all_sides(&stage)?;
-    production_answers_every_request_whatever_the_store_does(&mut stage)?;
-    stage.release(2)?;
-    version_2_differs_in_the_planted_place_only(&stage)
+fn main() -> ExitCode {
+    testing::main()
 }
 
-fn a_thousand_requests_a_second_are_mirrored_without_a_difference(stage: &Stage) -> Result<()> {
-    let finished = stage.mirrored(HEADER_RULE, 12_000, 1000, Routes::All)?;
+/// One test of several stories, since the services need longer to get warm than each of them takes.
+#[needs(root)]
+fn a_spring_service_is_mirrored_like_any_other() -> Result<()> {
+    let mut shop = Shop::open()?;
+    a_thousand_requests_a_second_are_mirrored_without_a_difference(&shop)?;
+    a_digest_of_body_and_time_names_the_same_request_on_all_sides(&shop)?;
+    production_answers_every_request_whatever_the_store_does(&mut shop)?;
+    let shop = shop.release(2)?;
+    version_2_differs_in_the_planted_place_only(&shop)
+}
+
+fn a_thousand_requests_a_second_are_mirrored_without_a_difference(shop: &Shop) -> Result<()> {
+    let finished = shop.mirrored(HEADER_RULE, 12_000, 1000, Routes::All)?;
     check_hits(&finished)?;
     let report = &finished.report;
     assert_eq!(report.outcome("differed"), 0, "{:#}", report.json);
@@ -213,34 +196,34 @@ fn a_thousand_requests_a_second_are_mirrored_without_a_difference(stage: &Stage)
 }
 
 /// The requests carry no id: production and agent both compute it from the body and the clock.
-fn a_digest_of_body_and_time_names_the_same_request_on_all_sides(stage: &Stage) -> Result<()> {
-    let finished = stage.mirrored(DIGEST_RULE, 3000, 600, Routes::Orders)?;
+fn a_digest_of_body_and_time_names_the_same_request_on_all_sides(shop: &Shop) -> Result<()> {
+    let finished = shop.mirrored(DIGEST_RULE, 3000, 600, Routes::Orders)?;
     check_hits(&finished)?;
     let report = &finished.report;
     assert_eq!(report.outcome("differed"), 0, "{:#}", report.json);
     Ok(())
 }
 
-fn production_answers_every_request_whatever_the_store_does(stage: &mut Stage) -> Result<()> {
+fn production_answers_every_request_whatever_the_store_does(shop: &mut Shop) -> Result<()> {
     for trouble in Trouble::ALL {
         let name = format!("{trouble:?}");
-        stage.wait_filing(&name)?;
-        let agent = stage.agent(HEADER_RULE)?;
+        shop.wait_filing(&name)?;
+        let agent = shop.agent(HEADER_RULE)?;
         let plan = Plan {
             requests: 1500,
             per_second: 300,
             routes: Routes::All,
             label: &name,
         };
-        let url = stage.production.url();
-        let load = Paced::start(&stage.network, &url, plan, &stage.scratch)?;
+        let stage = &mut shop.stage;
+        let (network, scratch) = (&stage.network, &stage.scratch);
+        let load = Paced::start(network, &stage.production.url(), plan, scratch)?;
         std::thread::sleep(Duration::from_secs(2));
-        stage.redis.strike(&stage.network, trouble)?;
+        let redis = stage.redis.as_mut().context("a Redis")?;
+        redis.strike(network, trouble)?;
         let sent = load.finish()?;
         let finished = agent.stop()?;
-        stage
-            .redis
-            .recover(&stage.network, &stage.scratch, trouble)?;
+        redis.recover(network, scratch, trouble)?;
 
         let report = &finished.report;
         println!("{name}: {:?}, {}", report.outcomes, sent.told());
@@ -250,11 +233,11 @@ fn production_answers_every_request_whatever_the_store_does(stage: &mut Stage) -
         let matched = report.outcome("matched");
         assert!((300..1500).contains(&matched), "{name}: {:#}", report.json);
     }
-    stage.wait_filing("after")
+    shop.wait_filing("after")
 }
 
-fn version_2_differs_in_the_planted_place_only(stage: &Stage) -> Result<()> {
-    let finished = stage.mirrored(HEADER_RULE, 5000, 1000, Routes::All)?;
+fn version_2_differs_in_the_planted_place_only(shop: &Shop) -> Result<()> {
+    let finished = shop.mirrored(HEADER_RULE, 5000, 1000, Routes::All)?;
     check_hits(&finished)?;
     let report = &finished.report;
     assert!(report.outcome("differed") > 0, "{:#}", report.json);

@@ -1,5 +1,6 @@
 //! The snapshot SDK on a real Redis: what services and agent rely on.
 
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,14 +14,12 @@ use mirror_snapshot::{
 use mirror_tests::net::{Host, Network};
 use mirror_tests::redis::Redis;
 use mirror_tests::scratch::Scratch;
+use mirror_tests::{needs, testing};
 
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// Runs `story` with a Redis, on the host where that is.
-fn with_redis(test: &str, story: impl AsyncFnOnce(&mut World) -> Result<()> + Send) -> Result<()> {
-    if !mirror_tests::runs_as_root(test) {
-        return Ok(());
-    }
+fn with_redis(story: impl AsyncFnOnce(&mut World) -> Result<()> + Send) -> Result<()> {
     let (network, scratch) = (Network::new()?, Scratch::new()?);
     let redis = Redis::start(&network, &scratch)?;
     let mut world = World {
@@ -66,9 +65,13 @@ async fn wait(store: &RedisStore, ids: &[RequestId], options: WaitOptions) -> Wa
     waiter.wait(ids.to_vec(), Box::new(|_| true)).await
 }
 
-#[test]
+fn main() -> ExitCode {
+    testing::main()
+}
+
+#[needs(root)]
 fn a_snapshot_is_there_until_its_ttl_is_over() -> Result<()> {
-    with_redis("store: ttl", async |_| {
+    with_redis(async |_| {
         let store = store()?;
         let ids = [id("other"), id("short")];
         let put = store
@@ -85,9 +88,9 @@ fn a_snapshot_is_there_until_its_ttl_is_over() -> Result<()> {
     })
 }
 
-#[test]
+#[needs(root)]
 fn a_second_request_with_the_id_leaves_the_mark_of_a_collision() -> Result<()> {
-    with_redis("store: collision", async |_| {
+    with_redis(async |_| {
         let store = store()?;
         let ids = [id("one")];
         assert_eq!(store.put(&ids[0], b"1", DEFAULT_TTL).await?, Put::Filed);
@@ -99,9 +102,9 @@ fn a_second_request_with_the_id_leaves_the_mark_of_a_collision() -> Result<()> {
     })
 }
 
-#[test]
+#[needs(root)]
 fn a_wait_ends_with_the_snapshot_or_with_its_time() -> Result<()> {
-    with_redis("store: wait", async |_| {
+    with_redis(async |_| {
         let store = store()?;
         let late = id("late");
         let writer = {
@@ -138,9 +141,9 @@ fn a_wait_ends_with_the_snapshot_or_with_its_time() -> Result<()> {
     })
 }
 
-#[test]
+#[needs(root)]
 fn a_wait_is_woken_by_the_stores_notification() -> Result<()> {
-    with_redis("store: notifications", async |world| {
+    with_redis(async |world| {
         Redis::ask(
             world.network,
             6379,
@@ -177,10 +180,10 @@ fn a_wait_is_woken_by_the_stores_notification() -> Result<()> {
 }
 
 /// 20,000 at once: one look for each and tick, in few commands.
-#[test]
+#[needs(root)]
 fn thousands_wait_at_once_with_few_commands() -> Result<()> {
     const IDS: usize = 20_000;
-    with_redis("store: many waits", async |_| {
+    with_redis(async |_| {
         let store = store()?;
         store.ping().await?;
         let waiter = Waiter::new(store.clone(), WaitOptions::default());
@@ -203,9 +206,9 @@ fn thousands_wait_at_once_with_few_commands() -> Result<()> {
     })
 }
 
-#[test]
+#[needs(root)]
 fn a_store_that_is_gone_is_tried_again_and_found_again() -> Result<()> {
-    with_redis("store: recovery", async |world| {
+    with_redis(async |world| {
         let store = store()?;
         let options = WaitOptions::default();
         let ids = [id("one")];
@@ -254,9 +257,9 @@ fn begin(snapshots: &Snapshots, target: &'static str) -> SnapshotSource {
     snapshots.begin(&Request(RequestTarget::parse("GET", target)), None)
 }
 
-#[test]
+#[needs(root)]
 fn the_mirror_reads_what_production_read() -> Result<()> {
-    with_redis("store: strategy", async |_| {
+    with_redis(async |_| {
         let price = AtomicU32::new(100);
         let database = async || Ok::<_, String>(price.fetch_add(1, Ordering::Relaxed));
         let production = snapshots(Settings::new(Profile::Production))?;
@@ -319,9 +322,9 @@ fn the_mirror_reads_what_production_read() -> Result<()> {
     })
 }
 
-#[test]
+#[needs(root)]
 fn a_mirror_without_a_snapshot_does_what_it_was_told() -> Result<()> {
-    with_redis("store: misses", async |_| {
+    with_redis(async |_| {
         let database = async || Ok::<_, String>(1);
         let mirror = |settings: fn(&mut Settings)| {
             let mut given = Settings::new(Profile::Mirror);
@@ -354,9 +357,9 @@ fn a_mirror_without_a_snapshot_does_what_it_was_told() -> Result<()> {
     })
 }
 
-#[test]
+#[needs(root)]
 fn production_never_waits_for_the_store() -> Result<()> {
-    with_redis("store: production", async |world| {
+    with_redis(async |world| {
         let production = snapshots(Settings::new(Profile::Production))?;
         let database = async || Ok::<_, String>(7);
         let redis = world.redis.as_ref().context("a Redis")?;
@@ -377,9 +380,9 @@ fn production_never_waits_for_the_store() -> Result<()> {
     })
 }
 
-#[test]
+#[needs(root)]
 fn a_snapshot_that_is_too_large_is_not_filed() -> Result<()> {
-    with_redis("store: size", async |_| {
+    with_redis(async |_| {
         let mut settings = Settings::new(Profile::Production);
         settings.max_bytes = 1000;
         let production = snapshots(settings)?;

@@ -1,5 +1,6 @@
 //! Redis as people run it: Sentinel, Cluster, TLS, users and passwords, prefixes, refusals.
 
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -9,6 +10,7 @@ use mirror_snapshot::{
 use mirror_tests::net::{Host, Network};
 use mirror_tests::redis::Redis;
 use mirror_tests::scratch::Scratch;
+use mirror_tests::{needs, testing};
 
 /// Long enough for an election among sentinels.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -66,11 +68,12 @@ async fn until_filed(store: &RedisStore, label: &str) -> Result<()> {
     Ok(())
 }
 
-#[test]
+fn main() -> ExitCode {
+    testing::main()
+}
+
+#[needs(root)]
 fn a_sentinel_trio_names_the_master_also_after_a_failover() -> Result<()> {
-    if !mirror_tests::runs_as_root("stores: sentinel") {
-        return Ok(());
-    }
     let (network, scratch) = (Network::new()?, Scratch::new()?);
     let host = Host::Mirror.address();
     let mut master = Redis::start(&network, &scratch)?;
@@ -113,11 +116,8 @@ async fn contract_again(store: &RedisStore) -> Result<()> {
     Ok(())
 }
 
-#[test]
+#[needs(root)]
 fn a_cluster_of_three_holds_the_ids_among_them() -> Result<()> {
-    if !mirror_tests::runs_as_root("stores: cluster") {
-        return Ok(());
-    }
     let (network, scratch) = (Network::new()?, Scratch::new()?);
     let host = Host::Mirror.address();
     let ports = [7001, 7002, 7003];
@@ -169,11 +169,8 @@ fn a_cluster_of_three_holds_the_ids_among_them() -> Result<()> {
     })
 }
 
-#[test]
+#[needs(root)]
 fn tls_with_a_users_password_and_a_prefix() -> Result<()> {
-    if !mirror_tests::runs_as_root("stores: TLS and ACL") {
-        return Ok(());
-    }
     let (network, scratch) = (Network::new()?, Scratch::new()?);
     let host = Host::Mirror.address().to_string();
     let certificate = rcgen::generate_simple_self_signed(vec![host.clone()])?;
@@ -228,11 +225,8 @@ fn tls_with_a_users_password_and_a_prefix() -> Result<()> {
     })
 }
 
-#[test]
+#[needs(root)]
 fn a_store_that_refuses_is_an_error_and_not_a_wait() -> Result<()> {
-    if !mirror_tests::runs_as_root("stores: refusals") {
-        return Ok(());
-    }
     let (network, scratch) = (Network::new()?, Scratch::new()?);
     let host = Host::Mirror.address();
     let _master = Redis::start(&network, &scratch)?;

@@ -1,9 +1,32 @@
-//! Running the cargo that runs us, in the workspace.
+//! Running programs, first of all the cargo that runs us, in the workspace.
 
-use std::process::Command;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
-use mirror_tests::workspace::{self, Profile};
+use mirror_tests::workspace;
+
+use crate::leave::Registered;
+use crate::progress::Progress;
+use crate::say::note;
+
+static THIS_PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// A build may put another program in the place of this one, which then has no name any more.
+pub(crate) fn remember_this_program() {
+    if let Ok(path) = std::env::current_exe() {
+        THIS_PROGRAM.get_or_init(|| path);
+    }
+}
+
+/// This program, for another task.
+pub(crate) fn this_program() -> Result<Command> {
+    let path = THIS_PROGRAM.get().context("finding this program")?;
+    let mut command = Command::new(path);
+    command.current_dir(workspace::root());
+    Ok(command)
+}
 
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -11,20 +34,47 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// Runs a command with its output on ours; a failure names the command.
+/// Runs a command with its output on ours. A failure names the command.
 pub(crate) fn check(command: &mut Command) -> Result<()> {
     let line = spell(command);
-    eprintln!("+ {line}");
-    let status = command
-        .status()
-        .with_context(|| format!("running {line}"))?;
+    note!("+ {line}");
+    let mut child = command.spawn().with_context(|| format!("running {line}"))?;
+    let registered = Registered::new(&child, false);
+    let status = child
+        .wait()
+        .with_context(|| format!("waiting for {line}"))?;
+    drop(registered);
     if !status.success() {
         bail!("{line}: {status}");
     }
     Ok(())
 }
 
-fn spell(command: &Command) -> String {
+/// Runs a command that is of no interest unless it fails, under a line that says `what` it does.
+pub(crate) fn check_quietly(what: &str, command: &mut Command) -> Result<String> {
+    let line = spell(command);
+    let _progress = Progress::begin(what);
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("running {line}"))?;
+    let registered = Registered::new(&child, false);
+    let output = child
+        .wait_with_output()
+        .with_context(|| format!("waiting for {line}"))?;
+    drop(registered);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        bail!("{line}: {}\n{text}{errors}", output.status);
+    }
+    Ok(text)
+}
+
+/// The command as one would type it.
+pub(crate) fn spell(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());
     let name = program.file_name().unwrap_or(program.as_os_str());
     let words = std::iter::once(name).chain(command.get_args());
@@ -34,21 +84,28 @@ fn spell(command: &Command) -> String {
         .join(" ")
 }
 
-/// Builds the programs that the harness starts: always both, so that their dependencies have the
-/// same features for every task and are built once.
-pub(crate) fn build_programs(profile: Profile) -> Result<()> {
+/// Builds the programs that demo and benchmarks start: always all of them, so that their dependencies have the same features for
+/// every task and are built once.
+pub(crate) fn build_programs() -> Result<()> {
+    let mut build = cargo();
+    build.args(["build", "--release"]);
+    for name in ["mirror-agent", "orders", "patterns"] {
+        build.args(["-p", name]);
+    }
+    check(&mut build)
+}
+
+/// Builds all that tests run and all that they start. In one command, because dependencies have other features where those
+/// of tests are added.
+pub(crate) fn build_tests() -> Command {
     let mut build = cargo();
     build.args([
         "build",
-        "-p",
-        "mirror-agent",
-        "-p",
-        "orders",
-        "-p",
-        "patterns",
+        "--workspace",
+        "--lib",
+        "--bins",
+        "--tests",
+        "--examples",
     ]);
-    if profile == Profile::Release {
-        build.arg("--release");
-    }
-    check(&mut build)
+    build
 }

@@ -8,21 +8,16 @@ mod act;
 mod story;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use mirror_tests::net::{self, Network};
 use mirror_tests::orders::Service;
-use mirror_tests::redis::Redis;
-use mirror_tests::scratch::{self, Scratch};
-use mirror_tests::workspace::{self, Profile};
+use mirror_tests::workspace;
 
 use crate::cargo::build_programs;
 use crate::install::{self, CURL, IP, JDK, MAVEN, REDIS, SETPRIV};
 use crate::java;
-
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+use crate::say::say;
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -57,17 +52,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if service == Service::Spring {
         install::ensure(&[JDK, MAVEN])?;
     }
-    build_programs(Profile::Release)?;
+    build_programs()?;
     if service == Service::Spring {
         java::build_orders()?;
     }
-    clean_up_on_interrupt()?;
-    let played = play(service, options.json);
-    while INTERRUPTED.load(Ordering::SeqCst) {
-        // What failed is what the handler took away; it ends this process when all is gone.
-        std::thread::park();
-    }
-    if !played? {
+    if !play(service, options.json)? {
         bail!("not every act came out as it should");
     }
     Ok(())
@@ -75,8 +64,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// All three acts; true when each came out as it should.
 fn play(service: Service, json: bool) -> Result<bool> {
-    let (network, scratch) = (Network::new()?, Scratch::new()?);
-    let _redis = Redis::start(&network, &scratch)?;
     let mut results = Vec::new();
     if !json {
         story::open(service);
@@ -85,15 +72,14 @@ fn play(service: Service, json: bool) -> Result<bool> {
         if !json {
             story::announce(act);
         }
-        let result =
-            act::play(act, service, &network).with_context(|| format!("act {}", act.number))?;
+        let result = act::play(act, service).with_context(|| format!("act {}", act.number))?;
         if !json {
             story::tell(&result);
         }
         results.push(result);
     }
     if json {
-        println!("{:#}", story::json(service, &results));
+        say!("{:#}", story::json(service, &results));
     } else {
         story::close(&results);
     }
@@ -109,16 +95,4 @@ fn report_dir(service: Service, act: u32) -> Result<PathBuf> {
     Ok(workspace::target_dir()?
         .join(demo)
         .join(format!("act-{act}")))
-}
-
-/// Ctrl-C and SIGTERM take the hosts away, with all that runs on them.
-fn clean_up_on_interrupt() -> Result<()> {
-    ctrlc::set_handler(|| {
-        INTERRUPTED.store(true, Ordering::SeqCst);
-        eprintln!("\ninterrupted: removing the namespaces and what runs in them");
-        net::remove_mine();
-        scratch::remove_mine();
-        std::process::exit(130);
-    })
-    .context("handling Ctrl-C")
 }

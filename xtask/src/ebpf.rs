@@ -1,15 +1,20 @@
-//! `cargo xtask ebpf`: builds the kernel object that the agent embeds, and proves that it belongs to its source.
+//! `cargo xtask ebpf`: builds the kernel object that the agent embeds, and checks that it belongs to its source.
 //!
-//! The object is committed with a stamp: digests of its sources and of itself, and the compiler that made it.
+//! The object is committed with a stamp: a digest of its sources, and the tool chain that made it. The same sources and the same
+//! tool chain give the same bytes in any folder. So the check builds the object anew and compares.
+
+mod toolchain;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use mirror_tests::workspace;
 use sha2::{Digest, Sha256};
 
-use mirror_tests::workspace;
+use crate::say::say;
+use crate::tally::SKIPPED;
+use toolchain::{Stated, Toolchain};
 
 const OBJECT: &str = "mirror-ebpf/mirror.bpf.o";
 const STAMP: &str = "mirror-ebpf/mirror.bpf.stamp";
@@ -18,49 +23,119 @@ const LOG_OBJECT: &str = "mirror-ebpf/mirror-log.bpf.o";
 /// What the object is made of: these files, and all in these folders.
 const SOURCE_FILES: [&str; 2] = ["mirror-ebpf/Cargo.lock", "mirror-ebpf/Cargo.toml"];
 const SOURCE_FOLDERS: [&str; 2] = ["mirror-common/src", "mirror-ebpf/src"];
-const LINKER: &str = "0.10.3";
 
-pub(crate) fn run(check: bool, log: bool) -> Result<()> {
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Build the object anew and fail when the committed one is another. Skipped where the stated tool chain cannot be had
+    #[arg(long)]
+    check: bool,
+    /// Build one with log lines, beside it, for an agent with the feature `ebpf-log`
+    #[arg(long, conflicts_with = "check")]
+    log: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
     let root = workspace::root();
-    if check {
-        return verify(root);
+    if options.check {
+        return check(root);
     }
-    let compiler = Compiler::find_or_install()?;
-    let built = compiler.build(root, log)?;
-    if log {
+    let toolchain = Toolchain::find_or_install()?;
+    let built = toolchain.build(root, options.log)?;
+    if options.log {
         fs::copy(&built, root.join(LOG_OBJECT)).context("copying the object")?;
-        println!("{LOG_OBJECT} is written: build the agent with `--features ebpf-log`");
+        say!("{LOG_OBJECT} is written: build the agent with `--features ebpf-log`");
         return Ok(());
     }
     fs::copy(&built, root.join(OBJECT)).context("copying the object")?;
-    fs::write(root.join(STAMP), stamp(root, &compiler.version()?)?)?;
-    println!("{OBJECT} and its stamp are written: commit them with the source");
+    let stamp = Stamp {
+        sources: digest_of_sources(root)?,
+        toolchain: toolchain.stated()?,
+    };
+    fs::write(root.join(STAMP), stamp.text()).with_context(|| format!("writing {STAMP}"))?;
+    say!("{OBJECT} and its stamp are written: commit them with the source");
     Ok(())
 }
 
-fn verify(root: &Path) -> Result<()> {
-    let committed = fs::read_to_string(root.join(STAMP)).context("reading the object's stamp")?;
-    let compiler = committed.lines().last().unwrap_or_default();
+fn check(root: &Path) -> Result<()> {
+    let text = fs::read_to_string(root.join(STAMP)).with_context(|| format!("reading {STAMP}"))?;
+    let stamp = Stamp::parse(&text)
+        .with_context(|| format!("{STAMP} is not a stamp of this version: {REMEDY}"))?;
     ensure!(
-        committed == stamp(root, compiler)?,
-        "{OBJECT} does not belong to the source beside it: run `cargo xtask ebpf` and commit the result"
+        stamp.sources == digest_of_sources(root)?,
+        "{OBJECT} was made of other sources than those beside it: {REMEDY}"
     );
-    println!("{OBJECT} belongs to its source");
+    let toolchain = match Toolchain::find(&stamp.toolchain) {
+        Ok(toolchain) => toolchain,
+        Err(lack) => {
+            say!("{SKIPPED}{OBJECT} is what its source gives: {lack:#}");
+            say!("0 passed, 0 failed, 1 skipped");
+            return Ok(());
+        }
+    };
+    let built = toolchain.build(root, false)?;
+    compare(&read(&root.join(OBJECT))?, &read(&built)?)?;
+    say!("{OBJECT} is what its source gives, byte for byte");
+    say!("1 passed, 0 failed, 0 skipped");
     Ok(())
 }
 
-/// Three lines: the sources' digest, the object's, the compiler.
-fn stamp(root: &Path, compiler: &str) -> Result<String> {
+const REMEDY: &str = "run `cargo xtask ebpf` and commit the result";
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("reading {}", path.display()))
+}
+
+fn compare(committed: &[u8], built: &[u8]) -> Result<()> {
+    if committed == built {
+        return Ok(());
+    }
+    let same = committed.iter().zip(built).take_while(|(a, b)| a == b);
+    bail!(
+        "{OBJECT} is not what its source gives: {} bytes instead of {}, the first difference at byte {}. {REMEDY}",
+        committed.len(),
+        built.len(),
+        same.count()
+    )
+}
+
+/// What stands beside the object.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp {
+    sources: String,
+    toolchain: Stated,
+}
+
+impl Stamp {
+    fn text(&self) -> String {
+        let Stated { compiler, linker } = &self.toolchain;
+        format!("sources {}\n{compiler}\n{linker}\n", self.sources)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let sources = lines.next()?.strip_prefix("sources ")?.to_owned();
+        let toolchain = Stated {
+            compiler: lines.next()?.to_owned(),
+            linker: lines.next()?.to_owned(),
+        };
+        lines
+            .next()
+            .is_none()
+            .then_some(Self { sources, toolchain })
+    }
+}
+
+/// Names and contents of all source files.
+fn digest_of_sources(root: &Path) -> Result<String> {
     let mut sources = Sha256::new();
     for path in source_paths(root)? {
-        sources.update(fs::read(&path).with_context(|| format!("reading {}", path.display()))?);
+        let name = path.strip_prefix(root).unwrap_or(&path);
+        let bytes = read(&path)?;
+        sources.update(format!("{} {}\n", name.display(), bytes.len()));
+        sources.update(bytes);
     }
-    let object = fs::read(root.join(OBJECT)).with_context(|| format!("reading {OBJECT}"))?;
-    Ok(format!(
-        "{}\n{}\n{compiler}\n",
-        hex(&sources.finalize()),
-        hex(&Sha256::digest(object))
-    ))
+    let digest = sources.finalize();
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// In an order that is the same everywhere.
@@ -77,113 +152,28 @@ fn source_paths(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A compiler with the source of `core`: nightly, or the distribution's under the name `bpf`.
-struct Compiler {
-    toolchain: &'static str,
-}
-
-impl Compiler {
-    fn find_or_install() -> Result<Self> {
-        if Command::new("bpf-linker")
-            .arg("--version")
-            .output()
-            .is_err()
-        {
-            println!("installing bpf-linker {LINKER} with cargo");
-            run_command(Command::new("cargo").args([
-                "install",
-                "bpf-linker",
-                "--version",
-                LINKER,
-                "--locked",
-            ]))?;
-        }
-        for toolchain in ["nightly", "bpf"] {
-            let found = Self { toolchain };
-            if found.has_source() {
-                return Ok(found);
-            }
-        }
-        println!(
-            "installing the distribution's compiler with the source of core: rustc-web, cargo-web, rust-web-src"
-        );
-        run_command(Command::new("apt-get").args(["update", "-qq"]))?;
-        run_command(Command::new("apt-get").args([
-            "install",
-            "-y",
-            "--no-install-recommends",
-            "rustc-web",
-            "cargo-web",
-            "rust-web-src",
-        ]))
-        .context(
-            "or install nightly yourself: rustup toolchain install nightly --component rust-src",
-        )?;
-        run_command(Command::new("rustup").args(["toolchain", "link", "bpf", "/usr"]))?;
-        Ok(Self { toolchain: "bpf" })
+    #[test]
+    fn a_flipped_byte_is_found() {
+        assert!(compare(b"object", b"object").is_ok());
+        let error = compare(b"obJect", b"object").unwrap_err().to_string();
+        assert!(error.contains("at byte 2"), "{error}");
+        assert!(compare(b"object", b"objects").is_err());
     }
 
-    fn rustc(&self, argument: &str) -> Option<String> {
-        let toolchain = format!("+{}", self.toolchain);
-        let output = Command::new("rustc")
-            .args([&toolchain, argument, "sysroot"])
-            .output();
-        let output = output.ok().filter(|o| o.status.success())?;
-        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    #[test]
+    fn a_stamp_is_read_as_it_is_written() {
+        let stamp = Stamp {
+            sources: "00ff".into(),
+            toolchain: Stated {
+                compiler: "rustc 1.96.0 (x), LLVM 22.1.8".into(),
+                linker: "bpf-linker 0.10.3".into(),
+            },
+        };
+        assert_eq!(Stamp::parse(&stamp.text()), Some(stamp));
+        assert_eq!(Stamp::parse("e68d\nc521\nrustc 1.96.0\n"), None);
     }
-
-    fn has_source(&self) -> bool {
-        self.rustc("--print").is_some_and(|sysroot| {
-            Path::new(&sysroot)
-                .join("lib/rustlib/src/rust/library/core")
-                .exists()
-        })
-    }
-
-    fn version(&self) -> Result<String> {
-        let toolchain = format!("+{}", self.toolchain);
-        let output = Command::new("rustc")
-            .args([&toolchain, "--version"])
-            .output()?;
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    }
-
-    fn build(&self, root: &Path, log: bool) -> Result<PathBuf> {
-        let crate_dir = root.join("mirror-ebpf");
-        let toolchain = format!("+{}", self.toolchain);
-        let mut command = Command::new("cargo");
-        command
-            .args([&toolchain, "build", "--release", "-Z", "build-std=core"])
-            .args(["--target", "bpfel-unknown-none"])
-            .current_dir(&crate_dir)
-            .env("RUSTC_BOOTSTRAP", "1")
-            .env("CARGO_TARGET_DIR", crate_dir.join("target"))
-            // The outer cargo's own compiler must not be taken for this build.
-            .env_remove("RUSTUP_TOOLCHAIN")
-            .env_remove("RUSTC")
-            // Where the distribution's compiler has the LLVM that the linker loads.
-            .env(
-                "LD_LIBRARY_PATH",
-                format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH),
-            );
-        if log {
-            command.args(["--features", "log"]);
-        }
-        run_command(&mut command)?;
-        Ok(crate_dir.join("target/bpfel-unknown-none/release/mirror"))
-    }
-}
-
-fn run_command(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("running {command:?}"))?;
-    if !status.success() {
-        bail!("{command:?} failed: {status}");
-    }
-    Ok(())
 }

@@ -3,12 +3,26 @@
 use anyhow::{Context, Result};
 
 use crate::cargo::{cargo, check};
+use crate::say::say;
+use crate::tally::Tally;
 
 const TARGETS: [&str; 7] = ["packet", "tcp", "head", "body", "coding", "pcap", "dissect"];
 
-pub(crate) fn run(seconds: u32, seed: Option<u64>) -> Result<()> {
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// For each target
+    #[arg(long, default_value_t = 20)]
+    seconds: u32,
+    /// One that was printed before; the time by default
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<()> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let seed = seed.unwrap_or(now.context("the clock is before 1970")?.as_secs());
+    let seed = options
+        .seed
+        .unwrap_or(now.context("the clock is before 1970")?.as_secs());
     for target in TARGETS {
         let mut command = cargo();
         command.args([
@@ -19,7 +33,12 @@ pub(crate) fn run(seconds: u32, seed: Option<u64>) -> Result<()> {
             "mirror-fuzz",
             "--",
         ]);
-        check(command.args([target, &seconds.to_string(), &seed.to_string()]))?;
+        check(command.args([target, &options.seconds.to_string(), &seed.to_string()]))?;
     }
+    let tally = Tally {
+        passed: TARGETS.len() as u64,
+        ..Tally::default()
+    };
+    say!("{tally}");
     Ok(())
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::cargo::{cargo, check};
+use crate::say::say;
 
 const IMAGE: &str = "localhost/mirror-agent:1";
 const PROGRAM: &str = "usr/bin/mirror-agent";
@@ -33,7 +34,7 @@ pub(crate) fn run(out: &Path) -> Result<()> {
         .join("release/mirror-agent");
     let bytes = std::fs::read(&binary).with_context(|| format!("reading {}", binary.display()))?;
     std::fs::write(out, archive(&bytes)?).with_context(|| format!("writing {}", out.display()))?;
-    println!("{}: {IMAGE}", out.display());
+    say!("{}: {IMAGE}", out.display());
     Ok(())
 }
 

@@ -5,11 +5,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
-use mirror_tests::java;
+use mirror_tests::{java, workspace};
 
-use crate::cargo::check;
+use crate::cargo::{cargo, check, check_quietly};
+use crate::leave;
+use crate::say::note;
 
 /// A program and the Debian package that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,10 @@ const fn plain(program: &'static str, package: &'static str) -> Need {
 
 pub(crate) const IP: Need = plain("ip", "iproute2");
 pub(crate) const CURL: Need = plain("curl", "curl");
+/// Java tests stop and continue servers by it.
+pub(crate) const KILL: Need = plain("kill", "procps");
+/// Makes certificates for tests in Java.
+pub(crate) const OPENSSL: Need = plain("openssl", "openssl");
 pub(crate) const SETPRIV: Need = plain("setpriv", "util-linux");
 /// For the small images of the test cluster.
 pub(crate) const GO: Need = plain("go", "golang-go");
@@ -87,32 +94,109 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
+    packages_for(&packages, &missing)
+}
+
+/// Installs packages that are not there yet.
+pub(crate) fn packages(names: &[&str]) -> Result<()> {
+    if !mirror_tests::is_root() {
+        bail!("missing: {}. Only root can install them", names.join(", "));
+    }
+    packages_for(names, &[])
+}
+
+fn packages_for(packages: &[&str], missing: &[&Need]) -> Result<()> {
     if !is_there("apt-get") {
-        let programs: Vec<&str> = missing.iter().map(|need| need.program).collect();
         bail!(
             "missing: {}. There is no apt-get here to install them with",
-            programs.join(", ")
+            packages.join(", ")
         );
     }
-    eprintln!(
+    note!(
         "installing with apt-get: {} (not there yet)",
         packages.join(", ")
     );
     let barred = BarredServices::new()?;
-    check(Command::new("apt-get").args(["update", "-qq"]))?;
-    check(
+    check_quietly(
+        "reading the lists of packages",
+        // It waits while another apt runs.
+        Command::new("apt-get").args(["-o", WAIT_FOR_LOCK, "update", "-qq"]),
+    )?;
+    check_quietly(
+        "downloading and unpacking",
         Command::new("apt-get")
-            .args(["install", "-y", "-qq", "--no-install-recommends"])
-            .args(&packages)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdout(std::io::stderr()),
+            .args(["-o", WAIT_FOR_LOCK, "install", "-y", "-qq"])
+            .arg("--no-install-recommends")
+            .args(packages)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
     )?;
     drop(barred);
     for service in missing.iter().filter_map(|need| need.service) {
-        eprintln!("the service {service} stays off: it is only used by our own instances");
+        note!("the service {service} stays off: it is only used by our own instances");
         check(Command::new("update-rc.d").args([service, "disable"]))?;
     }
     Ok(())
+}
+
+const WAIT_FOR_LOCK: &str = "DPkg::Lock::Timeout=300";
+
+/// A program of cargo's registry: any version that is here, or else this one.
+pub(crate) fn with_cargo(name: &str, version: &str) -> Result<PathBuf> {
+    match cargo_program(name) {
+        Some(found) => Ok(found),
+        None => cargo_install(name, version, &cargo_home()?),
+    }
+}
+
+/// A program of cargo's registry, in this version. One of another version stays as it is.
+pub(crate) fn exactly_with_cargo(name: &str, version: &str) -> Result<PathBuf> {
+    let ours = workspace::target_dir()?.join("tools");
+    let own = Some(ours.join("bin").join(name)).filter(|path| path.is_file());
+    let found = own.or_else(|| cargo_program(name));
+    match found {
+        Some(found) if has_version(&found, version) => Ok(found),
+        Some(_) => cargo_install(name, version, &ours),
+        None => cargo_install(name, version, &cargo_home()?),
+    }
+}
+
+/// In the PATH or where cargo installs programs.
+fn cargo_program(name: &str) -> Option<PathBuf> {
+    let installed = cargo_home().ok().map(|home| home.join("bin"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(installed)
+        .map(|folder| folder.join(name))
+        .find(|program| program.is_file())
+}
+
+fn cargo_home() -> Result<PathBuf> {
+    let given = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let usual = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo"));
+    given
+        .or_else(usual)
+        .context("neither CARGO_HOME nor HOME is set")
+}
+
+fn has_version(program: &Path, version: &str) -> bool {
+    let output = Command::new(program).arg("--version").output();
+    output.is_ok_and(|output| {
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.split_whitespace().any(|word| word == version)
+    })
+}
+
+fn cargo_install(name: &str, version: &str, root: &Path) -> Result<PathBuf> {
+    note!("installing {name} {version} with cargo, which takes some minutes (not there yet)");
+    let mut install = cargo();
+    install
+        .args(["install", name, "--version", version, "--locked"])
+        .arg("--root")
+        .arg(root)
+        // Flags for our own programs are not for it.
+        .env_remove("RUSTFLAGS");
+    check(&mut install)?;
+    Ok(root.join("bin").join(name))
 }
 
 fn is_there(program: &str) -> bool {
@@ -126,17 +210,18 @@ fn is_there(program: &str) -> bool {
 
 /// Debian's own hook that bars packages from starting services, for as long as this lives.
 /// One that the machine's owner has put there is left alone.
-struct BarredServices {
-    ours: bool,
-}
+struct BarredServices;
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";
+/// Whether the hook that is there is ours.
+static BARRED: AtomicBool = AtomicBool::new(false);
 
 impl BarredServices {
     fn new() -> Result<Self> {
         use std::os::unix::fs::PermissionsExt;
-        let ours = !Path::new(POLICY).exists();
-        if ours {
+        if !Path::new(POLICY).exists() {
+            BARRED.store(true, Ordering::SeqCst);
+            leave::also(remove_bar);
             // 101: "action forbidden by policy".
             std::fs::write(POLICY, "#!/bin/sh\nexit 101\n")
                 .with_context(|| format!("writing {POLICY}"))?;
@@ -144,14 +229,19 @@ impl BarredServices {
             std::fs::set_permissions(POLICY, runnable)
                 .with_context(|| format!("making {POLICY} executable"))?;
         }
-        Ok(Self { ours })
+        Ok(Self)
     }
 }
 
 impl Drop for BarredServices {
     fn drop(&mut self) {
-        if self.ours {
-            let _ = std::fs::remove_file(POLICY);
-        }
+        remove_bar();
+    }
+}
+
+/// Also for a task that ends in the middle of an installation.
+fn remove_bar() {
+    if BARRED.swap(false, Ordering::SeqCst) {
+        let _ = std::fs::remove_file(POLICY);
     }
 }

@@ -15,7 +15,10 @@ use mirror_tests::workspace;
 use serde_json::{Value, json};
 
 use crate::cargo::{cargo, check};
-use crate::install::{self, BUSYBOX, CPIO, QEMU, XZ};
+use crate::install::{self, BUSYBOX, CPIO, IP, QEMU, XZ};
+use crate::progress::Progress;
+use crate::say::{self, note, say};
+use crate::tally::Tally;
 
 const LIMIT: Duration = Duration::from_secs(240);
 const MARK: &str = "PROBE ";
@@ -58,12 +61,16 @@ impl Kernel {
     }
 }
 
+pub(crate) fn install_needs() -> Result<()> {
+    install::ensure(&[IP, QEMU, BUSYBOX, CPIO, XZ])
+}
+
 pub(crate) fn run(options: &Options) -> Result<()> {
     ensure!(
         std::env::consts::ARCH == "x86_64",
         "the kernels are booted on x86-64 only"
     );
-    install::ensure(&[QEMU, BUSYBOX, CPIO, XZ])?;
+    install_needs()?;
     let probe = build_probe()?;
     let mut rows = Vec::new();
     for kernel in Kernel::value_variants() {
@@ -75,16 +82,24 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             }
             .with_context(|| format!("kernel {kernel:?}"))?;
             found["seconds"] = json!(began.elapsed().as_secs());
-            eprintln!("{}: done", found["release"].as_str().unwrap_or("?"));
+            note!("{}: done", found["release"].as_str().unwrap_or("?"));
             rows.push(found);
         }
     }
     if options.json {
-        println!("{:#}", Value::from(rows.clone()));
+        say!("{:#}", Value::from(rows.clone()));
     } else {
-        print!("{}", table(&rows));
+        say::text(&table(&rows));
     }
     let failed: Vec<String> = rows.iter().filter_map(failure).collect();
+    if !options.json {
+        let tally = Tally {
+            passed: (rows.len() - failed.len()) as u64,
+            failed: failed.len() as u64,
+            skipped: 0,
+        };
+        say!("{tally}");
+    }
     if !failed.is_empty() {
         bail!("{}", failed.join("\n"));
     }
@@ -118,7 +133,7 @@ fn here(probe: &Path) -> Result<Value> {
 fn elsewhere(suite: &str, probe: &Path) -> Result<Value> {
     let directory = workspace::target_dir()?.join("kernels").join(suite);
     let kernel = package::fetch(suite, &directory)?;
-    eprintln!("booting {}", kernel.release);
+    let _progress = Progress::begin(format!("booting {}, which takes a minute", kernel.release));
     let console = guest::boot(&kernel, probe, &directory, LIMIT)?;
     parse(&console).with_context(|| {
         let lines: Vec<&str> = console.lines().rev().take(30).collect();

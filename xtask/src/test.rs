@@ -1,56 +1,62 @@
-//! `cargo xtask test`: builds what the end-to-end tests drive, runs all tests, those of the SDK in Java too, counts the skipped.
+//! `cargo xtask test`: all tests, those of the SDK in Java too. Each part runs whatever became of the others.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use mirror_tests::cluster;
-use mirror_tests::workspace::{self, Profile};
+use mirror_tests::java as jdk;
+use mirror_tests::scratch::Scratch;
 
-use crate::cargo::{build_programs, cargo, check};
-use crate::image;
-use crate::install::{self, CURL, GO, IP, JDK, MAVEN, NGINX, POSTGRES, REDIS, SETPRIV, WRK};
+use crate::cargo::{build_tests, cargo, this_program};
+use crate::install::{
+    self, CURL, GO, IP, JDK, KILL, MAVEN, NGINX, OPENSSL, POSTGRES, REDIS, SETPRIV, WRK,
+};
 use crate::java;
+use crate::parts::{self, Part};
+use crate::say::note;
+use crate::tally::Counts;
+
+/// Compiles all that the Rust tests need.
+pub(crate) const BUILD: &str = "build";
 
 pub(crate) fn run() -> Result<()> {
-    if mirror_tests::is_root() {
-        install::ensure(&[IP, CURL, SETPRIV, REDIS, NGINX, POSTGRES, WRK, JDK, MAVEN])?;
-    } else {
-        eprintln!("not root: tests that need namespaces or eBPF will be skipped");
-    }
-    let skipped = workspace::target_dir()?.join("skipped-tests");
-    // What a run before this one skipped is not of interest.
-    let _ = std::fs::remove_file(&skipped);
-
-    build_programs(Profile::Debug)?;
-    if mirror_tests::is_root() && cluster::directory().is_some() {
-        install::ensure(&[GO])?;
-        image::run(&cluster::image()?)?;
-    }
-    if java::is_there() {
-        java::verify()?;
-    } else {
-        let reason = "needs a JDK of version 17 or newer, and Maven";
-        mirror_tests::note_skipped(&skipped, "the SDK in Java", reason)?;
-    }
-    // One at a time: the end-to-end tests share the cores with the load they make.
-    let mut tests = cargo();
-    tests
-        .args(["test", "--workspace", "--", "--test-threads=1"])
-        .env("MIRROR_SKIPPED", &skipped);
-    if let Some(jdk) = mirror_tests::java::jdks().first() {
-        tests.env("JAVA_HOME", &jdk.home);
-    }
-    check(&mut tests)?;
-    summarise(&skipped)
+    install_needs()?;
+    let scratch = Scratch::new()?;
+    parts::run(parts(&scratch)?)
 }
 
-fn summarise(skipped: &std::path::Path) -> Result<()> {
-    let lines = match std::fs::read_to_string(skipped) {
-        Ok(lines) => lines,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error).context("reading the skipped tests"),
-    };
-    for line in lines.lines() {
-        eprintln!("{line}");
+/// What the tests need on this machine.
+pub(crate) fn install_needs() -> Result<()> {
+    if !mirror_tests::is_root() {
+        note!("not root: tests that need namespaces or eBPF are skipped");
+        return Ok(());
     }
-    eprintln!("all tests passed, {} skipped", lines.lines().count());
+    install::ensure(&[
+        IP, CURL, SETPRIV, KILL, OPENSSL, REDIS, NGINX, POSTGRES, WRK, JDK, MAVEN,
+    ])?;
+    if cluster::directory().is_some() {
+        install::ensure(&[GO])?;
+    }
     Ok(())
+}
+
+/// `scratch` must live as long as the parts run.
+pub(crate) fn parts(scratch: &Scratch) -> Result<Vec<Part>> {
+    let mut parts = java::parts(scratch.path());
+    let mut build = vec![build_tests()];
+    if mirror_tests::is_root() && cluster::directory().is_some() {
+        let mut image = this_program()?;
+        image.arg("image").arg(cluster::image()?);
+        build.push(image);
+    }
+    parts.push(Part::new(BUILD, Counts::Nothing, build));
+    parts.push(Part::new("rust", Counts::Cargo, vec![tests()]).after(&[BUILD, java::OLDEST]));
+    Ok(parts)
+}
+
+fn tests() -> std::process::Command {
+    let mut tests = cargo();
+    tests.args(["test", "--workspace", "--no-fail-fast"]);
+    if let Some(jdk) = jdk::jdks().first() {
+        tests.env("JAVA_HOME", &jdk.home);
+    }
+    tests
 }

@@ -24,7 +24,7 @@ const NANOS: u128 = 1_000_000_000;
 pub struct PcapFile {
     reader: Box<dyn PcapReaderIterator + Send>,
     /// One for pcap; for pcapng those of the current section, in order of their id.
-    interfaces: Vec<Interface>,
+    interfaces: Vec<InterfaceBlock>,
     buffer: usize,
     progress: Progress,
     trouble: Trouble,
@@ -126,7 +126,7 @@ impl Iterator for PcapFile {
 
 /// How to read the packets of one interface of the file.
 #[derive(Clone, Copy)]
-struct Interface {
+struct InterfaceBlock {
     link: Option<LinkType>,
     /// Timestamp units per second.
     resolution: u64,
@@ -135,13 +135,13 @@ struct Interface {
 
 fn packet(
     block: &PcapBlockOwned<'_>,
-    interfaces: &mut Vec<Interface>,
+    interfaces: &mut Vec<InterfaceBlock>,
     unsupported: &mut u64,
 ) -> anyhow::Result<Option<Packet>> {
     let (interface, ticks, data, captured, wire_len) = match block {
         PcapBlockOwned::LegacyHeader(header) => {
             let nanos = header.is_nanosecond_precision();
-            interfaces.push(Interface {
+            interfaces.push(InterfaceBlock {
                 link: link(header.network),
                 resolution: if nanos { 1_000_000_000 } else { 1_000_000 },
                 offset_secs: 0,
@@ -159,7 +159,7 @@ fn packet(
             return Ok(None);
         }
         PcapBlockOwned::NG(Block::InterfaceDescription(description)) => {
-            interfaces.push(Interface {
+            interfaces.push(InterfaceBlock {
                 link: link(description.linktype),
                 resolution: description.ts_resolution().unwrap_or(1_000_000).max(1),
                 offset_secs: description.ts_offset(),
@@ -195,7 +195,7 @@ fn packet(
     }))
 }
 
-impl Interface {
+impl InterfaceBlock {
     fn timestamp(&self, ticks: u64) -> Timestamp {
         let nanos = (u128::from(ticks) * NANOS / u128::from(self.resolution)) as i128;
         let nanos = nanos + i128::from(self.offset_secs) * NANOS as i128;

@@ -1,21 +1,30 @@
-//! Reads one of the kernel's rings: records become packets.
+//! Reads one of the kernel's rings: records become packets. A record that this agent does not know is skipped and counted.
 
 use std::{
-    io,
-    os::fd::AsRawFd,
+    os::fd::AsFd,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use aya::maps::{MapData, RingBuf};
 use bytes::{Bytes, BytesMut};
-use mirror_common::{HEAD_AREA, HEADER_LEN, LINK_ETHERNET, RecordHeader};
-
+use mirror_common::{
+    HEAD_AREA, HEADER_LEN, LINK_ETHERNET, RecordHeader, RecordKind, UnknownRecord,
+};
 use mirror_core::packet::{LinkType, Packet};
 use mirror_core::time::Timestamp;
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    time::ClockId,
+};
 
 /// The wall clock may be set while we run: the offset to the kernel's clock is taken anew this often.
-const CLOCK_CHECK: Duration = Duration::from_secs(1);
+const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 /// Fresh memory for packets is taken in blocks of this size.
 const BLOCK: usize = 1 << 20;
 
@@ -23,6 +32,7 @@ pub struct RingReader {
     ring: RingBuf<MapData>,
     clock: Clock,
     block: BytesMut,
+    unread: UnreadRecords,
     #[cfg(feature = "ebpf-log")]
     flush_log: Option<Box<dyn FnMut() + Send>>,
 }
@@ -38,17 +48,18 @@ pub(super) fn forward_log(readers: &mut [RingReader], ebpf: &mut aya::Ebpf) -> a
 }
 
 impl RingReader {
-    pub(super) fn new(ring: RingBuf<MapData>) -> Self {
+    pub(super) fn new(ring: RingBuf<MapData>, unread: UnreadRecords) -> Self {
         Self {
             ring,
             clock: Clock::new(),
             block: BytesMut::new(),
+            unread,
             #[cfg(feature = "ebpf-log")]
             flush_log: None,
         }
     }
 
-    /// Waits for records, `timeout` at the most, and hands out all there are; returns how many.
+    /// Waits up to `timeout` for records and hands out all there are; returns how many.
     pub fn read(
         &mut self,
         timeout: Duration,
@@ -62,8 +73,9 @@ impl RingReader {
         self.clock.refresh();
         let mut count = 0;
         while let Some(record) = self.ring.next() {
-            if let Some(packet) = packet(&record, &self.clock, &mut self.block) {
-                each(packet);
+            match packet(&record, &self.clock, &mut self.block) {
+                Ok(packet) => each(packet),
+                Err(reason) => self.unread.add(reason),
             }
             count += 1;
         }
@@ -71,36 +83,65 @@ impl RingReader {
     }
 
     fn wait(&self, timeout: Duration) -> anyhow::Result<()> {
-        let mut poll = libc::pollfd {
-            fd: self.ring.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
-        let millis = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: one valid pollfd, and its count.
-        let result = unsafe { libc::poll(&raw mut poll, 1, millis) };
-        if result < 0 {
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error).context("waiting for the kernel's ring");
-            }
+        let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+        match poll(
+            &mut [PollFd::new(self.ring.as_fd(), PollFlags::POLLIN)],
+            timeout,
+        ) {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(error) => Err(error).context("waiting for the kernel's ring"),
         }
-        Ok(())
     }
 }
 
-/// A record's frame as a packet; None when the record makes no sense.
-fn packet(record: &[u8], clock: &Clock, block: &mut BytesMut) -> Option<Packet> {
+/// Records that were skipped, over all readers of a capture. May be read from any thread.
+#[derive(Clone, Default)]
+pub struct UnreadRecords(Arc<[AtomicU64; 3]>);
+
+impl UnreadRecords {
+    /// The counts by the names that reports show.
+    pub fn counts(&self) -> [(&'static str, u64); 3] {
+        let [version, kind, malformed] = &*self.0;
+        [
+            ("record_version_unknown", version),
+            ("record_kind_unknown", kind),
+            ("record_malformed", malformed),
+        ]
+        .map(|(name, count)| (name, count.load(Relaxed)))
+    }
+
+    pub(super) fn advice(&self) -> Option<String> {
+        let sum: u64 = self.counts().iter().map(|(_, count)| count).sum();
+        (sum > 0).then(|| {
+            format!(
+                "{sum} records of the kernel program could not be read, and what they held is not in the ledger: the \
+                 program is of another version than this agent. Rebuild it with `cargo xtask ebpf`"
+            )
+        })
+    }
+
+    fn add(&self, reason: UnknownRecord) {
+        let [version, kind, malformed] = &*self.0;
+        let counter = match reason {
+            UnknownRecord::Version(_) => version,
+            UnknownRecord::Kind(_) => kind,
+            UnknownRecord::TooShort => malformed,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+}
+
+/// A record as a packet.
+fn packet(record: &[u8], clock: &Clock, block: &mut BytesMut) -> Result<Packet, UnknownRecord> {
+    match RecordKind::read(record)? {
+        RecordKind::Frame => frame(record, clock, block),
+    }
+}
+
+fn frame(record: &[u8], clock: &Clock, block: &mut BytesMut) -> Result<Packet, UnknownRecord> {
     let header = RecordHeader::read(record)?;
-    let body = record.get(HEADER_LEN..)?;
-    let head = body.get(..header.head as usize)?;
-    let rest = if header.head == 0 {
-        body
-    } else {
-        body.get(HEAD_AREA..)?
-    };
-    let rest = rest.get(..header.len as usize)?;
-    Some(Packet {
+    let (head, rest) = parts(record, &header).ok_or(UnknownRecord::TooShort)?;
+    Ok(Packet {
         at: clock.epoch(header.at),
         origin: header.ifindex,
         link: if header.link == LINK_ETHERNET {
@@ -112,6 +153,17 @@ fn packet(record: &[u8], clock: &Clock, block: &mut BytesMut) -> Option<Packet> 
         skip: header.skip,
         bytes: copied(head, rest, block),
     })
+}
+
+/// The repeated headers and the bytes of the frame; None when the record is shorter than its header says.
+fn parts<'a>(record: &'a [u8], header: &RecordHeader) -> Option<(&'a [u8], &'a [u8])> {
+    let body = record.get(HEADER_LEN..)?;
+    let (area, rest) = match header.head {
+        0 => (&[][..], body),
+        _ => body.split_at_checked(HEAD_AREA)?,
+    };
+    let head = area.get(..header.head as usize)?;
+    Some((head, rest.get(..header.len as usize)?))
 }
 
 /// Copies into a shared block: one allocation a megabyte, not one a packet.
@@ -134,14 +186,14 @@ struct Clock {
 impl Clock {
     fn new() -> Self {
         Self {
-            offset: read_clock(libc::CLOCK_REALTIME)
-                .wrapping_sub(read_clock(libc::CLOCK_MONOTONIC)),
+            offset: read_clock(ClockId::CLOCK_REALTIME)
+                .wrapping_sub(read_clock(ClockId::CLOCK_MONOTONIC)),
             checked: Instant::now(),
         }
     }
 
     fn refresh(&mut self) {
-        if self.checked.elapsed() >= CLOCK_CHECK {
+        if self.checked.elapsed() >= CLOCK_INTERVAL {
             *self = Self::new();
         }
     }
@@ -151,12 +203,79 @@ impl Clock {
     }
 }
 
-fn read_clock(clock: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: the pointer is to a timespec of this frame.
-    unsafe { libc::clock_gettime(clock, &raw mut time) };
-    (time.tv_sec as u64) * 1_000_000_000 + time.tv_nsec as u64
+/// In nanoseconds. Linux has both clocks, so the error does not happen.
+fn read_clock(clock: ClockId) -> u64 {
+    clock.now().map_or(0, |time| {
+        let seconds = time.tv_sec().cast_unsigned() * 1_000_000_000;
+        seconds + time.tv_nsec().cast_unsigned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A record of the frame `body`, with its header's words changed by `change`.
+    fn record(body: &[u8], change: impl FnOnce(&mut RecordHeader)) -> Vec<u8> {
+        let mut header = RecordHeader {
+            version: mirror_common::RECORD_VERSION,
+            kind: RecordKind::Frame as u8,
+            direction: 0,
+            link: LINK_ETHERNET,
+            ifindex: 3,
+            at: 5,
+            wire_len: body.len() as u32,
+            skip: 0,
+            len: body.len() as u32,
+            head: 0,
+        };
+        change(&mut header);
+        let mut bytes = vec![header.version, header.kind, header.direction, header.link];
+        bytes.extend_from_slice(&header.ifindex.to_ne_bytes());
+        bytes.extend_from_slice(&header.at.to_ne_bytes());
+        for word in [header.wire_len, header.skip, header.len, header.head] {
+            bytes.extend_from_slice(&word.to_ne_bytes());
+        }
+        bytes.extend_from_slice(body);
+        bytes
+    }
+
+    fn read(record: &[u8]) -> Result<Packet, UnknownRecord> {
+        packet(record, &Clock::new(), &mut BytesMut::new())
+    }
+
+    #[test]
+    fn a_frame_and_a_later_part_of_one_become_packets() {
+        // The size class is larger than the frame.
+        let mut padded = record(b"frame", |_| {});
+        padded.extend_from_slice(&[9; 251]);
+        let packet = read(&padded).unwrap();
+        assert_eq!((&packet.bytes[..], packet.origin), (&b"frame"[..], 3));
+        let mut body = vec![0; HEAD_AREA];
+        body[..4].copy_from_slice(b"head");
+        body.extend_from_slice(b"rest");
+        let later = record(&body, |header| {
+            (header.head, header.len, header.skip) = (4, 4, 65_000);
+        });
+        let packet = read(&later).unwrap();
+        assert_eq!((&packet.bytes[..], packet.skip), (&b"headrest"[..], 65_000));
+    }
+
+    #[test]
+    fn an_unknown_version_or_kind_is_counted_and_skipped() {
+        let unread = UnreadRecords::default();
+        let check = |record: &[u8], expected: [u64; 3]| {
+            unread.add(read(record).unwrap_err());
+            assert_eq!(unread.counts().map(|(_, count)| count), expected);
+        };
+        let of = |change: fn(&mut RecordHeader)| record(b"frame", change);
+        check(&of(|header| header.version = 2), [1, 0, 0]);
+        check(&of(|header| header.kind = 2), [1, 1, 0]);
+        check(&of(|header| header.kind = 0), [1, 2, 0]);
+        // As long as a record of another kind may be.
+        check(&[mirror_common::RECORD_VERSION, 200], [1, 3, 0]);
+        check(&of(|header| header.len = 6), [1, 3, 1]);
+        check(&of(|header| header.head = 1), [1, 3, 2]);
+        check(b"", [1, 3, 3]);
+    }
 }

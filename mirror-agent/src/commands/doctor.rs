@@ -2,19 +2,28 @@
 
 use std::{process::ExitCode, time::Duration};
 
+use anyhow::Context;
 use mirror_agent::{
     capture::{
-        clsact,
-        links::{self, LinkPatterns},
-        tc,
+        net::links::{self, LinkPatterns},
+        tc::{self, clsact},
     },
     config::Config,
-    control, pipeline,
+    control::{Order, ask},
+    gate::replica,
+    pipeline,
+    replay::Target,
+    secret::SecretUrl,
 };
 use mirror_snapshot::RedisStore;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::{runtime::Builder, time::timeout};
+
+use crate::terminal;
+
+/// Longest wait for a server.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Serialize)]
 struct Finding {
@@ -37,84 +46,125 @@ impl Finding {
             Err(error) => Self {
                 check,
                 ok: false,
-                found: format!("{error:#}"),
+                found: terminal::told(&error),
                 remedy: remedy.into(),
             },
         }
     }
+
+    fn text(&self) -> String {
+        let mark = if self.ok { "ok  " } else { "FAIL" };
+        let line = format!("{mark}  {:<12} {}\n", self.check, self.found);
+        match self.ok {
+            true => line,
+            false => format!("{line}                   → {}\n", self.remedy),
+        }
+    }
+}
+
+/// What was found so far. As text it is printed at once: some checks wait for a server.
+struct Findings {
+    list: Vec<Finding>,
+    json: bool,
+}
+
+impl Findings {
+    fn add(
+        &mut self,
+        check: &'static str,
+        result: anyhow::Result<String>,
+        remedy: &str,
+    ) -> anyhow::Result<()> {
+        let finding = Finding::new(check, result, remedy);
+        if !self.json {
+            terminal::print(&finding.text())?;
+        }
+        self.list.push(finding);
+        Ok(())
+    }
 }
 
 pub(crate) fn doctor(config: &Config, fix: bool, json: bool) -> anyhow::Result<ExitCode> {
-    let mut findings = vec![Finding::new(
-        "kernel",
-        tc::probe(),
-        "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, on Linux 5.10 or newer",
-    )];
-    for namespace in &config.namespaces {
-        findings.push(Finding::new(
-            "hook",
-            namespace.run(|| tc::try_hooks(config.hook)),
-            "use --hook auto, which takes what the kernel has",
-        ));
-        for name in &config.interfaces {
-            findings.push(Finding::new(
-                "interface",
-                namespace.run(|| interface(name)),
-                "name one that `ip link` lists; inside a container it is the container's own unless it runs with the host's network",
-            ));
-        }
-        findings.push(Finding::new(
-            "leftovers",
-            namespace.run(|| leftovers(fix)),
-            "run `mirror-agent doctor --fix`, which removes them and nothing else",
-        ));
-    }
+    let mut findings = Findings {
+        list: Vec::new(),
+        json,
+    };
+    check_capture(config, fix, &mut findings)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    // None runs: that is not for doctor to say.
-    if let Ok(status) = runtime.block_on(control::ask(&config.socket, "status")) {
-        findings.push(Finding::new(
-            "agent",
-            running(&status),
-            "capture where these connections can be read; all others are captured meanwhile",
-        ));
-    }
-    if let Some(url) = &config.redis {
-        findings.push(Finding::new(
-            "redis",
-            runtime.block_on(redis(url)),
-            "start Redis, or correct --redis; without it the snapshot gate is off",
-        ));
-    }
-    if let Some(target) = &config.target {
-        let reached = runtime.block_on(async {
-            let addresses = target.resolve().await?;
-            pipeline::check_own(config, &addresses)?;
-            pipeline::reach(&addresses).await?;
-            Ok(format!("{target} answers"))
-        });
-        findings.push(Finding::new(
-            "target",
-            reached,
-            "start the mirror, or correct --target",
-        ));
-    }
+    runtime.block_on(check_servers(config, &mut findings))?;
     if json {
-        println!("{}", serde_json::to_string_pretty(&findings)?);
-    } else {
-        for finding in &findings {
-            let mark = if finding.ok { "ok  " } else { "FAIL" };
-            println!("{mark}  {:<10} {}", finding.check, finding.found);
-            if !finding.ok {
-                println!("                 → {}", finding.remedy);
-            }
-        }
+        terminal::print_json(&findings.list)?;
     }
-    let well = findings.iter().all(|f| f.ok);
+    let well = findings.list.iter().all(|finding| finding.ok);
     Ok(if well {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(2)
     })
+}
+
+fn check_capture(config: &Config, fix: bool, findings: &mut Findings) -> anyhow::Result<()> {
+    findings.add(
+        "kernel",
+        tc::probe(),
+        "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, on Linux 5.10 or newer",
+    )?;
+    for namespace in config.capture.namespaces.list() {
+        findings.add(
+            "hook",
+            namespace.run(|| tc::try_hooks(config.capture.hook)),
+            "use --hook auto, which takes what the kernel has",
+        )?;
+        for name in &config.capture.interfaces {
+            findings.add(
+                "interface",
+                namespace.run(|| interface(name)),
+                "name one that `ip link` lists; inside a container it is the container's own unless it runs with the host's network",
+            )?;
+        }
+        findings.add(
+            "leftovers",
+            namespace.run(|| leftovers(fix)),
+            "run `mirror-agent doctor --fix`, which removes them and nothing else",
+        )?;
+    }
+    Ok(())
+}
+
+async fn check_servers(config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
+    // None runs: that is not for doctor to say.
+    if let Ok(status) = ask(&config.control.socket, &Order::Status).await {
+        findings.add(
+            "agent",
+            running(&status),
+            "capture where these connections can be read; all others are captured meanwhile",
+        )?;
+    }
+    let gate = &config.gate;
+    if let Some(url) = &gate.store {
+        let remedy = "start Redis, or correct --redis; without it the snapshot gate is off";
+        findings.add("redis", ask_store(url).await, remedy)?;
+    }
+    if let Some(url) = &gate.mirror_store {
+        let remedy = "start the mirror's Redis, or correct --mirror-redis";
+        findings.add("mirror-redis", ask_store(url).await, remedy)?;
+    }
+    if let Some(url) = &gate.replica {
+        let remedy = "start the replica, or correct --replica";
+        findings.add("replica", ask_replica(url).await, remedy)?;
+    }
+    if let Some(target) = &config.replay.target {
+        let remedy = "start the mirror, or correct --target";
+        findings.add("target", reach(target, config).await, remedy)?;
+    }
+    Ok(())
+}
+
+async fn reach(target: &Target, config: &Config) -> anyhow::Result<String> {
+    let addresses = target.resolve().await?;
+    pipeline::check_own(config, &addresses)?;
+    pipeline::reach(&addresses).await?;
+    Ok(format!("{target} answers"))
 }
 
 /// What the agent that runs has found out about its traffic.
@@ -160,10 +210,18 @@ fn leftovers(fix: bool) -> anyhow::Result<String> {
     Ok("nothing is left of a killed agent".into())
 }
 
-async fn redis(url: &str) -> anyhow::Result<String> {
-    let store = RedisStore::connect(url)?;
-    timeout(Duration::from_secs(3), store.ping())
+async fn ask_store(url: &SecretUrl) -> anyhow::Result<String> {
+    let store = RedisStore::connect(url.expose())?;
+    timeout(ANSWER_TIMEOUT, store.ping())
         .await
-        .map_err(|_| anyhow::anyhow!("no answer within 3 s"))??;
+        .map_err(|_| anyhow::anyhow!("{url} gives no answer within {ANSWER_TIMEOUT:?}"))?
+        .with_context(|| format!("asking {url}"))?;
+    Ok(format!("{url} answers"))
+}
+
+async fn ask_replica(url: &SecretUrl) -> anyhow::Result<String> {
+    replica::probe(url)
+        .await
+        .with_context(|| format!("asking {url}"))?;
     Ok(format!("{url} answers"))
 }

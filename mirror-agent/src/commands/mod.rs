@@ -3,39 +3,57 @@
 mod doctor;
 mod inspect;
 mod live;
+mod progress;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use mirror_agent::{cli::Command, config::Config, report};
+use mirror_agent::{
+    cli::{Command, RunOptions},
+    config::Settings,
+    report,
+};
+
+use crate::terminal;
 
 pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Run(options) => live::run(Config::new(options)?),
-        Command::Start(options) => live::start(Config::new(options)?),
+        Command::Run { options, json } => live::run(settings(options)?, json),
+        Command::Start { options, json } => live::start(&settings(options)?.config, json),
         Command::Status { json, socket } => live::status(&socket.socket, json),
         Command::Stop { json, socket } => live::stop(&socket.socket, json),
         Command::Filter {
-            filter,
+            change,
             json,
             socket,
-        } => live::filter(&socket.socket, filter, json),
-        Command::Reload { socket } => live::reload(&socket.socket),
+        } => live::filter(&socket.socket, &change.given, json),
+        Command::Reload { json, socket } => live::reload(&socket.socket, json),
         Command::Inspect(options) => inspect::inspect(&options),
-        Command::Doctor { options, fix, json } => doctor::doctor(&Config::new(options)?, fix, json),
+        Command::Doctor { options, fix, json } => {
+            doctor::doctor(&settings(options)?.config, fix, json)
+        }
         Command::Report { directory, json } => {
-            let data = report::read(&directory)?;
-            print_report(&data, json)?;
+            print_report(&report::read(&directory)?, json)?;
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
+/// The options in effect. Says where a password can be read by others.
+fn settings(options: RunOptions) -> anyhow::Result<Settings> {
+    let settings = options.sources().load()?;
+    for spec in settings.exposed_secrets() {
+        terminal::note(&format!(
+            "warning: --{} holds a user or a password, and every user of this host can read the command line: give it as {} or in the file of --config",
+            spec.key, spec.env
+        ));
+    }
+    Ok(settings)
+}
+
 fn print_report(data: &report::ReportData, json: bool) -> anyhow::Result<()> {
-    let text = if json {
-        serde_json::to_string_pretty(data)? + "\n"
+    if json {
+        terminal::print_json(data)
     } else {
-        report::text(data)
-    };
-    Ok(io::stdout().write_all(text.as_bytes())?)
+        terminal::print(&report::text(data))
+    }
 }

@@ -135,18 +135,13 @@ mod tests {
         let address = "127.0.0.1:80".parse().unwrap();
         Exchange {
             connection,
-            index: 0,
-            client: address,
-            server: address,
-            origin: 0,
             timing: Timing {
                 request_first: Timestamp(began),
                 request_last: Timestamp(began),
                 response_first: Some(Timestamp(ended)),
                 response_last: Some(Timestamp(ended)),
             },
-            request: Request::new("GET", "/"),
-            response: None,
+            ..Exchange::new(address, address, Request::new("GET", "/"))
         }
     }
 

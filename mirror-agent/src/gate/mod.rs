@@ -1,6 +1,7 @@
 //! The gate: an exchange passes once production's snapshot for it is there, and is known to be its own.
 
 mod claims;
+mod options;
 pub mod replica;
 mod rules;
 
@@ -13,7 +14,6 @@ use mirror_snapshot::{
     DEFAULT_TTL, Filed, HEADER_POSITION, RedisStore, RequestId, Waited,
     store::{Hit, Waiter},
 };
-use serde::Deserialize;
 use tokio::time::Instant;
 
 use claims::{Claim, Claims};
@@ -22,27 +22,18 @@ use mirror_core::policy::Envelope;
 use mirror_core::time::Timestamp;
 use replica::{Caught, Position, Replica};
 
+pub use options::GateOptions;
 pub use rules::{GateRules, OnMissing};
 
 /// What is done for a snapshot that would not live until its replay.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum TtlCare {
     /// Copy it into a namespace of this run, for five minutes
-    #[default]
     Copy,
     /// Let production's own key live five minutes longer
     Extend,
     /// Nothing: it ends as `snapshot: expired`
     Off,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub struct GateOptions {
-    pub wait: mirror_snapshot::WaitOptions,
-    /// Clock skew that is allowed between capture and production.
-    pub skew_seconds: u64,
-    pub care: TtlCare,
 }
 
 #[derive(Debug)]
@@ -142,7 +133,9 @@ struct Open {
     mirror: Option<RedisStore>,
     /// For copies.
     namespace: String,
-    options: GateOptions,
+    care: TtlCare,
+    /// Seconds by which production's clock may differ from the capture's.
+    skew_seconds: u64,
     claims: Mutex<Claims>,
 }
 
@@ -153,18 +146,21 @@ impl Gate {
     }
 
     /// A gate for snapshots in `store`, copied to `mirror` if that is another one. `run` names the namespace of copies
-    /// that outlive production's keys.
+    /// that outlive production's keys. `skew_seconds` is
+    /// the most by which production's clock may differ from the capture's.
     pub fn new(
         store: RedisStore,
         mirror: Option<RedisStore>,
         run: &str,
-        options: GateOptions,
+        options: &GateOptions,
+        skew_seconds: u64,
     ) -> Self {
         let open = Open {
-            waiter: Waiter::new(store, options.wait),
+            waiter: Waiter::new(store, options.wait_options()),
             mirror,
             namespace: run.into(),
-            options,
+            care: options.care,
+            skew_seconds,
             claims: Mutex::default(),
         };
         Self {
@@ -201,7 +197,7 @@ impl Gate {
                     .claims
                     .push(claims.claim(first, envelope.exchange().captured_at()));
             }
-            let bucket = candidates.bucket_seconds + open.options.skew_seconds;
+            let bucket = candidates.bucket_seconds + open.skew_seconds;
             entered.settles = Duration::from_secs(bucket.clamp(1, 5));
         }
         entered
@@ -237,7 +233,7 @@ impl Gate {
             return SnapshotOutcome::Collided;
         }
         let owner = envelope.identity().owner.clone();
-        let skew = open.options.skew_seconds;
+        let skew = open.skew_seconds;
         let accept = Box::new(move |value: &[u8]| owner.accepts(value, skew));
         match open.waiter.wait(ids.clone(), accept).await {
             Waited::Hit(hit) => {
@@ -260,7 +256,7 @@ impl Gate {
         let Some(open) = &self.snapshots else {
             return true;
         };
-        let kept = match open.options.care {
+        let kept = match open.care {
             TtlCare::Off => Ok(false),
             TtlCare::Extend => open.extend(found).await,
             TtlCare::Copy => open.copy(found).await,
@@ -280,7 +276,7 @@ impl Gate {
         let open = self
             .snapshots
             .as_ref()
-            .filter(|open| open.options.care != TtlCare::Off);
+            .filter(|open| open.care != TtlCare::Off);
         open.and(found.expires)
             .map(|expires| expires - (replay + Duration::from_secs(1)))
     }

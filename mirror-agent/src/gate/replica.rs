@@ -6,12 +6,14 @@
 
 use std::{str::FromStr, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
 };
 use tokio_postgres::{Client, NoTls};
+
+use crate::secret::SecretUrl;
 
 /// The replica is asked this often, whoever waits.
 const POLL: Duration = Duration::from_millis(100);
@@ -67,12 +69,32 @@ struct Replayed {
     error: String,
 }
 
+/// Asks a replica once.
+pub async fn probe(url: &SecretUrl) -> anyhow::Result<()> {
+    let config = parse(url)?;
+    timeout(ASK_TIMEOUT, ask(&config, &mut None))
+        .await
+        .map_err(|_| anyhow!("no answer within {ASK_TIMEOUT:?}"))??;
+    Ok(())
+}
+
+/// Whether a replica's URL can be used.
+pub fn check(url: &SecretUrl) -> anyhow::Result<()> {
+    parse(url).map(|_| ())
+}
+
+fn parse(url: &SecretUrl) -> anyhow::Result<tokio_postgres::Config> {
+    // The driver's own error may repeat a part of the URL.
+    let parsed = url.expose().parse().ok();
+    parsed.with_context(|| {
+        format!("invalid URL `{url}`: use one as in postgres://HOST:5432/DATABASE, with user and password before the host")
+    })
+}
+
 impl Replica {
-    /// `url` as in `postgres://user:password@host/database`. Must be called inside a tokio runtime.
-    pub fn follow(url: &str, timeout: Duration) -> anyhow::Result<Self> {
-        let config: tokio_postgres::Config = url
-            .parse()
-            .context("a replica is written as in postgres://user:password@host:5432/database")?;
+    /// Must be called inside a tokio runtime.
+    pub fn follow(url: &SecretUrl, timeout: Duration) -> anyhow::Result<Self> {
+        let config = parse(url)?;
         let (sender, replayed) = watch::channel(Replayed::default());
         tokio::spawn(follow(config, sender));
         Ok(Self { replayed, timeout })

@@ -1,7 +1,6 @@
 //! The capture side of the pipeline: a thread for each ring, which never waits for anything behind it.
 
 use std::{
-    collections::BTreeSet,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -11,10 +10,10 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::capture::ring::RingReader;
+use crate::config::Config;
 use crate::report::{Recorder, Ticket};
 use crate::transport::{Delivery, Sender};
 use mirror_core::dissect::DissectLimits;
@@ -22,9 +21,7 @@ use mirror_core::dissect::DissectStats;
 use mirror_core::dissect::Dissector;
 use mirror_core::exchange::Exchange;
 use mirror_core::filter::PortSet;
-use mirror_core::identity::Identifier;
 use mirror_core::ledger::Outcome;
-use mirror_core::policy::Policy;
 use mirror_core::time::Timestamp;
 
 /// Longest sleep of a reader; bounds how late a packet below the wake-up threshold is seen.
@@ -34,9 +31,8 @@ const RING_POLL: Duration = Duration::from_millis(10);
 pub(super) struct Intake {
     /// Of this host.
     pub(super) host: Arc<str>,
-    pub(super) identifier: Identifier,
-    pub(super) policy: Policy,
-    pub(super) observe_only: bool,
+    /// Policy may change while the run goes on.
+    pub(super) config: watch::Receiver<Arc<Config>>,
     pub(super) recorder: Arc<Recorder>,
     pub(super) sender: Sender,
 }
@@ -44,12 +40,13 @@ pub(super) struct Intake {
 impl Intake {
     fn take(&self, exchange: Exchange) {
         let ticket = Ticket::new(&self.recorder);
-        if self.observe_only {
-            let judged = self.policy.judge(&exchange);
+        let config = Arc::clone(&self.config.borrow());
+        if config.replay.target.is_none() {
+            let judged = config.policy.judge(&exchange);
             return ticket.end(judged.err().unwrap_or(Outcome::Observed));
         }
-        let identify = |exchange: &Exchange| self.identifier.identify(exchange);
-        match self.policy.admit(&self.host, exchange, identify) {
+        let identify = |exchange: &Exchange| config.identity.identify(exchange);
+        match config.policy.admit(&self.host, exchange, identify) {
             Err(outcome) => ticket.end(outcome),
             Ok(envelope) => {
                 if let Err(refused) = self.sender.offer(Delivery { envelope, ticket }) {
@@ -72,37 +69,12 @@ pub(super) struct Dissected(Arc<Vec<Mutex<DissectStats>>>);
 
 impl Dissected {
     /// Summed over the readers.
-    pub(super) fn show(&self) -> Value {
-        self.all()
-            .fold(Value::Null, |sum, stats| added(sum, json!(stats)))
-    }
-
-    /// What a user can do about connections that cannot be read.
-    pub(super) fn advice(&self) -> BTreeSet<String> {
-        self.all().flat_map(|stats| stats.advice()).collect()
-    }
-
-    fn all(&self) -> impl Iterator<Item = DissectStats> {
-        let read =
-            |stats: &Mutex<DissectStats>| *stats.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.iter().map(read)
-    }
-}
-
-/// Adds counts of the same name.
-fn added(a: Value, b: Value) -> Value {
-    match (a, b) {
-        (Value::Object(mut sum), Value::Object(more)) => {
-            for (name, count) in more {
-                let so_far = sum.remove(&name).unwrap_or(Value::Null);
-                sum.insert(name, added(so_far, count));
-            }
-            Value::Object(sum)
+    pub(super) fn sum(&self) -> DissectStats {
+        let mut sum = DissectStats::default();
+        for stats in self.0.iter() {
+            sum += *stats.lock().unwrap_or_else(PoisonError::into_inner);
         }
-        (Value::Number(a), Value::Number(b)) => {
-            json!(a.as_u64().unwrap_or(0) + b.as_u64().unwrap_or(0))
-        }
-        (Value::Null, other) | (other, _) => other,
+        sum
     }
 }
 
@@ -185,7 +157,7 @@ impl Reader {
             while let Some(exchange) = self.dissector.poll() {
                 self.intake.take(exchange);
             }
-            *shown.lock().unwrap_or_else(PoisonError::into_inner) = *self.dissector.stats();
+            *shown.lock().unwrap_or_else(PoisonError::into_inner) = self.dissector.stats();
         }
         Ok(())
     }

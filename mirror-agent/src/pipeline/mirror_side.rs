@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use mirror_snapshot::{HEADER_SNAPSHOT, RedisStore, RequestId, WaitOptions};
+use mirror_snapshot::{HEADER_SNAPSHOT, RedisStore, RequestId};
 use tokio::{
     sync::{Semaphore, SemaphorePermit, watch},
     task::JoinSet,
@@ -14,20 +14,18 @@ use crate::config::Config;
 use crate::gate::Entered;
 use crate::gate::Found;
 use crate::gate::Gate;
-use crate::gate::GateOptions;
 use crate::gate::GateRules;
 use crate::gate::OnMissing;
 use crate::gate::SnapshotOutcome;
 use crate::gate::replica::Replica;
 use crate::replay::Marks;
 use crate::replay::OwnSockets;
-use crate::replay::ReplayOptions;
 use crate::replay::ReplayOutcome;
 use crate::replay::Replayer;
 use crate::report::Comparison;
 use crate::report::Recorder;
+use crate::secret::SecretUrl;
 use crate::transport::{Delivery, Receiver};
-use mirror_core::compare::CompareOptions;
 use mirror_core::compare::compare;
 use mirror_core::exchange::Response;
 use mirror_core::ledger::Outcome;
@@ -36,10 +34,9 @@ use mirror_core::policy::Envelope;
 /// Judges what comes out of the queue.
 pub(super) struct Judging {
     gate: Gate,
-    rules: GateRules,
     replayer: Option<Replayer>,
-    replay_timeout: Duration,
-    compare: CompareOptions,
+    /// The rules of gate and comparison may change while the run goes on.
+    config: watch::Receiver<Arc<Config>>,
     recorder: Arc<Recorder>,
     replays: Semaphore,
     /// Ends the run.
@@ -74,36 +71,44 @@ impl Pass {
 }
 
 impl Judging {
+    /// With at most so many `replays` at once.
     pub(super) fn new(
-        config: &Config,
+        live: watch::Receiver<Arc<Config>>,
         recorder: Arc<Recorder>,
         own_sockets: Arc<dyn OwnSockets>,
         stop: watch::Sender<bool>,
+        replays: usize,
     ) -> anyhow::Result<Self> {
+        let config = Arc::clone(&live.borrow());
+        let replayer = |target| {
+            let max_body = config.dissect.max_body;
+            Replayer::new(target, &config.replay, max_body, Some(own_sockets))
+        };
         Ok(Self {
-            gate: gate(config)?,
-            rules: config.gate.clone(),
-            replayer: config.target.clone().map(|target| {
-                Replayer::new(ReplayOptions {
-                    timeout: config.replay_timeout,
-                    connections: config.concurrency,
-                    own_sockets: Some(Arc::clone(&own_sockets)),
-                    ..ReplayOptions::new(target)
-                })
-            }),
-            replay_timeout: config.replay_timeout,
-            compare: config.compare.clone(),
+            gate: gate(&config)?,
+            replayer: config.replay.target.clone().map(replayer),
+            replays: Semaphore::new(replays),
+            config: live,
             recorder,
-            replays: Semaphore::new(config.concurrency),
             stop,
         })
     }
 
-    /// Judges until the queue has ended and all its exchanges have an outcome.
-    pub(super) async fn run(self, mut receiver: Receiver) {
+    /// Judges until the queue has ended and all its exchanges have an outcome, or until `cut` turns true: what is still
+    /// in flight ends as `interrupted` then.
+    pub(super) async fn run(self, receiver: Receiver, mut cut: watch::Receiver<bool>) {
+        let mut judged = JoinSet::new();
+        tokio::select! {
+            () = self.judge_all(receiver, &mut judged) => {}
+            _ = cut.wait_for(|cut| *cut) => {}
+        }
+        // Also waits for what it ends: the report comes after the last outcome.
+        judged.shutdown().await;
+    }
+
+    async fn judge_all(self, mut receiver: Receiver, judged: &mut JoinSet<()>) {
         let this = Arc::new(self);
         let (ended, settled) = watch::channel(false);
-        let mut judged = JoinSet::new();
         while let Some((Delivery { envelope, ticket }, room)) = receiver.next().await {
             while judged.try_join_next().is_some() {}
             let this = Arc::clone(&this);
@@ -137,8 +142,12 @@ impl Judging {
         let Some(replayer) = &self.replayer else {
             return Err(Outcome::Observed);
         };
-        let mut pass = self.pass_gate(envelope, entered).await?;
-        let _permit = self.replay_slot(&mut pass).await?;
+        // One exchange sees one configuration, whatever is changed meanwhile.
+        let config = Arc::clone(&self.config.borrow());
+        let mut pass = self
+            .pass_gate(&config.gate.rules, envelope, entered)
+            .await?;
+        let _permit = self.replay_slot(&mut pass, config.replay.timeout).await?;
         let exchange = envelope.exchange();
         let marks = pass.marks();
         let (response, latency) = match replayer.send(exchange, marks).await {
@@ -157,7 +166,7 @@ impl Judging {
         let Some(baseline) = whole else {
             return Err(Outcome::ReplayedWithoutBaseline);
         };
-        let verdict = compare(&self.compare, baseline, &response);
+        let verdict = compare(&config.compare, baseline, &response);
         let is_evidence = match &pass {
             Pass::Snapshot(_) => true,
             Pass::Plain { is_evidence, .. } => *is_evidence,
@@ -189,9 +198,14 @@ impl Judging {
     }
 
     /// Waits for the snapshot: what to replay with, or how the exchange ends here.
-    async fn pass_gate(&self, envelope: &Envelope, entered: Entered) -> Result<Pass, Outcome> {
+    async fn pass_gate(
+        &self,
+        rules: &GateRules,
+        envelope: &Envelope,
+        entered: Entered,
+    ) -> Result<Pass, Outcome> {
         let request = &envelope.exchange().request;
-        let outcome = if self.rules.requires(request) {
+        let outcome = if rules.requires(request) {
             self.gate.wait(envelope, entered).await
         } else {
             SnapshotOutcome::NotRequired
@@ -201,7 +215,7 @@ impl Judging {
             id: envelope.identity().candidates.ids.first().cloned(),
             is_evidence,
         };
-        let without = |end: Outcome| match self.rules.on_missing(request) {
+        let without = |end: Outcome| match rules.on_missing(request) {
             OnMissing::Skip => Err(end),
             OnMissing::Replay => Ok(plain(false)),
             OnMissing::Fail => {
@@ -234,7 +248,11 @@ impl Judging {
     }
 
     /// Waits for its turn, and sees to it that the snapshot lives until then.
-    async fn replay_slot(&self, pass: &mut Pass) -> Result<SemaphorePermit<'_>, Outcome> {
+    async fn replay_slot(
+        &self,
+        pass: &mut Pass,
+        replay_timeout: Duration,
+    ) -> Result<SemaphorePermit<'_>, Outcome> {
         let Pass::Snapshot(found) = pass else {
             return self
                 .replays
@@ -243,7 +261,7 @@ impl Judging {
                 .map_err(|_| Outcome::Interrupted);
         };
         loop {
-            let care_at = self.gate.care_at(found, self.replay_timeout);
+            let care_at = self.gate.care_at(found, replay_timeout);
             if care_at.is_some_and(|at| at <= Instant::now()) && !self.gate.keep(found).await {
                 return Err(Outcome::SnapshotExpired);
             }
@@ -279,32 +297,25 @@ struct Judgement {
 }
 
 fn gate(config: &Config) -> anyhow::Result<Gate> {
-    let gate = match &config.redis {
+    let options = &config.gate;
+    let gate = match &options.store {
         None => Gate::off(),
         Some(url) => snapshot_gate(config, url)?,
     };
-    Ok(match &config.replica {
+    Ok(match &options.replica {
         None => gate,
-        Some(url) => gate.behind(Replica::follow(url, config.snapshot_wait).context("--replica")?),
+        Some(url) => gate.behind(Replica::follow(url, options.wait).context("--replica")?),
     })
 }
 
-fn snapshot_gate(config: &Config, url: &str) -> anyhow::Result<Gate> {
-    let mirror = config.mirror_redis.as_deref().map(RedisStore::connect);
-    let options = GateOptions {
-        wait: WaitOptions {
-            timeout: config.snapshot_wait,
-            poll: config.snapshot_poll,
-            notify: config.snapshot_notify,
-            ..WaitOptions::default()
-        },
-        skew_seconds: config.skew_seconds,
-        care: config.ttl_care,
-    };
+fn snapshot_gate(config: &Config, url: &SecretUrl) -> anyhow::Result<Gate> {
+    let connect = |url: &SecretUrl| RedisStore::connect(url.expose());
+    let mirror = config.gate.mirror_store.as_ref().map(connect);
     Ok(Gate::new(
-        RedisStore::connect(url).context("--redis")?,
+        connect(url).context("--redis")?,
         mirror.transpose().context("--mirror-redis")?,
         &format!("run-{}", std::process::id()),
-        options,
+        &config.gate,
+        config.identity.skew_seconds(),
     ))
 }

@@ -9,10 +9,15 @@
 //! `run` starts, drains and stops the two sides; `running` answers those who ask about them meanwhile.
 
 mod capture_side;
+mod descriptors;
 mod mirror_side;
+mod options;
 mod preflight;
+mod progress;
 mod run;
 mod running;
 
+pub use options::PipelineOptions;
 pub use preflight::{check_own, reach};
-pub use run::run;
+pub use progress::Progress;
+pub use run::{Ending, run};

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use tokio::{net::TcpStream, time::timeout};
 
-use crate::capture::links;
+use crate::capture::net::links;
 use crate::config::Config;
 use crate::replay::Target;
 
@@ -53,7 +53,7 @@ pub async fn reach(addresses: &[SocketAddr]) -> anyhow::Result<()> {
 /// Of all namespaces that are captured in, and our own.
 fn own_addresses(config: &Config) -> anyhow::Result<Vec<IpAddr>> {
     let mut own = links::addresses()?;
-    for namespace in &config.namespaces {
+    for namespace in &config.capture.namespaces.list() {
         own.extend(namespace.run(links::addresses)?);
     }
     Ok(own)

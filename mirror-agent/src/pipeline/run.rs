@@ -8,67 +8,99 @@ use std::{
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
-use crate::capture::filter::Filters;
 use crate::capture::tc;
-use crate::capture::tc::TcCapture;
-use crate::capture::tc::TcOptions;
-use crate::config::Config;
-use crate::control;
-use crate::control::Control;
-use crate::control::Handles;
-use crate::control::Order;
+use crate::capture::tc::{Filters, TcCapture};
+use crate::config::{Config, Settings};
+use crate::control::http;
+use crate::control::http::Pages;
+use crate::control::socket::{Control, Handles};
 use crate::replay::OwnSockets;
 use crate::report::Recorder;
 use crate::report::ReportData;
-use crate::transport::memory::Bounds;
 use crate::transport::memory::queue;
 use crate::transport::{Receiver, Sender};
 use mirror_core::dissect::DissectLimits;
-use mirror_core::identity::Identifier;
 
 use super::capture_side::{Intake, Readers};
+use super::descriptors;
 use super::mirror_side::Judging;
 use super::preflight;
+use super::progress::{self, Progress};
 use super::running::Running;
 
-/// Runs until `stop` turns true or a client of the control socket says so; then drains and reports.
+/// How a run is ended from outside.
+#[derive(Clone)]
+pub struct Ending {
+    /// Ends the capture; what is in flight is drained.
+    pub stop: watch::Sender<bool>,
+    /// Ends the draining: what is still in flight ends as `interrupted`.
+    pub abort: watch::Sender<bool>,
+}
+
+impl Default for Ending {
+    fn default() -> Self {
+        Self {
+            stop: watch::Sender::new(false),
+            abort: watch::Sender::new(false),
+        }
+    }
+}
+
+/// Runs until `ending` or a client of the control socket says so; then drains and reports. `show` is told every second
+/// how far the run is.
 ///
 /// Everything that can be wrong is found before the first packet is captured: an error means that
 /// nothing was started.
-pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<ReportData> {
+pub async fn run(
+    settings: Settings,
+    ending: Ending,
+    show: impl FnMut(Progress) + Send + 'static,
+) -> anyhow::Result<ReportData> {
+    let config = Arc::new(settings.config.clone());
     config.require_capture()?;
+    let stop = ending.stop.clone();
     tc::check_rights()?;
-    let targets = match &config.target {
+    let open_files = descriptors::raise_limit()?;
+    let targets = match &config.replay.target {
         Some(target) => preflight::check_target(target, &config).await?,
         None => Vec::new(),
     };
-    let control = Control::bind(&config.socket).await?;
-    let metrics = match config.metrics {
-        Some(address) => Some(control::metrics::bind(address).await?),
+    let control = Control::bind(&config.control.socket).await?;
+    let metrics = match config.control.metrics {
+        Some(address) => Some(http::bind(address).await?),
         None => None,
     };
     let recorder = Arc::new(Recorder::new(meta(&config)));
-    let (sender, receiver) = queue(Bounds {
-        exchanges: config.queue,
-        bytes: config.queue_bytes,
-    });
+    let (sender, receiver) = queue(&config.transport);
     let (capture, rings) = attach(&config).await?;
+    let concurrency = config.replay.concurrency.get();
+    let shares = descriptors::share(open_files, concurrency)?;
+    let advice = descriptors::advice(open_files, concurrency, shares);
+    if let Some(advice) = &advice {
+        tracing::warn!("{advice}");
+    }
     for target in targets {
         capture.filters.exclude(target)?;
     }
     let own_sockets = Arc::new(capture.filters.clone());
-    let judging = Judging::new(&config, Arc::clone(&recorder), own_sockets, stop.clone())?;
-    let (ports, ports_now) = watch::channel(config.filter.ports.clone());
+    let live = watch::Sender::new(Arc::clone(&config));
+    let judging = Judging::new(
+        live.subscribe(),
+        Arc::clone(&recorder),
+        own_sockets,
+        stop.clone(),
+        shares.replays,
+    )?;
+    let (ports, ports_now) = watch::channel(config.capture.filter.ports.clone());
     let intake = Intake {
         host: host()?,
-        identifier: Identifier {
-            rules: config.rules.clone(),
-            skew_seconds: config.skew_seconds,
-        },
-        policy: config.policy.clone(),
-        observe_only: config.target.is_none(),
+        config: live.subscribe(),
         recorder: Arc::clone(&recorder),
         sender: Sender::Memory(sender),
     };
@@ -80,43 +112,52 @@ pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<Re
         capture: Mutex::new(capture),
         dissected,
         ports,
-        flags: config.flags.clone(),
+        settings: Mutex::new(settings),
+        live,
+        advice,
     });
     let (ended, ended_seen) = watch::channel(None);
     let orders = Arc::clone(&running);
-    let serving = tokio::spawn(control.serve(Handles {
-        order: Box::new(move |order| match order {
-            Order::Status => Ok(orders.status()),
-            Order::Filter(change) => orders.filter(&change),
-            Order::Reload => orders.reload(),
-        }),
+    let handles = Handles {
+        order: Box::new(move |order| orders.answer(order)),
         stop: stop.clone(),
         ended: ended_seen,
-    }));
+    };
+    let serving = tokio::spawn(control.serve(handles, shares.control));
     if let Some(listener) = metrics {
-        let running = Arc::clone(&running);
-        let text = move || crate::report::metrics(&running.status());
-        tokio::spawn(control::metrics::serve(listener, text));
+        let pages = pages(&running, &stop);
+        tokio::spawn(http::serve(listener, pages, shares.http));
     }
-    let mut replaying = tokio::spawn(judging.run(Receiver::Memory(receiver)));
+    let cut = watch::Sender::new(false);
+    let replaying = tokio::spawn(judging.run(Receiver::Memory(receiver), cut.subscribe()));
+    let showing = tokio::spawn(progress::tell(
+        Arc::clone(&recorder),
+        stop.subscribe(),
+        config.pipeline.drain_timeout,
+        show,
+    ));
 
     let mut stopped = stop.subscribe();
     tokio::select! {
         _ = stopped.wait_for(|stop| *stop) => {}
         () = readers.broke() => tracing::error!("capture ended by itself"),
     }
+    // However it came to this: whoever waits for the end learns of it.
+    stop.send_replace(true);
     // Detached first: what was captured before is then read to its end.
     running.capture().detach();
     let captured = readers.finish().await;
-    if timeout(config.drain_timeout, &mut replaying).await.is_err() {
-        tracing::warn!(
-            "not everything could be replayed within the drain time: the rest ends as `interrupted`"
-        );
-        replaying.abort();
-        let _ = replaying.await;
-    }
+    drain(
+        replaying,
+        &cut,
+        config.pipeline.drain_timeout,
+        ending.abort.subscribe(),
+    )
+    .await;
+    showing.abort();
+    let _ = showing.await;
     let report = recorder.finish(running.below());
-    if let Some(directory) = &config.report {
+    if let Some(directory) = &config.report.directory {
         let written = crate::report::write(directory, &report)?;
         tracing::info!(report = %written.html.display(), "report written");
     }
@@ -128,26 +169,55 @@ pub async fn run(config: Config, stop: watch::Sender<bool>) -> anyhow::Result<Re
     Ok(report)
 }
 
+/// What the admin side shows.
+fn pages(running: &Arc<Running>, stop: &watch::Sender<bool>) -> Pages {
+    let (shown, asked, stopping) = (Arc::clone(running), Arc::clone(running), stop.subscribe());
+    Pages {
+        metrics: Box::new(move || crate::report::metrics(&shown.status())),
+        metrics_type: crate::report::METRICS_TYPE,
+        ready: Box::new(move || {
+            if *stopping.borrow() {
+                return Err("draining");
+            }
+            let attached = asked.is_attached().then_some(());
+            attached.ok_or("not attached to any interface")
+        }),
+    }
+}
+
+/// Waits until everything has its outcome; what has none when the time is over, or at an abort, ends as `interrupted`.
+async fn drain(
+    mut replaying: JoinHandle<()>,
+    cut: &watch::Sender<bool>,
+    longest: Duration,
+    mut abort: watch::Receiver<bool>,
+) {
+    tokio::select! {
+        _ = &mut replaying => return,
+        () = sleep(longest) => tracing::warn!(
+            "not everything could be replayed within {} (--drain-timeout): the rest ends as `interrupted`",
+            humantime::format_duration(longest)
+        ),
+        _ = abort.wait_for(|abort| *abort) => {
+            tracing::warn!("told to end at once: what is in flight ends as `interrupted`");
+        }
+    }
+    cut.send_replace(true);
+    let _ = replaying.await;
+}
+
 /// Loads and attaches, which may take a moment, away from the runtime's threads.
 async fn attach(
     config: &Config,
 ) -> anyhow::Result<(TcCapture, Vec<crate::capture::ring::RingReader>)> {
-    let options = TcOptions {
-        interfaces: config.interfaces.clone(),
-        namespaces: config.namespaces.clone(),
-        hook: config.hook,
-        filter: config.filter.clone(),
-        ring_bytes: config.ring_bytes,
-        rings: config.rings,
-    };
+    let options = config.capture.clone();
     tokio::task::spawn_blocking(move || TcCapture::start(&options)).await?
 }
 
 fn limits(config: &Config) -> DissectLimits {
     DissectLimits {
-        ports: config.filter.ports.clone(),
-        max_body: config.max_body,
-        ..DissectLimits::default()
+        ports: config.capture.filter.ports.clone(),
+        ..config.dissect.clone()
     }
 }
 
@@ -172,28 +242,31 @@ fn host() -> anyhow::Result<Arc<str>> {
 
 fn meta(config: &Config) -> Value {
     json!({
-        "interfaces": config.interfaces,
-        "ports": config.filter.ports,
-        "target": config.target.as_ref().map(ToString::to_string),
-        "snapshots": config.redis.is_some(),
-        "replica": config.replica.is_some(),
+        "interfaces": config.capture.interfaces,
+        "ports": config.capture.filter.ports,
+        "target": config.replay.target.as_ref().map(ToString::to_string),
+        "snapshots": config.gate.store.is_some(),
+        "replica": config.gate.replica.is_some(),
     })
 }
 
 fn announce(config: &Config, hook: &str) {
-    let place = match config.interfaces.as_slice() {
+    let place = match config.capture.interfaces.as_slice() {
         [] => "the root cgroup".into(),
         names => names.join(", "),
     };
     let place = format!(
         "capturing on {place} ({hook}), port {}",
-        config.filter.ports
+        config.capture.filter.ports
     );
-    match &config.target {
+    match &config.replay.target {
         None => eprintln!("{place}; no --target: requests are counted, nothing is replayed"),
         Some(target) => eprintln!("{place}; replaying to {target}"),
     }
-    if config.target.is_some() && config.redis.is_none() && config.replica.is_none() {
+    if config.replay.target.is_some()
+        && config.gate.store.is_none()
+        && config.gate.replica.is_none()
+    {
         eprintln!(
             "snapshot gate off (no --redis): answers may differ because data changed in between"
         );

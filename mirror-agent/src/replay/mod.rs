@@ -1,6 +1,8 @@
 //! Sends an exchange's request to the mirror and reads the answer.
 
 mod connector;
+mod options;
+mod request_line;
 mod target;
 
 use std::{
@@ -10,12 +12,14 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::{HeaderMap, header};
+use hyper::{HeaderMap, body::Incoming, client::conn::http1, header};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use mirror_snapshot::{HEADER_CAPTURED_AT, HEADER_NAMESPACE, HEADER_REPLAY, HEADER_REQUEST_ID};
+use tokio::task::JoinSet;
+use tower_service::Service;
 
 use mirror_core::exchange::Exchange;
 use mirror_core::exchange::Fault;
@@ -23,10 +27,13 @@ use mirror_core::exchange::Headers;
 use mirror_core::exchange::Request;
 use mirror_core::exchange::Response;
 use mirror_core::exchange::Version;
+use mirror_core::options::ByteSize;
 
 use connector::Connector;
 pub use connector::OwnSockets;
-pub use target::{Target, TargetError};
+pub use options::ReplayOptions;
+use request_line::{WithLine, uri_and_line};
+pub use target::Target;
 
 /// Fields of one connection, not of the request (RFC 9110 §7.6.1), and those made anew.
 const NOT_FORWARDED: [&str; 12] = [
@@ -54,31 +61,6 @@ pub struct Marks<'a> {
     pub at: Option<u64>,
 }
 
-#[derive(Clone)]
-pub struct ReplayOptions {
-    pub target: Target,
-    /// For connecting, and for the whole answer.
-    pub timeout: Duration,
-    /// Idle connections that are kept.
-    pub connections: usize,
-    /// Bytes of a response body that are kept.
-    pub max_body: usize,
-    /// Told of each connection.
-    pub own_sockets: Option<Arc<dyn OwnSockets>>,
-}
-
-impl ReplayOptions {
-    pub fn new(target: Target) -> Self {
-        Self {
-            target,
-            timeout: Duration::from_secs(5),
-            connections: 64,
-            max_body: 1 << 20,
-            own_sockets: None,
-        }
-    }
-}
-
 #[derive(Debug)]
 pub enum ReplayOutcome {
     /// `latency` is from the request's sending to the last byte of the answer.
@@ -95,21 +77,46 @@ pub enum ReplayOutcome {
     },
 }
 
+/// A request that is ready to be sent.
+struct Outgoing {
+    request: hyper::Request<Full<Bytes>>,
+    /// Its request line, where the client would write another one.
+    line: Option<Bytes>,
+}
+
 pub struct Replayer {
     client: Client<Connector, Full<Bytes>>,
-    options: ReplayOptions,
+    /// For requests that the client cannot send.
+    connector: Connector,
+    target: Target,
+    timeout: Duration,
+    max_body: usize,
 }
 
 impl Replayer {
-    pub fn new(options: ReplayOptions) -> Self {
+    /// Bodies of answers are kept up to `max_body`, the same limit as production's; `own_sockets` is told of each
+    /// connection.
+    pub fn new(
+        target: Target,
+        options: &ReplayOptions,
+        max_body: ByteSize,
+        own_sockets: Option<Arc<dyn OwnSockets>>,
+    ) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(options.timeout));
+        let connector = Connector::new(connector, own_sockets);
         let client = Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(options.connections)
+            .pool_max_idle_per_host(options.concurrency.get())
             .set_host(false)
-            .build(Connector::new(connector, options.own_sockets.clone()));
-        Self { client, options }
+            .build(connector.clone());
+        Self {
+            client,
+            connector,
+            target,
+            timeout: options.timeout,
+            max_body: usize::try_from(max_body.as_u64()).unwrap_or(usize::MAX),
+        }
     }
 
     pub async fn send(&self, exchange: &Exchange, marks: Marks<'_>) -> ReplayOutcome {
@@ -122,7 +129,7 @@ impl Replayer {
             }
         };
         let began = Instant::now();
-        match tokio::time::timeout(self.options.timeout, self.answer(request)).await {
+        match tokio::time::timeout(self.timeout, self.answer(request)).await {
             Err(_) => ReplayOutcome::Timeout,
             Ok(Err(outcome)) => outcome,
             Ok(Ok(response)) => ReplayOutcome::Answered {
@@ -134,18 +141,23 @@ impl Replayer {
 
     async fn answer(
         &self,
-        request: hyper::Request<Full<Bytes>>,
+        Outgoing { request, line }: Outgoing,
     ) -> Result<Response, ReplayOutcome> {
-        let response = self.client.request(request).await.map_err(|error| {
-            let text = chain(&error);
-            if error.is_connect() {
-                ReplayOutcome::ConnectFailed { error: text }
-            } else {
-                ReplayOutcome::Failed { error: text }
-            }
-        })?;
+        // Aborted on drop: a connection of its own lives as long as its answer is read.
+        let mut connection = JoinSet::new();
+        let response = match line {
+            Some(line) => self.send_line(request, line, &mut connection).await?,
+            None => self.client.request(request).await.map_err(|error| {
+                let text = chain(&error);
+                if error.is_connect() {
+                    ReplayOutcome::ConnectFailed { error: text }
+                } else {
+                    ReplayOutcome::Failed { error: text }
+                }
+            })?,
+        };
         let (head, body) = response.into_parts();
-        let (body, fault) = match Limited::new(body, self.options.max_body).collect().await {
+        let (body, fault) = match Limited::new(body, self.max_body).collect().await {
             Ok(body) => (body.to_bytes(), None),
             Err(error) if error.is::<LengthLimitError>() => (Bytes::new(), Some(Fault::TooLarge)),
             Err(error) => {
@@ -164,15 +176,34 @@ impl Replayer {
         })
     }
 
-    fn request(
+    /// Sends a request with this line on a connection of its own, which `connection` drives.
+    async fn send_line(
         &self,
-        exchange: &Exchange,
-        marks: Marks<'_>,
-    ) -> Result<hyper::Request<Full<Bytes>>, http::Error> {
+        request: hyper::Request<Full<Bytes>>,
+        line: Bytes,
+        connection: &mut JoinSet<hyper::Result<()>>,
+    ) -> Result<hyper::Response<Incoming>, ReplayOutcome> {
+        let failed = |error: hyper::Error| ReplayOutcome::Failed {
+            error: chain(&error),
+        };
+        let connecting = self.connector.clone().call(request.uri().clone());
+        let stream = connecting
+            .await
+            .map_err(|error| ReplayOutcome::ConnectFailed {
+                error: chain(&error),
+            })?;
+        let with_line = WithLine::new(stream, line);
+        let (mut sender, driver) = http1::handshake(with_line).await.map_err(failed)?;
+        connection.spawn(driver);
+        sender.send_request(request).await.map_err(failed)
+    }
+
+    fn request(&self, exchange: &Exchange, marks: Marks<'_>) -> Result<Outgoing, http::Error> {
         let captured = &exchange.request;
+        let (uri, line) = uri_and_line(&self.target, captured)?;
         let mut request = hyper::Request::builder()
             .method(captured.method.as_str())
-            .uri(self.options.target.uri(&captured.target));
+            .uri(uri);
         let named = named_by_connection(captured);
         for (name, value) in captured.headers.iter() {
             let lower = name.to_ascii_lowercase();
@@ -194,12 +225,12 @@ impl Replayer {
             .body(Full::new(captured.body.bytes().clone()))
             .map(|mut request| {
                 if captured.headers.first("host").is_none() {
-                    let host = self.options.target.authority();
+                    let host = self.target.authority();
                     if let Ok(value) = host.parse() {
                         request.headers_mut().insert(header::HOST, value);
                     }
                 }
-                request
+                Outgoing { request, line }
             })
     }
 }

@@ -3,6 +3,9 @@
 use std::{fmt, net::SocketAddr};
 
 use mirror_core::exchange::{RequestTarget, TargetForm};
+use mirror_core::options::FromText;
+
+use crate::secret::redacted;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -11,32 +14,38 @@ pub struct Target {
     base: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{url}` is no target: {wrong}. Write it as in http://mirror:8080")]
-pub struct TargetError {
-    url: String,
-    wrong: &'static str,
-}
+/// A user or a password in it is refused: the agent has no use for them, and nothing may be lost in silence.
+impl FromText for Target {
+    /// It may hold a password by mistake.
+    const IS_SECRET: bool = true;
 
-impl Target {
-    pub fn parse(url: &str) -> Result<Self, TargetError> {
-        let error = |wrong| TargetError {
-            url: url.into(),
-            wrong,
-        };
-        let uri: hyper::Uri = url.parse().map_err(|_| error("it is not a URL"))?;
+    fn from_text(url: &str) -> Result<Self, String> {
+        let remedy = |wrong| format!("{wrong}: use a URL as in http://mirror:8080");
+        let uri: hyper::Uri = url.parse().map_err(|_| remedy("it is not a URL"))?;
         match uri.scheme_str() {
             Some("http") => {}
-            Some("https") => return Err(error("TLS to the mirror is not supported")),
-            _ => return Err(error("it does not begin with http://")),
+            Some("https") => return Err(remedy("TLS to the mirror is not supported")),
+            _ => return Err(remedy("it does not begin with http://")),
+        }
+        if uri
+            .authority()
+            .is_some_and(|text| text.as_str().contains('@'))
+        {
+            return Err(
+                "it holds a user or a password, which are not sent: take them out; --keep-header authorization sends what production's clients sent"
+                    .into(),
+            );
+        }
+        if uri.query().is_some() {
+            return Err(remedy("it has a query"));
         }
         let host = uri
             .host()
             .filter(|h| !h.is_empty())
-            .ok_or_else(|| error("it names no host"))?;
+            .ok_or_else(|| remedy("it names no host"))?;
         let port = uri.port_u16().unwrap_or(80);
         if port == 0 {
-            return Err(error("port 0 is no port"));
+            return Err(remedy("port 0 is not a port"));
         }
         Ok(Self {
             host: host.into(),
@@ -45,17 +54,23 @@ impl Target {
         })
     }
 
+    fn shown(url: &str) -> String {
+        redacted(url)
+    }
+}
+
+impl Target {
     pub fn authority(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
 
-    /// The URL of a captured request target; an absolute one loses its own scheme and host.
-    pub fn uri(&self, target: &RequestTarget) -> Vec<u8> {
-        let local = match target.form() {
-            TargetForm::Asterisk => b"/".into(),
-            _ => target.local_part(),
-        };
-        [self.to_string().as_bytes(), &local].concat()
+    /// What stands in the request line for a captured target; an absolute one loses its own scheme and host.
+    pub fn path_of(&self, target: &RequestTarget) -> Vec<u8> {
+        match target.form() {
+            TargetForm::Asterisk if self.base.is_empty() => b"*".into(),
+            TargetForm::Asterisk => self.base.clone().into_bytes(),
+            _ => [self.base.as_bytes(), &target.local_part()].concat(),
+        }
     }
 
     /// Every address that its host name has.
@@ -76,16 +91,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_target_goes_behind_the_base() {
-        let target = Target::parse("http://mirror:8080/v2/").unwrap();
-        let check = |sent: &'static str, expect: &str| {
-            let uri = target.uri(&RequestTarget::parse("GET", sent));
-            assert_eq!(String::from_utf8(uri).unwrap(), expect);
+    fn a_request_target_follows_the_base() {
+        let check = |url, sent: &'static str, expect: &str| {
+            let target = Target::from_text(url).unwrap();
+            let path = target.path_of(&RequestTarget::parse("GET", sent));
+            assert_eq!(String::from_utf8(path).unwrap(), expect);
         };
-        check("/a?b", "http://mirror:8080/v2/a?b");
-        check("http://shop/a", "http://mirror:8080/v2/a");
-        check("/a?b=http://c/d", "http://mirror:8080/v2/a?b=http://c/d");
-        check("/q?中", "http://mirror:8080/v2/q?中");
+        let base = "http://mirror:8080/v2/";
+        check(base, "/a?b", "/v2/a?b");
+        check(base, "http://shop/a", "/v2/a");
+        check(base, "/a?b=http://c/d", "/v2/a?b=http://c/d");
+        check(base, "/q?中<b>#c", "/v2/q?中<b>#c");
+        check(base, "*", "/v2");
+        check("http://mirror:8080", "*", "*");
+        check("http://mirror:8080", "http://shop?a", "/?a");
     }
 
     #[test]
@@ -96,9 +115,19 @@ mod tests {
             "https://mirror",
             "http://",
             "http://mirror:0",
+            "http://mirror/?a=b",
         ] {
-            let error = Target::parse(bad).unwrap_err().to_string();
+            let error = Target::from_text(bad).unwrap_err();
             assert!(error.contains("http://mirror:8080"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_user_in_a_target_is_refused_and_not_repeated() {
+        for url in ["http://u:hunter2@mirror", "http://hunter2@mirror:8080/a"] {
+            let error = Target::from_text(url).unwrap_err();
+            assert!(error.contains("user or a password"), "{error}");
+            assert!(!Target::shown(url).contains("hunter2"));
         }
     }
 }

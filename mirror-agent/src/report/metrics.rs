@@ -4,6 +4,9 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
+/// Media type of the text.
+pub const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 /// One family of metrics: what it is called, its help and kind, and its samples as labels and value.
 struct Family {
     name: &'static str,

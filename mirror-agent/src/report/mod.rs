@@ -4,6 +4,7 @@ mod comparison;
 mod html;
 mod latency;
 mod metrics;
+mod options;
 mod text;
 mod ticket;
 
@@ -25,7 +26,8 @@ use mirror_core::ledger::{Ledger, Outcome};
 
 pub use comparison::Comparison;
 pub use latency::{Latencies, Percentiles};
-pub use metrics::metrics;
+pub use metrics::{METRICS_TYPE, metrics};
+pub use options::ReportOptions;
 pub use text::text;
 pub use ticket::Ticket;
 
@@ -273,7 +275,7 @@ impl Recorder {
         }
     }
 
-    fn ledger_data(&self) -> LedgerData {
+    pub(crate) fn ledger_data(&self) -> LedgerData {
         LedgerData {
             seen: self.ledger.seen(),
             outcomes: self.ledger.outcomes(),

@@ -10,20 +10,13 @@ use std::sync::{
 
 use tokio::sync::mpsc;
 
-use super::Delivery;
+use super::{Delivery, TransportOptions};
 
-/// The most that may be between sender and verdict.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    pub exchanges: usize,
-    pub bytes: usize,
-}
-
-pub fn queue(bounds: Bounds) -> (Sender, Receiver) {
+pub fn queue(bounds: &TransportOptions) -> (Sender, Receiver) {
     // Never full: there are no more rooms than places.
-    let (sender, receiver) = mpsc::channel(bounds.exchanges);
+    let (sender, receiver) = mpsc::channel(bounds.exchanges.get());
     let taken = Arc::new(Taken {
-        bounds,
+        bounds: bounds.clone(),
         exchanges: AtomicUsize::new(0),
         bytes: AtomicUsize::new(0),
     });
@@ -32,7 +25,7 @@ pub fn queue(bounds: Bounds) -> (Sender, Receiver) {
 
 #[derive(Debug)]
 struct Taken {
-    bounds: Bounds,
+    bounds: TransportOptions,
     exchanges: AtomicUsize,
     bytes: AtomicUsize,
 }
@@ -54,7 +47,9 @@ impl Room {
             taken: Arc::clone(taken),
             bytes,
         };
-        (exchanges <= taken.bounds.exchanges && total <= taken.bounds.bytes).then_some(room)
+        let bounds = &taken.bounds;
+        (exchanges <= bounds.exchanges.get() && total as u64 <= bounds.bytes.as_u64())
+            .then_some(room)
     }
 }
 

@@ -5,10 +5,13 @@
 //! one to another process hands it over where the envelope leaves, and takes it over where it arrives.
 
 pub mod memory;
+mod options;
 
 use mirror_core::policy::Envelope;
 
 use crate::report::Ticket;
+
+pub use options::TransportOptions;
 
 /// An envelope, and the ticket that says in the ledger how it ends.
 pub struct Delivery {

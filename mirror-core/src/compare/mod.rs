@@ -12,20 +12,16 @@ const SHOWN: usize = 200;
 /// Most differences of one pair; what is beyond adds nothing for a reader.
 const MOST: usize = 100;
 
-#[derive(Clone, Debug)]
-pub struct CompareOptions {
-    /// Names of the headers that must agree.
-    pub headers: Vec<String>,
-    /// JSON pointers that are left out; a step `*` stands for any.
-    pub ignore: Vec<String>,
-}
-
-impl Default for CompareOptions {
-    fn default() -> Self {
-        Self {
-            headers: vec!["content-type".into()],
-            ignore: Vec::new(),
-        }
+crate::options! {
+    /// What of two answers must agree.
+    #[derive(Clone, Debug)]
+    pub struct CompareOptions("Comparison") {
+        /// Response header that must agree; `none` for none (repeatable)
+        #[option("compare-header", "NAME", default = "content-type", live)]
+        pub headers: Vec<String>,
+        /// JSON pointer to leave out, with `*` for any step (repeatable)
+        #[option("ignore", "POINTER", live)]
+        pub ignore: Vec<String>,
     }
 }
 

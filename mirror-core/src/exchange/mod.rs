@@ -1,6 +1,7 @@
 //! The central type: one request, production's own response to it, and when and where both were seen.
 
 mod body;
+mod fault;
 mod headers;
 
 use std::{borrow::Cow, net::SocketAddr};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::time::Timestamp;
 
 pub use body::Body;
+pub use fault::{Ambiguity, Fault};
 pub use headers::Headers;
 pub use mirror_contract::{RequestTarget, TargetForm};
 
@@ -33,20 +35,6 @@ impl Version {
             Self::Http2 => "HTTP/2",
         }
     }
-}
-
-/// Why a message is not whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fault {
-    /// Bytes of it were never captured.
-    Gap,
-    /// The connection or the capture ended inside it.
-    Truncated,
-    /// Its body is over the cap; the rest was dropped.
-    TooLarge,
-    /// Two parsers could read it differently (conflicting lengths, bad chunk size, …).
-    Ambiguous,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +74,14 @@ impl Request {
             fault: None,
         }
     }
+
+    /// The protocols that the client asks to switch to (RFC 9110 §7.8), as they were sent.
+    pub fn upgrade(&self) -> Option<&[u8]> {
+        let options = self.headers.all("connection");
+        let mut options = options.flat_map(|value| value.split(|byte| *byte == b','));
+        let asks = options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
+        self.headers.first("upgrade").filter(|_| asks)
+    }
 }
 
 impl Response {
@@ -117,7 +113,10 @@ pub struct Exchange {
     pub connection: u64,
     /// Place in its connection, from 0.
     pub index: u32,
+    /// The client that a PROXY header names, else the connection's peer.
     pub client: SocketAddr,
+    /// The other end of the server's connection: the client, or a proxy before it.
+    pub peer: SocketAddr,
     pub server: SocketAddr,
     /// Interface index; 0 for a file.
     pub origin: u32,
@@ -125,9 +124,36 @@ pub struct Exchange {
     pub request: Request,
     /// None when production's final response was not seen.
     pub response: Option<Response>,
+    /// Nothing was seen of the server: nobody is known to have received the request.
+    pub one_sided: bool,
 }
 
 impl Exchange {
+    /// The first exchange of a connection, without response and times.
+    pub fn new(client: SocketAddr, server: SocketAddr, request: Request) -> Self {
+        Self {
+            connection: 0,
+            index: 0,
+            client,
+            peer: client,
+            server,
+            origin: 0,
+            timing: Timing::default(),
+            request,
+            response: None,
+            one_sided: false,
+        }
+    }
+
+    /// The connection went on in another protocol after it: a WebSocket, or a tunnel.
+    pub fn is_upgrade(&self) -> bool {
+        let status = self.response.as_ref().map(|response| response.status);
+        match self.request.method.as_str() {
+            "CONNECT" => status.is_some_and(|status| (200..300).contains(&status)),
+            _ => status == Some(101),
+        }
+    }
+
     pub fn captured_at(&self) -> Timestamp {
         self.timing.request_first
     }
@@ -142,5 +168,45 @@ impl Exchange {
         self.timing
             .response_last
             .map(|last| last.nanos_since(self.timing.request_last))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upgrade_is_asked_for_by_two_fields() {
+        let check = |fields: &[(&str, &str)], expect: Option<&[u8]>| {
+            let mut request = Request::new("GET", "/");
+            request.headers = fields.iter().copied().collect();
+            assert_eq!(request.upgrade(), expect, "{fields:?}");
+        };
+        let upgrade = ("Upgrade", "websocket");
+        check(
+            &[upgrade, ("Connection", "keep-alive, Upgrade")],
+            Some(b"websocket"),
+        );
+        check(&[upgrade, ("Connection", "keep-alive")], None);
+        check(&[("Connection", "upgrade")], None);
+        check(&[], None);
+    }
+
+    #[test]
+    fn an_answered_switch_is_an_upgrade() {
+        let address = "127.0.0.1:80".parse().unwrap();
+        let check = |method: &str, status: Option<u16>, expect: bool| {
+            let mut exchange = Exchange::new(address, address, Request::new(method, "/"));
+            exchange.response = status.map(Response::new);
+            assert_eq!(exchange.is_upgrade(), expect, "{method} {status:?}");
+        };
+        check("GET", Some(101), true);
+        check("GET", Some(200), false);
+        check("GET", None, false);
+        check("CONNECT", Some(200), true);
+        check("CONNECT", Some(299), true);
+        check("CONNECT", Some(101), false);
+        check("CONNECT", Some(300), false);
+        check("CONNECT", None, false);
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use bytes::{Bytes, BytesMut};
 use pnet_packet::ip::IpNextHeaderProtocol;
 
-use super::layers::{Datagram, Piece};
+use super::layers::{Datagram, Fragment};
 use crate::time::Timestamp;
 
 /// As Linux has it (net.ipv4.ipfrag_time).
@@ -53,7 +53,7 @@ impl Fragments {
         &mut self,
         at: Timestamp,
         packet: &Bytes,
-        piece: &Piece<'_>,
+        piece: &Fragment<'_>,
     ) -> Option<(Datagram, IpNextHeaderProtocol, Bytes)> {
         self.expire(at);
         let of = piece.of;
@@ -119,7 +119,7 @@ impl Assembly {
         self.pieces.values().map(Bytes::len).sum()
     }
 
-    fn add(&mut self, piece: &Piece<'_>, packet: &Bytes) {
+    fn add(&mut self, piece: &Fragment<'_>, packet: &Bytes) {
         let (start, end) = (piece.offset, piece.offset + piece.data.len());
         if self
             .pieces
@@ -185,7 +185,7 @@ mod tests {
     ) -> Option<String> {
         let bytes = Bytes::copy_from_slice(data.as_bytes());
         let host = IpAddr::from([10, 0, 0, 1]);
-        let piece = Piece {
+        let piece = Fragment {
             of: Datagram::new(host, host, id),
             protocol: IpNextHeaderProtocol(6),
             offset,

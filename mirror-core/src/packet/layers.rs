@@ -8,7 +8,7 @@ use pnet_packet::ipv4::Ipv4Packet;
 use pnet_packet::ipv6::Ipv6Packet;
 use pnet_packet::vlan::VlanPacket;
 
-use super::PacketError;
+use super::{PacketError, Tunnel};
 use crate::packet::LinkType;
 
 /// Tunnels that may be one in the other.
@@ -29,9 +29,10 @@ const GENEVE_PORT: u16 = 6081;
 const MPLS_PORT: u16 = 6635;
 const VXLAN_GPE_PORT: u16 = 4790;
 
-pub(super) enum Found<'a> {
+/// What a frame carries.
+pub(super) enum Carried<'a> {
     Tcp(Transport<'a>),
-    Piece(Piece<'a>),
+    Fragment(Fragment<'a>),
 }
 
 pub(super) struct Transport<'a> {
@@ -63,7 +64,7 @@ impl Datagram {
 }
 
 /// A fragment of a packet.
-pub(super) struct Piece<'a> {
+pub(super) struct Fragment<'a> {
     pub(super) of: Datagram,
     /// What the whole packet holds, if this is its first piece.
     pub(super) protocol: IpNextHeaderProtocol,
@@ -75,7 +76,7 @@ pub(super) struct Piece<'a> {
 type Result<T> = std::result::Result<T, PacketError>;
 
 /// `depth` tunnels are looked into.
-pub(super) fn frame(link: LinkType, frame: &[u8], depth: usize) -> Result<Found<'_>> {
+pub(super) fn frame(link: LinkType, frame: &[u8], depth: usize) -> Result<Carried<'_>> {
     match link {
         LinkType::RawIp => ip(frame, depth),
         LinkType::Null => ip(null(frame)?, depth),
@@ -87,7 +88,7 @@ pub(super) fn frame(link: LinkType, frame: &[u8], depth: usize) -> Result<Found<
     }
 }
 
-fn ethernet(frame: &[u8], depth: usize) -> Result<Found<'_>> {
+fn ethernet(frame: &[u8], depth: usize) -> Result<Carried<'_>> {
     let header = EthernetPacket::new(frame).ok_or(PacketError::Malformed)?;
     let rest = &frame[EthernetPacket::minimum_packet_size()..];
     behind(header.get_ethertype().0, rest, depth)
@@ -105,7 +106,7 @@ fn null(frame: &[u8]) -> Result<&[u8]> {
 }
 
 /// What is behind an ethertype, and behind VLAN and QinQ tags.
-fn behind(ethertype: u16, rest: &[u8], depth: usize) -> Result<Found<'_>> {
+fn behind(ethertype: u16, rest: &[u8], depth: usize) -> Result<Carried<'_>> {
     let (mut ethertype, mut rest) = (EtherType(ethertype), rest);
     while matches!(
         ethertype,
@@ -121,20 +122,26 @@ fn behind(ethertype: u16, rest: &[u8], depth: usize) -> Result<Found<'_>> {
         (EtherType(PPPOE_SESSION), _) => ppp(from(rest, 6)?, depth),
         (EtherType(MPLS | MPLS_MULTICAST), Some(depth)) => mpls(rest, depth),
         (EtherType(TRANSPARENT_ETHERNET), Some(depth)) => ethernet(rest, depth),
+        (EtherType(MPLS | MPLS_MULTICAST), None) => Err(PacketError::Tunnelled(Tunnel::Mpls)),
         _ => Err(PacketError::NotTcp),
     }
 }
 
-fn ppp(frame: &[u8], depth: usize) -> Result<Found<'_>> {
-    const IPV4: u16 = 0x0021;
-    const IPV6: u16 = 0x0057;
-    match be16(frame, 0)? {
-        IPV4 | IPV6 => ip(from(frame, 2)?, depth),
+/// PPP after its session header. The protocol field is one byte where its first byte is odd (RFC 1661 §6.5).
+fn ppp(frame: &[u8], depth: usize) -> Result<Carried<'_>> {
+    const IPV4: usize = 0x21;
+    const IPV6: usize = 0x57;
+    let (protocol, length) = match byte(frame, 0)? {
+        compressed if compressed % 2 == 1 => (compressed, 1),
+        _ => (usize::from(be16(frame, 0)?), 2),
+    };
+    match protocol {
+        IPV4 | IPV6 => ip(from(frame, length)?, depth),
         _ => Err(PacketError::NotTcp),
     }
 }
 
-fn ip(packet: &[u8], depth: usize) -> Result<Found<'_>> {
+fn ip(packet: &[u8], depth: usize) -> Result<Carried<'_>> {
     match packet.first().map(|byte| byte >> 4) {
         Some(4) => ipv4(packet, depth),
         Some(6) => ipv6(packet, depth),
@@ -142,7 +149,7 @@ fn ip(packet: &[u8], depth: usize) -> Result<Found<'_>> {
     }
 }
 
-fn ipv4(ip: &[u8], depth: usize) -> Result<Found<'_>> {
+fn ipv4(ip: &[u8], depth: usize) -> Result<Carried<'_>> {
     let header = Ipv4Packet::new(ip).ok_or(PacketError::Malformed)?;
     let header_len = usize::from(header.get_header_length()) * 4;
     if header_len < Ipv4Packet::minimum_packet_size() {
@@ -154,7 +161,7 @@ fn ipv4(ip: &[u8], depth: usize) -> Result<Found<'_>> {
     let offset = usize::from(header.get_fragment_offset()) * 8;
     let more = header.get_flags() & 1 != 0;
     if more || offset != 0 {
-        return Ok(Found::Piece(Piece {
+        return Ok(Carried::Fragment(Fragment {
             of: Datagram {
                 from: source,
                 to: destination,
@@ -171,7 +178,7 @@ fn ipv4(ip: &[u8], depth: usize) -> Result<Found<'_>> {
     transport(source, destination, protocol, payload, depth)
 }
 
-fn ipv6(ip: &[u8], depth: usize) -> Result<Found<'_>> {
+fn ipv6(ip: &[u8], depth: usize) -> Result<Carried<'_>> {
     let header = Ipv6Packet::new(ip).ok_or(PacketError::Malformed)?;
     let payload_len = usize::from(header.get_payload_length());
     // Zero with a jumbo payload option (RFC 2675), or before segmentation.
@@ -198,12 +205,12 @@ pub(super) fn transport(
     protocol: IpNextHeaderProtocol,
     payload: &[u8],
     depth: usize,
-) -> Result<Found<'_>> {
+) -> Result<Carried<'_>> {
     let (mut next, mut rest) = (protocol, payload);
     loop {
         let length = match next {
             Protocol::Tcp => {
-                return Ok(Found::Tcp(Transport {
+                return Ok(Carried::Tcp(Transport {
                     from: source,
                     to: destination,
                     tcp: rest,
@@ -224,8 +231,14 @@ pub(super) fn transport(
         next = IpNextHeaderProtocol(byte(rest, 0)? as u8);
         rest = from(rest, length)?;
     }
-    let depth = depth.checked_sub(1).ok_or(PacketError::NotTcp)?;
-    match next {
+    match depth.checked_sub(1) {
+        Some(depth) => tunnel(next, rest, depth),
+        None => Err(tunnel_kind(next, rest).map_or(PacketError::NotTcp, PacketError::Tunnelled)),
+    }
+}
+
+fn tunnel(protocol: IpNextHeaderProtocol, rest: &[u8], depth: usize) -> Result<Carried<'_>> {
+    match protocol {
         Protocol::Ipv4 | Protocol::Ipv6 => ip(rest, depth),
         Protocol::Gre => gre(rest, depth),
         Protocol::MplsInIp => mpls(rest, depth),
@@ -234,8 +247,28 @@ pub(super) fn transport(
     }
 }
 
-fn piece(source: IpAddr, to: IpAddr, header: &[u8], bits: u16) -> Result<Found<'_>> {
-    Ok(Found::Piece(Piece {
+/// The tunnel by its protocol or port alone.
+fn tunnel_kind(protocol: IpNextHeaderProtocol, rest: &[u8]) -> Option<Tunnel> {
+    match protocol {
+        Protocol::Ipv4 | Protocol::Ipv6 => Some(Tunnel::IpInIp),
+        Protocol::Gre => match be16(rest, 2).ok()? {
+            ERSPAN | ERSPAN_3 => Some(Tunnel::Erspan),
+            _ => Some(Tunnel::Gre),
+        },
+        Protocol::MplsInIp => Some(Tunnel::Mpls),
+        Protocol::Udp => match be16(rest, 2).ok()? {
+            VXLAN_GPE_PORT => Some(Tunnel::Vxlan),
+            port if VXLAN_PORTS.contains(&port) => Some(Tunnel::Vxlan),
+            GENEVE_PORT => Some(Tunnel::Geneve),
+            MPLS_PORT => Some(Tunnel::Mpls),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn piece(source: IpAddr, to: IpAddr, header: &[u8], bits: u16) -> Result<Carried<'_>> {
+    Ok(Carried::Fragment(Fragment {
         of: Datagram {
             from: source,
             to,
@@ -250,7 +283,7 @@ fn piece(source: IpAddr, to: IpAddr, header: &[u8], bits: u16) -> Result<Found<'
 }
 
 /// RFC 2784 and 2890, and the Ethernet of ERSPAN behind it.
-fn gre(header: &[u8], depth: usize) -> Result<Found<'_>> {
+fn gre(header: &[u8], depth: usize) -> Result<Carried<'_>> {
     const CHECKSUM: u16 = 0x8000;
     const ROUTING: u16 = 0x4000;
     const KEY: u16 = 0x2000;
@@ -277,7 +310,7 @@ fn gre(header: &[u8], depth: usize) -> Result<Found<'_>> {
 }
 
 /// Labels of RFC 3032, then IP, or Ethernet behind a control word (RFC 4448).
-fn mpls(labels: &[u8], depth: usize) -> Result<Found<'_>> {
+fn mpls(labels: &[u8], depth: usize) -> Result<Carried<'_>> {
     let mut rest = labels;
     for _ in 0..MOST_LABELS {
         let is_last = byte(rest, 2)? & 1 != 0;
@@ -294,7 +327,7 @@ fn mpls(labels: &[u8], depth: usize) -> Result<Found<'_>> {
 }
 
 /// VXLAN (RFC 7348) and its generic extension, Geneve (RFC 8926) and MPLS (RFC 7510), by the port they are sent to.
-fn udp(header: &[u8], depth: usize) -> Result<Found<'_>> {
+fn udp(header: &[u8], depth: usize) -> Result<Carried<'_>> {
     const HAS_NETWORK: usize = 8;
     let payload = from(header, 8)?;
     match be16(header, 2)? {

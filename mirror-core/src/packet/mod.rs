@@ -9,6 +9,7 @@ mod fragments;
 mod frame;
 mod layers;
 mod seq;
+mod tunnel;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -21,9 +22,10 @@ pub use flow::{FlowKey, Side};
 pub use fragments::FragmentCounts;
 pub use frame::{LinkType, Packet};
 pub use seq::Seq;
+pub use tunnel::{Tunnel, TunnelCounts};
 
 use fragments::Fragments;
-use layers::{Found, MOST_TUNNELS, Transport};
+use layers::{Carried, MOST_TUNNELS, Transport};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
@@ -31,6 +33,8 @@ pub struct Flags {
     pub ack: bool,
     pub fin: bool,
     pub rst: bool,
+    /// The sender is in urgent mode: one byte may be taken out of the stream by the receiver.
+    pub urg: bool,
 }
 
 /// What one packet says about its connection.
@@ -53,6 +57,8 @@ pub struct Segment {
 pub enum PacketError {
     #[error("not TCP over IP")]
     NotTcp,
+    #[error("TCP inside of {}, which is not looked into", .0.name())]
+    Tunnelled(Tunnel),
     #[error("a fragment of an IP packet that is not whole yet, or never will be")]
     Fragment,
     #[error("headers are cut short or contradict themselves")]
@@ -79,17 +85,19 @@ impl PacketReader {
     /// The last piece of a fragmented packet gives its segment; the others are an error each.
     pub fn read(&mut self, packet: &Packet) -> Result<Segment, PacketError> {
         let mut bytes = packet.bytes.clone();
-        let mut found = layers::frame(packet.link, &bytes, self.depth)?;
+        let look = |depth| layers::frame(packet.link, &packet.bytes, depth);
+        let mut carried = look(self.depth).map_err(|error| named(error, || look(MOST_TUNNELS)))?;
         // A packet put together may be a piece of the one around which it was a tunnel.
         for _ in 0..=MOST_TUNNELS {
-            let piece = match found {
-                Found::Tcp(transport) => return segment(packet, &bytes, &transport),
-                Found::Piece(piece) => piece,
+            let piece = match carried {
+                Carried::Tcp(transport) => return segment(packet, &bytes, &transport),
+                Carried::Fragment(piece) => piece,
             };
             let whole = self.fragments.add(packet.at, &bytes, &piece);
             let (of, protocol, joined) = whole.ok_or(PacketError::Fragment)?;
             bytes = joined;
-            found = layers::transport(of.from, of.to, protocol, &bytes, self.depth)?;
+            let look = |depth| layers::transport(of.from, of.to, protocol, &bytes, depth);
+            carried = look(self.depth).map_err(|error| named(error, || look(MOST_TUNNELS)))?;
         }
         Err(PacketError::Fragment)
     }
@@ -104,11 +112,22 @@ impl PacketReader {
     }
 }
 
+/// A tunnel that is not looked into is named only where it carries TCP, as far as a look tells.
+fn named<'a>(
+    error: PacketError,
+    look: impl FnOnce() -> Result<Carried<'a>, PacketError>,
+) -> PacketError {
+    match error {
+        PacketError::Tunnelled(_) if look().is_err() => PacketError::NotTcp,
+        error => error,
+    }
+}
+
 /// A packet by itself: pieces are refused, tunnels not looked into.
 pub fn parse(packet: &Packet) -> Result<Segment, PacketError> {
     match layers::frame(packet.link, &packet.bytes, 0)? {
-        Found::Tcp(transport) => segment(packet, &packet.bytes, &transport),
-        Found::Piece(_) => Err(PacketError::Fragment),
+        Carried::Tcp(transport) => segment(packet, &packet.bytes, &transport),
+        Carried::Fragment(_) => Err(PacketError::Fragment),
     }
 }
 
@@ -142,6 +161,7 @@ fn segment(
             ack: bits & TcpFlags::ACK != 0,
             fin: bits & TcpFlags::FIN != 0,
             rst: bits & TcpFlags::RST != 0,
+            urg: bits & TcpFlags::URG != 0,
         },
         payload: bytes.slice_ref(payload),
     })
@@ -211,6 +231,15 @@ mod tests {
         );
         let pppoe = [0x88, 0x64, 0x11, 0, 0, 1, 0, 45, 0, 0x21];
         check(LinkType::Ethernet, 0, ether(&pppoe, &ip), want);
+        let compressed = [0x88, 0x64, 0x11, 0, 0, 1, 0, 44, 0x21];
+        check(LinkType::Ethernet, 0, ether(&compressed, &ip), want);
+        let other = [0x88, 0x64, 0x11, 0, 0, 1, 0, 44, 0x23];
+        check(
+            LinkType::Ethernet,
+            0,
+            ether(&other, &ip),
+            Err(PacketError::NotTcp),
+        );
         check(LinkType::Null, 0, [&[2, 0, 0, 0], &ip[..]].concat(), want);
         check(LinkType::Null, 0, [&[0, 0, 0, 2], &ip[..]].concat(), want);
         check(
@@ -349,18 +378,21 @@ mod tests {
         let tagged = ether(&[0x81, 0, 0, 5, 8, 0], &ip);
         let with = |header: &[u8], rest: &[u8]| [header, rest].concat();
         let cases = [
-            ("IP in IP", outer(4, &ip)),
-            ("GRE", outer(47, &with(&[0, 0, 8, 0], &ip))),
+            ("IP in IP", Tunnel::IpInIp, outer(4, &ip)),
+            ("GRE", Tunnel::Gre, outer(47, &with(&[0, 0, 8, 0], &ip))),
             (
                 "GRE with checksum, key and sequence",
+                Tunnel::Gre,
                 outer(47, &with(&[&[0xb0, 0, 8, 0][..], &[0; 12]].concat(), &ip)),
             ),
             (
                 "GRE with Ethernet",
+                Tunnel::Gre,
                 outer(47, &with(&[0, 0, 0x65, 0x58], &frame)),
             ),
             (
                 "ERSPAN",
+                Tunnel::Erspan,
                 outer(
                     47,
                     &with(&[&[0x10, 0, 0x88, 0xbe][..], &[0; 12]].concat(), &frame),
@@ -368,14 +400,17 @@ mod tests {
             ),
             (
                 "VXLAN-GPE",
+                Tunnel::Vxlan,
                 udp(4790, &with(&[12, 0, 0, 3, 0, 0, 7, 0], &frame)),
             ),
             (
                 "VXLAN",
+                Tunnel::Vxlan,
                 udp(4789, &with(&[8, 0, 0, 0, 0, 0, 7, 0], &tagged)),
             ),
             (
                 "Geneve with an option",
+                Tunnel::Geneve,
                 udp(
                     6081,
                     &with(&[&[1, 0, 0x65, 0x58][..], &[0; 8]].concat(), &frame),
@@ -383,18 +418,22 @@ mod tests {
             ),
             (
                 "Geneve with IP",
+                Tunnel::Geneve,
                 udp(6081, &with(&[0, 0, 8, 0, 0, 0, 0, 0], &ip)),
             ),
             (
                 "MPLS in UDP",
+                Tunnel::Mpls,
                 udp(6635, &with(&[0, 1, 0, 64, 0, 2, 1, 64], &ip)),
             ),
             (
                 "MPLS with a pseudowire",
+                Tunnel::Mpls,
                 outer(137, &with(&[0, 2, 1, 64, 0, 0, 0, 0], &frame)),
             ),
             (
                 "VXLAN in GRE",
+                Tunnel::Gre,
                 outer(
                     47,
                     &with(
@@ -404,7 +443,7 @@ mod tests {
                 ),
             ),
         ];
-        for (name, packet) in cases {
+        for (name, kind, packet) in cases {
             assert_eq!(
                 read(true, vec![packet.clone()]),
                 [Ok(b"abc".to_vec())],
@@ -412,13 +451,18 @@ mod tests {
             );
             assert_eq!(
                 read(false, vec![packet.clone()]),
-                [Err(PacketError::NotTcp)],
+                [Err(PacketError::Tunnelled(kind))],
                 "{name}"
             );
             for length in 0..packet.len() {
                 let _ = read(true, vec![packet[..length].to_vec()]);
             }
         }
+        let other = udp(
+            4789,
+            &with(&[8, 0, 0, 0, 0, 0, 7, 0], &ether(&[8, 6], &[0; 28])),
+        );
+        assert_eq!(read(false, vec![other]), [Err(PacketError::NotTcp)]);
         let nested = (0..8).fold(ip, |ip, _| outer(4, &ip));
         assert_eq!(read(true, vec![nested]), [Err(PacketError::NotTcp)]);
     }

@@ -33,12 +33,17 @@ pub const SECRETS: [&str; 6] = [
     "x-auth-token",
 ];
 
-#[derive(Clone, Debug, Default)]
-pub struct Policy {
-    /// Routes with unsafe methods that may be replayed all the same.
-    pub allow: Vec<Route>,
-    /// Names out of [`SECRETS`] that are left in.
-    pub keep_headers: Vec<String>,
+crate::options! {
+    /// What may be replayed, and what of it may leave the host.
+    #[derive(Clone, Debug)]
+    pub struct Policy("What may be replayed") {
+        /// Route with an unsafe method that may be replayed, as in 'POST /orders' (repeatable)
+        #[option("allow", "ROUTE", live)]
+        pub allow: Vec<Route>,
+        /// Secret header that may go to the mirror, as in authorization (repeatable)
+        #[option("keep-header", "NAME", live)]
+        pub keep_headers: Vec<String>,
+    }
 }
 
 impl Policy {
@@ -72,9 +77,12 @@ impl Policy {
         match request.fault {
             Some(Fault::Gap) => return Err(Outcome::DroppedGap),
             Some(Fault::Truncated) => return Err(Outcome::DroppedTruncated),
-            Some(Fault::TooLarge) => return Err(Outcome::DroppedTooLarge),
-            Some(Fault::Ambiguous) => return Err(Outcome::DroppedAmbiguous),
+            Some(Fault::TooLarge | Fault::HeadTooLarge) => return Err(Outcome::DroppedTooLarge),
+            Some(Fault::Ambiguous(_)) => return Err(Outcome::DroppedAmbiguous),
             None => {}
+        }
+        if exchange.one_sided {
+            return Err(Outcome::DroppedOneSide);
         }
         if request.headers.first(HEADER_REPLAY).is_some() {
             return Err(Outcome::FilteredReplayed);
@@ -107,7 +115,7 @@ pub(crate) mod tests {
     use bytes::Bytes;
     use mirror_contract::{Candidates, IdRules, RequestId};
 
-    use crate::exchange::{Body, Request, Response, Timing};
+    use crate::exchange::{Ambiguity, Body, Request, Response, Timing};
     use crate::identity::Identifier;
     use crate::time::Timestamp;
 
@@ -118,6 +126,7 @@ pub(crate) mod tests {
         exchange.index = 2;
         exchange.origin = 3;
         exchange.client = "[2001:db8::1]:40000".parse().unwrap();
+        exchange.peer = "10.0.0.9:5000".parse().unwrap();
         exchange.timing = Timing {
             request_first: Timestamp(1_000_000),
             request_last: Timestamp(2_000_000),
@@ -129,7 +138,7 @@ pub(crate) mod tests {
             headers: [("Content-Type", "text/plain")].into_iter().collect(),
             body: Body::from(Bytes::from_static(b"ok\xff")),
             trailers: [("Digest", "x")].into_iter().collect(),
-            fault: Some(Fault::Truncated),
+            fault: Some(Fault::Ambiguous(Ambiguity::Chunk)),
             ..Response::new(200)
         });
         let identity = Identity {
@@ -153,7 +162,7 @@ pub(crate) mod tests {
     fn redaction_breaks_neither_the_id_nor_the_owner() {
         let identifier = Identifier {
             rules: IdRules::parse(&["md5(\"{header:authorization}\")"]).unwrap(),
-            skew_seconds: 0,
+            ..Identifier::default()
         };
         let sent = exchange("GET", "/", &[("Authorization", "Bearer x")]);
         let before = identifier.identify(&sent);
@@ -168,19 +177,11 @@ pub(crate) mod tests {
 
     fn exchange(method: &str, target: &str, headers: &[(&str, &str)]) -> Exchange {
         let address = "127.0.0.1:80".parse().unwrap();
-        Exchange {
-            connection: 0,
-            index: 0,
-            client: address,
-            server: address,
-            origin: 0,
-            timing: Timing::default(),
-            request: Request {
-                headers: headers.iter().copied().collect(),
-                ..Request::new(method, target.to_owned())
-            },
-            response: None,
-        }
+        let request = Request {
+            headers: headers.iter().copied().collect(),
+            ..Request::new(method, target.to_owned())
+        };
+        Exchange::new(address, address, request)
     }
 
     fn check(allow: &[&str], method: &str, target: &str, expect: Result<(), Outcome>) {
@@ -225,6 +226,16 @@ pub(crate) mod tests {
         let mut broken = exchange("GET", "/", &[]);
         broken.request.fault = Some(Fault::Gap);
         assert_eq!(Policy::default().judge(&broken), Err(Outcome::DroppedGap));
+    }
+
+    #[test]
+    fn a_request_that_nobody_is_known_to_have_received_is_never_replayed() {
+        let mut forged = exchange("GET", "/", &[]);
+        forged.one_sided = true;
+        assert_eq!(
+            Policy::default().judge(&forged),
+            Err(Outcome::DroppedOneSide)
+        );
     }
 
     #[test]

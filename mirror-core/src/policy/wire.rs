@@ -9,8 +9,8 @@ use bytes::Bytes;
 use mirror_contract::{Candidates, RequestId};
 use serde::{Deserialize, Serialize};
 
-use crate::exchange::{Body, Exchange, Fault, Headers, Request, RequestTarget, Response};
-use crate::exchange::{Timing, Version};
+use crate::exchange::{Ambiguity, Body, Exchange, Fault, Headers, Request, RequestTarget};
+use crate::exchange::{Response, Timing, Version};
 use crate::identity::{Identity, Owner};
 use crate::time::Timestamp;
 
@@ -35,6 +35,7 @@ struct V1<'a> {
     connection: u64,
     index: u32,
     client: SocketAddr,
+    peer: SocketAddr,
     server: SocketAddr,
     origin: u32,
     /// Nanoseconds since the epoch: the request's first and last byte, then the response's.
@@ -107,7 +108,30 @@ enum FaultV1 {
     Gap,
     Truncated,
     TooLarge,
-    Ambiguous,
+    HeadTooLarge,
+    Ambiguous(AmbiguityV1),
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum AmbiguityV1 {
+    StartLine,
+    TargetBytes,
+    TargetForm,
+    FieldLine,
+    FieldBytes,
+    FoldedField,
+    BareCr,
+    MixedLineEnds,
+    SeveralHosts,
+    LookalikeField,
+    ContentLength,
+    LengthAndCoding,
+    TransferCoding,
+    Chunk,
+    Trailer,
+    UrgentData,
+    UnseenStart,
+    AfterAmbiguous,
 }
 
 pub(super) fn write(envelope: &Envelope) -> Vec<u8> {
@@ -124,6 +148,7 @@ pub(super) fn write(envelope: &Envelope) -> Vec<u8> {
         connection: exchange.connection,
         index: exchange.index,
         client: exchange.client,
+        peer: exchange.peer,
         server: exchange.server,
         origin: exchange.origin,
         seen: seen(exchange.timing),
@@ -194,6 +219,7 @@ impl V1<'_> {
                 connection: self.connection,
                 index: self.index,
                 client: self.client,
+                peer: self.peer,
                 server: self.server,
                 origin: self.origin,
                 timing: timing(self.seen)?,
@@ -214,6 +240,8 @@ impl V1<'_> {
                     trailers: headers(form, &response.message.trailers),
                     fault: response.message.fault.map(Into::into),
                 }),
+                // Policy lets no other out.
+                one_sided: false,
             },
             identity: Identity {
                 candidates: Candidates {
@@ -282,7 +310,33 @@ macro_rules! same_members {
 }
 
 same_members!(Version, VersionV1: Http10, Http11, Http2);
-same_members!(Fault, FaultV1: Gap, Truncated, TooLarge, Ambiguous);
+same_members!(Ambiguity, AmbiguityV1:
+    StartLine, TargetBytes, TargetForm, FieldLine, FieldBytes, FoldedField, BareCr, MixedLineEnds, SeveralHosts, LookalikeField, ContentLength, LengthAndCoding, TransferCoding, Chunk, Trailer, UrgentData, UnseenStart,
+    AfterAmbiguous);
+
+impl From<Fault> for FaultV1 {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Gap => Self::Gap,
+            Fault::Truncated => Self::Truncated,
+            Fault::TooLarge => Self::TooLarge,
+            Fault::HeadTooLarge => Self::HeadTooLarge,
+            Fault::Ambiguous(ambiguity) => Self::Ambiguous(ambiguity.into()),
+        }
+    }
+}
+
+impl From<FaultV1> for Fault {
+    fn from(fault: FaultV1) -> Self {
+        match fault {
+            FaultV1::Gap => Self::Gap,
+            FaultV1::Truncated => Self::Truncated,
+            FaultV1::TooLarge => Self::TooLarge,
+            FaultV1::HeadTooLarge => Self::HeadTooLarge,
+            FaultV1::Ambiguous(ambiguity) => Self::Ambiguous(ambiguity.into()),
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -44,7 +44,7 @@ pub struct Events {
 }
 
 #[derive(Debug, Default)]
-pub struct Connection {
+pub struct TcpConnection {
     halves: [Half; 2],
     /// Who sent a SYN without ACK, or got one with.
     opener: Option<Side>,
@@ -56,6 +56,10 @@ pub struct Connection {
 struct Half {
     bytes: Reassembler,
     seen: bool,
+    /// It sent something other than a reset.
+    spoke: bool,
+    /// A segment without bytes announced urgent data.
+    urgent: bool,
     isn: Option<Seq>,
     /// Where the stream ends, and when that was seen.
     fin: Option<(Seq, Timestamp)>,
@@ -74,7 +78,7 @@ struct Missed {
     segments: u8,
 }
 
-impl Connection {
+impl TcpConnection {
     /// The side that opened the connection, when its handshake was seen.
     pub fn opener(&self) -> Option<Side> {
         self.opener
@@ -82,6 +86,11 @@ impl Connection {
 
     pub fn is_closed(&self) -> bool {
         self.closed_at.is_some()
+    }
+
+    /// The side sent something other than a reset, which the kernel or something in between may send for it.
+    pub fn has_heard(&self, side: Side) -> bool {
+        self.halves[side.index()].spoke
     }
 
     /// Bytes waiting behind holes.
@@ -145,11 +154,14 @@ impl Connection {
         }
         let half = &mut self.halves[side.index()];
         half.seen = true;
+        half.spoke |= !segment.flags.rst;
+        half.urgent |= segment.flags.urg;
         if !segment.payload.is_empty() {
             let arrival = Arrival {
                 at: segment.at,
                 seq,
                 ack,
+                urgent: std::mem::take(&mut half.urgent),
             };
             if half.bytes.next_seq().is_none() {
                 events
@@ -382,7 +394,7 @@ impl Half {
             let arrival = Arrival {
                 at,
                 seq: self.bytes.next_seq().unwrap_or_default(),
-                ack: None,
+                ..Arrival::default()
             };
             events
                 .list
@@ -406,7 +418,7 @@ mod tests {
         unacked_patience: 3000,
     };
 
-    /// `side`, time, seq, ack (0 for none), flags of "SAFR", payload.
+    /// `side`, time, seq, ack (0 for none), flags of "SFRU", payload.
     type Row = (char, u64, u32, u32, &'static str, &'static str);
 
     fn segment(row: Row) -> Segment {
@@ -431,6 +443,7 @@ mod tests {
                 ack: ack != 0,
                 fin: flags.contains('F'),
                 rst: flags.contains('R'),
+                urg: flags.contains('U'),
             },
             payload: Bytes::from_static(payload.as_bytes()),
         }
@@ -438,7 +451,7 @@ mod tests {
 
     /// Feeds rows, then lets time pass until `end`; events as text: `l:abc`, `l:-3` for a gap, `l:Fin`.
     fn check(rows: &[Row], end: u64, expect: &str) {
-        let mut connection = Connection::default();
+        let mut connection = TcpConnection::default();
         let mut events = Events::default();
         for row in rows {
             connection.expire(Timestamp(row.1), &LIMITS, &mut events);
@@ -616,7 +629,7 @@ mod tests {
 
     #[test]
     fn a_syn_with_another_number_begins_another_connection() {
-        let mut connection = Connection::default();
+        let mut connection = TcpConnection::default();
         let mut events = Events::default();
         connection.accept(
             &segment(('h', 1, 9, 0, "S", "")),
@@ -628,5 +641,44 @@ mod tests {
         assert!(!reused(('h', 2, 9, 0, "S", "")));
         assert!(reused(('h', 2, 5009, 0, "S", "")));
         assert!(!reused(('l', 2, 5009, 10, "S", "")));
+    }
+
+    #[test]
+    fn urgent_data_marks_the_bytes_it_came_with() {
+        let mut connection = TcpConnection::default();
+        let mut events = Events::default();
+        let rows: [Row; 4] = [
+            ('h', 1, 10, 5, "", "a"),
+            ('h', 2, 11, 5, "U", "b"),
+            ('h', 3, 12, 5, "U", ""),
+            ('h', 4, 12, 5, "", "c"),
+        ];
+        for row in rows {
+            let (segment, at) = (segment(row), Timestamp(row.1));
+            connection.accept(&segment, at, &LIMITS, &mut events);
+        }
+        let urgent: Vec<_> = events
+            .list
+            .iter()
+            .filter(|(_, event, _)| matches!(event, StreamEvent::Data(_)))
+            .map(|(_, _, arrival)| arrival.urgent)
+            .collect();
+        assert_eq!(urgent, [false, true, true]);
+    }
+
+    #[test]
+    fn a_reset_is_no_sign_of_the_other_side() {
+        let mut connection = TcpConnection::default();
+        let mut events = Events::default();
+        let mut accept = |row: Row| {
+            connection.accept(&segment(row), Timestamp(row.1), &LIMITS, &mut events);
+            (
+                connection.has_heard(Side::Low),
+                connection.has_heard(Side::High),
+            )
+        };
+        assert_eq!(accept(('h', 1, 10, 5, "", "a")), (false, true));
+        assert_eq!(accept(('l', 2, 5, 11, "R", "")), (false, true));
+        assert_eq!(accept(('l', 2, 5, 11, "", "")), (true, true));
     }
 }

@@ -1,12 +1,12 @@
 //! Segments → the bytes of each side in order, and where bytes are missing.
 //!
-//! A hole becomes a [`StreamEvent::Gap`] only when waiting for it is hopeless; see [`Connection`] for the rule.
+//! A hole becomes a [`StreamEvent::Gap`] only when waiting for it is hopeless; see [`TcpConnection`] for the rule.
 
 mod connection;
 mod reassembler;
 mod table;
 
-pub use connection::{Connection, Events, TcpLimits};
+pub use connection::{Events, TcpConnection, TcpLimits};
 pub use reassembler::{Insert, Piece, Reassembler};
 pub use table::{FlowTable, Slot};
 
@@ -49,4 +49,6 @@ pub struct Arrival {
     pub seq: Seq,
     /// What the sender had received of the other side by then; `None` when its packet did not say.
     pub ack: Option<Seq>,
+    /// Its packet brought urgent data: the receiver may not read these bytes in their place.
+    pub urgent: bool,
 }

@@ -67,8 +67,16 @@ impl StoreOptions {
 
 fn parse(url: &str) -> Result<StoreOptions, String> {
     let (scheme, rest) = url.split_once("://").ok_or("it has no scheme")?;
-    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, path) = before.split_once('/').unwrap_or((before, ""));
+    // What follows would take a part of the password for a host, and repeat it.
+    let in_query = query.contains('@') && !authority.contains('@') && authority.contains(':');
+    if path.contains('@') || in_query || authority.matches('@').count() > 1 {
+        return Err(
+            "user and password must be percent-encoded: %2F for /, %3F for ?, %23 for #, %40 for @"
+                .into(),
+        );
+    }
     let (user_info, hosts) = match authority.rsplit_once('@') {
         Some((user_info, hosts)) => (Some(user_info), hosts),
         None => (None, authority),
@@ -188,12 +196,22 @@ fn file(path: &str) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("reading {path}: {error}"))
 }
 
-/// For messages: what stands before the `@`, and a password behind the `?`, is left out.
+/// For messages: scheme and host. What could be a part of a password is left out, also where the URL is not well formed.
 fn without_password(url: &str) -> String {
-    let url = url.split('?').next().unwrap_or(url);
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
-        _ => url.into(),
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return match url.contains('@') {
+            true => "…".into(),
+            false => url.into(),
+        };
+    };
+    let place = |text: &str| text.split('?').next().unwrap_or_default().to_owned();
+    match rest.matches('@').count() {
+        0 => format!("{scheme}://{}", place(rest)),
+        1 => match rest.split_once('@') {
+            Some((user, host)) if !user.contains('?') => format!("{scheme}://…@{}", place(host)),
+            _ => format!("{scheme}://…"),
+        },
+        _ => format!("{scheme}://…"),
     }
 }
 
@@ -231,6 +249,14 @@ mod tests {
             "redis+cluster://u:secret@h/1",
             "redis://u:secret@h?speed=1",
             "rediss://u:secret@h?ca=/none",
+            "u:secret@h:6379",
+            // Not percent-encoded.
+            "redis://u:a/secret@h",
+            "redis://u:secret/a@h",
+            "redis://u:a?secret@h",
+            "redis://u:secret?a@h",
+            "redis://u:a@secret@h",
+            "redis://u:secret@a@h",
         ] {
             let error = StoreOptions::parse(bad).unwrap_err().to_string();
             assert!(error.contains("redis+sentinel://"), "{error}");

@@ -6,15 +6,12 @@ use mirror_tests::tun::Tun;
 use super::*;
 
 /// As tun and WireGuard have them: packets start with their IP header.
-#[test]
+#[needs(root)]
 fn an_interface_without_ethernet_header_is_captured() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, tun") {
-        return Ok(());
-    }
     let network = Network::new()?;
     let (segments, _) = network.on(Host::Production, || {
         let mut tun = Tun::open("eth9")?;
-        let options = TcOptions {
+        let options = CaptureOptions {
             interfaces: vec!["eth9".into()],
             ..options(port())?
         };
@@ -43,11 +40,8 @@ fn packet_to(port: u16, payload: &[u8]) -> Vec<u8> {
 
 /// The kernel takes the outer tag out of a frame that arrives, and hands it to programs beside the packet; of one that leaves
 /// through a raw socket it stays in place.
-#[test]
+#[needs(root)]
 fn tagged_frames_are_captured() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, VLAN") {
-        return Ok(());
-    }
     const VLAN: [u8; 4] = [0x81, 0, 0, 5];
     const SERVICE: [u8; 4] = [0x88, 0xa8, 0, 6];
     let network = Network::new()?;
@@ -55,11 +49,11 @@ fn tagged_frames_are_captured() -> Result<()> {
     for (sender, taken_out) in [(Host::Client, 4), (Host::Production, 0)] {
         for tags in &tagged {
             let frame = frame(tags, &packet_to(PORT, b"GET /tagged HTTP/1.1\r\n\r\n"));
-            let (packets, _) = packets_with(&network, options(port())?, |_| {
+            let (packets, _) = packets_with(&network, options(port())?, |capture| {
                 network.on(sender, || raw::send(INTERFACE, &frame))?;
-                // It has arrived when it has left: the hosts' wires are in this machine. The bridge may take a moment.
-                std::thread::sleep(Duration::from_millis(200));
-                Ok(())
+                mirror_tests::wait_until("the frame", LIMIT, || {
+                    capture.counters.read()["copied"] > 0
+                })
             })?;
             let found = segments(&packets)?;
             let payloads: Vec<&[u8]> = found.iter().map(|s| &s.payload[..]).collect();
@@ -75,11 +69,8 @@ fn tagged_frames_are_captured() -> Result<()> {
 }
 
 /// Packets larger than the length field of their IP header can say.
-#[test]
+#[needs(root)]
 fn packets_above_64_kib_arrive_whole() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, BIG TCP") {
-        return Ok(());
-    }
     let network = Network::new()?;
     network.let_packets_grow_to(400_000)?;
     let address = SocketAddr::from((Host::Production.address_v6(), PORT));

@@ -1,6 +1,7 @@
 //! The kernel program on real traffic: what two hosts say to each other on a captured port comes out of
 //! the ring byte for byte.
 
+mod agents;
 mod filters;
 mod frames;
 mod neighbours;
@@ -8,21 +9,21 @@ mod payloads;
 mod places;
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use mirror_agent::capture::attach::Hook;
-use mirror_agent::capture::namespace::Namespace;
 use mirror_agent::capture::ring::RingReader;
-use mirror_agent::capture::tc::{TcCapture, TcOptions};
+use mirror_agent::capture::tc::{CaptureOptions, Hook, Namespaces, Rings, TcCapture};
 use mirror_core::filter::FilterChange;
 use mirror_core::filter::FilterSettings;
 use mirror_core::packet;
 use mirror_core::packet::Packet;
 use mirror_core::packet::Segment;
 use mirror_tests::net::{Host, INTERFACE, Network};
+use mirror_tests::{needs, testing};
 
 const PORT: u16 = 8080;
 const OTHER_PORT: u16 = 8081;
@@ -43,26 +44,21 @@ fn capture(
 }
 
 fn port() -> FilterChange {
-    FilterChange {
-        port: vec![PORT.to_string()],
-        ..FilterChange::default()
-    }
+    FilterChange::default().with("port", [PORT.to_string()])
 }
 
-fn options(change: FilterChange) -> Result<TcOptions> {
-    Ok(TcOptions {
+fn options(change: FilterChange) -> Result<CaptureOptions> {
+    Ok(CaptureOptions {
         interfaces: vec![INTERFACE.to_owned()],
-        namespaces: vec![Namespace::Own],
-        hook: Hook::Auto,
         filter: change.apply_to(FilterSettings::default())?,
-        ring_bytes: 64 << 20,
-        rings: 2,
+        rings: Rings::Fixed(2),
+        ..CaptureOptions::default()
     })
 }
 
 fn capture_with(
     network: &Network,
-    options: TcOptions,
+    options: CaptureOptions,
     traffic: impl FnOnce(&mut TcCapture) -> Result<()> + Send,
 ) -> Result<(Vec<Segment>, BTreeMap<&'static str, u64>)> {
     let (packets, counters) = packets_with(network, options, traffic)?;
@@ -71,7 +67,7 @@ fn capture_with(
 
 fn packets_with(
     network: &Network,
-    options: TcOptions,
+    options: CaptureOptions,
     traffic: impl FnOnce(&mut TcCapture) -> Result<()> + Send,
 ) -> Result<(Vec<Packet>, BTreeMap<&'static str, u64>)> {
     network.on(Host::Production, || {
@@ -112,7 +108,7 @@ fn echo(network: &Network, address: SocketAddr) -> Result<()> {
 }
 
 fn echo_of(network: &Network, address: SocketAddr, sizes: &[usize]) -> Result<()> {
-    let listener = network.on(Host::Production, || Ok(TcpListener::bind(address)?))?;
+    let listener = listen(network, address)?;
     let to_echo = sizes.to_vec();
     let server = std::thread::spawn(move || -> Result<()> {
         let (mut connection, _) = listener.accept()?;
@@ -140,6 +136,22 @@ fn echo_of(network: &Network, address: SocketAddr, sizes: &[usize]) -> Result<()
         .join()
         .expect("the server does not panic")
         .context("the server")
+}
+
+/// Listens in production. The port of the listener before may be held for a moment longer: a program that another
+/// test starts has a copy of it between fork and exec.
+fn listen(network: &Network, address: SocketAddr) -> Result<TcpListener> {
+    let mut bound = network.on(Host::Production, || Ok(TcpListener::bind(address)));
+    mirror_tests::wait_until("the port", LIMIT, || {
+        if let Ok(Err(error)) = &bound
+            && error.kind() == ErrorKind::AddrInUse
+        {
+            bound = network.on(Host::Production, || Ok(TcpListener::bind(address)));
+            return false;
+        }
+        true
+    })?;
+    bound?.context("listening in production")
 }
 
 fn limit(connection: &TcpStream) -> Result<()> {
@@ -180,4 +192,7 @@ fn streams(segments: &[Segment]) -> (Vec<u8>, Vec<u8>) {
         stream
     };
     (side(true), side(false))
+}
+fn main() -> ExitCode {
+    testing::main()
 }

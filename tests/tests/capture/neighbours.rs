@@ -1,6 +1,6 @@
 //! Programs of others at the same interface.
 
-use mirror_agent::capture::links;
+use mirror_agent::capture::net::links;
 use mirror_tests::foreign::{self, Act, Foreign};
 
 use super::*;
@@ -16,11 +16,8 @@ const REDIRECTS: &[&str] = &[
 ];
 
 /// Another's program neither loses its effect nor hides traffic from us, before ours or behind.
-#[test]
+#[needs(root)]
 fn other_programs_live_beside_ours() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, others") {
-        return Ok(());
-    }
     let network = Network::new()?;
     let address = SocketAddr::from((Host::Production.address(), PORT));
     let there = network.on(Host::Production, || {
@@ -66,11 +63,8 @@ fn other_programs_live_beside_ours() -> Result<()> {
 }
 
 /// Below TCX: ours stands before the filters of others, whose effect stays, and takes only itself away.
-#[test]
+#[needs(root)]
 fn other_filters_live_beside_ours() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, clsact filters of others") {
-        return Ok(());
-    }
     let address = SocketAddr::from((Host::Production.address(), PORT));
     for (priority, there_before) in [(1, true), (1, false), (10, true), (10, false)] {
         let network = Network::new()?;
@@ -81,7 +75,7 @@ fn other_filters_live_beside_ours() -> Result<()> {
             if there_before {
                 theirs(PASSES)?;
             }
-            let options = TcOptions {
+            let options = CaptureOptions {
                 hook: Hook::Tc,
                 ..options(port())?
             };
@@ -94,7 +88,7 @@ fn other_filters_live_beside_ours() -> Result<()> {
                 let places = (shown.find("mirror_ingress"), shown.find("bytecode"));
                 // While it moves it is nowhere, and listed again once both directions are attached.
                 matches!(places, (Some(ours), Some(theirs)) if ours < theirs)
-                    && !capture.places().is_empty()
+                    && !capture.attachments().is_empty()
             })?;
             echo(&network, address)?;
             foreign::add_filter(INTERFACE, 20, REDIRECTS)?;
@@ -117,16 +111,50 @@ fn other_filters_live_beside_ours() -> Result<()> {
     Ok(())
 }
 
+/// Filters of another kind keep their priority for themselves: ours goes right after those that are first.
+#[needs(root)]
+fn a_priority_that_cannot_be_shared_is_left_to_its_owner() -> Result<()> {
+    const MATCHES_NOTHING: &[&str] = &[
+        "u32",
+        "match",
+        "u32",
+        "0xffffffff",
+        "0xffffffff",
+        "flowid",
+        "1:1",
+    ];
+    let network = Network::new()?;
+    let address = SocketAddr::from((Host::Production.address(), PORT));
+    let options = CaptureOptions {
+        hook: Hook::Tc,
+        ..options(port())?
+    };
+    let (segments, _) = network.on(Host::Production, || {
+        foreign::add_clsact(INTERFACE)?;
+        foreign::add_filter(INTERFACE, 1, MATCHES_NOTHING)?;
+        foreign::add_filter(INTERFACE, 10, PASSES)?;
+        capture_with(&network, options, |capture| {
+            echo(&network, address)?;
+            assert!(
+                capture.blind_times().is_empty(),
+                "{:?}",
+                capture.blind_times()
+            );
+            Ok(())
+        })
+    })?;
+    let whole: Vec<u8> = SIZES.into_iter().flat_map(noise).collect();
+    assert!(streams(&segments) == (whole.clone(), whole));
+    Ok(())
+}
+
 /// A filter that redirects does so behind ours; and when its owner clears all that there is, ours comes back.
-#[test]
+#[needs(root)]
 fn a_filter_that_was_cleared_is_put_back() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, cleared filters") {
-        return Ok(());
-    }
     let network = Network::new()?;
     network.add_wire(SIDE)?;
     let address = SocketAddr::from((Host::Production.address(), PORT));
-    let options = TcOptions {
+    let options = CaptureOptions {
         hook: Hook::Tc,
         ..options(port())?
     };
@@ -147,11 +175,8 @@ fn a_filter_that_was_cleared_is_put_back() -> Result<()> {
 }
 
 /// A network plug-in hands packets to a pod past the host's end of its wire: the root cgroup sees them all the same.
-#[test]
+#[needs(root)]
 fn packets_redirected_past_an_interface_are_seen_at_the_root_cgroup() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, redirected to the peer") {
-        return Ok(());
-    }
     let network = Network::new()?;
     // Of its own: the root cgroup sees other tests' hosts too.
     const PORT: u16 = 8083;
@@ -170,16 +195,13 @@ fn packets_redirected_past_an_interface_are_seen_at_the_root_cgroup() -> Result<
             true,
         )
     })?;
-    let filter = FilterChange {
-        port: vec![PORT.to_string()],
-        ..FilterChange::default()
-    };
+    let filter = port();
     let sent: usize = SIZES.into_iter().sum();
     for (hook, interfaces) in [
         (Hook::Auto, vec![port_of_production.clone()]),
         (Hook::Cgroup, Vec::new()),
     ] {
-        let options = TcOptions {
+        let options = CaptureOptions {
             hook,
             interfaces,
             ..options(filter.clone())?
@@ -205,7 +227,7 @@ fn packets_redirected_past_an_interface_are_seen_at_the_root_cgroup() -> Result<
 
 /// Whether a connection to production can be opened.
 fn answers(network: &Network, address: SocketAddr) -> Result<bool> {
-    let _listener = network.on(Host::Production, || Ok(TcpListener::bind(address)?))?;
+    let _listener = listen(network, address)?;
     network.on(Host::Client, || {
         Ok(TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_ok())
     })

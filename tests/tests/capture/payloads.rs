@@ -6,11 +6,8 @@ use mirror_core::packet::Side;
 
 use super::*;
 
-#[test]
+#[needs(root)]
 fn payloads_of_every_size_arrive_whole() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture") {
-        return Ok(());
-    }
     let network = Network::new()?;
     for address in [
         IpAddr::V4(Host::Production.address()),
@@ -37,11 +34,8 @@ fn payloads_of_every_size_arrive_whole() -> Result<()> {
     Ok(())
 }
 
-#[test]
+#[needs(root)]
 fn other_ports_are_not_copied() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, other port") {
-        return Ok(());
-    }
     let network = Network::new()?;
     let address = SocketAddr::from((Host::Production.address(), OTHER_PORT));
     let (segments, counters) = capture(&network, || echo(&network, address))?;
@@ -52,11 +46,8 @@ fn other_ports_are_not_copied() -> Result<()> {
 }
 
 /// Every way of attaching sees both directions, each packet once or again as a retransmission would be.
-#[test]
+#[needs(root)]
 fn every_hook_captures_both_directions() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, hooks") {
-        return Ok(());
-    }
     let network = Network::new()?;
     let address = SocketAddr::from((Host::Production.address(), PORT));
     for (hook, how) in [

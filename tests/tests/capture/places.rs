@@ -2,13 +2,12 @@
 
 use std::os::unix::fs::MetadataExt;
 
+use mirror_tests::tun::Tun;
+
 use super::*;
 
-#[test]
+#[needs(root)]
 fn a_namespace_is_captured_in_from_outside() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, namespaces") {
-        return Ok(());
-    }
     let network = Network::new()?;
     let address = SocketAddr::from((Host::Production.address(), PORT));
     let mut sleeper = network
@@ -22,12 +21,15 @@ fn a_namespace_is_captured_in_from_outside() -> Result<()> {
         number(format!("/proc/{pid}/ns/net")) == number(format!("/run/netns/{name}"))
     };
     mirror_tests::wait_until("a process inside", LIMIT, || inside(sleeper.id()))?;
-    for namespace in [
-        Namespace::Named(name.clone().into()),
-        Namespace::Process(sleeper.id()),
+    for namespaces in [
+        named(&name),
+        Namespaces {
+            processes: vec![sleeper.id()],
+            ..Namespaces::default()
+        },
     ] {
         let mut options = options(port())?;
-        options.namespaces = vec![namespace.clone()];
+        options.namespaces = namespaces.clone();
         // From the client's host, where the interface has the same name.
         let segments = network.on(Host::Client, || {
             let (mut capture, rings) = TcCapture::start(&options)?;
@@ -35,27 +37,28 @@ fn a_namespace_is_captured_in_from_outside() -> Result<()> {
             capture.detach();
             drain(rings)
         })?;
-        assert!(!segments.is_empty(), "{namespace}");
+        assert!(!segments.is_empty(), "{namespaces:?}");
     }
     sleeper.kill()?;
     sleeper.wait()?;
-    let gone = options_in(Namespace::Named("mirror-no-such".into()))?;
+    let gone = options_in(named("mirror-no-such"))?;
     let error = TcCapture::start(&gone).err().context("it was accepted")?;
     assert!(format!("{error:#}").contains("ip netns"), "{error:#}");
     Ok(())
 }
 
-#[test]
+#[needs(root)]
 fn interfaces_are_found_when_they_come_and_forgotten_when_they_go() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, interfaces") {
-        return Ok(());
-    }
     let network = Network::new()?;
     let mut options = options(port())?;
     options.interfaces = vec!["eth*".into()];
     capture_with(&network, options, |capture| {
         let names = |capture: &TcCapture| -> Vec<String> {
-            capture.places().into_iter().map(|(name, _)| name).collect()
+            capture
+                .attachments()
+                .into_iter()
+                .map(|attachment| attachment.interface)
+                .collect()
         };
         assert_eq!(names(capture), [INTERFACE]);
         let address = network.add_wire("eth7")?;
@@ -66,7 +69,7 @@ fn interfaces_are_found_when_they_come_and_forgotten_when_they_go() -> Result<()
         network.remove_wire("eth7")?;
         mirror_tests::wait_until("its end", LIMIT, || names(capture) == [INTERFACE])
     })?;
-    let nothing = TcOptions {
+    let nothing = CaptureOptions {
         interfaces: vec!["wlan*".into()],
         ..self::options(port())?
     };
@@ -79,12 +82,35 @@ fn interfaces_are_found_when_they_come_and_forgotten_when_they_go() -> Result<()
     Ok(())
 }
 
+/// One that is wanted and cannot be captured on is not passed over in silence.
+#[needs(root)]
+fn an_interface_that_cannot_be_read_is_named() -> Result<()> {
+    // include/uapi/linux/if_arp.h
+    const ARPHRD_X25: u16 = 271;
+    let network = Network::new()?;
+    let mut options = options(port())?;
+    options.interfaces = vec!["eth*".into()];
+    network.on(Host::Production, || {
+        let _tun = Tun::of_kind("eth6", ARPHRD_X25)?;
+        let (mut capture, _rings) = TcCapture::start(&options)?;
+        let named = |capture: &TcCapture| {
+            let advice = capture.advice();
+            let named = advice
+                .iter()
+                .any(|a| a.contains("not captured: attaching to eth6"));
+            assert!(named && advice.len() == 1, "{advice:?}");
+        };
+        named(&capture);
+        assert_eq!(capture.attachments().len(), 1);
+        capture.detach();
+        named(&capture);
+        Ok(())
+    })
+}
+
 /// What vanishes takes nothing else along.
-#[test]
+#[needs(root)]
 fn capture_goes_on_when_one_of_its_namespaces_vanishes() -> Result<()> {
-    if !mirror_tests::runs_as_root("capture, a namespace that vanishes") {
-        return Ok(());
-    }
     let network = Network::new()?;
     let address = SocketAddr::from((Host::Production.address(), PORT));
     let mut sleeper = network.command(Host::Mirror, "sleep").arg("60").spawn()?;
@@ -93,15 +119,19 @@ fn capture_goes_on_when_one_of_its_namespaces_vanishes() -> Result<()> {
     mirror_tests::wait_until("a process inside", LIMIT, || {
         number(&format!("/proc/{}/ns/net", sleeper.id())) == number(&there)
     })?;
-    let options = TcOptions {
-        namespaces: vec![Namespace::Own, Namespace::Process(sleeper.id())],
+    let options = CaptureOptions {
+        namespaces: Namespaces {
+            processes: vec![sleeper.id()],
+            // The agent's own.
+            names: vec!["/proc/thread-self/ns/net".into()],
+        },
         ..options(port())?
     };
     let (segments, _) = capture_with(&network, options, |capture| {
-        assert_eq!(capture.places().len(), 2);
+        assert_eq!(capture.attachments().len(), 2);
         sleeper.kill()?;
         sleeper.wait()?;
-        mirror_tests::wait_until("one place only", LIMIT, || capture.places().len() == 1)?;
+        mirror_tests::wait_until("one place only", LIMIT, || capture.attachments().len() == 1)?;
         echo(&network, address)
     })?;
     let sent: Vec<u8> = SIZES.into_iter().flat_map(noise).collect();
@@ -109,9 +139,16 @@ fn capture_goes_on_when_one_of_its_namespaces_vanishes() -> Result<()> {
     Ok(())
 }
 
-fn options_in(namespace: Namespace) -> Result<TcOptions> {
-    Ok(TcOptions {
-        namespaces: vec![namespace],
+fn named(name: &str) -> Namespaces {
+    Namespaces {
+        names: vec![name.into()],
+        ..Namespaces::default()
+    }
+}
+
+fn options_in(namespaces: Namespaces) -> Result<CaptureOptions> {
+    Ok(CaptureOptions {
+        namespaces,
         ..options(port())?
     })
 }

@@ -10,7 +10,7 @@ mod request;
 
 use std::{
     io::{BufRead, BufReader, BufWriter},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitCode, Stdio},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
     time::Duration,
@@ -18,7 +18,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use mirror_snapshot::IdRules;
-use mirror_tests::{java, workspace};
+use mirror_tests::{java, needs, testing};
 use random::Random;
 use request::Request;
 use serde_json::Value;
@@ -107,15 +107,13 @@ const LISTS: [(Wants, &[&str]); 14] = [
     ),
 ];
 
-#[test]
+fn main() -> ExitCode {
+    testing::main()
+}
+
+#[needs(java)]
 fn java_derives_the_same_ids_and_keys() -> Result<()> {
-    let Some(command) = java() else {
-        mirror_tests::skip(
-            "java ids",
-            "needs a JDK and `mvn -f sdk/java/pom.xml -pl mirror-snapshot test-compile`",
-        );
-        return Ok(());
-    };
+    let command = java::derive_ids().context(java::DERIVE_IDS_NEEDS)?;
     let seed = seed()?;
     println!("seed {seed:#x}");
     let mut program = Program(spawn(command)?);
@@ -163,30 +161,6 @@ fn seed() -> Result<u64> {
     Ok(seed
         .context("MIRROR_SEED is a number, as 7 or 0x5eed")?
         .max(1))
-}
-
-/// The command, where a JDK is here and the other side is built.
-fn java() -> Option<Command> {
-    let built = workspace::root()
-        .join("sdk/java/mirror-snapshot")
-        .join(java::output_directory());
-    let libraries = std::fs::read_to_string(built.join("test-classpath.txt")).ok()?;
-    let classes = built.join("test-classes");
-    if !classes
-        .join("dev/mirror/snapshot/rules/DeriveIds.class")
-        .is_file()
-    {
-        return None;
-    }
-    let classes = format!(
-        "{}:{}:{}",
-        built.join("classes").display(),
-        classes.display(),
-        libraries.trim()
-    );
-    let mut command = Command::new(java::jdk()?.home.join("bin/java"));
-    command.args(["-cp", &classes, "dev.mirror.snapshot.rules.DeriveIds"]);
-    Some(command)
 }
 
 /// Ended with the test, however that ends.

@@ -8,10 +8,11 @@ use aya::programs::loaded_programs;
 use aya::sys::{Stats, enable_stats};
 use clap::ValueEnum;
 use mirror_tests::agent::Agent;
-use mirror_tests::net::{Host, INTERFACE, Network};
+use mirror_tests::net::{Host, INTERFACE};
 use mirror_tests::nginx::Nginx;
 use mirror_tests::process::{Process, Signal};
 use mirror_tests::scratch::Scratch;
+use mirror_tests::stage::{PRODUCTION_PORT as PORT, Stage};
 use mirror_tests::workspace::Profile;
 use mirror_tests::wrk::{Rate, Wrk};
 use serde_json::{Value, json};
@@ -20,8 +21,8 @@ use super::machine::{cpu_seconds, machine_cpu_seconds, memory_kib, peak_memory_k
 use super::program;
 use crate::cargo::build_programs;
 use crate::install::{self, IP, NGINX, SETPRIV, TCPDUMP, WRK};
+use crate::say::{note, say};
 
-const PORT: u16 = 8080;
 /// Nobody listens there: every packet is filtered out by its port.
 const OTHER_PORT: u16 = 9;
 const CONNECTIONS: u32 = 64;
@@ -61,12 +62,12 @@ enum Trial {
 
 pub(super) fn run(trials: &Trials) -> Result<()> {
     install::ensure(&[IP, SETPRIV, NGINX, WRK, TCPDUMP])?;
-    build_programs(Profile::Release)?;
+    build_programs()?;
     let all = Trial::value_variants().iter().copied();
     let mut figures = serde_json::Map::new();
     for trial in all.filter(|trial| trials.only.is_empty() || trials.only.contains(trial)) {
         let name = format!("{trial:?}").to_lowercase();
-        eprintln!("{name} …");
+        note!("{name} …");
         let found = match trial {
             Trial::Price => price(trials.seconds),
             Trial::Saturation => saturation(trials.seconds),
@@ -76,48 +77,34 @@ pub(super) fn run(trials: &Trials) -> Result<()> {
         };
         let found = found.with_context(|| name.clone())?;
         if !trials.json {
-            println!("{name}\n{found:#}");
+            say!("{name}\n{found:#}");
         }
         figures.insert(name, found);
     }
     if trials.json {
-        println!("{:#}", Value::Object(figures));
+        say!("{:#}", Value::Object(figures));
     }
     Ok(())
 }
 
-struct Stage {
-    network: Network,
-    scratch: Scratch,
-    production: Nginx,
+fn stage(body: &str) -> Result<Stage<Nginx>> {
+    Stage::with(Profile::Release)?.production(Nginx::answering(body))
 }
 
-impl Stage {
-    fn new(body: &str) -> Result<Self> {
-        let (network, scratch) = (Network::new()?, Scratch::new()?);
-        let production = Nginx::start(&network, Host::Production, PORT, body, &scratch)?;
-        Ok(Self {
-            network,
-            scratch,
-            production,
-        })
-    }
+fn agent(stage: &Stage<Nginx>, port: u16, args: &[&str]) -> Result<Agent> {
+    // A directory for each: a log tells when its own agent is attached.
+    Agent::observe(
+        &stage.network,
+        port,
+        args,
+        Profile::Release,
+        &Scratch::new()?,
+    )
+}
 
-    fn agent(&self, port: u16, args: &[&str]) -> Result<Agent> {
-        // A directory for each: a log tells when its own agent is attached.
-        Agent::observe(
-            &self.network,
-            port,
-            args,
-            Profile::Release,
-            &Scratch::new()?,
-        )
-    }
-
-    fn load(&self, seconds: u32) -> Result<Wrk> {
-        let url = self.production.url();
-        Wrk::start(&self.network, &url, CONNECTIONS, seconds, &self.scratch)
-    }
+fn load(stage: &Stage<Nginx>, seconds: u32) -> Result<Wrk> {
+    let url = stage.production.url();
+    Wrk::start(&stage.network, &url, CONNECTIONS, seconds, &stage.scratch)
 }
 
 /// Mean time of a run, for packets in and out, while wrk drives nginx as fast as it can.
@@ -129,10 +116,10 @@ fn price(seconds: u32) -> Result<Value> {
     ];
     let mut figures = serde_json::Map::new();
     for (name, body, port) in cases {
-        let stage = Stage::new(&body)?;
-        let agent = stage.agent(port, &[])?;
+        let stage = stage(&body)?;
+        let agent = agent(&stage, port, &[])?;
         let counting = enable_stats(Stats::RunTime).context("having the kernel count run times")?;
-        let rate = stage.load(seconds)?.finish()?;
+        let rate = load(&stage, seconds)?.finish()?;
         let mut runs = serde_json::Map::new();
         for program in ["mirror_ingress", "mirror_egress"] {
             runs.insert(program.into(), mean_run(program)?);
@@ -165,12 +152,12 @@ fn mean_run(name: &str) -> Result<Value> {
 /// The same load on production alone, with capture, and with other tools that capture.
 fn saturation(seconds: u32) -> Result<Value> {
     let alone = {
-        let stage = Stage::new(SMALL)?;
+        let stage = stage(SMALL)?;
         measured(&stage, seconds)?.0
     };
     let (captured, seen) = {
-        let stage = Stage::new(SMALL)?;
-        let agent = stage.agent(PORT, &[])?;
+        let stage = stage(SMALL)?;
+        let agent = agent(&stage, PORT, &[])?;
         let (mut captured, _) = measured(&stage, seconds)?;
         std::thread::sleep(Duration::from_secs(1));
         captured["agent_cpu_seconds_per_100k"] =
@@ -207,7 +194,7 @@ fn saturation(seconds: u32) -> Result<Value> {
 fn goreplay(seconds: u32) -> Result<Option<Value>> {
     let program = ["goreplay", "gor"].into_iter().find(|name| on_path(name));
     let Some(program) = program else {
-        eprintln!("goreplay is not on the PATH: it is left out");
+        note!("goreplay is not on the PATH: it is left out");
         return Ok(None);
     };
     let scratch = Scratch::new()?;
@@ -231,7 +218,7 @@ fn goreplay(seconds: u32) -> Result<Option<Value>> {
 
 /// The load on production while another tool captures there.
 fn beside(program: &str, args: &[&str], seconds: u32) -> Result<Value> {
-    let stage = Stage::new(SMALL)?;
+    let stage = stage(SMALL)?;
     let mut command = stage.network.command(Host::Production, program);
     command.args(args);
     let mut tool = Process::spawn(program, command, stage.scratch.path())?;
@@ -258,9 +245,9 @@ fn on_path(name: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }
 
-fn measured(stage: &Stage, seconds: u32) -> Result<(Value, Rate)> {
+fn measured(stage: &Stage<Nginx>, seconds: u32) -> Result<(Value, Rate)> {
     let before = machine_cpu_seconds()?;
-    let rate = stage.load(seconds)?.finish()?;
+    let rate = load(stage, seconds)?.finish()?;
     let machine = machine_cpu_seconds()? - before;
     let mut figures = json!({
         "requests": rate.requests,
@@ -279,16 +266,16 @@ fn per_100k(seconds: f64, figures: &Value) -> f64 {
 
 /// A ring that two seconds of saturation overrun: what is lost must be counted, exactly.
 fn stop(seconds: u32) -> Result<Value> {
-    let alone = measured(&Stage::new(SMALL)?, seconds)?.0;
+    let alone = measured(&stage(SMALL)?, seconds)?.0;
     let reading = {
-        let stage = Stage::new(SMALL)?;
-        let _agent = stage.agent(PORT, &["--ring-size", "4M"])?;
+        let stage = stage(SMALL)?;
+        let _agent = agent(&stage, PORT, &["--ring-size", "4MiB"])?;
         measured(&stage, seconds)?.0
     };
-    let stage = Stage::new(SMALL)?;
-    let agent = stage.agent(PORT, &["--ring-size", "4M"])?;
+    let stage = stage(SMALL)?;
+    let agent = agent(&stage, PORT, &["--ring-size", "4MiB"])?;
     let before = machine_cpu_seconds()?;
-    let load = stage.load(seconds)?;
+    let load = load(&stage, seconds)?;
     std::thread::sleep(Duration::from_secs(1));
     agent.signal(Signal::STOP)?;
     std::thread::sleep(Duration::from_secs(2));
@@ -319,17 +306,17 @@ fn stop(seconds: u32) -> Result<Value> {
 
 /// Kills capturing agents under load, each after another fraction of a second.
 fn kill(kills: u32) -> Result<Value> {
-    let stage = Stage::new(SMALL)?;
+    let stage = stage(SMALL)?;
     let began = Instant::now();
     // Longer than the kills can take; ended when they are done.
     let mut errors = 0;
     let mut done = 0;
     let mut loads = 0;
     while done < kills {
-        let load = stage.load(20)?;
+        let load = load(&stage, 20)?;
         let until = Instant::now() + Duration::from_secs(19);
         while done < kills && Instant::now() < until {
-            let mut agent = stage.agent(PORT, &["--ring-size", "1M"])?;
+            let mut agent = agent(&stage, PORT, &["--ring-size", "1MiB"])?;
             std::thread::sleep(Duration::from_millis(u64::from(done * 37 % 101)));
             agent.kill();
             done += 1;
@@ -360,14 +347,14 @@ fn kill(kills: u32) -> Result<Value> {
 fn churn(seconds: u32) -> Result<Value> {
     const INTERFACES: usize = 24;
     const HALF: Duration = Duration::from_millis(50);
-    let stage = Stage::new(SMALL)?;
+    let stage = stage(SMALL)?;
     let network = &stage.network;
     // A glob that matches nothing is refused, so the first are there.
     network.add_loose_wires("wire", INTERFACES)?;
-    let mut agent = stage.agent(PORT, &["--interface", "wire*"])?;
+    let mut agent = agent(&stage, PORT, &["--interface", "wire*"])?;
     network.remove_loose_wires("wire", INTERFACES)?;
     std::thread::sleep(Duration::from_secs(2));
-    let load = stage.load(seconds)?;
+    let load = load(&stage, seconds)?;
     let began = Instant::now();
     let (at_start, mut rounds) = (descriptors(&agent)?, 0);
     while began.elapsed() < Duration::from_secs(u64::from(seconds)) {

@@ -15,12 +15,14 @@ use mirror_tests::orders::{self, Orders, Service};
 use mirror_tests::paced::{Latency, Paced, Plan, Routes, Sent};
 use mirror_tests::redis::{Redis, Trouble};
 use mirror_tests::scratch::Scratch;
-use mirror_tests::workspace::{self, Profile};
+use mirror_tests::stage::Role;
+use mirror_tests::workspace;
 use serde_json::{Value, json};
 
 use crate::cargo::check;
 use crate::install::{self, IP, JDK, MAVEN, REDIS, SETPRIV, WRK};
 use crate::java;
+use crate::say::{note, say};
 
 #[derive(clap::Args)]
 pub(super) struct Options {
@@ -94,7 +96,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         "request_path": request_path,
     });
     if options.json {
-        println!("{figures:#}");
+        say!("{figures:#}");
     } else {
         tell(options, &figures);
     }
@@ -113,7 +115,7 @@ fn measure(options: &Options) -> Result<Value> {
         for turn in 0..states.len() {
             // Another order in each round: nobody always comes behind the same.
             let place = (round + turn) % states.len();
-            eprintln!("round {}: {}", round + 1, states[place].name());
+            note!("round {}: {}", round + 1, states[place].name());
             let sent = stage.play(states[place], options)?;
             found[place].latency.add(&sent.latency);
             found[place].ok += sent.ok;
@@ -150,14 +152,11 @@ impl Stage {
         let redis = Redis::start(&network, &scratch)?;
         let start = |port, snapshots| {
             let options = orders::Options {
-                host: Host::Production,
-                port,
-                api_version: 1,
-                churn_ms: 10,
+                service: Service::Spring,
                 snapshots,
-                build: Profile::Release,
+                ..orders::Options::production()
             };
-            Service::Spring.start(&network, options, &scratch, &[])
+            options.start(&network, &scratch, Host::Production, port)
         };
         Ok(Self {
             without: start(8081, false)?,
@@ -262,17 +261,24 @@ fn read_results(path: &Path) -> Result<Value> {
 }
 
 fn tell(options: &Options, figures: &Value) {
-    println!(
+    say!(
         "{} requests a second by wrk, {} rounds of {} s each",
-        options.rate, options.rounds, options.seconds
+        options.rate,
+        options.rounds,
+        options.seconds
     );
-    println!(
+    say!(
         "{:<28}{:>10}{:>10}{:>10}{:>10}{:>8}",
-        "latency in ms", "p50", "p99", "max", "answers", "failed"
+        "latency in ms",
+        "p50",
+        "p99",
+        "max",
+        "answers",
+        "failed"
     );
     for line in figures["latencies"].as_array().into_iter().flatten() {
         let number = |name: &str| line[name].as_f64().unwrap_or(0.0);
-        println!(
+        say!(
             "  {:<26}{:>10.2}{:>10.2}{:>10.2}{:>10.0}{:>8.0}",
             line["state"].as_str().unwrap_or_default(),
             number("p50_ms"),
@@ -285,9 +291,12 @@ fn tell(options: &Options, figures: &Value) {
     let Some(paths) = figures["request_path"].as_array() else {
         return;
     };
-    println!(
+    say!(
         "\n{:<78}{:>12}{:>10}{:>12}",
-        "request path, by JMH", "", "±", "bytes"
+        "request path, by JMH",
+        "",
+        "±",
+        "bytes"
     );
     for path in paths {
         let number = |name: &str| path[name].as_f64().unwrap_or(0.0);
@@ -301,7 +310,7 @@ fn tell(options: &Options, figures: &Value) {
             short[0],
             parameters.join(" ")
         );
-        println!(
+        say!(
             "  {name:<76}{:>6.0} {}{:>10.0}{:>12.0}",
             number("score"),
             path["unit"].as_str().unwrap_or_default(),

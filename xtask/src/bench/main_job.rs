@@ -5,17 +5,18 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use mirror_tests::agent::Agent;
 use mirror_tests::net::{Host, Network};
 use mirror_tests::nginx::Nginx;
 use mirror_tests::process::Process;
 use mirror_tests::scratch::Scratch;
+use mirror_tests::stage::Stage;
 use mirror_tests::workspace::Profile;
 use serde_json::{Value, json};
 
 use super::machine::{cpu_seconds, memory_kib, peak_memory_kib};
 use crate::cargo::build_programs;
 use crate::install::{self, H2LOAD, IP, NGINX, SETPRIV};
+use crate::say::say;
 
 const CONNECTIONS: u32 = 10;
 const BODY: &str = r#"{"id":17,"name":"kettle","price":"24.90","stock":12}"#;
@@ -34,13 +35,13 @@ pub(super) struct Load {
 
 pub(super) fn run(load: &Load) -> Result<()> {
     install::ensure(&[IP, SETPRIV, NGINX, H2LOAD])?;
-    build_programs(Profile::Release)?;
+    build_programs()?;
     let figures = measure(load.rate, load.seconds)?;
     if load.json {
-        println!("{figures:#}");
+        say!("{figures:#}");
     } else {
         for (name, value) in figures.as_object().into_iter().flatten() {
-            println!("{:<28}{value}", name.replace('_', " "));
+            say!("{:<28}{value}", name.replace('_', " "));
         }
     }
     let all_counted = figures["production_count"] == figures["seen"]
@@ -52,19 +53,13 @@ pub(super) fn run(load: &Load) -> Result<()> {
 }
 
 fn measure(rate: u32, seconds: u32) -> Result<Value> {
-    let (network, scratch) = (Network::new()?, Scratch::new()?);
-    let production = Nginx::start(&network, Host::Production, 8080, BODY, &scratch)?;
-    let mirror = Nginx::start(&network, Host::Mirror, 9090, BODY, &scratch)?;
-    let agent = Agent::start(
-        &network,
-        8080,
-        &mirror.url(),
-        &[],
-        Profile::Release,
-        &scratch,
-    )?;
+    let stage = Stage::with(Profile::Release)?
+        .production(Nginx::answering(BODY))?
+        .mirror(Nginx::answering(BODY))?;
+    let agent = stage.agent(&[])?;
 
-    let load = send(&network, &production.url(), rate, seconds, &scratch)?;
+    let url = stage.production.url();
+    let load = send(&stage.network, &url, rate, seconds, &stage.scratch)?;
     // The last answers are on their way through the pipeline, and their cost belongs to them.
     std::thread::sleep(Duration::from_secs(2));
     let (cpu, peak) = (cpu_seconds(agent.id())?, peak_memory_kib(agent.id())?);
@@ -75,11 +70,11 @@ fn measure(rate: u32, seconds: u32) -> Result<Value> {
         "rate": rate,
         "seconds": seconds,
         "load_tool": load,
-        "production_count": production.finish()?.len(),
+        "production_count": stage.production.finish()?.len(),
         "seen": report.seen,
         "sum_of_outcomes": report.outcomes.values().sum::<u64>(),
         "outcomes": report.outcomes,
-        "mirror_count": mirror.finish()?.len(),
+        "mirror_count": stage.mirror.finish()?.len(),
         "agent_cpu_seconds": cpu,
         "cpu_seconds_per_100k": round(cpu * 100_000.0 / report.seen.max(1) as f64),
         "peak_rss_mib": peak / 1024,

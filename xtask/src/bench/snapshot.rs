@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::cargo::cargo;
+use crate::say::say;
 
 #[derive(clap::Args)]
 pub(super) struct Options {
@@ -34,17 +35,20 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let text = String::from_utf8(output.stdout)?;
     let figures: Value = serde_json::from_str(text.trim()).context("what the benchmark said")?;
     if options.json {
-        println!("{figures:#}");
+        say!("{figures:#}");
         return Ok(());
     }
-    println!("{:<60}{:>14}", "ids on one core", "a second");
+    say!("{:<60}{:>14}", "ids on one core", "a second");
     for ids in list(&figures["ids"]) {
         let rule = ids["rule"].as_str().unwrap_or_default();
-        println!("  {rule:<58}{:>14.0}", number(&ids["per_second"]));
+        say!("  {rule:<58}{:>14.0}", number(&ids["per_second"]));
     }
-    println!(
+    say!(
         "\n{:<28}{:>10}{:>10}{:>10}   became of 20,000",
-        "request path, µs; the store", "p50", "p99", "max"
+        "request path, µs; the store",
+        "p50",
+        "p99",
+        "max"
     );
     for path in list(&figures["request_path"]) {
         let counts = path["counts"].as_object().into_iter().flatten();
@@ -52,7 +56,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         let counts: Vec<_> = counts
             .map(|(name, count)| format!("{name} {count}"))
             .collect();
-        println!(
+        say!(
             "  {:<26}{:>10.1}{:>10.1}{:>10.1}   {}",
             path["store"].as_str().unwrap_or_default(),
             number(&path["p50_us"]),
@@ -62,7 +66,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
         );
     }
     let waits = &figures["waits"];
-    println!(
+    say!(
         "\n{} ids waiting: {:.1}% of a core, {:.0} commands a second for {:.0} looks a second",
         waits["waiting"],
         100.0 * number(&waits["share_of_a_core"]),

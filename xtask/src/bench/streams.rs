@@ -11,6 +11,7 @@ use mirror_tests::scratch::Scratch;
 use serde_json::{Value, json};
 
 use crate::cargo::cargo;
+use crate::say::say;
 
 /// Exchanges of the file that both programs read.
 const COMPARED: u64 = 200_000;
@@ -34,13 +35,13 @@ pub(super) fn run(options: &Options) -> Result<()> {
         "tshark": tshark(&program)?,
     });
     if options.json {
-        println!("{figures:#}");
+        say!("{figures:#}");
         return Ok(());
     }
     for (name, value) in figures.as_object().into_iter().flatten() {
-        println!("{name}");
+        say!("{name}");
         for (name, value) in value.as_object().into_iter().flatten() {
-            println!("  {:<28}{value}", name.replace('_', " "));
+            say!("  {:<28}{value}", name.replace('_', " "));
         }
     }
     Ok(())

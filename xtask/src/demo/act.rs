@@ -3,15 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use mirror_tests::agent::{Agent, Difference, Report};
+use mirror_tests::agent::{Difference, Report};
 use mirror_tests::load::{Answers, Load, orders_mix};
-use mirror_tests::net::{Host, Network};
-use mirror_tests::orders::{self, Service};
-use mirror_tests::redis::Redis;
-use mirror_tests::scratch::Scratch;
+use mirror_tests::orders::{self, Options, Service};
+use mirror_tests::stage::Stage;
 use mirror_tests::workspace::Profile;
 
 use super::report_dir;
+use crate::progress::Progress;
 
 const REQUESTS: usize = 300;
 const PER_SECOND: u32 = 75;
@@ -101,46 +100,47 @@ fn is_planted(difference: &Difference) -> bool {
     orders::PLANTED.route == difference.route && orders::PLANTED.place == difference.place
 }
 
-pub(super) fn play(act: &Act, service: Service, network: &Network) -> Result<Played> {
-    let scratch = Scratch::new()?;
-    let production = orders::Options {
-        host: Host::Production,
-        port: 8080,
-        api_version: 1,
+pub(super) fn play(act: &Act, service: Service) -> Result<Played> {
+    let production = Options {
+        service,
         churn_ms: CHURN_MS,
         snapshots: act.snapshots,
         build: Profile::Release,
+        ..Options::production()
     };
     // The mirror has a copy of the data from the start of the act.
-    let mirror = orders::Options {
-        host: Host::Mirror,
-        port: 9090,
+    let mirror = Options {
         api_version: act.version,
         churn_ms: 0,
         ..production
     };
-    let production = service.start(network, production, &scratch, &[])?;
-    let mirror = service.start(network, mirror, &scratch, &[])?;
-
-    let mut options = vec!["--allow", "POST /orders"];
-    let store = Redis::url();
+    let mut stage = Stage::with(Profile::Release)?;
     if act.snapshots {
-        options.extend(["--redis", &store, "--rule", "header:x-request-id"]);
+        stage = stage.redis()?;
     }
-    let agent = Agent::start(
-        network,
-        8080,
-        &mirror.url(),
-        &options,
-        Profile::Release,
-        &scratch,
-    )?;
-    let calls = orders_mix(&production.url(), REQUESTS, &format!("act{}", act.number));
-    let answers = Load::start(network, &calls, PER_SECOND, &scratch)?.finish()?;
+    let number = act.number;
+    let starting = Progress::begin(format!("act {number}: starting production and mirror"));
+    let stage = stage.production(production)?.mirror(mirror)?;
+    drop(starting);
+    let mut options = vec!["--allow", "POST /orders"];
+    if act.snapshots {
+        options.extend(["--rule", "header:x-request-id"]);
+    }
+    let agent = stage.agent(&options)?;
+    let sending = Progress::begin(format!(
+        "act {number}: sending {REQUESTS} requests, {PER_SECOND} a second"
+    ));
+    let calls = orders_mix(
+        &stage.production.url(),
+        REQUESTS,
+        &format!("act{}", act.number),
+    );
+    let answers = Load::start(&stage.network, &calls, PER_SECOND, &stage.scratch)?.finish()?;
     let finished = agent.stop()?;
+    drop(sending);
 
     let report_dir = report_dir(service, act.number)?;
-    copy_files(&scratch.join("report"), &report_dir)?;
+    copy_files(&stage.scratch.join("report"), &report_dir)?;
     Ok(Played {
         act: *act,
         answers,

@@ -4,6 +4,7 @@ use mirror_tests::orders::Service;
 use serde_json::{Value, json};
 
 use super::act::{Act, Played};
+use crate::say::say;
 
 fn called(service: Service) -> &'static str {
     match service {
@@ -13,11 +14,11 @@ fn called(service: Service) -> &'static str {
 }
 
 pub(super) fn open(service: Service) {
-    println!("\nProduction and mirror are {}", called(service));
+    say!("\nProduction and mirror are {}", called(service));
 }
 
 pub(super) fn announce(act: &Act) {
-    println!("\nAct {} · {}", act.number, act.title);
+    say!("\nAct {} · {}", act.number, act.title);
 }
 
 pub(super) fn tell(played: &Played) {
@@ -29,26 +30,28 @@ pub(super) fn tell(played: &Played) {
         ("mirror answered differently", report.outcome("differed")),
     ];
     for (name, count) in rows {
-        println!("  {name:<34}{count:>6}");
+        say!("  {name:<34}{count:>6}");
     }
     if !report.differences.is_empty() {
-        println!("\n  {:<34}{:<28}{:>6}", "route", "place", "count");
+        say!("\n  {:<34}{:<28}{:>6}", "route", "place", "count");
     }
     for difference in &report.differences {
-        println!(
+        say!(
             "  {:<34}{:<28}{:>6}",
-            difference.route, difference.place, difference.count
+            difference.route,
+            difference.place,
+            difference.count
         );
     }
     if let Some(example) = report.json["differences"][0]["examples"].get(0) {
-        print!("\n{}", diff(example));
+        say!("\n{}", diff(example).trim_end());
     }
     let mark = if played.as_expected() {
         "✓"
     } else {
         "✗ this should show:"
     };
-    println!("\n  {mark} {}", played.moral());
+    say!("\n  {mark} {}", played.moral());
 }
 
 /// One request and the two answers to it, where they part.
@@ -71,14 +74,14 @@ fn diff(example: &Value) -> String {
 }
 
 pub(super) fn close(results: &[Played]) {
-    println!("\nLedger: every captured request ends in exactly one line");
-    println!("  {:<34}{:>8}{:>8}{:>8}", "", "act 1", "act 2", "act 3");
+    say!("\nLedger: every captured request ends in exactly one line");
+    say!("  {:<34}{:>8}{:>8}{:>8}", "", "act 1", "act 2", "act 3");
     let line = |name: &str, count: &dyn Fn(&Played) -> u64| {
         let cells: String = results
             .iter()
             .map(|played| format!("{:>8}", count(played)))
             .collect();
-        println!("  {name:<34}{cells}");
+        say!("  {name:<34}{cells}");
     };
     let mut names: Vec<&String> = results
         .iter()
@@ -90,16 +93,16 @@ pub(super) fn close(results: &[Played]) {
         line(name, &|played| played.report.outcome(name));
     }
     line("seen", &|played| played.report.seen);
-    println!();
+    say!("");
     for played in results {
-        println!(
+        say!(
             "Report of act {}: {}",
             played.act.number,
             played.report_dir.join("report.html").display()
         );
     }
     let all = results.iter().all(Played::as_expected);
-    println!(
+    say!(
         "\n{}",
         if all {
             "All three acts came out as told."

@@ -4,10 +4,7 @@ use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
 use http::StatusCode;
-use mirror_core::exchange::Body;
-use mirror_core::exchange::Exchange;
-use mirror_core::exchange::Fault;
-use mirror_core::exchange::Headers;
+use mirror_core::exchange::{Body, Exchange, Fault, Headers};
 use mirror_core::http::coding::decoded;
 
 use super::{Known, Show, output::harmless};
@@ -35,6 +32,9 @@ impl Show for Follow {
                 "connection {}: {client} → {server}",
                 exchange.connection
             );
+            if exchange.peer != client {
+                let _ = writeln!(out, "through a proxy at {}", exchange.peer);
+            }
             self.shown = true;
         }
         let at = UNIX_EPOCH + Duration::from_nanos(exchange.captured_at().0);
@@ -48,7 +48,8 @@ impl Show for Follow {
             harmless(&request.target.text()),
             request.version.name()
         );
-        message(&request.headers, &request.body, request.fault, out);
+        let (body, trailers) = (&request.body, &request.trailers);
+        message(&request.headers, body, trailers, request.fault, out);
         let Some(response) = &exchange.response else {
             *out += "\n(no response was captured)\n";
             return;
@@ -63,7 +64,8 @@ impl Show for Follow {
             response.status,
             reason.unwrap_or_default()
         );
-        message(&response.headers, &response.body, response.fault, out);
+        let (body, trailers) = (&response.body, &response.trailers);
+        message(&response.headers, body, trailers, response.fault, out);
     }
 
     fn end(&mut self, out: &mut String) {
@@ -77,10 +79,14 @@ impl Show for Follow {
     }
 }
 
-fn message(headers: &Headers, body: &Body, fault: Option<Fault>, out: &mut String) {
-    for (name, value) in headers.iter() {
-        let _ = writeln!(out, "{name}: {}", harmless(&String::from_utf8_lossy(value)));
-    }
+fn message(
+    headers: &Headers,
+    body: &Body,
+    trailers: &Headers,
+    fault: Option<Fault>,
+    out: &mut String,
+) {
+    fields(headers, out);
     if !body.is_empty() {
         out.push('\n');
         match decoded(headers, body) {
@@ -90,8 +96,19 @@ fn message(headers: &Headers, body: &Body, fault: Option<Fault>, out: &mut Strin
             }
         }
     }
+    if !trailers.is_empty() {
+        *out += "\n(after the body)\n";
+        fields(trailers, out);
+    }
     if let Some(fault) = fault {
-        let _ = writeln!(out, "(not whole: {fault:?})");
+        let _ = writeln!(out, "(this is {fault})");
+    }
+}
+
+fn fields(fields: &Headers, out: &mut String) {
+    for (name, value) in fields.iter() {
+        let value = String::from_utf8_lossy(value);
+        let _ = writeln!(out, "{}: {}", harmless(name), harmless(&value));
     }
 }
 

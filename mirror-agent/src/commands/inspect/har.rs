@@ -4,18 +4,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::StatusCode;
-use mirror_core::exchange::Body;
-use mirror_core::exchange::Exchange;
-use mirror_core::exchange::Fault;
-use mirror_core::exchange::Headers;
-use mirror_core::exchange::Request;
-use mirror_core::exchange::Response;
-use mirror_core::exchange::Timing;
+use mirror_agent::printable::printable_json;
+use mirror_core::exchange::{
+    Body, Exchange, Fault, Headers, Request, Response, TargetForm, Timing,
+};
 use mirror_core::http::coding::decoded;
 use serde_json::{Value, json};
 
 use super::{Known, Show, selection::host};
-use mirror_core::exchange::TargetForm;
 
 /// What the format has for "not known".
 const UNKNOWN: i64 = -1;
@@ -36,7 +32,7 @@ impl Show for Har {
             *out += ",\n";
         }
         self.entries += 1;
-        *out += &entry(exchange, known).to_string();
+        *out += &printable_json(&entry(exchange, known).to_string());
     }
 
     fn end(&mut self, out: &mut String) {
@@ -99,13 +95,24 @@ fn request(exchange: &Exchange) -> Value {
         }
         value["postData"] = posted;
     }
+    add_own(&mut value, &request.trailers, request.fault);
     value
+}
+
+/// What the format has no field for, in fields of our own, whose names begin with an underscore.
+fn add_own(message: &mut Value, trailers: &Headers, fault: Option<Fault>) {
+    if !trailers.is_empty() {
+        message["_trailers"] = json!(headers(trailers));
+    }
+    if let Some(fault) = fault {
+        message["comment"] = json!(fault.to_string());
+    }
 }
 
 fn response(response: &Response) -> Value {
     let status = StatusCode::from_u16(response.status).ok();
     let location = response.headers.first("location").unwrap_or_default();
-    json!({
+    let mut value = json!({
         "status": response.status,
         "statusText": status.and_then(|s| s.canonical_reason()).unwrap_or_default(),
         "httpVersion": response.version.name(),
@@ -115,7 +122,9 @@ fn response(response: &Response) -> Value {
         "redirectURL": String::from_utf8_lossy(location),
         "headersSize": UNKNOWN,
         "bodySize": size(&response.body, response.fault),
-    })
+    });
+    add_own(&mut value, &response.trailers, response.fault);
+    value
 }
 
 /// As browsers write a request that got no answer.

@@ -1,8 +1,7 @@
 //! One object a line for each exchange.
 
-use mirror_core::exchange::Exchange;
-use mirror_core::exchange::Headers;
-use mirror_core::exchange::Timing;
+use mirror_agent::printable::printable_json;
+use mirror_core::exchange::{Exchange, Fault, Headers, Timing};
 use mirror_core::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -12,7 +11,7 @@ pub(super) struct Json;
 
 impl Show for Json {
     fn exchange(&mut self, exchange: &Exchange, known: &Known, out: &mut String) {
-        *out += &object(exchange, known).to_string();
+        *out += &printable_json(&object(exchange, known).to_string());
         out.push('\n');
     }
 }
@@ -23,6 +22,7 @@ fn object(exchange: &Exchange, known: &Known) -> Value {
         "connection": exchange.connection,
         "index": exchange.index,
         "client": exchange.client,
+        "peer": exchange.peer,
         "server": exchange.server,
         "captured_at": exchange.captured_at().as_millis(),
         "timing": timing(&exchange.timing),
@@ -31,17 +31,21 @@ fn object(exchange: &Exchange, known: &Known) -> Value {
             "target": request.target.text(),
             "version": request.version.name(),
             "headers": pairs(&request.headers),
+            "trailers": pairs(&request.trailers),
             "body_bytes": request.body.len(),
             "complete": request.fault.is_none(),
-            "fault": request.fault,
+            "fault": request.fault.map(Fault::name),
+            "reason": request.fault.map(Fault::reason),
         },
         "response": exchange.response.as_ref().map(|response| json!({
             "status": response.status,
             "version": response.version.name(),
             "headers": pairs(&response.headers),
+            "trailers": pairs(&response.trailers),
             "body_bytes": response.body.len(),
             "complete": response.fault.is_none(),
-            "fault": response.fault,
+            "fault": response.fault.map(Fault::name),
+            "reason": response.fault.map(Fault::reason),
         })),
         "id": known.id,
         "outcome": known.outcome,

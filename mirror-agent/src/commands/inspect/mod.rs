@@ -13,13 +13,13 @@ use std::process::ExitCode;
 use anyhow::ensure;
 use mirror_agent::capture::pcap::PcapFile;
 use mirror_agent::cli::Format;
-use mirror_agent::cli::Inspect;
-use mirror_agent::config;
+use mirror_agent::cli::{Inspect, InspectOptions};
+use mirror_agent::printable::printable_json;
 use mirror_core::dissect::DissectLimits;
 use mirror_core::dissect::Dissector;
 use mirror_core::exchange::Exchange;
-use mirror_core::filter::PortSet;
 use mirror_core::identity::Identifier;
+use mirror_core::options::Options;
 use mirror_core::policy::Policy;
 use mirror_snapshot::RequestId;
 
@@ -30,6 +30,8 @@ use output::Output;
 use selection::Selection;
 use summary::Summary;
 use table::Table;
+
+use crate::terminal;
 
 const DAMAGED: u8 = 3;
 
@@ -66,14 +68,15 @@ impl Judge {
 }
 
 pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
+    let reading = InspectOptions::read(&options.reading.given)?;
     let judge = Judge {
         identifier: Identifier {
-            rules: config::rules(&options.rule)?,
-            skew_seconds: 0,
+            rules: reading.rules,
+            ..Identifier::default()
         },
         policy: Policy {
-            allow: config::routes(&options.allow)?,
-            keep_headers: vec![],
+            allow: reading.allow,
+            ..Policy::default()
         },
     };
     let selection = Selection::new(options)?;
@@ -82,9 +85,9 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
         "--summary has no HAR: leave one of the two out"
     );
     let mut dissector = Dissector::new(DissectLimits {
-        ports: PortSet::parse(&options.port)?,
+        ports: reading.ports,
         tunnels: options.tunnels,
-        ..DissectLimits::default()
+        ..reading.limits
     });
     let mut file = PcapFile::open(&options.file)?;
     let mut output = Output::new(file.progress());
@@ -119,9 +122,9 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
         }
     }
     show.end(&mut output.text);
-    let counts = summary.counts(dissector.stats(), file.unsupported_link());
+    let counts = summary.counts(&dissector.stats(), file.unsupported_link());
     match options.format {
-        Format::Json if options.summary => output.text += &format!("{counts:#}\n"),
+        Format::Json if options.summary => output.text += &printable_json(&format!("{counts:#}\n")),
         Format::Table if options.follow.is_none() => {
             summary::text(&counts, output::width(), &mut output.text)
         }
@@ -131,10 +134,10 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
     match damage {
         None => Ok(ExitCode::SUCCESS),
         Some(error) => {
-            eprintln!(
+            terminal::note(&format!(
                 "warning: {}: {error:#}; what stands before is shown",
                 options.file.display()
-            );
+            ));
             Ok(ExitCode::from(DAMAGED))
         }
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use mirror_agent::capture::Progress;
+use mirror_agent::printable::is_unsafe;
 
 const FLUSH_AT: usize = 64 << 10;
 /// A file that is read faster needs no bar.
@@ -98,6 +99,6 @@ pub(super) fn width() -> usize {
 
 /// Text of the network for a terminal: nothing in it moves the cursor.
 pub(super) fn harmless(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let shown = |c: char| if is_unsafe(c) { '\u{fffd}' } else { c };
     text.chars().map(shown).collect()
 }

@@ -37,6 +37,8 @@ pub(super) struct Summary {
     routes: BTreeMap<String, Route>,
     all: Route,
     outcomes: BTreeMap<&'static str, u64>,
+    /// Why requests are not whole.
+    faults: BTreeMap<String, u64>,
 }
 
 #[derive(Default)]
@@ -70,6 +72,9 @@ impl Summary {
         self.routes.entry(name).or_default().add(exchange);
         self.all.add(exchange);
         *self.outcomes.entry(known.outcome).or_default() += 1;
+        if let Some(fault) = exchange.request.fault {
+            *self.faults.entry(fault.to_string()).or_default() += 1;
+        }
     }
 
     /// All of it, as an object; `stats` are of the whole file, the rest of the exchanges that were shown.
@@ -95,6 +100,7 @@ impl Summary {
             "statuses": self.all.statuses,
             "latency_ms": self.all.latencies.percentiles(),
             "outcomes": self.outcomes,
+            "faults": self.faults,
             "routes": routes
                 .into_iter()
                 .map(|(name, route)| json!({
@@ -146,6 +152,13 @@ pub(super) fn text(counts: &Value, width: usize, out: &mut String) {
     }
     if routes.len() > SHOWN_ROUTES {
         let _ = writeln!(out, "and {} more routes", routes.len() - SHOWN_ROUTES);
+    }
+    for (fault, count) in counts["faults"].as_object().into_iter().flatten() {
+        let requests = match count.as_u64() {
+            Some(1) => "1 request is".to_owned(),
+            _ => format!("{count} requests are"),
+        };
+        let _ = writeln!(out, "{requests} {fault}");
     }
     let not_read = listed(&counts["not_read"], |name, count| {
         format!("{count} {}", name.replace('_', " "))

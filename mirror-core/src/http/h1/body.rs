@@ -4,23 +4,24 @@ use bytes::Bytes;
 
 use super::Head;
 use super::chunk::Chunks;
-use crate::exchange::{Headers, Version};
+use crate::exchange::{Ambiguity, Headers, Version};
 
+/// How a message says where its body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
+pub enum BodyLength {
     /// Bytes; 0 for no body.
-    Length(u64),
+    Known(u64),
     Chunked,
     UntilClose,
 }
 
-/// The likeliest reading of a message's framing.
+/// The likeliest reading of where a message's body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Framed {
+pub struct Framing {
     /// `None` when no reading is likely.
-    pub framing: Option<Framing>,
-    /// Another parser could read it differently: nothing behind a request can be trusted.
-    pub ambiguous: bool,
+    pub length: Option<BodyLength>,
+    /// Why another parser could read it differently: nothing after such a request can be trusted.
+    pub ambiguity: Option<Ambiguity>,
 }
 
 /// What a response's request was, as far as the response's framing depends on it.
@@ -44,33 +45,39 @@ impl Answered {
 }
 
 impl Framing {
-    pub fn of(head: &Head, answered: Answered) -> Framed {
-        let sure = |framing| Framed {
-            framing: Some(framing),
-            ambiguous: false,
+    pub fn of(head: &Head, answered: Answered) -> Self {
+        let sure = |length| Self {
+            length: Some(length),
+            ambiguity: None,
         };
-        let unsure = |framing| Framed {
-            framing,
-            ambiguous: true,
+        let unsure = |length, why| Self {
+            length,
+            ambiguity: Some(why),
         };
         let is_request = matches!(head, Head::Request { .. });
         if is_bodiless(head, answered) {
-            return sure(Self::Length(0));
+            return sure(BodyLength::Known(0));
         }
         let Ok(length) = content_length(head.headers()) else {
-            return unsure(None);
+            return unsure(None, Ambiguity::ContentLength);
         };
         let (coding, tricky) = transfer_coding(head);
+        let why = match (tricky, length) {
+            (false, Some(_)) => Ambiguity::LengthAndCoding,
+            _ => Ambiguity::TransferCoding,
+        };
         match (coding, length) {
-            (Coding::None, length) if tricky => unsure(length.map(Self::Length)),
-            (Coding::None, Some(length)) => sure(Self::Length(length)),
-            (Coding::None, None) if is_request => sure(Self::Length(0)),
-            (Coding::None, None) => sure(Self::UntilClose),
+            (Coding::None, length) if tricky => unsure(length.map(BodyLength::Known), why),
+            (Coding::None, Some(length)) => sure(BodyLength::Known(length)),
+            (Coding::None, None) if is_request => sure(BodyLength::Known(0)),
+            (Coding::None, None) => sure(BodyLength::UntilClose),
             // The coding overrides the length (RFC 9112 §6.3, 3), for whoever knows that.
-            (Coding::Chunked, length) if tricky || length.is_some() => unsure(Some(Self::Chunked)),
-            (Coding::Chunked, _) => sure(Self::Chunked),
-            (Coding::Other, None) if !is_request && !tricky => sure(Self::UntilClose),
-            (Coding::Other, _) => unsure((!is_request).then_some(Self::UntilClose)),
+            (Coding::Chunked, length) if tricky || length.is_some() => {
+                unsure(Some(BodyLength::Chunked), why)
+            }
+            (Coding::Chunked, _) => sure(BodyLength::Chunked),
+            (Coding::Other, None) if !is_request && !tricky => sure(BodyLength::UntilClose),
+            (Coding::Other, _) => unsure((!is_request).then_some(BodyLength::UntilClose), why),
         }
     }
 }
@@ -161,11 +168,11 @@ pub enum Decoder {
 }
 
 impl Decoder {
-    pub fn new(framing: Framing) -> Self {
-        match framing {
-            Framing::Length(length) => Self::Length(length),
-            Framing::UntilClose => Self::UntilClose,
-            Framing::Chunked => Self::Chunked(Box::new(Chunks::new())),
+    pub fn new(length: BodyLength) -> Self {
+        match length {
+            BodyLength::Known(length) => Self::Length(length),
+            BodyLength::UntilClose => Self::UntilClose,
+            BodyLength::Chunked => Self::Chunked(Box::new(Chunks::new())),
         }
     }
 
@@ -177,9 +184,20 @@ impl Decoder {
         }
     }
 
-    /// Another parser could have read what was read so far differently.
-    pub fn is_ambiguous(&self) -> bool {
-        matches!(self, Self::Chunked(chunks) if chunks.ambiguous)
+    /// Why another parser could have read what was read so far differently.
+    pub fn ambiguity(&self) -> Option<Ambiguity> {
+        match self {
+            Self::Chunked(chunks) => chunks.ambiguity,
+            Self::Length(_) | Self::UntilClose => None,
+        }
+    }
+
+    /// The fields after a chunked body, once it is done.
+    pub fn trailers(&self) -> Headers {
+        match self {
+            Self::Chunked(chunks) => chunks.trailers(),
+            Self::Length(_) | Self::UntilClose => Headers::default(),
+        }
     }
 
     /// Takes from the front of `input` up to the next run of body bytes, which it gives, empty when `input` or the
@@ -219,11 +237,11 @@ mod tests {
 
     fn framing(kind: Kind, answered: Answered, head: &str) -> String {
         let head = Bytes::copy_from_slice(head.replace('\n', "\r\n").as_bytes());
-        let found = Head::parse(kind, &head).unwrap().unwrap();
-        let framed = Framing::of(&found.head, answered);
-        let mark = if framed.ambiguous { "?" } else { "" };
-        match framed.framing {
-            Some(framing) => format!("{framing:?}{mark}"),
+        let parsed = Head::parse(kind, &head).unwrap().unwrap();
+        let Framing { length, ambiguity } = Framing::of(&parsed.head, answered);
+        let mark = if ambiguity.is_some() { "?" } else { "" };
+        match length {
+            Some(length) => format!("{length:?}{mark}"),
             None => mark.to_owned(),
         }
     }
@@ -243,9 +261,9 @@ mod tests {
 
     #[test]
     fn framing_of_requests() {
-        check_request("", "Length(0)");
-        check_request("Content-Length: 5\n", "Length(5)");
-        check_request("Content-Length: 5, 5\nContent-Length: 5\n", "Length(5)");
+        check_request("", "Known(0)");
+        check_request("Content-Length: 5\n", "Known(5)");
+        check_request("Content-Length: 5, 5\nContent-Length: 5\n", "Known(5)");
         check_request("Content-Length: 5\nContent-Length: 6\n", "?");
         check_request("Content-Length: +5\n", "?");
         check_request("Content-Length: \n", "?");
@@ -261,7 +279,7 @@ mod tests {
         check_request("Transfer-Encoding: chunked, identity\n", "?");
         check_request(
             "Transfer-Encoding: identity\nContent-Length: 5\n",
-            "Length(5)?",
+            "Known(5)?",
         );
         check_request("Transfer-Encoding: \nContent-Length: 5\n", "?");
         check_request("Transfer-Encoding: xchunked\n", "?");
@@ -270,13 +288,13 @@ mod tests {
     #[test]
     fn framing_of_responses() {
         check_response(Answered::Other, 200, "", "UntilClose");
-        check_response(Answered::Other, 200, "Content-Length: 5\n", "Length(5)");
-        check_response(Answered::Head, 200, "Content-Length: 5\n", "Length(0)");
-        check_response(Answered::Other, 304, "Content-Length: 5\n", "Length(0)");
-        check_response(Answered::Other, 204, "", "Length(0)");
-        check_response(Answered::Other, 100, "", "Length(0)");
-        check_response(Answered::Connect, 200, "Content-Length: 5\n", "Length(0)");
-        check_response(Answered::Connect, 407, "Content-Length: 5\n", "Length(5)");
+        check_response(Answered::Other, 200, "Content-Length: 5\n", "Known(5)");
+        check_response(Answered::Head, 200, "Content-Length: 5\n", "Known(0)");
+        check_response(Answered::Other, 304, "Content-Length: 5\n", "Known(0)");
+        check_response(Answered::Other, 204, "", "Known(0)");
+        check_response(Answered::Other, 100, "", "Known(0)");
+        check_response(Answered::Connect, 200, "Content-Length: 5\n", "Known(0)");
+        check_response(Answered::Connect, 407, "Content-Length: 5\n", "Known(5)");
         check_response(
             Answered::Other,
             200,
@@ -284,24 +302,24 @@ mod tests {
             "UntilClose",
         );
         let identity = "Transfer-Encoding: identity\nContent-Length: 5\n";
-        check_response(Answered::Other, 200, identity, "Length(5)");
+        check_response(Answered::Other, 200, identity, "Known(5)");
         let both = "Transfer-Encoding: chunked\nContent-Length: 5\n";
         check_response(Answered::Other, 200, both, "Chunked?");
     }
 
     /// Decodes `text` in one piece, split at every byte, and byte by byte: always the same body and rest.
-    fn check(framing: Framing, text: &str, expect: Result<(&str, &str), Unreadable>) {
+    fn check(length: BodyLength, text: &str, expect: Result<(&str, &str), Unreadable>) {
         let expect = expect.map(|(body, rest)| (body.to_owned(), rest.to_owned()));
         let bytes: Vec<_> = text.as_bytes().chunks(1).collect();
-        assert_eq!(decode(framing, &bytes), expect, "{text:?} byte by byte");
+        assert_eq!(decode(length, &bytes), expect, "{text:?} byte by byte");
         for at in 0..=text.len() {
             let (left, right) = text.as_bytes().split_at(at);
-            assert_eq!(decode(framing, &[left, right]), expect, "{text:?} at {at}");
+            assert_eq!(decode(length, &[left, right]), expect, "{text:?} at {at}");
         }
     }
 
-    fn decode(framing: Framing, pieces: &[&[u8]]) -> Result<(String, String), Unreadable> {
-        let mut decoder = Decoder::new(framing);
+    fn decode(length: BodyLength, pieces: &[&[u8]]) -> Result<(String, String), Unreadable> {
+        let mut decoder = Decoder::new(length);
         let (mut body, mut rest) = (Vec::new(), Vec::new());
         for piece in pieces {
             let mut input = Bytes::copy_from_slice(piece);
@@ -310,7 +328,7 @@ mod tests {
             }
             rest.extend(input);
         }
-        if decoder.is_ambiguous() {
+        if decoder.ambiguity().is_some() {
             body.push(b'?');
         }
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -319,25 +337,25 @@ mod tests {
 
     #[test]
     fn a_length_ends_the_body() {
-        check(Framing::Length(0), "abc", Ok(("", "abc")));
-        check(Framing::Length(2), "abc", Ok(("ab", "c")));
-        check(Framing::UntilClose, "abc", Ok(("abc", "")));
+        check(BodyLength::Known(0), "abc", Ok(("", "abc")));
+        check(BodyLength::Known(2), "abc", Ok(("ab", "c")));
+        check(BodyLength::UntilClose, "abc", Ok(("abc", "")));
     }
 
     #[test]
     fn chunks_are_undone() {
         check(
-            Framing::Chunked,
+            BodyLength::Chunked,
             "3\r\nabc\r\n0\r\n\r\nnext",
             Ok(("abc", "next")),
         );
         check(
-            Framing::Chunked,
+            BodyLength::Chunked,
             "03 ;x=\"y\"\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n",
             Ok(("abc0123456789", "")),
         );
         check(
-            Framing::Chunked,
+            BodyLength::Chunked,
             "1\r\na\r\n0\r\nT: 1\r\nU: 2\r\n\r\nnext",
             Ok(("a", "next")),
         );
@@ -355,15 +373,64 @@ mod tests {
             "3\r\nabc\r\n0\r\nContent-Length: 7\r\n\r\n",
             "3\r\nabc\r\n0\r\nA: b\r\nTRANSFER-encoding: x\r\n\r\n",
         ] {
-            check(Framing::Chunked, text, Ok(("abc?", "")));
+            check(BodyLength::Chunked, text, Ok(("abc?", "")));
         }
         for text in [
             "3;a;b=c;d=\"e;\\\"\"\r\nabc\r\n0\r\n\r\n",
             "3\r\nabc\r\n0\r\nDigest: Content-Length: 7\r\n\r\n",
             "3\r\nabc\r\n0\r\nContent-Lengthy: 7\r\n\r\n",
         ] {
-            check(Framing::Chunked, text, Ok(("abc", "")));
+            check(BodyLength::Chunked, text, Ok(("abc", "")));
         }
+    }
+
+    #[test]
+    fn an_ambiguous_framing_says_why() {
+        let check = |fields: &str, why: Ambiguity| {
+            let head = format!("POST / HTTP/1.1\n{fields}\n").replace('\n', "\r\n");
+            let parsed = Head::parse(Kind::Request, &head.into()).unwrap().unwrap();
+            let framing = Framing::of(&parsed.head, Answered::Other);
+            assert_eq!(framing.ambiguity, Some(why), "{fields}");
+        };
+        check(
+            "Content-Length: 5\nContent-Length: 6\n",
+            Ambiguity::ContentLength,
+        );
+        check("Content-Length: x\n", Ambiguity::ContentLength);
+        check(
+            "Content-Length: 5\nTransfer-Encoding: chunked\n",
+            Ambiguity::LengthAndCoding,
+        );
+        check(
+            "Transfer-Encoding: gzip, chunked\n",
+            Ambiguity::TransferCoding,
+        );
+        check("Transfer-Encoding: gzip\n", Ambiguity::TransferCoding);
+        check(
+            "Content-Length: 5\nTransfer-Encoding: x\n",
+            Ambiguity::TransferCoding,
+        );
+    }
+
+    #[test]
+    fn trailers_are_kept_in_order_and_spelling() {
+        let text = b"1\r\na\r\n0\r\nDigest: x  \r\nexpires:0\r\nDigest: y\r\n\r\nnext";
+        for size in 1..text.len() {
+            let mut decoder = Decoder::new(BodyLength::Chunked);
+            for piece in text.chunks(size) {
+                let mut input = Bytes::copy_from_slice(piece);
+                while !decoder.is_done() && !input.is_empty() {
+                    decoder.decode(&mut input).unwrap();
+                }
+            }
+            let trailers = decoder.trailers();
+            let fields: Vec<_> = trailers.iter().collect();
+            let expect: [(&str, &[u8]); 3] =
+                [("Digest", b"x"), ("expires", b"0"), ("Digest", b"y")];
+            assert_eq!(fields, expect, "in pieces of {size}");
+        }
+        let none = Decoder::new(BodyLength::Known(0));
+        assert!(none.trailers().is_empty());
     }
 
     #[test]
@@ -383,7 +450,7 @@ mod tests {
             "3;\n",
             "3;a\rb\r\n",
         ] {
-            check(Framing::Chunked, text, Err(Unreadable));
+            check(BodyLength::Chunked, text, Err(Unreadable));
         }
     }
 
@@ -393,8 +460,8 @@ mod tests {
         assert!(length.skip(5) && length.is_done());
         assert!(!Decoder::Length(5).skip(6));
         assert!(Decoder::UntilClose.skip(6));
-        assert!(!Decoder::new(Framing::Chunked).skip(1));
-        let mut chunked = Decoder::new(Framing::Chunked);
+        assert!(!Decoder::new(BodyLength::Chunked).skip(1));
+        let mut chunked = Decoder::new(BodyLength::Chunked);
         let mut input = Bytes::from_static(b"6\r\na");
         assert_eq!(chunked.decode(&mut input).unwrap(), "a");
         assert!(chunked.skip(5) && !chunked.skip(1));

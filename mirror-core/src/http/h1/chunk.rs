@@ -6,35 +6,51 @@
 use bytes::{Buf, Bytes};
 
 use super::Unreadable;
+use super::lenient;
+use crate::exchange::{Ambiguity, Headers};
 
-/// Bytes of trailers, and of one chunk's extensions, that are passed over.
+/// Bytes of trailers, and of one chunk's extensions.
 const MAX_SKIPPED: u32 = 64 << 10;
 
 /// Fields that say what the body is must come before it (RFC 9110 §6.5.1).
 const NO_TRAILERS: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"host"];
-
-/// Longest of them.
-const MAX_NAME: usize = 17;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunks {
     at: At,
     /// Framing bytes passed over in this chunk's extensions, or in the trailers.
     skipped: u32,
-    pub(super) ambiguous: bool,
+    /// The lines after the last chunk, with their ends.
+    trailer: Vec<u8>,
+    pub(super) ambiguity: Option<Ambiguity>,
 }
 
 /// Where the next byte stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
-    Size { size: u64, digits: u8 },
-    Extension { size: u64, within: Within },
-    SizeLf { size: u64 },
-    Data { left: u64 },
+    Size {
+        size: u64,
+        digits: u8,
+    },
+    Extension {
+        size: u64,
+        within: Within,
+    },
+    SizeLf {
+        size: u64,
+    },
+    Data {
+        left: u64,
+    },
     DataCr,
     DataLf,
-    Trailer(Name),
-    TrailerLf { empty: bool },
+    /// In a line after the last chunk, or at its beginning.
+    Trailer {
+        empty: bool,
+    },
+    TrailerLf {
+        empty: bool,
+    },
     Done,
 }
 
@@ -50,40 +66,13 @@ enum Within {
     Escaped,
 }
 
-/// The beginning of a trailer's line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Name {
-    bytes: [u8; MAX_NAME],
-    length: usize,
-}
-
-impl Name {
-    const EMPTY: Self = Self {
-        bytes: [0; MAX_NAME],
-        length: 0,
-    };
-
-    fn push(mut self, byte: u8) -> Self {
-        if let Some(place) = self.bytes.get_mut(self.length) {
-            *place = byte;
-        }
-        self.length += 1;
-        self
-    }
-
-    fn is_forbidden(&self) -> bool {
-        let name = self.bytes.get(..self.length).unwrap_or_default();
-        let is = |other: &&[u8]| name.trim_ascii_end().eq_ignore_ascii_case(other);
-        NO_TRAILERS.iter().any(is)
-    }
-}
-
 impl Chunks {
     pub(super) fn new() -> Self {
         Self {
             at: At::Size { size: 0, digits: 0 },
             skipped: 0,
-            ambiguous: false,
+            trailer: Vec::new(),
+            ambiguity: None,
         }
     }
 
@@ -150,30 +139,37 @@ impl Chunks {
                 self.extension(size, Within::Padding, byte)
             }
             (At::Extension { size, within }, b'\r') => {
-                self.ambiguous |= within != Within::Text;
+                self.mark(within != Within::Text);
                 At::SizeLf { size }
             }
             (At::Extension { size, within }, byte) if byte != b'\n' => {
                 self.pass()?;
                 self.extension(size, within, byte)
             }
-            (At::SizeLf { size: 0 }, b'\n') => At::Trailer(Name::EMPTY),
+            (At::SizeLf { size: 0 }, b'\n') => {
+                self.skipped = 0;
+                At::Trailer { empty: true }
+            }
             (At::SizeLf { size }, b'\n') => At::Data { left: size },
             (At::DataCr, b'\r') => At::DataLf,
             (At::DataLf, b'\n') => {
                 self.skipped = 0;
                 At::Size { size: 0, digits: 0 }
             }
-            (At::Trailer(name), b'\r') => At::TrailerLf {
-                empty: name.length == 0,
-            },
-            (At::Trailer(name), byte) if byte != b'\n' => {
+            (At::Trailer { empty }, b'\r') => At::TrailerLf { empty },
+            (At::Trailer { .. }, byte) if byte != b'\n' => {
                 self.pass()?;
-                self.ambiguous |= byte == b':' && name.is_forbidden();
-                At::Trailer(name.push(byte))
+                self.trailer.push(byte);
+                At::Trailer { empty: false }
             }
-            (At::TrailerLf { empty: true }, b'\n') => At::Done,
-            (At::TrailerLf { empty: false }, b'\n') => At::Trailer(Name::EMPTY),
+            (At::TrailerLf { empty: true }, b'\n') => {
+                self.end_trailer();
+                At::Done
+            }
+            (At::TrailerLf { empty: false }, b'\n') => {
+                self.trailer.push(b'\n');
+                At::Trailer { empty: true }
+            }
             _ => return Err(Unreadable),
         })
     }
@@ -189,15 +185,37 @@ impl Chunks {
             (Within::Text, b'"') => Within::Quoted,
             (Within::Text, _) => Within::Text,
             (Within::Begun, byte) => {
-                self.ambiguous |= matches!(byte, b';' | b'"' | b'=');
+                self.mark(matches!(byte, b';' | b'"' | b'='));
                 Within::Text
             }
             (Within::Padding, _) => {
-                self.ambiguous = true;
+                self.mark(true);
                 Within::Text
             }
         };
         At::Extension { size, within }
+    }
+
+    fn mark(&mut self, is_odd: bool) {
+        if is_odd {
+            self.ambiguity.get_or_insert(Ambiguity::Chunk);
+        }
+    }
+
+    fn end_trailer(&mut self) {
+        let is_forbidden = |name: &[u8]| {
+            let is = |other: &&[u8]| name.eq_ignore_ascii_case(other);
+            NO_TRAILERS.iter().any(is)
+        };
+        if self.trailers().names().any(is_forbidden) {
+            self.ambiguity.get_or_insert(Ambiguity::Trailer);
+        }
+    }
+
+    /// The fields after the last chunk.
+    pub(super) fn trailers(&self) -> Headers {
+        let lines = self.trailer.split(|byte| *byte == b'\n');
+        lenient::headers(lines.filter(|line| !line.is_empty()))
     }
 
     fn pass(&mut self) -> Result<(), Unreadable> {

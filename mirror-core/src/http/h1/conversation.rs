@@ -1,304 +1,209 @@
-//! Messages of both sides of a connection → exchanges.
-//!
-//! As long as nothing is missing, responses answer requests in their order (RFC 9112 §9.3). A response that was captured
-//! before its request waits for it.
-//!
-//! Where something is missing, a wrong pair would be worse than none. Each request carries the acknowledgement number of
-//! its first packet: so far had the client received the other stream when it sent the request. This gives two rules:
-//! - always: a response that began before that place answers an earlier request, one that was not seen (an orphan);
-//! - behind a gap in either stream: a client that does not pipeline has received everything before it asks again, so a
-//!   response belongs to the request whose acknowledgement number is exactly the response's first byte. Requests before
-//!   that one end without a response; a response without such a request is an orphan. From the pair on, order counts again.
-//!
-//! On a connection that was seen to pipeline the second rule decides nothing: behind a gap its requests end without response.
+//! Messages of both sides of a connection → exchanges. [`super::pairing`] has the rules.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use crate::exchange::{Exchange, Request, Response, Timing};
-use crate::http::{
-    Answered, Foreign, Head, HttpLimits, Kind, Message, Parsed, Parser, Sniff, sniff, sniff_known,
-};
-use crate::packet::{FlowKey, Seq, Side};
+use super::pairing::{Choice, Pairing, Pending};
+use super::{Answered, Head, Kind, Parsed, Parser};
+use crate::exchange::{Exchange, Fault, Request, RequestTarget, Response, Timing, Version};
+use crate::http::{ConnectionInfo, ConversationLimits, Message, Output, Protocol};
+use crate::packet::{Seq, Side};
 use crate::tcp::{Arrival, CloseReason, StreamEvent};
 use crate::time::Timestamp;
 
-/// Requests of one connection that await their response; pipelines of clients in use are shorter by far.
-const MAX_PENDING: usize = 256;
-
-/// What a conversation may hold, and how long (ns) a response waits for its request.
-#[derive(Clone, Copy, Debug)]
-pub struct PairLimits {
-    pub http: HttpLimits,
-    pub max_held: usize,
-    pub patience: u64,
-}
-
-/// What a conversation counted since it was last asked.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PairCounts {
-    pub requests: u64,
-    pub responses: u64,
-    pub interim_responses: u64,
-    pub orphan_responses: u64,
-    pub bad_heads: u64,
-    /// What the connection turned out to be, and its server's port.
-    pub foreign: Option<(Foreign, u16)>,
-    pub tunnels: u64,
-}
-
-/// Where a connection is, for its exchanges.
-#[derive(Clone, Copy, Debug)]
-pub struct Place {
-    pub connection: u64,
-    pub flow: FlowKey,
-    pub origin: u32,
-}
+/// Bytes of the first line of what is no head, that are shown.
+const MAX_SHOWN: usize = 256;
 
 /// The HTTP of one connection.
 pub struct Conversation {
-    place: Place,
-    limits: PairLimits,
-    /// The client's side, once it is known.
-    client: Option<Side>,
+    info: ConnectionInfo,
+    limits: ConversationLimits,
+    client: Side,
+    /// The client that a PROXY header names.
+    named_client: Option<SocketAddr>,
     requests: Parser,
     responses: Parser,
-    /// Boxed, because most connections have none or one.
-    pending: VecDeque<Box<Pending>>,
-    next_index: u32,
-    /// The request stream lost something before the next request.
-    requests_lost: bool,
-    /// The response stream lost something before the next response.
-    responses_lost: bool,
-    pipelined: bool,
-    /// The exchange that the response being read belongs to; none for an orphan.
-    answering: Option<u32>,
+    pairing: Pairing,
     requests_closed: bool,
-    ignored: bool,
-}
-
-/// A request and what is known of its exchange.
-struct Pending {
-    index: u32,
-    first: Arrival,
-    answered: Answered,
-    after_gap: bool,
-    request: Option<(Request, Timestamp)>,
-    response: Option<(Response, Timestamp, Timestamp)>,
-}
-
-impl Pending {
-    /// The client had a part of the response that begins at `start` when it sent this.
-    fn was_sent_after(&self, start: Seq) -> bool {
-        self.first.ack.is_some_and(|ack| start.is_before(ack))
-    }
-}
-
-/// What a response is the response to.
-enum Choice {
-    /// A place in `pending`.
-    Request(usize),
-    Orphan,
-    /// Its request may be still to come.
-    Wait,
+    is_over: bool,
 }
 
 impl Conversation {
-    /// `client` when the handshake or the port tells.
-    pub fn new(place: Place, client: Option<Side>, limits: PairLimits) -> Self {
+    pub fn new(info: ConnectionInfo, client: Side, limits: ConversationLimits) -> Self {
         Self {
-            place,
+            info,
             limits,
             client,
+            named_client: None,
             requests: Parser::new(Kind::Request, limits.http),
             responses: Parser::new(Kind::Response, limits.http),
-            pending: VecDeque::new(),
-            next_index: 0,
-            requests_lost: false,
-            responses_lost: false,
-            pipelined: false,
-            answering: None,
+            pairing: Pairing::default(),
             requests_closed: false,
-            ignored: false,
+            is_over: false,
         }
     }
 
+    /// A proxy says who the client is.
+    pub fn name_client(&mut self, client: Option<SocketAddr>) {
+        self.named_client = client;
+    }
+
+    /// Something of this side was seen.
+    pub fn heard(&mut self, side: Side) {
+        self.info.heard[side.index()] = true;
+    }
+
     /// Nothing of this connection matters any more.
-    pub fn is_ignored(&self) -> bool {
-        self.ignored
+    pub fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// Bytes of messages that are not finished, and of requests without response.
     pub fn held_bytes(&self) -> usize {
-        let waiting = self.pending.iter().filter_map(|p| p.request.as_ref());
-        let pending: usize = waiting.map(|(request, _)| request.body.len()).sum();
-        pending + self.requests.held_bytes() + self.responses.held_bytes()
+        let parsers = self.requests.held_bytes() + self.responses.held_bytes();
+        self.pairing.held_bytes() + parsers
     }
 
-    /// A response waits for its request: [`Self::expire`] is to be called.
+    /// A response waits for its request, or a request for its answer: [`Self::expire`] is to be called.
     pub fn is_waiting(&self) -> bool {
-        self.responses.head().is_some()
+        self.responses.head().is_some() || self.requests.waiting_since().is_some()
     }
 
-    pub fn event(
-        &mut self,
-        side: Side,
-        event: StreamEvent,
-        arrival: Arrival,
-        counts: &mut PairCounts,
-        ready: &mut VecDeque<Exchange>,
-    ) {
-        if self.ignored {
+    pub fn take(&mut self, side: Side, event: StreamEvent, at: Arrival, out: &mut Output<'_>) {
+        if self.is_over {
             return;
         }
-        let Some(client) = self.client.or_else(|| self.identify(side, &event)) else {
-            if let StreamEvent::Data(bytes) = &event
-                && let foreign @ (Foreign::Tls | Foreign::Http2) = Foreign::of(bytes)
-            {
-                self.foreign(foreign, counts);
-            }
-            return;
-        };
-        let client = self.turned(client, side, &event).unwrap_or(client);
-        if side == client {
-            self.requests.push(event, arrival);
+        if side == self.client {
+            self.requests.push(event, at);
         } else {
-            self.responses.push(event, arrival);
+            self.responses.push(event, at);
         }
-        self.pump(false, counts, ready);
+        self.pump(false, out);
         if self.responses.queued_bytes() > self.limits.max_held {
-            self.pump(true, counts, ready);
+            self.pump(true, out);
         }
-    }
-
-    /// Which side the client is, by the first start line. What comes before it is dropped, so that both sides may have
-    /// lost something.
-    fn identify(&mut self, side: Side, event: &StreamEvent) -> Option<Side> {
-        self.client = client_by_first_bytes(side, event);
-        if self.client.is_some() {
-            for parser in [&mut self.requests, &mut self.responses] {
-                parser.push(StreamEvent::Gap { len: 0 }, Arrival::default());
+        if self.requests.queued_bytes() > self.limits.max_held {
+            self.requests.stop_waiting();
+            self.pump(false, out);
+            if self.requests.queued_bytes() > self.limits.max_held {
+                self.end_requests(out);
             }
         }
-        self.client
     }
 
-    /// Whoever opened a connection through a proxy may be the one that is asked over it: before any message, a start line
-    /// from the wrong side decides.
-    fn turned(&mut self, client: Side, side: Side, event: &StreamEvent) -> Option<Side> {
-        let StreamEvent::Data(bytes) = event else {
-            return None;
-        };
-        if self.requests.is_proven() || self.responses.is_proven() {
-            return None;
+    /// Gives up waiting for the request of a response that came `patience` ago, and for the answer to a request.
+    pub fn expire(&mut self, now: Timestamp, out: &mut Output<'_>) {
+        let patience = self.limits.patience;
+        let is_late = |since: Timestamp| now.nanos_since(since) >= patience;
+        if self.requests.waiting_since().is_some_and(is_late) {
+            self.requests.stop_waiting();
+            self.pump(false, out);
         }
-        let sent = if side == client {
-            Kind::Response
-        } else {
-            Kind::Request
-        };
-        if sniff_known(sent, bytes) != Sniff::Yes {
-            return None;
-        }
-        let http = self.limits.http;
-        self.requests = Parser::new(Kind::Request, http);
-        self.responses = Parser::new(Kind::Response, http);
-        for parser in [&mut self.requests, &mut self.responses] {
-            parser.push(StreamEvent::Gap { len: 0 }, Arrival::default());
-        }
-        self.client = Some(client.other());
-        self.client
-    }
-
-    /// Gives up waiting for the request of a response that came `patience` ago.
-    pub fn expire(
-        &mut self,
-        now: Timestamp,
-        counts: &mut PairCounts,
-        ready: &mut VecDeque<Exchange>,
-    ) {
-        let waiting = self.responses.head();
-        if waiting.is_some_and(|(_, first)| now.nanos_since(first.at) >= self.limits.patience) {
-            self.pump(true, counts, ready);
+        let waiting = self.responses.head().map(|(_, first)| first.at);
+        if waiting.is_some_and(is_late) {
+            self.pump(true, out);
         }
     }
 
     /// The connection is over: what is still open ends without response.
-    pub fn finish(&mut self, counts: &mut PairCounts, ready: &mut VecDeque<Exchange>) {
-        self.pump(true, counts, ready);
-        while let Some(pending) = self.pending.pop_front() {
-            self.emit(pending, ready);
+    pub fn finish(&mut self, out: &mut Output<'_>) {
+        for parser in [&mut self.requests, &mut self.responses] {
+            let reason = CloseReason::EndOfCapture;
+            parser.push(StreamEvent::Close { reason }, Arrival::default());
         }
+        self.pump(true, out);
+        self.requests.stop_waiting();
+        self.pump(true, out);
+        while let Some(pending) = self.pairing.pop() {
+            self.emit(pending, out);
+        }
+        let sides = [
+            (self.client, &self.requests),
+            (self.client.other(), &self.responses),
+        ];
+        if let Some((side, protocol)) = sides
+            .into_iter()
+            .find_map(|(side, parser)| Some((side, parser.unread()?)))
+            && !self.is_over
+        {
+            self.unread(side, protocol, out);
+        }
+        self.is_over = true;
     }
 
-    fn pump(&mut self, force: bool, counts: &mut PairCounts, ready: &mut VecDeque<Exchange>) {
-        while let Some(parsed) = self.requests.poll() {
-            self.request_side(parsed, counts, ready);
-        }
+    /// No message was found in what a side sent.
+    fn unread(&self, side: Side, protocol: Protocol, out: &mut Output<'_>) {
+        out.counts.unread += 1;
+        let example = self.info.unread(side, protocol);
+        out.counts.unread_examples.add(example);
+    }
+
+    fn pump(&mut self, force: bool, out: &mut Output<'_>) {
         loop {
-            while let Some(parsed) = self.responses.poll() {
-                self.response_side(parsed, counts);
+            while let Some(parsed) = self.requests.poll() {
+                self.request_side(parsed, out);
             }
-            if !self.answer(force, counts, ready) {
+            loop {
+                while let Some(parsed) = self.responses.poll() {
+                    self.response_side(parsed, out);
+                }
+                if !self.answer(force, out) {
+                    break;
+                }
+            }
+            if !self.requests.take_released() {
                 break;
             }
         }
-        self.emit_whole(ready);
+        self.emit_whole(out);
     }
 
-    fn request_side(
-        &mut self,
-        parsed: Parsed,
-        counts: &mut PairCounts,
-        ready: &mut VecDeque<Exchange>,
-    ) {
+    fn request_side(&mut self, parsed: Parsed, out: &mut Output<'_>) {
         match parsed {
             Parsed::Head => {
-                counts.requests += 1;
-                self.request_head(ready);
+                out.counts.requests += 1;
+                self.request_head(out);
             }
             Parsed::Message { message, last, .. } => self.request(message, last),
-            Parsed::Lost => self.requests_lost = true,
-            Parsed::BadHead => counts.bad_heads += 1,
-            Parsed::Foreign(foreign) => self.foreign(foreign, counts),
+            Parsed::Lost => self.pairing.lose_requests(),
+            Parsed::BadHead {
+                first,
+                bytes,
+                fault,
+            } => {
+                out.counts.bad_heads += 1;
+                let request = malformed(&bytes, fault);
+                if let Some(oldest) = self.pairing.malformed(first, request) {
+                    self.emit(oldest, out);
+                }
+            }
+            Parsed::Unread(protocol) => self.unread(self.client, protocol, out),
             Parsed::Closed => self.requests_closed = true,
         }
     }
 
     fn request(&mut self, message: Message, last: Timestamp) {
-        // The parser of requests gives requests, each behind its head.
-        if let (Message::Request(request), Some(pending)) = (message, self.pending.back_mut()) {
+        // The parser of requests gives requests, each after its head.
+        if let (Message::Request(request), Some(pending)) = (message, self.pairing.newest()) {
             pending.request = Some((request, last));
         }
     }
 
-    fn request_head(&mut self, ready: &mut VecDeque<Exchange>) {
+    fn request_head(&mut self, out: &mut Output<'_>) {
         let Some((Head::Request { method, .. }, first)) = self.requests.head() else {
             return;
         };
         let answered = Answered::by_method(method);
-        if let Some(before) = self.pending.back() {
-            self.pipelined |= before.response.is_none() && before.first.ack == first.ack;
-        }
-        self.pending.push_back(Box::new(Pending {
-            index: self.next_index,
-            first,
-            answered,
-            after_gap: std::mem::take(&mut self.requests_lost),
-            request: None,
-            response: None,
-        }));
-        self.next_index += 1;
+        let oldest = self.pairing.request(first, answered);
         self.requests.proceed(answered);
-        if self.pending.len() > MAX_PENDING
-            && let Some(oldest) = self.pending.pop_front()
-        {
-            self.responses_lost = true;
-            self.emit(oldest, ready);
+        if answered == Answered::Connect {
+            self.requests.hold();
+        }
+        if let Some(oldest) = oldest {
+            self.emit(oldest, out);
         }
     }
 
-    fn response_side(&mut self, parsed: Parsed, counts: &mut PairCounts) {
+    fn response_side(&mut self, parsed: Parsed, out: &mut Output<'_>) {
         match parsed {
             // `answer` takes it from here.
             Parsed::Head | Parsed::Closed => {}
@@ -307,15 +212,11 @@ impl Conversation {
                 first,
                 last,
                 end,
-            } => self.response(response, first.at, last, end, counts),
+            } => self.response(response, first.at, last, end, out),
             Parsed::Message { .. } => {}
-            Parsed::Lost => {
-                self.responses_lost = true;
-                // The final response behind an interim one may be what was lost.
-                self.answering = None;
-            }
-            Parsed::BadHead => counts.bad_heads += 1,
-            Parsed::Foreign(foreign) => self.foreign(foreign, counts),
+            Parsed::Lost => self.pairing.lose_responses(),
+            Parsed::BadHead { .. } => out.counts.bad_heads += 1,
+            Parsed::Unread(protocol) => self.unread(self.client.other(), protocol, out),
         }
     }
 
@@ -325,173 +226,92 @@ impl Conversation {
         first: Timestamp,
         last: Timestamp,
         end: Seq,
-        counts: &mut PairCounts,
+        out: &mut Output<'_>,
     ) {
         let status = response.status;
         if matches!(status, 100 | 102..=199) {
-            counts.interim_responses += 1;
+            out.counts.interim_responses += 1;
             return;
         }
-        counts.responses += 1;
-        let index = self.answering.take();
-        let mut connect = false;
-        match self.pending.front_mut() {
-            Some(pending) if Some(pending.index) == index => {
-                connect = pending.answered == Answered::Connect && matches!(status, 200..=299);
-                pending.response = Some((response, first, last));
-                let next = self.pending.get(1).and_then(|next| next.first.ack);
-                self.pipelined |= next.is_some_and(|ack| ack.is_before(end));
-            }
-            _ => {
-                counts.orphan_responses += 1;
-                // Without the request its end may have been misread.
-                self.responses_lost = true;
-            }
+        out.counts.responses += 1;
+        let answered = self.pairing.response(response, first, last, end);
+        if answered.is_none() {
+            out.counts.orphan_responses += 1;
         }
-        if status == 101 || connect {
-            counts.tunnels += 1;
-            self.end_requests(counts);
+        let connect = answered == Some(Answered::Connect);
+        if status == 101 || connect && matches!(status, 200..=299) {
+            out.counts.tunnels += 1;
+            self.end_requests(out);
             self.responses.ignore();
+        } else if connect {
+            self.requests.release();
         }
     }
 
-    /// Finds the request of the response that waits behind its head; false when none waits, or it goes on waiting.
-    fn answer(
-        &mut self,
-        force: bool,
-        counts: &mut PairCounts,
-        ready: &mut VecDeque<Exchange>,
-    ) -> bool {
-        let Some((_, first)) = self.responses.head() else {
+    /// Finds the request of the response that waits after its head; false when none waits, or it goes on waiting.
+    fn answer(&mut self, force: bool, out: &mut Output<'_>) -> bool {
+        let Some((Head::Response { status, .. }, first)) = self.responses.head() else {
             return false;
         };
-        // A final response behind an interim one answers the same request.
-        let chosen = match self.answering {
-            Some(index)
-                if self
-                    .pending
-                    .front()
-                    .is_some_and(|pending| pending.index == index) =>
-            {
-                Choice::Request(0)
-            }
-            _ => self.choose(first.seq),
-        };
-        match chosen {
+        let status = *status;
+        match self.pairing.choose(first.seq, status) {
             Choice::Request(place) => {
                 for _ in 0..place {
-                    if let Some(unanswered) = self.pending.pop_front() {
-                        self.emit(unanswered, ready);
+                    if let Some(unanswered) = self.pairing.pop_unanswered() {
+                        self.emit(unanswered, out);
                     }
                 }
-                self.responses_lost = false;
-                let front = self.pending.front_mut();
-                let answered = front.map_or(Answered::Other, |pending| {
-                    pending.after_gap = false;
-                    self.answering = Some(pending.index);
-                    pending.answered
-                });
+                let mut answered = Answered::Other;
+                if let Some(pending) = self.pairing.answer_first() {
+                    answered = pending.answered;
+                    if std::mem::take(&mut pending.malformed) {
+                        out.counts.requests += 1;
+                        self.requests.resume();
+                    }
+                }
+                if self.pairing.answers_unfinished() {
+                    self.requests.answer_begins(status);
+                }
                 self.responses.proceed(answered);
             }
             Choice::Wait if !force && !self.requests_closed => return false,
             Choice::Wait | Choice::Orphan => {
-                self.answering = None;
+                self.pairing.answer_none();
                 self.responses.proceed(Answered::Unknown);
             }
         }
         // The exchange before it must not be in front when the next response looks for its request.
         while let Some(parsed) = self.responses.poll() {
-            self.response_side(parsed, counts);
+            self.response_side(parsed, out);
         }
-        self.emit_whole(ready);
+        self.emit_whole(out);
         true
     }
 
-    /// For a response that begins at `start`; the rules are at the top of this file.
-    fn choose(&self, start: Seq) -> Choice {
-        // The first may be answered before it is whole.
-        let answered = self
-            .pending
-            .iter()
-            .take_while(|pending| pending.response.is_some())
-            .count();
-        let Some(first) = self.pending.get(answered) else {
-            return Choice::Wait;
-        };
-        if first.was_sent_after(start) {
-            return Choice::Orphan;
-        }
-        if !self.responses_lost && !first.after_gap {
-            return Choice::Request(answered);
-        }
-        if self.pipelined {
-            return Choice::Orphan;
-        }
-        let exact =
-            |pending: &Pending| pending.response.is_none() && pending.first.ack == Some(start);
-        match self.pending.iter().position(|pending| exact(pending)) {
-            Some(place) => Choice::Request(place),
-            None if self
-                .pending
-                .iter()
-                .any(|pending| pending.was_sent_after(start)) =>
-            {
-                Choice::Orphan
-            }
-            None => Choice::Wait,
-        }
-    }
-
-    /// One side does not speak HTTP/1. When the other does, this one is a loss and no other protocol.
-    fn foreign(&mut self, foreign: Foreign, counts: &mut PairCounts) {
-        if self.next_index == 0 && !self.ignored {
-            counts.foreign = Some((foreign, self.server_port()));
-            self.ignored = true;
-            self.requests.ignore();
-            self.responses.ignore();
-        }
-    }
-
-    /// Clients take high ports.
-    fn server_port(&self) -> u16 {
-        let port = |side| self.place.flow.port(side);
-        match self.client {
-            Some(client) => port(client.other()),
-            None => port(Side::Low).min(port(Side::High)),
-        }
-    }
-
     /// What the client sends from here on is no HTTP; a request that is half there ends.
-    fn end_requests(&mut self, counts: &mut PairCounts) {
-        let reason = CloseReason::EndOfCapture;
-        self.requests
-            .push(StreamEvent::Close { reason }, Arrival::default());
+    fn end_requests(&mut self, out: &mut Output<'_>) {
+        self.requests.cut_off();
         while let Some(parsed) = self.requests.poll() {
-            if let Parsed::Message { message, last, .. } = parsed {
-                self.request(message, last);
-            } else if let Parsed::BadHead = parsed {
-                counts.bad_heads += 1;
+            match parsed {
+                Parsed::Message { message, last, .. } => self.request(message, last),
+                Parsed::BadHead { .. } => out.counts.bad_heads += 1,
+                Parsed::Closed => break,
+                _ => {}
             }
         }
         self.requests.ignore();
     }
 
     /// Exchanges of which nothing more can come.
-    fn emit_whole(&mut self, ready: &mut VecDeque<Exchange>) {
-        while self
-            .pending
-            .front()
-            .is_some_and(|pending| pending.request.is_some() && pending.response.is_some())
-        {
-            if let Some(pending) = self.pending.pop_front() {
-                self.emit(pending, ready);
-            }
+    fn emit_whole(&mut self, out: &mut Output<'_>) {
+        while let Some(pending) = self.pairing.pop_whole() {
+            self.emit(pending, out);
         }
     }
 
-    fn emit(&self, pending: Box<Pending>, ready: &mut VecDeque<Exchange>) {
-        // A request without its end has none only while its stream is open.
-        let (Some((request, request_last)), Some(client)) = (pending.request, self.client) else {
+    fn emit(&self, pending: Box<Pending>, out: &mut Output<'_>) {
+        // A request without its end has none only while its stream is open. A malformed one was not answered.
+        let Some((request, request_last)) = pending.request.filter(|_| !pending.malformed) else {
             return;
         };
         let mut timing = Timing {
@@ -504,32 +324,307 @@ impl Conversation {
             timing.response_last = Some(last);
             response
         });
-        ready.push_back(Exchange {
-            connection: self.place.connection,
+        let peer = self.info.addr(self.client);
+        let server = self.client.other();
+        out.ready.push_back(Exchange {
+            connection: self.info.number,
             index: pending.index,
-            client: self.addr(client),
-            server: self.addr(client.other()),
-            origin: self.place.origin,
+            client: self.named_client.unwrap_or(peer),
+            peer,
+            server: self.info.addr(server),
+            origin: self.info.origin,
             timing,
             request,
+            one_sided: response.is_none() && !self.info.heard[server.index()],
             response,
         });
     }
+}
 
-    fn addr(&self, side: Side) -> SocketAddr {
-        self.place.flow.addr(side)
+/// What can be told of bytes that should have been a request's head.
+fn malformed(bytes: &[u8], fault: Fault) -> Request {
+    let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next();
+    let line = line.unwrap_or_default();
+    let line = &line[..line.len().min(MAX_SHOWN)];
+    let mut words = line.splitn(2, |byte| *byte == b' ');
+    let word = words.next().unwrap_or_default();
+    let is_method = !word.is_empty() && word.iter().all(u8::is_ascii_graphic);
+    let (method, target) = match words.next() {
+        Some(rest) if is_method => (String::from_utf8_lossy(word).into_owned(), rest),
+        _ => ("?".to_owned(), line),
+    };
+    let version = target.windows(6).rposition(|part| part == b" HTTP/");
+    let target = target[..version.unwrap_or(target.len())].to_vec();
+    Request {
+        target: RequestTarget::parse(&method, target),
+        version: Version::Http11,
+        fault: Some(fault),
+        ..Request::new(&method, "")
     }
 }
 
-fn client_by_first_bytes(side: Side, event: &StreamEvent) -> Option<Side> {
-    let StreamEvent::Data(bytes) = event else {
-        return None;
-    };
-    if sniff(Kind::Response, bytes) == Sniff::Yes {
-        Some(side.other())
-    } else if sniff(Kind::Request, bytes) == Sniff::Yes {
-        Some(side)
-    } else {
-        None
+#[cfg(test)]
+mod tests {
+    use super::super::super::script::{GET, OK, Script, check, check_midway};
+    use super::*;
+
+    const GET_B: &str = "c GET /b HTTP/1.1\r\n\r\n";
+    const POST: &str = "c POST /p HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 26\r\n\r\n";
+    /// As long as the body that was announced.
+    const HIDDEN: &str = "c GET /hidden HTTP/1.1\r\n\r\n\r\n";
+    const REFUSED: &str = "s HTTP/1.1 417 No\r\nContent-Length: 2\r\n\r\nno";
+    const CONTINUE: &str = "s HTTP/1.1 100 Continue\r\n\r\n";
+    const BAD: &str = "s HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+
+    #[test]
+    fn a_body_that_the_answer_made_needless_is_not_read_from_the_next_request() {
+        check(
+            &[POST, REFUSED, GET, OK],
+            "POST /p!Truncated 417; GET /a 200",
+        );
+        check(&[POST, OK, GET, OK], "POST /p!Truncated 200; GET /a 200");
+    }
+
+    #[test]
+    fn a_body_that_was_asked_for_is_a_body_whatever_it_begins_with() {
+        check(
+            &[POST, CONTINUE, HIDDEN, OK, GET, OK],
+            "POST /p 200; GET /a 200",
+        );
+        check(&[POST, HIDDEN, OK, GET, OK], "POST /p 200; GET /a 200");
+        let body = "c 0123456789012345678901234!";
+        check(&[POST, REFUSED, body, GET, OK], "POST /p 417; GET /a 200");
+        check(
+            &[POST, "s HTTP/1.1 103 Early\r\n\r\n", CONTINUE, HIDDEN, OK],
+            "POST /p 200",
+        );
+        let plain = "c POST /p HTTP/1.1\r\nContent-Length: 26\r\n\r\n";
+        check(&[plain, REFUSED, HIDDEN], "POST /p 417");
+    }
+
+    /// The client's packet is captured before the server's, though it was sent after.
+    fn early(steps: &[&str], request: &str) -> Script {
+        let mut script = Script::new(true);
+        steps.iter().for_each(|step| script.step(step));
+        script.early(request, 40);
+        script
+    }
+
+    #[test]
+    fn what_follows_waits_for_the_answer_that_tells_what_it_is() {
+        let mut script = early(&[POST], GET);
+        assert_eq!(script.ready(), "");
+        assert!(script.conversation().is_waiting());
+        script.step(REFUSED);
+        script.step(OK);
+        assert_eq!(script.finish(), "POST /p!Truncated 417; GET /a 200");
+        let mut script = early(&[POST], HIDDEN);
+        script.step(CONTINUE);
+        script.step(OK);
+        assert_eq!(script.finish(), "POST /p 200");
+        let mut script = early(&[POST], HIDDEN);
+        script.step("+99");
+        assert_eq!(script.ready(), "");
+        script.step("+2");
+        assert!(!script.conversation().is_waiting());
+        assert_eq!(script.finish(), "POST /p -");
+    }
+
+    #[test]
+    fn a_malformed_head_is_a_request_when_it_is_answered() {
+        let old = "c GET /x HTTP/9.9\r\n\r\n";
+        check(&[old, BAD], "GET /x!StartLine 400");
+        check(
+            &["c \x01\x02 /x\r\n\r\n", BAD],
+            "? \x01\x02 /x!StartLine 400",
+        );
+        check(
+            &[GET, OK, "c get it\r\n\r\n", BAD],
+            "GET /a 200; get it!StartLine 400",
+        );
+        check(
+            &[GET, "c~get it\r\n\r\n", OK, BAD],
+            "GET /a 200; get it!StartLine 400",
+        );
+        check_midway(&[old, BAD], "GET /x!StartLine 400");
+        let counts = check(&[GET, OK, "c get it\r\n\r\n"], "GET /a 200");
+        assert_eq!(counts.bad_heads, 1);
+        // Nobody answers the end of a body.
+        check_midway(&["c some body\r\n", OK, GET, OK], "GET /a 200");
+    }
+
+    #[test]
+    fn several_malformed_heads_are_requests_when_each_is_answered() {
+        let steps = ["c get it\r\n\r\n", BAD, "c get more\r\n\r\n", BAD, GET, OK];
+        let expect = "get it!StartLine 400; get more!StartLine 400; GET /a 200";
+        check(&steps, expect);
+    }
+
+    #[test]
+    fn what_follows_an_ambiguous_head_in_its_packet_is_a_request_when_it_is_answered() {
+        let both = "c GET /o HTTP/1.1\r\nHost : a\r\n\r\nGET /b HTTP/1.1\r\n\r\n";
+        let second = "GET /o!FieldLine 200; GET /b!AfterAmbiguous 200; GET /a 200";
+        check(&[both, OK, OK, GET, OK], second);
+        check(&[both, OK, GET, OK], "GET /o!FieldLine 200; GET /a 200");
+        let body = "c GET /o HTTP/1.1\r\nHost : a\r\n\r\nsome body\r\n";
+        check(&[body, OK, OK, GET, OK], "GET /o!FieldLine 200; GET /a 200");
+    }
+
+    #[test]
+    fn the_request_after_a_needless_body_may_be_longer_than_its_packet() {
+        let steps = [POST, REFUSED, "c GET /lo", "c ng HTTP/1.1\r\n\r\n", OK];
+        check(&steps, "POST /p!Truncated 417; GET /long 200");
+        check(&[POST, REFUSED, "c GET", OK], "POST /p!Truncated 417");
+    }
+
+    #[test]
+    fn a_real_request_after_a_malformed_head_is_the_one_that_is_answered() {
+        let noise = "c ping\r\n\r\n";
+        let again = "c~GET /a HTTP/1.1\r\n\r\n";
+        check(&[GET_B, OK, noise, again, OK], "GET /b 200; GET /a 200");
+        check(
+            &[GET_B, OK, noise, again, BAD],
+            "GET /b 200; ? ping!StartLine 400; GET /a -",
+        );
+    }
+
+    #[test]
+    fn an_ambiguous_head_is_counted_wherever_it_stands() {
+        let odd = "c GET /o HTTP/1.1\r\nHost : a\r\n\r\n";
+        check_midway(&[odd, OK], "GET /o!FieldLine 200");
+        check(
+            &[odd, OK, odd, OK, GET, OK],
+            "GET /o!FieldLine 200; GET /o!FieldLine 200; GET /a 200",
+        );
+    }
+
+    #[test]
+    fn the_side_that_lost_its_first_head_is_searched_to_the_end() {
+        for packets in [1, 8, 20, 200] {
+            let mut steps = vec![GET, "s-1448"];
+            steps.extend(vec!["s xxxxxxxxxxxxxxxx"; packets]);
+            steps.extend([GET_B, OK, GET_B, OK]);
+            let counts = check(&steps, "GET /a -; GET /b 200; GET /b 200");
+            assert_eq!(counts.unread, u64::from(packets >= 64), "{packets}");
+        }
+    }
+
+    #[test]
+    fn a_side_in_which_nothing_was_found_is_named() {
+        let counts = check(&[GET, "s-9", "s \x01\x02", "s \x03"], "GET /a -");
+        assert_eq!((counts.unread, counts.not_http), (1, 0));
+        let example = counts.unread_examples.iter().next().unwrap();
+        assert_eq!(example.first_bytes, Protocol::Binary);
+        assert_eq!(example.from.to_string(), "10.0.0.1:80");
+        let counts = check(&[GET, "s-9"], "GET /a -");
+        assert_eq!(counts.unread, 0);
+    }
+
+    #[test]
+    fn a_switched_connection_is_a_tunnel_to_its_end() {
+        let upgrade = "c GET /ws HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+        let switched = "s HTTP/1.1 101 Switching Protocols\r\n\r\n";
+        let counts = check(&[upgrade, switched, GET, OK, GET, OK], "GET /ws 101");
+        assert_eq!((counts.tunnels, counts.bad_heads, counts.unread), (1, 0, 0));
+        let connect = "c CONNECT a:1 HTTP/1.1\r\n\r\n";
+        let counts = check(
+            &[connect, "s HTTP/1.1 200 OK\r\n\r\n", GET, OK],
+            "CONNECT a:1 200",
+        );
+        assert_eq!(counts.tunnels, 1);
+        // Sent before the answer, and dropped with it.
+        let counts = check(
+            &[
+                connect,
+                "c~GET /t HTTP/1.1\r\n\r\n",
+                "s HTTP/1.1 200 OK\r\n\r\n",
+            ],
+            "CONNECT a:1 200",
+        );
+        assert_eq!(counts.requests, 1);
+        let denied = "s HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n";
+        let counts = check(&[connect, denied, GET, OK], "CONNECT a:1 407; GET /a 200");
+        assert_eq!(counts.tunnels, 0);
+        check(&[connect, "c~GET /t HTTP/1.1\r\n\r\n"], "CONNECT a:1 -");
+    }
+
+    #[test]
+    fn a_request_that_was_cut_by_the_switch_is_truncated() {
+        let begun = "c POST /p HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc";
+        check(
+            &[begun, "s HTTP/1.1 101 Switching\r\n\r\n", GET],
+            "POST /p!Truncated 101",
+        );
+    }
+
+    #[test]
+    fn a_response_waits_for_a_request_that_is_captured_late() {
+        let mut script = Script::new(true);
+        script.step("c-0");
+        script.step("s HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        assert!(script.conversation().is_waiting());
+        script.step("+50");
+        assert!(script.conversation().is_waiting());
+        script.step("+50");
+        assert!(!script.conversation().is_waiting());
+        assert_eq!(script.counts.orphan_responses, 1);
+    }
+
+    #[test]
+    fn a_response_is_not_waited_for_when_too_much_comes_or_the_client_is_done() {
+        let mut script = Script::new(true);
+        script.step(OK);
+        script.step(&format!("s {}", "x".repeat(2001)));
+        assert_eq!(script.counts.orphan_responses, 1);
+        let mut script = Script::new(true);
+        script.step("c.");
+        script.step(OK);
+        assert_eq!(script.counts.orphan_responses, 1);
+        assert!(!script.conversation().is_waiting());
+    }
+
+    #[test]
+    fn interim_responses_are_counted_apart() {
+        let early = "s HTTP/1.1 103 Early Hints\r\n\r\n";
+        let counts = check(&[GET, early, OK, GET_B, OK], "GET /a 200; GET /b 200");
+        assert_eq!((counts.responses, counts.interim_responses), (2, 1));
+        // The final one after it was lost.
+        let counts = check(&[GET, early, "s-40", GET_B, OK], "GET /a -; GET /b 200");
+        assert_eq!(counts.orphan_responses, 0);
+    }
+
+    #[test]
+    fn one_side_alone_is_told() {
+        let mut script = Script::new(true);
+        script.step(GET);
+        assert!(script.exchanges()[0].one_sided);
+        let mut script = Script::new(true);
+        script.step(GET);
+        script.step("s-0");
+        assert!(!script.exchanges()[0].one_sided);
+        let mut script = Script::new(true);
+        script.step(GET);
+        script.step(OK);
+        let exchange = &script.exchanges()[0];
+        assert!(!exchange.one_sided);
+        assert_eq!(
+            (exchange.connection, exchange.origin, exchange.index),
+            (7, 3, 0)
+        );
+        assert_eq!(exchange.timing.request_first, Timestamp(1));
+        assert_eq!(exchange.timing.response_last, Some(Timestamp(2)));
+    }
+
+    #[test]
+    fn held_bytes_are_those_of_unfinished_messages() {
+        let mut script = Script::new(true);
+        script.step("c POST /p HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc");
+        assert_eq!(script.conversation().held_bytes(), 3);
+        script.step("c defghi");
+        assert_eq!(script.conversation().held_bytes(), 9);
+        script.step("s HTTP/1.1 200 OK\r\nContent-Le");
+        assert_eq!(script.conversation().held_bytes(), 9 + 27);
+        script.step("s ngth: 0\r\n\r\n");
+        assert_eq!(script.conversation().held_bytes(), 0);
     }
 }

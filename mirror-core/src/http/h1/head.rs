@@ -1,25 +1,17 @@
-//! Start line and header section, with httparse; and the look at first bytes that tells whether it is worth it.
+//! Start line and header section, with httparse.
 
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
 use httparse::Status;
 
-use super::lenient;
-use crate::exchange::{Headers, RequestTarget, TargetForm, Version};
+use super::{Kind, lenient};
+use crate::exchange::{Ambiguity, Headers, RequestTarget, TargetForm, Version};
 
-/// Header fields accepted per message; more is an error, as in most servers.
-const MAX_HEADERS: usize = 128;
-
-/// Longest method looked for; the longest registered one (UPDATEREDIRECTREF) has 17 bytes.
-const MAX_METHOD: usize = 24;
-
-/// Which of the two messages a side sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Request,
-    Response,
-}
+/// Header fields that fit on the stack: more than nearly all messages have.
+const USUAL_FIELDS: usize = 128;
+/// Header fields of a message. Servers allow 100 to some 1,000 by default.
+pub(super) const MAX_FIELDS: usize = 4096;
 
 /// A parsed head: a message without its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,69 +31,36 @@ pub enum Head {
 
 /// A head at the start of bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct ParsedHead {
     pub head: Head,
     /// Bytes of it, the empty line included.
     pub length: usize,
-    /// Another parser could read it differently, or refuse it.
-    pub ambiguous: bool,
+    /// Why another parser could read it differently, or refuse it.
+    pub ambiguity: Option<Ambiguity>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an HTTP/1 head")]
-pub struct HeadError;
+pub enum HeadError {
+    #[error("not an HTTP/1 head")]
+    NotHttp,
+    #[error("a head of more than {MAX_FIELDS} fields")]
+    TooManyFields,
+}
 
 impl Head {
     /// The head at the start of `bytes`, `None` while it is not all there.
-    pub fn parse(kind: Kind, bytes: &Bytes) -> Result<Option<Found>, HeadError> {
-        match Self::strictly(kind, bytes) {
-            Ok(found) => Ok(found.map(|(head, length)| {
-                let ambiguous = is_ambiguous(&head, &bytes[..length]);
-                Found {
+    pub fn parse(kind: Kind, bytes: &Bytes) -> Result<Option<ParsedHead>, HeadError> {
+        match strictly(kind, bytes) {
+            Ok(parsed) => Ok(parsed.map(|(head, length)| {
+                let ambiguity = ambiguity(&head, &bytes[..length]);
+                ParsedHead {
                     head,
                     length,
-                    ambiguous,
+                    ambiguity,
                 }
             })),
-            Err(HeadError) => lenient::parse(kind, bytes),
-        }
-    }
-
-    fn strictly(kind: Kind, bytes: &Bytes) -> Result<Option<(Self, usize)>, HeadError> {
-        let mut fields = [const { MaybeUninit::uninit() }; MAX_HEADERS];
-        match kind {
-            Kind::Request => {
-                let mut request = httparse::Request::new(&mut []);
-                let parsed = request.parse_with_uninit_headers(bytes, &mut fields);
-                let Status::Complete(length) = parsed.map_err(|_| HeadError)? else {
-                    return Ok(None);
-                };
-                let method = request.method.unwrap_or_default().to_owned();
-                let target = bytes.slice_ref(request.path.unwrap_or_default().as_bytes());
-                let head = Self::Request {
-                    target: RequestTarget::parse(&method, target),
-                    method,
-                    version: version(request.version),
-                    headers: headers(bytes, request.headers),
-                };
-                Ok(Some((head, length)))
-            }
-            Kind::Response => {
-                let mut response = httparse::Response::new(&mut []);
-                // What browsers accept from servers, and proxies pass on.
-                let parsed = httparse::ParserConfig::default()
-                    .allow_obsolete_multiline_headers_in_responses(true)
-                    .parse_response_with_uninit_headers(&mut response, bytes, &mut fields);
-                let Status::Complete(length) = parsed.map_err(|_| HeadError)? else {
-                    return Ok(None);
-                };
-                let head = Self::Response {
-                    status: response.code.unwrap_or_default(),
-                    version: version(response.version),
-                    headers: unfold(headers(bytes, response.headers)),
-                };
-                Ok(Some((head, length)))
-            }
+            Err(HeadError::NotHttp) => lenient::parse(kind, bytes),
+            Err(error) => Err(error),
         }
     }
 
@@ -124,6 +83,83 @@ impl Head {
             Self::Response { status, .. } => *status,
         }
     }
+}
+
+/// What httparse accepts, and targets in other bytes than UTF-8.
+fn strictly(kind: Kind, bytes: &Bytes) -> Result<Option<(Head, usize)>, HeadError> {
+    let mut fields = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
+    match parsed(kind, bytes, &mut fields) {
+        Err(httparse::Error::TooManyHeaders) => {
+            let mut fields = vec![MaybeUninit::uninit(); MAX_FIELDS];
+            parsed(kind, bytes, &mut fields).map_err(|error| match error {
+                httparse::Error::TooManyHeaders => HeadError::TooManyFields,
+                _ => HeadError::NotHttp,
+            })
+        }
+        Err(httparse::Error::Token) if kind == Kind::Request => {
+            with_raw_target(bytes).ok_or(HeadError::NotHttp)?
+        }
+        result => result.map_err(|_| HeadError::NotHttp),
+    }
+}
+
+fn parsed<'a>(
+    kind: Kind,
+    bytes: &'a Bytes,
+    fields: &mut [MaybeUninit<httparse::Header<'a>>],
+) -> Result<Option<(Head, usize)>, httparse::Error> {
+    match kind {
+        Kind::Request => {
+            let mut request = httparse::Request::new(&mut []);
+            let Status::Complete(length) = request.parse_with_uninit_headers(bytes, fields)? else {
+                return Ok(None);
+            };
+            let method = request.method.unwrap_or_default().to_owned();
+            let target = bytes.slice_ref(request.path.unwrap_or_default().as_bytes());
+            let head = Head::Request {
+                target: RequestTarget::parse(&method, target),
+                method,
+                version: version(request.version),
+                headers: headers(bytes, request.headers),
+            };
+            Ok(Some((head, length)))
+        }
+        Kind::Response => {
+            let mut response = httparse::Response::new(&mut []);
+            // What browsers accept from servers, and proxies pass on.
+            let parsed = httparse::ParserConfig::default()
+                .allow_obsolete_multiline_headers_in_responses(true)
+                .parse_response_with_uninit_headers(&mut response, bytes, fields)?;
+            let Status::Complete(length) = parsed else {
+                return Ok(None);
+            };
+            let head = Head::Response {
+                status: response.code.unwrap_or_default(),
+                version: version(response.version),
+                headers: unfold(headers(bytes, response.headers)),
+            };
+            Ok(Some((head, length)))
+        }
+    }
+}
+
+/// A request whose target is not UTF-8, which httparse refuses: it is read with other bytes in the target's place. A
+/// target is opaque, and servers take any byte that is not a space or a control character.
+fn with_raw_target(bytes: &Bytes) -> Option<Result<Option<(Head, usize)>, HeadError>> {
+    let start = memchr::memchr(b' ', bytes)? + 1;
+    let end = start + memchr::memchr2(b' ', b'\n', &bytes[start..])?;
+    std::str::from_utf8(&bytes[start..end]).err()?;
+    let mut ascii = bytes.to_vec();
+    let raw = ascii[start..end].iter_mut().filter(|byte| !byte.is_ascii());
+    raw.for_each(|byte| *byte = b'x');
+    let result = strictly(Kind::Request, &Bytes::from(ascii));
+    Some(result.map(|parsed| {
+        let (mut head, length) = parsed?;
+        if let Head::Request { method, target, .. } = &mut head {
+            *target = RequestTarget::parse(method, bytes.slice(start..end));
+        }
+        Some((head, length))
+    }))
 }
 
 /// httparse gives the minor version.
@@ -154,10 +190,10 @@ fn unfold(headers: Headers) -> Headers {
     headers.iter().map(unfolded).collect()
 }
 
-/// Whether servers are known to disagree about a head that is well formed.
-pub(super) fn is_ambiguous(head: &Head, bytes: &[u8]) -> bool {
+/// What servers are known to disagree about in a head that is well formed.
+fn ambiguity(head: &Head, bytes: &[u8]) -> Option<Ambiguity> {
     if has_mixed_line_ends(bytes) {
-        return true;
+        return Some(Ambiguity::MixedLineEnds);
     }
     let Head::Request {
         method,
@@ -166,12 +202,18 @@ pub(super) fn is_ambiguous(head: &Head, bytes: &[u8]) -> bool {
         ..
     } = head
     else {
-        return false;
+        return None;
     };
     // Two hosts may be two sites (RFC 9112 §3.2).
-    headers.all("host").nth(1).is_some()
-        || headers.names().any(is_lookalike)
-        || !is_target(method, target)
+    if headers.all("host").nth(1).is_some() {
+        Some(Ambiguity::SeveralHosts)
+    } else if headers.names().any(is_lookalike) {
+        Some(Ambiguity::LookalikeField)
+    } else if !is_target(method, target) {
+        Some(Ambiguity::TargetForm)
+    } else {
+        None
+    }
 }
 
 /// Only bare LFs everywhere are a habit of simple clients; among CRLFs they hide a line from some parsers.
@@ -207,91 +249,8 @@ fn is_target(method: &str, target: &RequestTarget) -> bool {
         TargetForm::Authority => !target.as_bytes().starts_with(b"/"),
         // The second is what devices find each other with (UPnP 2.0 §1.3.2).
         TargetForm::Asterisk => matches!(method, "OPTIONS" | "M-SEARCH"),
-        TargetForm::Origin | TargetForm::Absolute => target.as_bytes().is_ascii(),
+        TargetForm::Origin | TargetForm::Absolute => true,
         TargetForm::Other => false,
-    }
-}
-
-/// Whether bytes may be the beginning of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sniff {
-    Yes,
-    /// Too few to tell.
-    Maybe,
-    No,
-}
-
-/// Looks at no more than the first line.
-pub fn sniff(kind: Kind, bytes: &[u8]) -> Sniff {
-    match kind {
-        Kind::Request => sniff_request(bytes),
-        Kind::Response => sniff_response(bytes),
-    }
-}
-
-/// As [`sniff`], for bytes that may begin in the middle of something: the method must be a usual one, not the end of
-/// a body grown together with one.
-pub fn sniff_known(kind: Kind, bytes: &[u8]) -> Sniff {
-    let known = |method: &&[u8]| {
-        let common = bytes.len().min(method.len());
-        bytes[..common] == method[..common]
-    };
-    match kind {
-        Kind::Request if !METHODS.iter().any(known) => Sniff::No,
-        _ => sniff(kind, bytes),
-    }
-}
-
-/// With the space behind them: RFC 9110, RFC 5789 and the WebDAV that is in use.
-const METHODS: [&[u8]; 16] = [
-    b"GET ",
-    b"HEAD ",
-    b"POST ",
-    b"PUT ",
-    b"DELETE ",
-    b"CONNECT ",
-    b"OPTIONS ",
-    b"TRACE ",
-    b"PATCH ",
-    b"QUERY ",
-    b"PROPFIND ",
-    b"PROPPATCH ",
-    b"MKCOL ",
-    b"COPY ",
-    b"MOVE ",
-    b"REPORT ",
-];
-
-fn sniff_request(bytes: &[u8]) -> Sniff {
-    let method = bytes.iter().take(MAX_METHOD + 1);
-    let method = method
-        .take_while(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_'))
-        .count();
-    match bytes.get(method) {
-        None if method <= MAX_METHOD => return Sniff::Maybe,
-        Some(b' ') if method > 0 && method <= MAX_METHOD => {}
-        _ => return Sniff::No,
-    }
-    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
-        return Sniff::Maybe;
-    };
-    let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
-    match line.len().checked_sub(9).map(|at| &line[at..]) {
-        Some(b" HTTP/1.0" | b" HTTP/1.1") => Sniff::Yes,
-        _ => Sniff::No,
-    }
-}
-
-fn sniff_response(bytes: &[u8]) -> Sniff {
-    const START: &[u8] = b"HTTP/1.";
-    let common = bytes.len().min(START.len());
-    if bytes[..common] != START[..common] {
-        return Sniff::No;
-    }
-    match bytes.get(START.len()..START.len() + 5) {
-        None => Sniff::Maybe,
-        Some([b'0' | b'1', b' ', b'1'..=b'9', b'0'..=b'9', b'0'..=b'9']) => Sniff::Yes,
-        Some(_) => Sniff::No,
     }
 }
 
@@ -299,15 +258,15 @@ fn sniff_response(bytes: &[u8]) -> Sniff {
 mod tests {
     use super::*;
 
-    /// The length and whether it is ambiguous.
-    fn check(kind: Kind, text: &'static str, expect: Result<Option<(usize, bool)>, HeadError>) {
-        let parsed = Head::parse(kind, &Bytes::from_static(text.as_bytes()));
-        let seen = parsed.map(|found| found.map(|found| (found.length, found.ambiguous)));
+    /// The length, and why it is ambiguous.
+    fn check(
+        kind: Kind,
+        text: &str,
+        expect: Result<Option<(usize, Option<Ambiguity>)>, HeadError>,
+    ) {
+        let parsed = Head::parse(kind, &Bytes::copy_from_slice(text.as_bytes()));
+        let seen = parsed.map(|parsed| parsed.map(|parsed| (parsed.length, parsed.ambiguity)));
         assert_eq!(seen, expect, "{text:?}");
-    }
-
-    fn check_sniff(kind: Kind, text: &str, expect: Sniff) {
-        assert_eq!(sniff(kind, text.as_bytes()), expect, "{text:?}");
     }
 
     #[test]
@@ -315,42 +274,111 @@ mod tests {
         let request = |text, expect| check(Kind::Request, text, expect);
         request(
             "GET / HTTP/1.1\r\nHost: a\r\n\r\nrest",
-            Ok(Some((27, false))),
+            Ok(Some((27, None))),
         );
-        request("GET / HTTP/1.1\nHost: a\n\nrest", Ok(Some((24, false))));
-        request("GET http://a/b HTTP/1.1\r\n\r\n", Ok(Some((27, false))));
-        request("CONNECT a:443 HTTP/1.1\r\n\r\n", Ok(Some((26, false))));
+        request("GET / HTTP/1.1\nHost: a\n\nrest", Ok(Some((24, None))));
+        request("GET http://a/b HTTP/1.1\r\n\r\n", Ok(Some((27, None))));
+        request("CONNECT a:443 HTTP/1.1\r\n\r\n", Ok(Some((26, None))));
         request("GET / HTTP/1.1\r\nHost: a\r\n", Ok(None));
-        request("GET / HTTP/2.0\r\n\r\n", Err(HeadError));
+        request("GET / HTTP/2.0\r\n\r\n", Err(HeadError::NotHttp));
         let response = |text, expect| check(Kind::Response, text, expect);
-        response("HTTP/1.1 204 \r\n\r\n", Ok(Some((17, false))));
+        response("HTTP/1.1 204 \r\n\r\n", Ok(Some((17, None))));
         response(
             "HTTP/1.0 200 OK\r\nA: b\r\n c\r\n\r\n",
-            Ok(Some((29, false))),
+            Ok(Some((29, None))),
         );
-        response("ICY 200 OK\r\n\r\n", Err(HeadError));
+        response("ICY 200 OK\r\n\r\n", Err(HeadError::NotHttp));
     }
 
     #[test]
     fn what_servers_disagree_about_is_read_and_marked() {
-        for text in [
-            "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: a\nA: b\r\n\r\n",
+        let request = |text: &str, why: Ambiguity| {
+            check(Kind::Request, text, Ok(Some((text.len(), Some(why)))));
+        };
+        request("GET / HTTP/1.1\r\nHost : a\r\n\r\n", Ambiguity::FieldLine);
+        request("GET / HTTP/1.1\r\nno colon\r\n\r\n", Ambiguity::FieldLine);
+        request("GET / HTTP/1.1\r\n: a\r\n\r\n", Ambiguity::FieldLine);
+        request(
+            "GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n",
+            Ambiguity::FoldedField,
+        );
+        request("GET / HTTP/1.1\r\nA: b\rC: d\r\n\r\n", Ambiguity::BareCr);
+        request("GET / HTTP/1.1\r\nA: \x07\r\n\r\n", Ambiguity::FieldBytes);
+        request(
+            "GET / HTTP/1.1\r\nA: a\nB: b\r\n\r\n",
+            Ambiguity::MixedLineEnds,
+        );
+        request(
             "GET / HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n",
-            "GET / HTTP/1.1\r\nA: b\rC: d\r\n\r\n",
-            "GET / HTTP/1.1\r\nno colon\r\n\r\n",
-            "GET / HTTP/1.1\r\nA: \x07\r\n\r\n",
-            "GET /a b HTTP/1.1\r\n\r\n",
-            "GET a HTTP/1.1\r\n\r\n",
-            "GET * HTTP/1.1\r\n\r\n",
-            "GET /\u{e4} HTTP/1.1\r\n\r\n",
+            Ambiguity::SeveralHosts,
+        );
+        request(
             "GET / HTTP/1.1\r\nContent_Length: 3\r\n\r\n",
-        ] {
-            check(Kind::Request, text, Ok(Some((text.len(), true))));
-        }
+            Ambiguity::LookalikeField,
+        );
+        request(
+            "GET / HTTP/1.1\r\nTransfer_encoding: x\r\n\r\n",
+            Ambiguity::LookalikeField,
+        );
+        request("GET /a b HTTP/1.1\r\n\r\n", Ambiguity::TargetBytes);
+        request("GET /a\tb HTTP/1.1\r\n\r\n", Ambiguity::TargetBytes);
+        request("GET /a\x7fb HTTP/1.1\r\n\r\n", Ambiguity::TargetBytes);
+        request("GET  /a HTTP/1.1\r\n\r\n", Ambiguity::TargetBytes);
+        request("GET a HTTP/1.1\r\n\r\n", Ambiguity::TargetForm);
+        request("GET * HTTP/1.1\r\n\r\n", Ambiguity::TargetForm);
+        request("CONNECT /a HTTP/1.1\r\n\r\n", Ambiguity::TargetForm);
         let text = "HTTP/1.1 200 OK\r\nServer : a\r\n\r\n";
-        check(Kind::Response, text, Ok(Some((text.len(), true))));
+        let why = Some(Ambiguity::FieldLine);
+        check(Kind::Response, text, Ok(Some((text.len(), why))));
+    }
+
+    #[test]
+    fn a_target_may_hold_any_byte_that_does_not_change_the_framing() {
+        let raw: [&[u8]; 6] = [
+            "/search?q=\u{4e2d}\u{6587}".as_bytes(),
+            b"/a?\"<>|{}\\^`[]",
+            b"/caf\xe9",
+            b"/\xff\xfe?\xc3(",
+            b"http://a/\xe9",
+            b"/\xe9\xa0",
+        ];
+        for target in raw {
+            let text = [b"GET ", target, b" HTTP/1.1\r\nHost: \xe9\r\n\r\n"].concat();
+            let parsed = Head::parse(Kind::Request, &Bytes::from(text.clone()));
+            let parsed = parsed.unwrap().unwrap();
+            assert_eq!((parsed.ambiguity, parsed.length), (None, text.len()));
+            let Head::Request {
+                target: seen,
+                headers,
+                ..
+            } = &parsed.head
+            else {
+                panic!("it is a request")
+            };
+            assert_eq!(seen.as_bytes(), target);
+            assert_eq!(headers.first("host"), Some(&b"\xe9"[..]));
+            let part = Bytes::from(text[..text.len() - 2].to_vec());
+            assert_eq!(Head::parse(Kind::Request, &part), Ok(None));
+        }
+        let text = b"GET /\xe9 b HTTP/1.1\r\n\r\n";
+        let parsed = Head::parse(Kind::Request, &Bytes::from_static(text));
+        let parsed = parsed.unwrap().unwrap();
+        assert_eq!(parsed.ambiguity, Some(Ambiguity::TargetBytes));
+    }
+
+    #[test]
+    fn a_head_may_have_thousands_of_fields() {
+        let head = |fields: usize| {
+            let fields: String = (0..fields).map(|n| format!("A{n}: b\r\n")).collect();
+            Bytes::from(format!("GET / HTTP/1.1\r\n{fields}\r\n"))
+        };
+        for fields in [105, 128, 129, 1000, MAX_FIELDS] {
+            let parsed = Head::parse(Kind::Request, &head(fields)).unwrap().unwrap();
+            assert_eq!(parsed.head.headers().len(), fields);
+            assert_eq!(parsed.ambiguity, None);
+        }
+        let parsed = Head::parse(Kind::Request, &head(MAX_FIELDS + 1));
+        assert_eq!(parsed, Err(HeadError::TooManyFields));
     }
 
     #[test]
@@ -375,27 +403,11 @@ mod tests {
     #[test]
     fn header_values_are_slices_of_the_packet() {
         let bytes = Bytes::from_static(b"GET /x?y HTTP/1.0\r\nA: b c \r\na: \r\n\r\n");
-        let Ok(Some(Found { head, .. })) = Head::parse(Kind::Request, &bytes) else {
+        let Ok(Some(ParsedHead { head, .. })) = Head::parse(Kind::Request, &bytes) else {
             panic!("it is whole")
         };
         let values: Vec<_> = head.headers().all("a").collect();
         assert_eq!(values, [&b"b c"[..], b""]);
         assert_eq!(head.version(), Version::Http10);
-    }
-
-    #[test]
-    fn first_bytes_tell() {
-        check_sniff(Kind::Request, "GET / HTTP/1.1\r\n", Sniff::Yes);
-        check_sniff(Kind::Request, "M-SEARCH * HTTP/1.0\n", Sniff::Yes);
-        check_sniff(Kind::Request, "GE", Sniff::Maybe);
-        check_sniff(Kind::Request, "GET /a", Sniff::Maybe);
-        check_sniff(Kind::Request, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Sniff::No);
-        check_sniff(Kind::Request, "\x16\x03\x01", Sniff::No);
-        check_sniff(Kind::Request, "THISISNOMETHODATALLBUTALONGWORD", Sniff::No);
-        check_sniff(Kind::Response, "HTTP/1.1 200 OK", Sniff::Yes);
-        check_sniff(Kind::Response, "HTTP", Sniff::Maybe);
-        check_sniff(Kind::Response, "HTTP/1.1 2", Sniff::Maybe);
-        check_sniff(Kind::Response, "HTTP/1.1 20x", Sniff::No);
-        check_sniff(Kind::Response, "SSH-2.0", Sniff::No);
     }
 }

@@ -3,16 +3,14 @@
 
 use bytes::Bytes;
 
-use super::{Found, Head, HeadError, Kind, Sniff, sniff};
-use crate::exchange::{Headers, RequestTarget, Version};
-
-/// Lines read; more is no head.
-const MAX_LINES: usize = 1024;
+use super::head::MAX_FIELDS;
+use super::{Head, HeadError, Kind, ParsedHead, Sniff, sniff};
+use crate::exchange::{Ambiguity, Headers, RequestTarget, Version};
 
 /// Only what begins with a start line is a head at all.
-pub(super) fn parse(kind: Kind, bytes: &Bytes) -> Result<Option<Found>, HeadError> {
+pub(super) fn parse(kind: Kind, bytes: &Bytes) -> Result<Option<ParsedHead>, HeadError> {
     if sniff(kind, bytes) != Sniff::Yes {
-        return Err(HeadError);
+        return Err(HeadError::NotHttp);
     }
     let mut lines = Vec::new();
     let mut begin = 0;
@@ -22,25 +20,52 @@ pub(super) fn parse(kind: Kind, bytes: &Bytes) -> Result<Option<Found>, HeadErro
         let length = line.len() - usize::from(line.ends_with(b"\r"));
         match length {
             0 => return head(kind, &lines, begin).map(Some),
-            _ if lines.len() == MAX_LINES => return Err(HeadError),
+            _ if lines.len() > MAX_FIELDS => return Err(HeadError::TooManyFields),
             _ => lines.push(line.slice(..length)),
         }
     }
     Ok(None)
 }
 
-fn head(kind: Kind, lines: &[Bytes], length: usize) -> Result<Found, HeadError> {
-    let (start, fields) = lines.split_first().ok_or(HeadError)?;
-    let headers = headers(fields);
+fn head(kind: Kind, lines: &[Bytes], length: usize) -> Result<ParsedHead, HeadError> {
+    let (start, fields) = lines.split_first().ok_or(HeadError::NotHttp)?;
+    let ambiguity = Some(ambiguity(kind, start, fields));
+    let headers = headers(fields.iter().map(|line| &line[..]));
     let head = match kind {
         Kind::Request => request(start, headers),
         Kind::Response => response(start, headers),
     };
-    Ok(Found {
-        head: head.ok_or(HeadError)?,
+    Ok(ParsedHead {
+        head: head.ok_or(HeadError::NotHttp)?,
         length,
-        ambiguous: true,
+        ambiguity,
     })
+}
+
+/// The first thing that a strict parser refuses.
+fn ambiguity(kind: Kind, start: &[u8], fields: &[Bytes]) -> Ambiguity {
+    let is_odd = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+    let is_token = |byte: &u8| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(byte);
+    if start.contains(&b'\r') || fields.iter().any(|line| line.contains(&b'\r')) {
+        return Ambiguity::BareCr;
+    }
+    for line in fields {
+        let colon = memchr::memchr(b':', line);
+        let name = &line[..colon.unwrap_or_default()];
+        if line.starts_with(b" ") || line.starts_with(b"\t") {
+            return Ambiguity::FoldedField;
+        }
+        if name.is_empty() || !name.iter().all(is_token) {
+            return Ambiguity::FieldLine;
+        }
+        if line.iter().any(is_odd) {
+            return Ambiguity::FieldBytes;
+        }
+    }
+    match kind {
+        Kind::Request => Ambiguity::TargetBytes,
+        Kind::Response => Ambiguity::StartLine,
+    }
 }
 
 /// The target is all that is between the method and the version.
@@ -73,7 +98,7 @@ fn version(text: &[u8]) -> Option<Version> {
         .find(|version| version.name().as_bytes() == text)
 }
 
-fn headers(lines: &[Bytes]) -> Headers {
+pub(super) fn headers<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Headers {
     let mut fields: Vec<(String, Vec<u8>)> = Vec::new();
     for line in lines {
         let folded = line.starts_with(b" ") || line.starts_with(b"\t");

@@ -5,11 +5,19 @@ mod chunk;
 mod conversation;
 mod head;
 mod lenient;
+mod pairing;
 mod parser;
 mod partial;
 mod queue;
+mod start_line;
 
-pub use body::{Answered, Decoder, Framed, Framing, Unreadable};
-pub use conversation::{Conversation, PairCounts, PairLimits, Place};
-pub use head::{Found, Head, HeadError, Kind, Sniff, sniff, sniff_known};
+use start_line::has_known_method;
+
+pub(in crate::http) use parser::may_be_request;
+pub(in crate::http) use start_line::is_worth_another_look;
+
+pub use body::{Answered, BodyLength, Decoder, Framing, Unreadable};
+pub use conversation::Conversation;
+pub use head::{Head, HeadError, ParsedHead};
 pub use parser::{HttpLimits, Parsed, Parser};
+pub use start_line::{Kind, Sniff, sniff, sniff_known};

@@ -4,24 +4,29 @@
 //! [`Parsed::Head`] it goes no further before [`Parser::proceed`]: where a response ends depends on its request.
 //!
 //! After a gap, or bytes that cannot be read, messages may be missing: [`Parsed::Lost`] says so, and the stream goes on at
-//! the next packet that begins with a start line. Start lines inside packets do not count, they may be in some body. It is
-//! the same behind an ambiguous request: what follows in its packet may be a part of it to one server, and a request to another.
-//!
-//! A stream that begins with something else is looked at for [`SEARCHED`] packets: HTTP may follow what a proxy is told first.
+//! the next packet that begins with a start line, however far that is. Start lines inside packets do not count, they may be
+//! in some body. It is the same after an ambiguous request: what follows in its packet may be a part of it to one server,
+//! and a request to another.
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::partial::Partial;
+use super::partial::{Expect, Partial};
 use super::queue::Queue;
-use super::{Answered, Decoder, Found, Framed, Framing, Head, Kind, Sniff, sniff, sniff_known};
-use crate::exchange::{Body, Fault};
-use crate::http::{Foreign, Message};
+use super::start_line::is_worth_another_look;
+use super::{
+    Answered, BodyLength, Decoder, Framing, Head, HeadError, Kind, ParsedHead, Sniff, sniff,
+    sniff_known,
+};
+use crate::exchange::{Ambiguity, Body, Fault};
+use crate::http::{Message, Protocol};
 use crate::packet::Seq;
 use crate::tcp::{Arrival, CloseReason, StreamEvent};
 use crate::time::Timestamp;
 
-/// Packets of one side that may come before the first start line.
-const SEARCHED: u8 = 8;
+/// Packets without a message after which a side is told to be unread before its end.
+const MANY_PACKETS: u32 = 64;
+/// Lines of a head over the limit that are kept: enough to know what it was.
+const KEPT_LINES: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 pub struct HttpLimits {
@@ -43,15 +48,19 @@ pub enum Parsed {
         message: Message,
         first: Arrival,
         last: Timestamp,
-        /// Behind its last byte.
+        /// After its last byte.
         end: Seq,
     },
     /// Messages may be missing here.
     Lost,
-    /// A head began and could not be read; `Lost` follows.
-    BadHead,
-    /// The stream is something else than HTTP/1.
-    Foreign(Foreign),
+    /// A head should begin here and does not, or cannot be trusted; `Lost` follows.
+    BadHead {
+        first: Arrival,
+        bytes: Bytes,
+        fault: Fault,
+    },
+    /// No message was found in many packets, which begin with bytes like these.
+    Unread(Protocol),
     Closed,
 }
 
@@ -63,16 +72,25 @@ pub struct Parser {
     /// Bytes of a head from earlier packets, and when the first of them came.
     begun: BytesMut,
     first: Arrival,
+    /// The head that is begun starts where bytes are missing, and its first line was not whole in its first packet.
+    begins_unsure: bool,
     /// Boxed, because most sides of most connections are between messages.
     partial: Option<Box<Partial>>,
-    /// A head was read: this is HTTP.
+    /// A head was read.
     proven: bool,
-    /// Packets that were looked at before that.
-    searched: u8,
+    /// Packets before the first head, and what they begin with.
+    passed: u32,
+    passed_protocol: Option<Protocol>,
     /// Bytes before the next message may be missing; it must begin a packet.
     resync: bool,
-    /// To be reported before anything else.
+    /// A head in the packet of an ambiguous request. To be reported before anything else.
+    doubtful: Option<(Bytes, Arrival)>,
+    /// To be reported next.
     lost: bool,
+    /// Whether what follows is HTTP depends on an answer.
+    held: bool,
+    /// Something that was waited for came.
+    released: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +100,7 @@ enum Stage {
     /// The head is read, `proceed` is awaited.
     Paused,
     Body,
-    /// Not HTTP, or no longer.
+    /// Not HTTP any more.
     Ignored,
 }
 
@@ -94,8 +112,16 @@ enum Stage {
 enum Step {
     Told(Parsed),
     Further,
-    /// Input is needed.
+    /// Input is needed, or an answer.
     Starved,
+}
+
+/// What follows a head that asked whether to send its body.
+enum Next {
+    Body,
+    Message,
+    /// The answer tells.
+    Unknown,
 }
 
 impl Parser {
@@ -107,11 +133,16 @@ impl Parser {
             stage: Stage::Start,
             begun: BytesMut::new(),
             first: Arrival::default(),
+            begins_unsure: false,
             partial: None,
             proven: false,
-            searched: 0,
+            passed: 0,
+            passed_protocol: None,
             resync: false,
+            doubtful: None,
             lost: false,
+            held: false,
+            released: false,
         }
     }
 
@@ -121,9 +152,10 @@ impl Parser {
         }
     }
 
-    /// A message was seen.
-    pub fn is_proven(&self) -> bool {
-        self.proven
+    /// What the side's packets begin with, when no message was found in them, or not yet told in any.
+    pub fn unread(&self) -> Option<Protocol> {
+        let told = self.passed >= MANY_PACKETS;
+        self.passed_protocol.filter(|_| !self.proven && !told)
     }
 
     /// Bytes pushed and not yet looked at.
@@ -146,7 +178,7 @@ impl Parser {
         (self.stage == Stage::Paused).then_some((&partial.head, partial.first))
     }
 
-    /// Goes on behind the head. `answered` matters to responses only.
+    /// Goes on after the head. `answered` matters to responses only.
     pub fn proceed(&mut self, answered: Answered) {
         let (Stage::Paused, Some(partial)) = (self.stage, &mut self.partial) else {
             return;
@@ -156,14 +188,62 @@ impl Parser {
             return;
         }
         partial.doubt = answered == Answered::Unknown;
-        let Framed { framing, ambiguous } = Framing::of(&partial.head, answered);
-        partial.decoder = Decoder::new(framing.unwrap_or(Framing::Length(0)));
-        if ambiguous {
-            partial.fault = Some(Fault::Ambiguous);
+        let Framing { length, ambiguity } = Framing::of(&partial.head, answered);
+        partial.decoder = Decoder::new(length.unwrap_or(BodyLength::Known(0)));
+        if let Some(ambiguity) = ambiguity {
+            partial.fault = Some(Fault::Ambiguous(ambiguity));
         }
-        if framing.is_none() {
-            self.lose();
-            self.queue.drop_packet();
+        if !partial.decoder.is_done() {
+            partial.expect = Expect::of(&partial.head);
+        }
+        if length.is_none() {
+            self.distrust();
+        }
+    }
+
+    /// The response to the request whose body is awaited begins.
+    pub(super) fn answer_begins(&mut self, status: u16) {
+        if let Some(partial) = &mut self.partial
+            && partial.expect.is_some()
+        {
+            match status {
+                100 => partial.expect = Some(Expect::Continue),
+                101..=199 => return,
+                _ => partial.expect = Some(Expect::Final),
+            }
+            self.released = true;
+        }
+    }
+
+    /// Nothing after the request that was read last is looked at before [`Self::release`].
+    pub(super) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    pub(super) fn release(&mut self) {
+        self.held = false;
+        self.released = true;
+    }
+
+    /// Something that was waited for came since this was asked last: there may be more to poll.
+    pub(super) fn take_released(&mut self) -> bool {
+        std::mem::take(&mut self.released)
+    }
+
+    /// Since when bytes wait for the answer to a request that asked whether to send its body.
+    pub(super) fn waiting_since(&self) -> Option<Timestamp> {
+        let partial = self.partial.as_ref()?;
+        self.queue
+            .waiting_since()
+            .filter(|_| self.stage == Stage::Body && partial.expect == Some(Expect::Open))
+    }
+
+    /// No answer will tell: what waits is taken for the body.
+    pub(super) fn stop_waiting(&mut self) {
+        if let Some(partial) = &mut self.partial
+            && partial.expect.take().is_some()
+        {
+            self.released = true;
         }
     }
 
@@ -175,10 +255,21 @@ impl Parser {
         self.partial = None;
     }
 
+    /// What is begun ends here, and what waits after it is dropped.
+    pub(super) fn cut_off(&mut self) {
+        let reason = CloseReason::EndOfCapture;
+        self.held = false;
+        self.queue = Queue::default();
+        self.queue
+            .push(StreamEvent::Close { reason }, Arrival::default());
+    }
+
     pub fn poll(&mut self) -> Option<Parsed> {
         loop {
             let step = match self.stage {
+                Stage::Start if self.doubtful.is_some() => self.tell_doubtful(),
                 Stage::Start if std::mem::take(&mut self.lost) => Step::Told(Parsed::Lost),
+                Stage::Start if self.held => Step::Starved,
                 Stage::Start => self.start(),
                 Stage::Body => self.body(),
                 Stage::Paused | Stage::Ignored => Step::Starved,
@@ -189,6 +280,34 @@ impl Parser {
                 Step::Starved => return None,
             }
         }
+    }
+
+    /// What could not be read was answered: what comes next is not a part of it.
+    pub(super) fn resume(&mut self) {
+        self.resync = false;
+    }
+
+    /// The rest of this packet may be a part of the message before it, or a message.
+    fn distrust(&mut self) {
+        self.lose();
+        let is_head = |bytes: &Bytes| sniff_known(Kind::Request, bytes) == Sniff::Yes;
+        if let Some((bytes, arrival)) = self.queue.drop_packet()
+            && is_head(&bytes)
+        {
+            self.doubtful = Some((bytes, arrival));
+        }
+    }
+
+    fn tell_doubtful(&mut self) -> Step {
+        let Some((bytes, first)) = self.doubtful.take() else {
+            return Step::Further;
+        };
+        let fault = Fault::Ambiguous(Ambiguity::AfterAmbiguous);
+        Step::Told(Parsed::BadHead {
+            first,
+            bytes,
+            fault,
+        })
     }
 
     fn lose(&mut self) {
@@ -221,13 +340,7 @@ impl Parser {
                 self.queue.unpop(StreamEvent::Close { reason }, arrival);
                 let begun = self.begun.split().freeze();
                 let cut = self.cut_head(&begun, Fault::Truncated, arrival);
-                cut.unwrap_or_else(|| self.bad_head(&begun))
-            }
-            // Too short to be searched to the end.
-            StreamEvent::Close { reason } if self.searched > 0 && !self.proven => {
-                self.queue.unpop(StreamEvent::Close { reason }, arrival);
-                self.proven = true;
-                Step::Told(Parsed::Foreign(Foreign::Other))
+                cut.unwrap_or_else(|| self.bad_head(begun, self.first))
             }
             StreamEvent::Close { .. } => Step::Told(Parsed::Closed),
         }
@@ -244,20 +357,23 @@ impl Parser {
             return Step::Further;
         }
         let looks = if self.resync { sniff_known } else { sniff };
-        if looks(self.kind, &bytes) == Sniff::No {
-            return self.bad_head(&bytes);
+        let looks = looks(self.kind, &bytes);
+        if looks == Sniff::No {
+            return self.bad_head(bytes, arrival);
         }
+        self.first = arrival;
+        self.begins_unsure = self.resync && looks == Sniff::Maybe;
         match Head::parse(self.kind, &bytes) {
-            Ok(Some(found)) if self.is_credible(&found) => {
-                let used = found.length;
-                self.pause(found, arrival, bytes, used, arrival)
+            Ok(Some(parsed)) => {
+                let used = parsed.length;
+                self.pause(parsed, bytes, used, arrival)
             }
             Ok(None) if bytes.len() <= self.limits.max_head => {
                 self.begun.extend_from_slice(&bytes);
-                self.first = arrival;
                 Step::Further
             }
-            _ => self.bad_head(&bytes),
+            Err(HeadError::NotHttp) => self.bad_head(bytes, arrival),
+            Ok(None) | Err(HeadError::TooManyFields) => self.large_head(bytes, arrival),
         }
     }
 
@@ -265,76 +381,75 @@ impl Parser {
     fn go_on(&mut self, bytes: Bytes, arrival: Arrival) -> Step {
         let before = self.begun.len();
         self.begun.extend_from_slice(&bytes);
+        self.first.urgent |= arrival.urgent;
         let fits = self.begun.len() <= self.limits.max_head;
         // Parsing anew for every packet would be quadratic: only when a head may end in this one.
-        let may_end = self.begun[before.saturating_sub(3)..]
-            .windows(2)
-            .any(|pair| pair == b"\n\n" || pair == b"\n\r");
-        if !may_end && fits && sniff(self.kind, &self.begun) != Sniff::No {
+        let fresh = &self.begun[before.saturating_sub(3)..];
+        let may_end = memchr::memchr_iter(b'\n', fresh)
+            .any(|at| matches!(fresh[at + 1..], [b'\n', ..] | [b'\r', b'\n', ..]));
+        let is_head =
+            || !is_worth_another_look(before, &bytes) || sniff(self.kind, &self.begun) != Sniff::No;
+        if !may_end && fits && is_head() {
             return Step::Further;
         }
         let begun = self.begun.split().freeze();
         match Head::parse(self.kind, &begun) {
-            Ok(Some(found)) if found.length > before && self.is_credible(&found) => {
-                let used = found.length - before;
-                self.pause(found, self.first, bytes, used, arrival)
+            Ok(Some(parsed)) if parsed.length > before => {
+                let used = parsed.length - before;
+                self.pause(parsed, bytes, used, arrival)
             }
             Ok(None) if fits => {
                 self.begun = BytesMut::from(begun);
                 Step::Further
             }
-            _ => self.bad_head(&begun),
+            Ok(None) | Err(HeadError::TooManyFields) => self.large_head(begun, arrival),
+            Ok(Some(_)) | Err(HeadError::NotHttp) => self.bad_head(begun, self.first),
         }
     }
 
-    /// In the middle of nowhere, what is not even well formed is no head.
-    fn is_credible(&self, found: &Found) -> bool {
-        !(self.resync && found.ambiguous)
-    }
-
     /// A head is read; its last `used` bytes are the first of `bytes`.
-    fn pause(
-        &mut self,
-        found: Found,
-        first: Arrival,
-        mut bytes: Bytes,
-        used: usize,
-        arrival: Arrival,
-    ) -> Step {
+    fn pause(&mut self, parsed: ParsedHead, mut bytes: Bytes, used: usize, at: Arrival) -> Step {
+        let first = self.first;
         bytes.advance(used);
-        let seq = arrival.seq + used as u32;
-        self.queue.push_rest(bytes, Arrival { seq, ..arrival });
+        let seq = at.seq + used as u32;
+        self.queue.push_rest(bytes, Arrival { seq, ..at });
+        let unsure = std::mem::take(&mut self.begins_unsure) && self.kind == Kind::Request;
+        let ambiguity = match parsed.ambiguity {
+            _ if first.urgent => Some(Ambiguity::UrgentData),
+            None if unsure => Some(Ambiguity::UnseenStart),
+            ambiguity => ambiguity,
+        };
         self.proven = true;
         self.resync = false;
         self.stage = Stage::Paused;
         self.partial = Some(Box::new(Partial {
-            head: found.head,
+            head: parsed.head,
             body: Body::default(),
             decoder: Decoder::Length(0),
-            fault: found.ambiguous.then_some(Fault::Ambiguous),
+            fault: ambiguity.map(Fault::Ambiguous),
             first,
-            last: arrival.at,
+            last: at.at,
             end: seq,
             doubt: false,
             cut: false,
+            expect: None,
         }));
         Step::Told(Parsed::Head)
     }
 
-    /// A head whose rest never comes. When its start line did, there was a message: it must not go unseen.
+    /// A head whose rest never comes, or is not wanted. When its start line came, there was a message: it must not go
+    /// unseen.
     fn cut_head(&mut self, begun: &Bytes, fault: Fault, arrival: Arrival) -> Option<Step> {
-        let lines = memchr::memrchr(b'\n', begun)? + 1;
+        let ends = memchr::memchr_iter(b'\n', begun).take(KEPT_LINES);
+        let lines = ends.last()? + 1;
         let closed: Bytes = [&begun[..lines], b"\r\n"].concat().into();
-        let found = Head::parse(self.kind, &closed).ok().flatten()?;
-        if !self.is_credible(&found) || found.length != closed.len() {
+        let parsed = Head::parse(self.kind, &closed).ok().flatten()?;
+        if parsed.length != closed.len() {
             return None;
         }
-        let end = self.first.seq + begun.len() as u32;
-        let at = Arrival {
-            seq: end,
-            ..arrival
-        };
-        let step = self.pause(found, self.first, Bytes::new(), 0, at);
+        let seq = self.first.seq + begun.len() as u32;
+        let at = Arrival { seq, ..arrival };
+        let step = self.pause(parsed, Bytes::new(), 0, at);
         if let Some(partial) = &mut self.partial {
             partial.fault = Some(fault);
             partial.cut = true;
@@ -342,31 +457,51 @@ impl Parser {
         Some(step)
     }
 
-    /// What was taken for a head is none. The packet it is in is dropped.
-    fn bad_head(&mut self, bytes: &[u8]) -> Step {
-        if !self.proven {
-            return self.search(bytes);
+    /// A head over the limits. Where it ends is not known, so the next message is looked for.
+    fn large_head(&mut self, begun: Bytes, arrival: Arrival) -> Step {
+        let cut = self.cut_head(&begun, Fault::HeadTooLarge, arrival);
+        match cut {
+            Some(step) => {
+                self.lose();
+                step
+            }
+            None => {
+                self.lose();
+                Step::Told(Parsed::BadHead {
+                    first: self.first,
+                    bytes: begun,
+                    fault: Fault::HeadTooLarge,
+                })
+            }
         }
-        // Behind a gap it was a guess.
-        if self.resync {
+    }
+
+    /// What was taken for a head is none. The packet it is in is dropped.
+    fn bad_head(&mut self, bytes: Bytes, first: Arrival) -> Step {
+        let is_told = !self.resync || may_be_request(self.kind, &bytes);
+        // A malformed request is not unread: its answer tells.
+        if !self.proven && !(is_told && self.kind == Kind::Request) {
+            self.passed += 1;
+            let of = || Protocol::of(&bytes);
+            let protocol = *self.passed_protocol.get_or_insert_with(of);
+            if self.passed == MANY_PACKETS {
+                return Step::Told(Parsed::Unread(protocol));
+            }
+        }
+        // After a gap it was a guess.
+        if !is_told {
             return Step::Further;
         }
         self.lose();
-        Step::Told(Parsed::BadHead)
-    }
-
-    /// No message was seen yet, and this packet begins none.
-    fn search(&mut self, bytes: &[u8]) -> Step {
-        self.searched = self.searched.saturating_add(1);
-        let foreign = Foreign::of(bytes);
-        if foreign == Foreign::Other && self.searched < SEARCHED {
-            if !self.resync {
-                self.lose();
-            }
-            return Step::Further;
-        }
-        self.ignore();
-        Step::Told(Parsed::Foreign(foreign))
+        let ambiguity = match first.urgent {
+            true => Ambiguity::UrgentData,
+            false => Ambiguity::StartLine,
+        };
+        Step::Told(Parsed::BadHead {
+            first,
+            bytes,
+            fault: Fault::Ambiguous(ambiguity),
+        })
     }
 
     /// One step in a body.
@@ -382,13 +517,22 @@ impl Parser {
             return Step::Starved;
         };
         match event {
-            StreamEvent::Data(bytes) => self.data(bytes, arrival),
+            StreamEvent::Data(bytes) => match next(partial, &bytes, arrival) {
+                Next::Body => self.data(bytes, arrival),
+                Next::Message => {
+                    self.queue.unpop(StreamEvent::Data(bytes), arrival);
+                    partial.fault.get_or_insert(Fault::Truncated);
+                    self.finish()
+                }
+                Next::Unknown => {
+                    self.queue.unpop(StreamEvent::Data(bytes), arrival);
+                    Step::Starved
+                }
+            },
             StreamEvent::Gap { len } => self.gap(len),
             StreamEvent::Close { reason } => {
                 self.queue.unpop(StreamEvent::Close { reason }, arrival);
-                if let Some(partial) = &mut self.partial
-                    && (partial.decoder != Decoder::UntilClose || reason != CloseReason::Fin)
-                {
+                if partial.decoder != Decoder::UntilClose || reason != CloseReason::Fin {
                     partial.fault.get_or_insert(Fault::Truncated);
                 }
                 self.finish()
@@ -404,10 +548,13 @@ impl Parser {
             self.queue.unpop(StreamEvent::Data(bytes), arrival);
             return self.finish();
         }
+        partial.expect = None;
         let length = bytes.len();
         while !partial.decoder.is_done() && !bytes.is_empty() {
             let Ok(mut slice) = partial.decoder.decode(&mut bytes) else {
-                partial.fault.get_or_insert(Fault::Ambiguous);
+                partial
+                    .fault
+                    .get_or_insert(Fault::Ambiguous(Ambiguity::Chunk));
                 self.lose();
                 return self.finish();
             };
@@ -418,8 +565,11 @@ impl Parser {
             }
             partial.body.push(slice);
         }
-        if partial.decoder.is_ambiguous() {
-            partial.fault = Some(Fault::Ambiguous);
+        if let Some(ambiguity) = partial.decoder.ambiguity() {
+            partial.fault = Some(Fault::Ambiguous(ambiguity));
+        }
+        if arrival.urgent {
+            partial.fault = Some(Fault::Ambiguous(Ambiguity::UrgentData));
         }
         partial.last = partial.last.max(arrival.at);
         let seq = arrival.seq + (length - bytes.len()) as u32;
@@ -433,6 +583,7 @@ impl Parser {
             return Step::Further;
         };
         partial.fault = Some(Fault::Gap);
+        partial.expect = None;
         if !partial.decoder.skip(len) {
             self.lose();
             return self.finish();
@@ -446,12 +597,46 @@ impl Parser {
         let Some(partial) = self.partial.take() else {
             return Step::Further;
         };
-        if self.kind == Kind::Request && partial.fault == Some(Fault::Ambiguous) {
-            self.lose();
-            self.queue.drop_packet();
+        if self.kind == Kind::Request && matches!(partial.fault, Some(Fault::Ambiguous(_))) {
+            self.distrust();
         }
         Step::Told(partial.finish())
     }
+}
+
+/// Whether the client leaves out a body that it asked whether to send: it has received something since, and goes on
+/// with a start line.
+fn next(partial: &Partial, bytes: &[u8], arrival: Arrival) -> Next {
+    let Some(expect) = partial.expect else {
+        return Next::Body;
+    };
+    let has_received = match (partial.first.ack, arrival.ack) {
+        (Some(before), Some(now)) => before.is_before(now),
+        _ => false,
+    };
+    // Its first line may go on in the next packet.
+    let begins = match sniff_known(Kind::Request, bytes) {
+        Sniff::Yes => true,
+        Sniff::Maybe => bytes.contains(&b' '),
+        Sniff::No => false,
+    };
+    if !has_received || !begins {
+        return Next::Body;
+    }
+    match expect {
+        Expect::Open => Next::Unknown,
+        Expect::Continue => Next::Body,
+        Expect::Final => Next::Message,
+    }
+}
+
+/// What a server may have answered, though it is no request of HTTP/1: a whole line that begins with a usual method, or
+/// that ends as a request line does.
+pub(in crate::http) fn may_be_request(kind: Kind, bytes: &[u8]) -> bool {
+    let is_line = memchr::memchr(b'\n', bytes).is_some();
+    kind == Kind::Request
+        && is_line
+        && (super::has_known_method(bytes) || sniff(kind, bytes) == Sniff::Yes)
 }
 
 #[cfg(test)]
@@ -467,7 +652,7 @@ mod tests {
         Arrival {
             at: Timestamp(at),
             seq: Seq(seq),
-            ack: None,
+            ..Arrival::default()
         }
     }
 
@@ -509,8 +694,8 @@ mod tests {
                     Parsed::Head => parser.proceed(Answered::Other),
                     Parsed::Message { message, .. } => out.push(text(&message)),
                     Parsed::Lost => out.push("lost".to_owned()),
-                    Parsed::BadHead => out.push("bad".to_owned()),
-                    Parsed::Foreign(name) => out.push(format!("{name:?}")),
+                    Parsed::BadHead { .. } => out.push("bad".to_owned()),
+                    Parsed::Unread(protocol) => out.push(format!("unread {protocol:?}")),
                     Parsed::Closed => out.push("closed".to_owned()),
                 }
             }
@@ -526,7 +711,11 @@ mod tests {
                 (response.status.to_string(), &response.body, response.fault)
             }
         };
-        let fault = fault.map(|fault| format!("!{fault:?}")).unwrap_or_default();
+        let fault = match fault {
+            Some(Fault::Ambiguous(why)) => format!("!{why:?}"),
+            Some(fault) => format!("!{fault:?}"),
+            None => String::new(),
+        };
         format!("{name}:{}{fault}", String::from_utf8_lossy(body))
     }
 
@@ -596,7 +785,7 @@ mod tests {
             "200:!Truncated closed",
         );
         // Not even its first line came.
-        check(Kind::Request, &["GET /a HT", "Fin"], "lost Other closed");
+        check(Kind::Request, &["GET /a HT", "Fin"], "bad lost closed");
     }
 
     #[test]
@@ -612,7 +801,7 @@ mod tests {
                 "GET / HTTP/1.1\r\n",
                 "\r\n",
             ],
-            "POST:a!Gap lost GET:",
+            "POST:a!Gap lost bad lost GET:",
         );
         check(
             Kind::Request,
@@ -649,7 +838,7 @@ mod tests {
                 "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n",
                 "GET / HTTP/1.1\r\n\r\n",
             ],
-            "POST:!Ambiguous lost GET:",
+            "POST:!LengthAndCoding bad lost GET:",
         );
         // Both lengths end right before it: even so it may be the body of one to somebody.
         check(
@@ -657,7 +846,7 @@ mod tests {
             &[
                 "POST / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 5\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n",
             ],
-            "POST:!Ambiguous lost",
+            "POST:!ContentLength bad lost",
         );
         check(
             Kind::Request,
@@ -665,64 +854,181 @@ mod tests {
                 "GET / HTTP/1.1\r\nHost : a\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n",
                 "GET / HTTP/1.1\r\n\r\n",
             ],
-            "GET:!Ambiguous lost GET:",
+            "GET:!FieldLine bad lost GET:",
         );
         check(
             Kind::Response,
             &[
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n0\r\n\r\nHTTP/1.1 204 No\r\n\r\n",
             ],
-            "200:abc!Ambiguous 204:",
+            "200:abc!Chunk 204:",
         );
         check(
             Kind::Request,
             &["POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nGET / HTTP/1.1\r\n\r\n"],
-            "POST:!Ambiguous lost",
+            "POST:!Chunk lost",
         );
     }
 
     #[test]
-    fn what_is_not_http_has_a_name() {
-        let tls = "\x16\x03\x01\x02\x00";
-        check(Kind::Request, &[tls, "GET / HTTP/1.1\r\n\r\n"], "Tls");
-        check(
-            Kind::Request,
-            &["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
-            "Http2",
-        );
-        check(Kind::Request, &["EHLO a\r\n", "Fin"], "lost Other closed");
-        check(Kind::Request, &["Fin"], "closed");
-    }
-
-    #[test]
-    fn http_may_begin_a_few_packets_later() {
+    fn what_is_no_head_is_told_and_a_later_one_found() {
         let get = "GET / HTTP/1.1\r\n\r\n";
-        let socks = "\x05\x01\x00";
+        let socks = "\x05\x01\0";
+        check(Kind::Request, &[socks, socks, get], "bad lost GET:");
         check(
             Kind::Request,
-            &[socks, "\x05\x01\x00\x01\x0a", get],
-            "lost GET:",
+            &[&[socks; 63][..], &[get]].concat(),
+            "bad lost GET:",
         );
-        check(
-            Kind::Request,
-            &[&[socks; 7][..], &[get]].concat(),
-            "lost GET:",
-        );
-        check(
-            Kind::Request,
-            &[&[socks; 8][..], &[get]].concat(),
-            "lost Other",
-        );
+        check(Kind::Request, &["EHLO a\r\n", "Fin"], "bad lost closed");
+        check(Kind::Request, &["Fin"], "closed");
         check(Kind::Request, &["-0", "some body", get], "lost GET:");
     }
 
     #[test]
-    fn an_endless_head_is_given_up() {
+    fn a_side_without_a_message_is_told_once_and_searched_on() {
+        let body = "xxx";
+        let ok = "HTTP/1.1 204 No\r\n\r\n";
+        let packets = [&["-9"][..], &[body; 63], &[ok]].concat();
+        check(Kind::Response, &packets, "lost 204:");
+        let packets = [&["-9"][..], &[body; 64], &[ok]].concat();
+        check(Kind::Response, &packets, "lost unread Text 204:");
+        let packets = [&["-9"][..], &[body; 500], &[ok]].concat();
+        check(Kind::Response, &packets, "lost unread Text 204:");
+    }
+
+    #[test]
+    fn an_ambiguous_head_after_a_gap_is_a_request_all_the_same() {
+        let ambiguous = "GET /a HTTP/1.1\r\nHost : a\r\n\r\n";
+        check(
+            Kind::Request,
+            &["-0", ambiguous],
+            "lost GET:!FieldLine lost",
+        );
+        check(
+            Kind::Request,
+            &[ambiguous, ambiguous, "GET / HTTP/1.1\r\n\r\n"],
+            "GET:!FieldLine lost GET:!FieldLine lost GET:",
+        );
+    }
+
+    #[test]
+    fn after_a_gap_only_a_request_line_of_sorts_is_told_as_bad() {
+        for line in ["GET / HTTP/9.9\r\n\r\n", "FETCH / HTTP/1.1\r\n\r\n"] {
+            check(Kind::Request, &["-0", line], "lost bad lost");
+        }
+        for line in ["GET / HTTP/9.9", "some body\r\n", "\0\r\n"] {
+            check(Kind::Request, &["-0", line], "lost");
+        }
+        check(Kind::Response, &["-0", "GET / HTTP/9.9\r\n"], "lost");
+    }
+
+    #[test]
+    fn a_first_line_longer_than_its_packet_after_a_gap_is_unsure() {
+        let rest = " HTTP/1.1\r\n\r\n";
+        let get = "GET / HTTP/1.1\r\n\r\n";
+        check(
+            Kind::Request,
+            &["-0", "GET /aaaa", "aaaa", rest, get],
+            "lost GET:!UnseenStart lost GET:",
+        );
+        check(Kind::Request, &["GET /aaaa", "aaaa", rest], "GET:");
+        check(
+            Kind::Request,
+            &["-0", "GET / HTTP/1.1\r\n", "\r\n"],
+            "lost GET:",
+        );
+        check(
+            Kind::Response,
+            &["-0", "HTTP/1", ".1 204 No\r\n\r\n"],
+            "lost 204:",
+        );
+    }
+
+    #[test]
+    fn a_head_over_the_limit_is_a_message_with_a_fault() {
+        let long = format!("A: {}\r\n", "a".repeat(150));
+        let get = "GET / HTTP/1.1\r\n\r\n";
+        check(
+            Kind::Request,
+            &["GET /a HTTP/1.1\r\n", &long, &long, &long, "\r\n", get],
+            "GET:!HeadTooLarge lost GET:",
+        );
+        let whole = format!("GET /a HTTP/1.1\r\n{long}{long}");
+        check(Kind::Request, &[&whole, get], "GET:!HeadTooLarge lost GET:");
+        let fits = format!("GET /a HTTP/1.1\r\n{long}\r\n");
+        check(Kind::Request, &[&fits, get], "GET: GET:");
+        let response = format!("HTTP/1.1 200 OK\r\n{long}{long}");
+        check(Kind::Response, &[&response], "200:!HeadTooLarge lost");
+        let fields = "A:\r\n".repeat(5000);
+        let many = format!("GET / HTTP/1.1\r\n{fields}\r\n");
+        check(Kind::Request, &[&many, get], "GET:!HeadTooLarge lost GET:");
+    }
+
+    #[test]
+    fn an_endless_first_line_is_given_up() {
         let long = "a".repeat(150);
         check(
             Kind::Request,
             &["GET / HTTP/1.1\r\n\r\n", "GET /", &long, &long, &long],
             "GET: bad lost",
         );
+    }
+
+    /// Messages of packets of which those with a `!` before them brought urgent data.
+    fn check_urgent(packets: &[&str], expect: &str) {
+        let mut parser = Parser::new(Kind::Request, LIMITS);
+        let mut out = Vec::new();
+        for packet in packets {
+            let text = packet.trim_start_matches('!');
+            let data = StreamEvent::Data(Bytes::copy_from_slice(text.as_bytes()));
+            let urgent = text.len() < packet.len();
+            parser.push(
+                data,
+                Arrival {
+                    urgent,
+                    ..Arrival::default()
+                },
+            );
+            while let Some(parsed) = parser.poll() {
+                match parsed {
+                    Parsed::Head => parser.proceed(Answered::Other),
+                    Parsed::Message { message, .. } => out.push(self::text(&message)),
+                    _ => {}
+                }
+            }
+        }
+        assert_eq!(out.join(" "), expect);
+    }
+
+    #[test]
+    fn urgent_data_makes_its_message_ambiguous() {
+        let head = "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n";
+        let (begin, end) = head.split_at(10);
+        check_urgent(&[head, "ab"], "POST:ab");
+        check_urgent(&[&format!("!{head}"), "ab"], "POST:ab!UrgentData");
+        check_urgent(&[begin, &format!("!{end}"), "ab"], "POST:ab!UrgentData");
+        check_urgent(&[head, "!ab"], "POST:ab!UrgentData");
+        check_urgent(&[head, "!a", "b"], "POST:ab!UrgentData");
+        check_urgent(&[head, "ab", head, "ab"], "POST:ab POST:ab");
+    }
+
+    #[test]
+    fn trailers_belong_to_their_message() {
+        let mut parser = Parser::new(Kind::Request, LIMITS);
+        let text =
+            "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nT: u\r\n\r\n";
+        parser.push(StreamEvent::Data(text.into()), Arrival::default());
+        assert!(matches!(parser.poll(), Some(Parsed::Head)));
+        parser.proceed(Answered::Other);
+        let Some(Parsed::Message {
+            message: Message::Request(request),
+            ..
+        }) = parser.poll()
+        else {
+            panic!("a whole request")
+        };
+        assert_eq!(request.trailers.first("t"), Some(&b"u"[..]));
+        assert_eq!(request.fault, None);
     }
 }

@@ -1,7 +1,7 @@
 //! A message between its head and its last byte.
 
 use super::{Decoder, Head, Parsed};
-use crate::exchange::{Body, Fault, Headers, Request, Response};
+use crate::exchange::{Body, Fault, Request, Response};
 use crate::http::Message;
 use crate::packet::Seq;
 use crate::tcp::Arrival;
@@ -20,11 +20,36 @@ pub(super) struct Partial {
     pub(super) doubt: bool,
     /// The head is not whole: nothing is known of a body.
     pub(super) cut: bool,
+    /// Until the first byte of a body that the client asked whether to send.
+    pub(super) expect: Option<Expect>,
+}
+
+/// What became of `Expect: 100-continue` (RFC 9110 §10.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expect {
+    /// No answer was seen yet.
+    Open,
+    Continue,
+    /// A final answer came instead: the client may leave the body out.
+    Final,
+}
+
+impl Expect {
+    pub(super) fn of(head: &Head) -> Option<Self> {
+        let Head::Request { headers, .. } = head else {
+            return None;
+        };
+        let mut values = headers.all("expect");
+        values
+            .any(|value| value.eq_ignore_ascii_case(b"100-continue"))
+            .then_some(Self::Open)
+    }
 }
 
 impl Partial {
     pub(super) fn finish(self) -> Parsed {
         let Self { body, fault, .. } = self;
+        let trailers = self.decoder.trailers();
         let message = match self.head {
             Head::Request {
                 method,
@@ -37,7 +62,7 @@ impl Partial {
                 version,
                 headers,
                 body,
-                trailers: Headers::default(),
+                trailers,
                 fault,
             }),
             Head::Response {
@@ -49,7 +74,7 @@ impl Partial {
                 version,
                 headers,
                 body,
-                trailers: Headers::default(),
+                trailers,
                 fault,
             }),
         };

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use crate::tcp::{Arrival, StreamEvent};
+use crate::time::Timestamp;
 
 #[derive(Default)]
 pub(super) struct Queue {
@@ -47,6 +48,11 @@ impl Queue {
         Some((event, arrival))
     }
 
+    /// When the next event came.
+    pub(super) fn waiting_since(&self) -> Option<Timestamp> {
+        self.next.as_ref().map(|(_, arrival)| arrival.at)
+    }
+
     /// Puts an event back in front.
     #[inline]
     pub(super) fn unpop(&mut self, event: StreamEvent, arrival: Arrival) {
@@ -70,11 +76,14 @@ impl Queue {
         }
     }
 
-    /// Drops what is left of a packet that was used in part.
-    #[inline]
-    pub(super) fn drop_packet(&mut self) {
-        if self.mid_packet {
-            self.pop();
+    /// Takes what is left of a packet that was used in part.
+    pub(super) fn drop_packet(&mut self) -> Option<(Bytes, Arrival)> {
+        if !self.mid_packet {
+            return None;
+        }
+        match self.pop()? {
+            (StreamEvent::Data(bytes), arrival) => Some((bytes, arrival)),
+            _ => None,
         }
     }
 }
