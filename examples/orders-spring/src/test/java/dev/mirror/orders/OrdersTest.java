@@ -9,10 +9,12 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.springframework.boot.builder.SpringApplicationBuilder;
 import org.springframework.context.ConfigurableApplicationContext;
 
@@ -22,9 +24,9 @@ class OrdersTest {
     private static ConfigurableApplicationContext service;
 
     @BeforeAll
-    static void start() {
+    static void start(@TempDir Path folder) {
         service = new SpringApplicationBuilder(OrdersApplication.class)
-                .run("--server.port=0", "--server.address=127.0.0.1", "--mirror.snapshot.enabled=false", "--spring.profiles.active=production", "--logging.level.root=warn");
+                .run("--server.tomcat.basedir=" + folder, "--server.port=0", "--server.address=127.0.0.1", "--mirror.snapshot.enabled=false", "--spring.profiles.active=production", "--logging.level.root=warn");
     }
 
     @AfterAll

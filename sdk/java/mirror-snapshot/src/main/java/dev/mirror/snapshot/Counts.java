@@ -1,25 +1,23 @@
 package dev.mirror.snapshot;
 
-import java.util.EnumMap;
-import java.util.Map;
+import java.util.Arrays;
 import java.util.concurrent.atomic.LongAdder;
 
 /** How often each {@link Outcome} came since the start. */
 public final class Counts {
-    private final Map<Outcome, LongAdder> adders = new EnumMap<>(Outcome.class);
+    /** By the outcome's ordinal. */
+    private final LongAdder[] adders = new LongAdder[Outcome.values().length];
 
     Counts() {
-        for (Outcome outcome : Outcome.values()) {
-            adders.put(outcome, new LongAdder());
-        }
+        Arrays.setAll(adders, outcome -> new LongAdder());
     }
 
     void count(Outcome outcome) {
-        adders.get(outcome).increment();
+        adders[outcome.ordinal()].increment();
     }
 
     /** How often it came. */
     public long of(Outcome outcome) {
-        return adders.get(outcome).sum();
+        return adders[outcome.ordinal()].sum();
     }
 }

@@ -5,6 +5,7 @@ import java.time.Instant;
 import java.util.Optional;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /** The source of whatever request the calling thread works for: one object for a whole service. */
 final class CurrentSource implements SnapshotSource {
@@ -50,27 +51,31 @@ final class CurrentSource implements SnapshotSource {
     }
 
     @Override
-    public <T, E extends Exception> T load(String name, Object key, Type type, Reading<? extends T, E> database) throws E {
+    public <T extends @Nullable Object, E extends Exception> T load(String name, @Nullable Object key, Type type,
+            Reading<? extends T, E> database) throws E {
         return current().load(name, key, type, database);
     }
 
     @Override
-    public <T> CompletionStage<T> loadAsync(String name, Object key, Type type, Supplier<? extends CompletionStage<T>> database) {
+    public <T extends @Nullable Object> CompletionStage<T> loadAsync(String name, @Nullable Object key, Type type,
+            Supplier<? extends CompletionStage<T>> database) {
         return current().loadAsync(name, key, type, database);
     }
 
     @Override
-    public <T> T recorded(String name, Object key, Class<T> type) {
+    public <T extends @Nullable Object> T recorded(String name, @Nullable Object key, Class<T> type) {
         return current().recorded(name, key, type);
     }
 
     @Override
-    public <T, E extends Exception> T write(String name, Object key, Type type, Reading<? extends T, E> database) throws E {
+    public <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, Type type,
+            Reading<? extends T, E> database) throws E {
         return current().write(name, key, type, database);
     }
 
     @Override
-    public <T> CompletionStage<T> writeAsync(String name, Object key, Type type, Supplier<? extends CompletionStage<T>> database) {
+    public <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, Type type,
+            Supplier<? extends CompletionStage<T>> database) {
         return current().writeAsync(name, key, type, database);
     }
 }

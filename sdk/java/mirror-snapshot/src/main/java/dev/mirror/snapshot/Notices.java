@@ -1,7 +1,6 @@
 package dev.mirror.snapshot;
 
-import java.util.EnumMap;
-import java.util.Map;
+import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
@@ -12,20 +11,19 @@ final class Notices {
     private static final Logger LOG = LoggerFactory.getLogger(Snapshots.class);
     private static final long PAUSE = TimeUnit.MINUTES.toNanos(1);
 
-    private final Map<Outcome, AtomicLong> notBefore = new EnumMap<>(Outcome.class);
+    /** By the outcome's ordinal. */
+    private final AtomicLong[] notBefore = new AtomicLong[Outcome.values().length];
 
     Notices() {
         long now = System.nanoTime();
-        for (Outcome outcome : Outcome.values()) {
-            notBefore.put(outcome, new AtomicLong(now));
-        }
+        Arrays.setAll(notBefore, outcome -> new AtomicLong(now));
     }
 
     /**
      * @param advice what happened to what, never a value, and what to do
      */
     void tell(Outcome outcome, String advice) {
-        AtomicLong next = notBefore.get(outcome);
+        AtomicLong next = notBefore[outcome.ordinal()];
         long due = next.get();
         long now = System.nanoTime();
         if (now - due >= 0 && next.compareAndSet(due, now + PAUSE)) {

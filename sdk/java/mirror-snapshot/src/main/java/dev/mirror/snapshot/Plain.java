@@ -3,6 +3,7 @@ package dev.mirror.snapshot;
 import java.lang.reflect.Type;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /** A request for which everything is done and nothing recorded: switched off, or in production outside of a request. */
 final class Plain extends RequestSnapshot {
@@ -14,27 +15,31 @@ final class Plain extends RequestSnapshot {
     public void finish() {}
 
     @Override
-    public <T, E extends Exception> T load(String name, Object key, Type type, Reading<? extends T, E> database) throws E {
+    public <T extends @Nullable Object, E extends Exception> T load(String name, @Nullable Object key, Type type,
+            Reading<? extends T, E> database) throws E {
         return database.read();
     }
 
     @Override
-    public <T> CompletionStage<T> loadAsync(String name, Object key, Type type, Supplier<? extends CompletionStage<T>> database) {
+    public <T extends @Nullable Object> CompletionStage<T> loadAsync(String name, @Nullable Object key, Type type,
+            Supplier<? extends CompletionStage<T>> database) {
         return database.get();
     }
 
     @Override
-    public <T> T recorded(String name, Object key, Class<T> type) {
+    public <T extends @Nullable Object> T recorded(String name, @Nullable Object key, Class<T> type) {
         throw Recording.onlyInAMirror(name);
     }
 
     @Override
-    public <T, E extends Exception> T write(String name, Object key, Type type, Reading<? extends T, E> database) throws E {
+    public <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, Type type,
+            Reading<? extends T, E> database) throws E {
         return database.read();
     }
 
     @Override
-    public <T> CompletionStage<T> writeAsync(String name, Object key, Type type, Supplier<? extends CompletionStage<T>> database) {
+    public <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, Type type,
+            Supplier<? extends CompletionStage<T>> database) {
         return database.get();
     }
 }

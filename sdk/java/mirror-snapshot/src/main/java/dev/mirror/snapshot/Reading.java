@@ -1,5 +1,7 @@
 package dev.mirror.snapshot;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * A read or a write of a database or another service.
  *
@@ -7,7 +9,7 @@ package dev.mirror.snapshot;
  * @param <E> how it fails
  */
 @FunctionalInterface
-public interface Reading<T, E extends Exception> {
+public interface Reading<T extends @Nullable Object, E extends Exception> {
     /** Does it. */
     T read() throws E;
 }

@@ -1,5 +1,7 @@
 package dev.mirror.snapshot;
 
+import org.jspecify.annotations.Nullable;
+
 /** A failed read as text and back: {@code class: message}, so that the mirror fails as production did. */
 final class RecordedError {
     /** So much of a message is filed. */
@@ -37,7 +39,7 @@ final class RecordedError {
         return new RecordedReadException(text);
     }
 
-    private static Exception made(Class<? extends Exception> type, String message) throws ReflectiveOperationException {
+    private static Exception made(Class<? extends Exception> type, @Nullable String message) throws ReflectiveOperationException {
         try {
             return type.getConstructor(String.class).newInstance(message);
         } catch (NoSuchMethodException other) {

@@ -5,6 +5,7 @@ import dev.mirror.snapshot.document.Hash;
 import dev.mirror.snapshot.document.Read;
 import dev.mirror.snapshot.document.Stamp;
 import dev.mirror.snapshot.document.ValueCodec;
+import dev.mirror.snapshot.store.Filings;
 import java.io.IOException;
 import java.lang.reflect.Type;
 import java.util.ArrayList;
@@ -14,6 +15,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Production's side of one request: reads are done, and what they gave is encoded at once, so that what changes a moment
@@ -28,28 +30,34 @@ final class Recording extends RequestSnapshot {
             Outcome.DROPPED, "more was read than the room for snapshots holds: the store is too slow, or raise the queue's size",
             Outcome.NOT_ENCODED, "a snapshot that would not be whole was not filed");
 
-    private final String method;
-    private final String target;
-    private final String body;
-    private final String peer;
-    private final String toldIn;
+    private final Request request;
+    /** Null where the rule has no {@code  #n}. */
+    private final @Nullable Numbered numbered;
+    private final @Nullable String toldIn;
 
     /** Guards all below. */
     private final Object lock = new Object();
     private List<Read> reads = new ArrayList<>(4);
     private int bytes;
-    private String position;
+    private @Nullable String position;
     /** Why the snapshot would not be whole. */
-    private Outcome unfit;
+    private @Nullable Outcome unfit;
     private boolean finished;
 
-    Recording(Snapshots snapshots, long at, RequestId id, String toldIn, String method, String target, String body, String peer) {
+    /**
+     * What the stamp says of it beside the moment.
+     *
+     * @param body its hash, or null
+     * @param peer the connection's other end, or null
+     * @param us microseconds past the millisecond in which it was received
+     */
+    record Request(String method, String target, @Nullable String body, @Nullable String peer, int us) {}
+
+    Recording(Snapshots snapshots, long at, @Nullable RequestId id, @Nullable Numbered numbered, @Nullable String toldIn, Request request) {
         super(snapshots, at, id);
+        this.numbered = numbered;
         this.toldIn = toldIn;
-        this.method = method;
-        this.target = target;
-        this.body = body;
-        this.peer = peer;
+        this.request = request;
     }
 
     static IllegalStateException onlyInAMirror(String name) {
@@ -70,13 +78,14 @@ final class Recording extends RequestSnapshot {
     }
 
     @Override
-    public <T, E extends Exception> T load(String name, Object key, Type type, Reading<? extends T, E> database) throws E {
+    public <T extends @Nullable Object, E extends Exception> T load(String name, @Nullable Object key, Type type,
+            Reading<? extends T, E> database) throws E {
         String text = key(name, key);
         T value;
         try {
             value = database.read();
         } catch (Exception error) {
-            add(new Read(name, text, null, RecordedError.text(error)));
+            add(name, text, null, RecordedError.text(error));
             throw error;
         }
         record(name, text, type, value);
@@ -84,13 +93,14 @@ final class Recording extends RequestSnapshot {
     }
 
     @Override
-    public <T> CompletionStage<T> loadAsync(String name, Object key, Type type, Supplier<? extends CompletionStage<T>> database) {
+    public <T extends @Nullable Object> CompletionStage<T> loadAsync(String name, @Nullable Object key, Type type,
+            Supplier<? extends CompletionStage<T>> database) {
         String text = key(name, key);
         CompletionStage<T> stage;
         try {
             stage = database.get();
         } catch (RuntimeException error) {
-            add(new Read(name, text, null, RecordedError.text(error)));
+            add(name, text, null, RecordedError.text(error));
             throw error;
         }
         return stage.whenComplete((value, error) -> {
@@ -98,28 +108,30 @@ final class Recording extends RequestSnapshot {
                 record(name, text, type, value);
             } else {
                 Throwable cause = error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
-                add(new Read(name, text, null, RecordedError.text(cause)));
+                add(name, text, null, RecordedError.text(cause));
             }
         });
     }
 
     @Override
-    public <T> T recorded(String name, Object key, Class<T> type) {
+    public <T extends @Nullable Object> T recorded(String name, @Nullable Object key, Class<T> type) {
         throw onlyInAMirror(name);
     }
 
     @Override
-    public <T, E extends Exception> T write(String name, Object key, Type type, Reading<? extends T, E> database) throws E {
+    public <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, Type type,
+            Reading<? extends T, E> database) throws E {
         return load(WRITE + name, key, type, database);
     }
 
     @Override
-    public <T> CompletionStage<T> writeAsync(String name, Object key, Type type, Supplier<? extends CompletionStage<T>> database) {
+    public <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, Type type,
+            Supplier<? extends CompletionStage<T>> database) {
         return loadAsync(WRITE + name, key, type, database);
     }
 
     /** Null where it has no text: then the read cannot be recorded. */
-    private String key(String name, Object key) {
+    private @Nullable String key(String name, @Nullable Object key) {
         try {
             return snapshots.codec().key(key);
         } catch (IOException | RuntimeException | StackOverflowError error) {
@@ -128,7 +140,7 @@ final class Recording extends RequestSnapshot {
         }
     }
 
-    private void record(String name, String key, Type type, Object value) {
+    private void record(String name, @Nullable String key, Type type, @Nullable Object value) {
         int room;
         synchronized (lock) {
             if (key == null || unfit != null || finished) {
@@ -138,7 +150,7 @@ final class Recording extends RequestSnapshot {
             room = snapshots.mostBytes() - bytes;
         }
         try {
-            add(new Read(name, key, snapshots.codec().encode(value, type, room), null));
+            add(name, key, snapshots.codec().encode(value, type, room), null);
         } catch (ValueCodec.TooLargeException tooLarge) {
             unfit(Outcome.TOO_LARGE);
         } catch (IOException | RuntimeException | StackOverflowError | LinkageError error) {
@@ -146,13 +158,14 @@ final class Recording extends RequestSnapshot {
         }
     }
 
-    private void add(Read read) {
-        int size = read.key() == null ? 0 : read.size();
+    private void add(String name, @Nullable String key, byte @Nullable [] value, @Nullable String error) {
         synchronized (lock) {
-            if (read.key() == null || unfit != null || finished) {
+            if (key == null || unfit != null || finished) {
                 lateIfFinished();
                 return;
             }
+            Read read = new Read(name, key, value, error);
+            int size = read.size();
             if (bytes + size > snapshots.mostBytes()) {
                 unfit(Outcome.TOO_LARGE);
             } else if (!snapshots.room().take(size)) {
@@ -207,15 +220,22 @@ final class Recording extends RequestSnapshot {
         }
         RequestId id = id().orElse(null);
         if (unfit != null) {
-            snapshots.count(unfit, ADVICE.get(unfit));
+            snapshots.count(unfit, ADVICE.getOrDefault(unfit, unfit.text()));
         } else if (id == null) {
             snapshots.room().give(size);
         } else {
-            snapshots.file(id, size, () -> document(taken, at));
+            snapshots.file(id, listing(id, at), size, () -> new Document(stamp(at), taken).bytes());
         }
     }
 
-    private byte[] document(List<Read> taken, String position) {
-        return new Document(new Stamp(at(), Hash.request(method, target), body, peer, position), taken).bytes();
+    /** Null where the rule has no {@code  #n}, or the service named the request otherwise since. */
+    private Filings.@Nullable Listing listing(RequestId id, @Nullable String position) {
+        return numbered == null || !numbered.id().equals(id) ? null
+                : new Filings.Listing(snapshots.list(numbered.derived(), at()), () -> stamp(position).entry(numbered.number()));
+    }
+
+    private Stamp stamp(@Nullable String position) {
+        String hash = Hash.request(request.method, request.target);
+        return new Stamp(at(), request.us, hash, request.body, request.peer, position);
     }
 }

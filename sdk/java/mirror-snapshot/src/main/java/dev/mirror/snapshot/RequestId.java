@@ -1,6 +1,7 @@
 package dev.mirror.snapshot;
 
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Names one request on all sides: 1 to 256 characters from {@code !} to {@code ~}.
@@ -20,13 +21,13 @@ public record RequestId(String text) {
     }
 
     /** The id that a header or a field holds; empty where it is none. */
-    public static Optional<RequestId> of(String text) {
+    public static Optional<RequestId> of(@Nullable String text) {
         return text != null && isId(text) ? Optional.of(new RequestId(text)) : Optional.empty();
     }
 
-    /** The id of the n-th identical request, from 0: its own for the first, then with {@code .1}, {@code .2} behind it. */
-    public Optional<RequestId> occurrence(int n) {
-        return n == 0 ? Optional.of(this) : of(text + "." + n);
+    /** The id of one of several identical requests, {@code <id>.<number>}; empty where that is too long. */
+    public Optional<RequestId> numbered(String number) {
+        return of(text + "." + number);
     }
 
     private static boolean isId(String text) {

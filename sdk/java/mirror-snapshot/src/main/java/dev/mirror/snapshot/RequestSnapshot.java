@@ -2,14 +2,15 @@ package dev.mirror.snapshot;
 
 import java.time.Instant;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** The snapshot of one request, from its arrival until {@link #finish()}. */
 public abstract sealed class RequestSnapshot implements SnapshotSource permits Plain, Recording, Serving {
     final Snapshots snapshots;
     private final long at;
-    private volatile RequestId id;
+    private volatile @Nullable RequestId id;
 
-    RequestSnapshot(Snapshots snapshots, long at, RequestId id) {
+    RequestSnapshot(Snapshots snapshots, long at, @Nullable RequestId id) {
         this.snapshots = snapshots;
         this.at = at;
         this.id = id;

@@ -14,20 +14,21 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Function;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /** The mirror's side of one request: the first read waits for the snapshot, and all are answered from it. */
 final class Serving extends RequestSnapshot {
     private static final CompletableFuture<Waited> NOT_WAITED =
             CompletableFuture.completedFuture(new Waited.Missing(Duration.ZERO));
 
-    private final String namespace;
+    private final @Nullable String namespace;
     /** Begun outside of a request, where there is nothing to serve. */
     private final boolean outside;
 
     /** Guards all below. */
     private final Object lock = new Object();
-    private CompletableFuture<Waited> waiting;
-    private Look look;
+    private @Nullable CompletableFuture<Waited> waiting;
+    private @Nullable Look look;
     private final BitSet served = new BitSet();
     private SnapshotState state = SnapshotState.UNREAD;
 
@@ -40,14 +41,14 @@ final class Serving extends RequestSnapshot {
 
     /** What a read comes to. */
     private sealed interface Answer {
-        record Value(Object value) implements Answer {}
+        record Value(@Nullable Object value) implements Answer {}
 
         record Failed(String error) implements Answer {}
 
         record Missed(SnapshotState state, String why) implements Answer {}
     }
 
-    Serving(Snapshots snapshots, long at, RequestId id, String namespace, boolean outside) {
+    Serving(Snapshots snapshots, long at, @Nullable RequestId id, @Nullable String namespace, boolean outside) {
         super(snapshots, at, id);
         this.namespace = namespace;
         this.outside = outside;
@@ -70,7 +71,8 @@ final class Serving extends RequestSnapshot {
     }
 
     @Override
-    public <T, E extends Exception> T load(String name, Object key, Type type, Reading<? extends T, E> database) throws E {
+    public <T extends @Nullable Object, E extends Exception> T load(String name, @Nullable Object key, Type type,
+            Reading<? extends T, E> database) throws E {
         String text = key(name, key);
         Answer answer = answer(found(), name, text, type);
         if (answer instanceof Answer.Missed && snapshots.onMiss() == OnMiss.DATABASE) {
@@ -80,7 +82,8 @@ final class Serving extends RequestSnapshot {
     }
 
     @Override
-    public <T> CompletionStage<T> loadAsync(String name, Object key, Type type, Supplier<? extends CompletionStage<T>> database) {
+    public <T extends @Nullable Object> CompletionStage<T> loadAsync(String name, @Nullable Object key, Type type,
+            Supplier<? extends CompletionStage<T>> database) {
         String text = key(name, key);
         return afterwards(look -> {
             Answer answer = answer(look, name, text, type);
@@ -92,24 +95,26 @@ final class Serving extends RequestSnapshot {
     }
 
     @Override
-    public <T> T recorded(String name, Object key, Class<T> type) {
+    public <T extends @Nullable Object> T recorded(String name, @Nullable Object key, Class<T> type) {
         String text = key(name, key);
         return given(answer(found(), name, text, type), name, text, type);
     }
 
     @Override
-    public <T, E extends Exception> T write(String name, Object key, Type type, Reading<? extends T, E> database) throws E {
+    public <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, Type type,
+            Reading<? extends T, E> database) throws E {
         String text = judged(name, key);
         return written(answer(found(), Recording.WRITE + name, text, type));
     }
 
     @Override
-    public <T> CompletionStage<T> writeAsync(String name, Object key, Type type, Supplier<? extends CompletionStage<T>> database) {
+    public <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, Type type,
+            Supplier<? extends CompletionStage<T>> database) {
         return stage(() -> judged(name, key)).thenCompose(text -> afterwards(
                 look -> stage(() -> written(answer(look, Recording.WRITE + name, text, type)))));
     }
 
-    private String judged(String name, Object key) {
+    private @Nullable String judged(String name, @Nullable Object key) {
         if (snapshots.onWrite() == OnWrite.REFUSE) {
             snapshots.count(Outcome.WRITE_REFUSED);
             throw new WriteRefusedException("a mirror does not write: `" + name + "`");
@@ -119,14 +124,11 @@ final class Serving extends RequestSnapshot {
     }
 
     /** What no snapshot answers is answered by nobody: the write was not done. */
-    private <T> T written(Answer answer) {
-        if (answer instanceof Answer.Missed missed) {
-            throw new SnapshotMissException(missed.state, missed.why);
-        }
-        return given(answer, null, null, null);
+    private <T extends @Nullable Object> T written(Answer answer) {
+        return given(answer);
     }
 
-    private String key(String name, Object key) {
+    private @Nullable String key(String name, @Nullable Object key) {
         try {
             return snapshots.codec().key(key);
         } catch (IOException | RuntimeException | StackOverflowError error) {
@@ -147,7 +149,7 @@ final class Serving extends RequestSnapshot {
     }
 
     /** Goes on when the snapshot is there: at once on this thread, or later on one that may take its time. */
-    private <T> CompletionStage<T> afterwards(Function<Look, CompletionStage<T>> next) {
+    private <T extends @Nullable Object> CompletionStage<T> afterwards(Function<Look, CompletionStage<T>> next) {
         CompletableFuture<Waited> waiting = waiting();
         return waiting.isDone() ? next.apply(found(waiting.join()))
                 : waiting.thenComposeAsync(waited -> next.apply(found(waited)));
@@ -215,7 +217,7 @@ final class Serving extends RequestSnapshot {
     }
 
     /** The first entry of that name and key that was not given out yet. */
-    private Answer answer(Look look, String name, String key, Type type) {
+    private Answer answer(Look look, String name, @Nullable String key, Type type) {
         if (look instanceof Look.Missed missed) {
             return new Answer.Missed(missed.state, missed.why);
         }
@@ -240,7 +242,7 @@ final class Serving extends RequestSnapshot {
         }
     }
 
-    private Read next(List<Read> reads, String name, String key) {
+    private @Nullable Read next(List<Read> reads, String name, @Nullable String key) {
         synchronized (lock) {
             for (int at = served.nextClearBit(0); at < reads.size(); at = served.nextClearBit(at + 1)) {
                 Read read = reads.get(at);
@@ -253,8 +255,14 @@ final class Serving extends RequestSnapshot {
         }
     }
 
+    @SuppressWarnings("unchecked") // The service says so.
+    private <T extends @Nullable Object> T given(Answer answer, String name, @Nullable String key, Type type) {
+        SnapshotFallback fallback = snapshots.onMiss() == OnMiss.FALLBACK ? snapshots.fallback() : null;
+        return answer instanceof Answer.Missed && fallback != null ? (T) fallback.answer(name, key, type) : given(answer);
+    }
+
     @SuppressWarnings("unchecked") // The codec gave it for this type.
-    private <T> T given(Answer answer, String name, String key, Type type) {
+    private static <T extends @Nullable Object> T given(Answer answer) {
         if (answer instanceof Answer.Value value) {
             return (T) value.value;
         }
@@ -262,9 +270,6 @@ final class Serving extends RequestSnapshot {
             throw Serving.<RuntimeException>thrown(RecordedError.exception(failed.error));
         }
         Answer.Missed missed = (Answer.Missed) answer;
-        if (snapshots.onMiss() == OnMiss.FALLBACK) {
-            return (T) snapshots.fallback().answer(name, key, type);
-        }
         throw new SnapshotMissException(missed.state, missed.why);
     }
 

@@ -3,6 +3,7 @@ package dev.mirror.snapshot;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Executor;
+import org.jspecify.annotations.Nullable;
 
 /** The request that the current thread works for. */
 public final class SnapshotContext {
@@ -16,18 +17,18 @@ public final class SnapshotContext {
     }
 
     /** The same, null for none: for what carries it from thread to thread. */
-    public static RequestSnapshot currentOrNull() {
+    public static @Nullable RequestSnapshot currentOrNull() {
         return CURRENT.get();
     }
 
     /** From now until the scope is closed this thread works for that request; null for none. */
-    public static Scope enter(RequestSnapshot request) {
+    public static Scope enter(@Nullable RequestSnapshot request) {
         RequestSnapshot before = CURRENT.get();
         set(request);
         return () -> set(before);
     }
 
-    private static void set(RequestSnapshot request) {
+    private static void set(@Nullable RequestSnapshot request) {
         if (request == null) {
             CURRENT.remove();
         } else {

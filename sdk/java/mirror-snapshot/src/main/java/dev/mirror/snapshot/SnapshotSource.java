@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The seam in a handler's code: reads and writes that are done in production and filed there, and are answered from the
@@ -49,22 +50,25 @@ public interface SnapshotSource {
      * @param key a text, a number, or anything that can be written as JSON
      * @param type what it gives; {@link TypeReference#getType()} for a generic one
      */
-    <T, E extends Exception> T load(String name, Object key, Type type, Reading<? extends T, E> database) throws E;
+    <T extends @Nullable Object, E extends Exception> T load(String name, @Nullable Object key, Type type,
+            Reading<? extends T, E> database) throws E;
 
     /** {@link #load(String, Object, Type, Reading)} of a class. */
-    default <T, E extends Exception> T load(String name, Object key, Class<T> type, Reading<? extends T, E> database) throws E {
+    default <T extends @Nullable Object, E extends Exception> T load(String name, @Nullable Object key, Class<T> type,
+            Reading<? extends T, E> database) throws E {
         return load(name, key, (Type) type, database);
     }
 
     /** {@link #load(String, Object, Type, Reading)} of a generic type, as {@code new TypeReference<List<Stock>>() {}}. */
-    default <T, E extends Exception> T load(String name, Object key, TypeReference<T> type, Reading<? extends T, E> database)
+    default <T extends @Nullable Object, E extends Exception> T load(String name, @Nullable Object key, TypeReference<T> type,
+            Reading<? extends T, E> database)
             throws E {
         return load(name, key, type.getType(), database);
     }
 
     /** Like {@link #load(String, Object, Class, Reading)}; what no snapshot answers, {@code fallback} does. */
-    default <T, E extends Exception> T loadOr(
-            String name, Object key, Class<T> type, Reading<? extends T, E> database, Supplier<? extends T> fallback) throws E {
+    default <T extends @Nullable Object, E extends Exception> T loadOr(
+            String name, @Nullable Object key, Class<T> type, Reading<? extends T, E> database, Supplier<? extends T> fallback) throws E {
         try {
             return load(name, key, type, database);
         } catch (SnapshotMissException miss) {
@@ -73,26 +77,30 @@ public interface SnapshotSource {
     }
 
     /** {@link #load(String, Object, Type, Reading)} that blocks nobody: the stage ends when the value is there. */
-    <T> CompletionStage<T> loadAsync(String name, Object key, Type type, Supplier<? extends CompletionStage<T>> database);
+    <T extends @Nullable Object> CompletionStage<T> loadAsync(String name, @Nullable Object key, Type type,
+            Supplier<? extends CompletionStage<T>> database);
 
     /**
      * What production recorded under this name and key; in a mirror only, and never from a database.
      *
      * @throws IllegalStateException in production, where nothing is recorded yet
      */
-    <T> T recorded(String name, Object key, Class<T> type);
+    <T extends @Nullable Object> T recorded(String name, @Nullable Object key, Class<T> type);
 
     /**
      * What {@code database} writes and gives: done in production; never in the mirror, which answers with what it gave
      * there, or refuses, as {@link OnWrite} says.
      */
-    <T, E extends Exception> T write(String name, Object key, Type type, Reading<? extends T, E> database) throws E;
+    <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, Type type,
+            Reading<? extends T, E> database) throws E;
 
     /** {@link #write(String, Object, Type, Reading)} of a class. */
-    default <T, E extends Exception> T write(String name, Object key, Class<T> type, Reading<? extends T, E> database) throws E {
+    default <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, Class<T> type,
+            Reading<? extends T, E> database) throws E {
         return write(name, key, (Type) type, database);
     }
 
     /** {@link #write(String, Object, Type, Reading)} that blocks nobody. */
-    <T> CompletionStage<T> writeAsync(String name, Object key, Type type, Supplier<? extends CompletionStage<T>> database);
+    <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, Type type,
+            Supplier<? extends CompletionStage<T>> database);
 }

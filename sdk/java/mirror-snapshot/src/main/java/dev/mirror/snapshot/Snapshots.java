@@ -5,7 +5,6 @@ import dev.mirror.snapshot.document.ValueCodec;
 import dev.mirror.snapshot.guard.WriteGuard;
 import dev.mirror.snapshot.rules.Derivation;
 import dev.mirror.snapshot.rules.IdRules;
-import dev.mirror.snapshot.rules.Occurrences;
 import dev.mirror.snapshot.rules.RequestFields;
 import dev.mirror.snapshot.store.Filings;
 import dev.mirror.snapshot.store.Keys;
@@ -15,6 +14,9 @@ import dev.mirror.snapshot.store.Waited;
 import dev.mirror.snapshot.store.Waiter;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoField;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -22,6 +24,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -38,26 +41,26 @@ public final class Snapshots implements AutoCloseable {
     private final Counts counts = new Counts();
     private final Notices notices = new Notices();
     private final SnapshotSource source = new CurrentSource(this);
-    private final Occurrences occurrences = new Occurrences();
     private final IdRules rules;
     private final Keys keys;
     /** Null where nothing is recorded or served. */
-    private final SnapshotStore store;
-    private final Filings filings;
-    private final Waiter waiter;
+    private final @Nullable SnapshotStore store;
+    private final @Nullable Filings filings;
+    private final @Nullable Waiter waiter;
     private final Room room;
     private final ValueCodec codec;
     private final int mostBytes;
     private final Duration timeToLive;
     private final OnMiss onMiss;
     private final OnWrite onWrite;
-    private final SnapshotFallback fallback;
+    private final @Nullable SnapshotFallback fallback;
     private final BooleanSupplier nonBlocking;
     /** Why nothing can be recorded or served, where it should be. */
-    private final String misconfigured;
+    private final @Nullable String misconfigured;
     private volatile Consumer<Duration> onWait = waited -> {};
 
-    Snapshots(SnapshotsBuilder from, IdRules rules, StoreOptions options, SnapshotStore store, String misconfigured) {
+    Snapshots(SnapshotsBuilder from, IdRules rules, @Nullable StoreOptions options, @Nullable SnapshotStore store,
+            @Nullable String misconfigured) {
         this.profile = from.profile;
         this.rules = rules;
         this.store = store;
@@ -141,15 +144,16 @@ public final class Snapshots implements AutoCloseable {
      *
      * @param peer the connection's other end, or null: a proxy on this host stands between, or it is not known
      */
-    public RequestSnapshot begin(RequestFields request, InetSocketAddress peer) {
-        long now = System.currentTimeMillis();
+    public RequestSnapshot begin(RequestFields request, @Nullable InetSocketAddress peer) {
+        Instant received = Instant.now();
+        long now = received.toEpochMilli();
         if (misconfigured != null) {
             count(Outcome.MISCONFIGURED, misconfigured);
         }
         if (profile == Profile.MIRROR) {
             return serving(request, now);
         }
-        return filings == null ? new Plain(this, now) : recording(request, peer, now);
+        return filings == null ? new Plain(this, now) : recording(request, peer, received);
     }
 
     /** For reads outside of a request. */
@@ -164,7 +168,7 @@ public final class Snapshots implements AutoCloseable {
         return new Serving(this, captured == null ? now : millis(captured, now), id, trimmed(request.header(Headers.NAMESPACE, 0)), false);
     }
 
-    private static String trimmed(String value) {
+    private static @Nullable String trimmed(@Nullable String value) {
         return value == null ? null : value.trim();
     }
 
@@ -176,9 +180,10 @@ public final class Snapshots implements AutoCloseable {
         }
     }
 
-    private RequestSnapshot recording(RequestFields request, InetSocketAddress peer, long now) {
-        Derivation derived = rules.derive(request, now / 1000);
+    private RequestSnapshot recording(RequestFields request, @Nullable InetSocketAddress peer, Instant received) {
+        Derivation derived = rules.derive(request, received.getEpochSecond());
         RequestId id = derived.id().orElse(null);
+        Numbered numbered = null;
         String toldIn = null;
         if (id == null) {
             toldIn = rules.toldIn(request.method(), request.target()).orElse(null);
@@ -188,11 +193,21 @@ public final class Snapshots implements AutoCloseable {
                 unnamed(derived);
             }
         } else if (derived.counted()) {
-            id = id.occurrence(occurrences.count(id, now)).orElse(null);
+            numbered = numbered(id);
+            id = numbered == null ? null : numbered.id();
         }
         byte[] body = readsBody(request.method(), request.target()) ? request.body() : null;
-        return new Recording(this, now, id, toldIn, request.method(), request.target(), body == null ? null : Hash.of(body),
-                peer == null ? null : Hash.peer(peer));
+        Recording.Request stamped = new Recording.Request(request.method(), request.target(), body == null ? null : Hash.of(body),
+                peer == null ? null : Hash.peer(peer), received.get(ChronoField.MICRO_OF_SECOND) % 1000);
+        return new Recording(this, received.toEpochMilli(), id, numbered, toldIn, stamped);
+    }
+
+    private @Nullable Numbered numbered(RequestId derived) {
+        Numbered numbered = Numbered.drawn(derived).orElse(null);
+        if (numbered == null) {
+            count(Outcome.NO_ID, "the id of a rule with ` #n` is too long with its number: take md5 of it");
+        }
+        return numbered;
     }
 
     private void unnamed(Derivation derived) {
@@ -207,11 +222,19 @@ public final class Snapshots implements AutoCloseable {
         count(outcome, derived.detail());
     }
 
-    void file(RequestId id, int bytes, Supplier<byte[]> document) {
-        boolean queued = filings.file(keys.key(id), () -> {
+    /** Where the snapshots of identical requests of one minute are listed. */
+    String list(RequestId derived, long at) {
+        return keys.list(derived, at);
+    }
+
+    /**
+     * @param listing null where the rule has no {@code  #n}
+     */
+    void file(RequestId id, Filings.@Nullable Listing listing, int bytes, Supplier<byte[]> document) {
+        boolean queued = Objects.requireNonNull(filings, "only production records").file(keys.key(id), () -> {
             room.give(bytes);
             return document.get();
-        }, bytes);
+        }, listing, bytes);
         if (!queued) {
             room.give(bytes);
         }
@@ -219,7 +242,7 @@ public final class Snapshots implements AutoCloseable {
     }
 
     /** Waits for the snapshot of this id, blocking nobody. */
-    CompletableFuture<Waited> look(RequestId id, String namespace) {
+    CompletableFuture<Waited> look(RequestId id, @Nullable String namespace) {
         if (waiter == null) {
             String why = misconfigured == null ? "no store" : misconfigured;
             return CompletableFuture.completedFuture(new Waited.Unavailable(new IllegalStateException(why), Duration.ZERO));
@@ -272,7 +295,7 @@ public final class Snapshots implements AutoCloseable {
         notices.tell(outcome, advice);
     }
 
-    void debug(String text, Object... values) {
+    void debug(String text, @Nullable Object... values) {
         LOG.debug(text, values);
     }
 
@@ -300,7 +323,7 @@ public final class Snapshots implements AutoCloseable {
         return onWrite;
     }
 
-    SnapshotFallback fallback() {
+    @Nullable SnapshotFallback fallback() {
         return fallback;
     }
 

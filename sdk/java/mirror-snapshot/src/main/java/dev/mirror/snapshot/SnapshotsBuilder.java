@@ -10,6 +10,7 @@ import dev.mirror.snapshot.store.WaitOptions;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -19,9 +20,9 @@ public final class SnapshotsBuilder {
 
     final Profile profile;
     private List<String> rules = List.of();
-    private String url;
+    private @Nullable String url;
     private StoreClient client = StoreClient.AUTO;
-    private SnapshotStore store;
+    private @Nullable SnapshotStore store;
     String prefix = "";
     Duration timeToLive = Duration.ofMinutes(5);
     int mostBytes = 1 << 20;
@@ -31,9 +32,9 @@ public final class SnapshotsBuilder {
     OnMiss onMiss = OnMiss.ERROR;
     OnWrite onWrite = OnWrite.RECORD;
     ValueCodec codec = new ValueCodec();
-    SnapshotFallback fallback;
+    @Nullable SnapshotFallback fallback;
     BooleanSupplier nonBlocking = () -> false;
-    private String refused;
+    private @Nullable String refused;
 
     SnapshotsBuilder(Profile profile) {
         this.profile = profile;

@@ -9,6 +9,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.mirror.snapshot.guard.WriteGuard;
 import dev.mirror.snapshot.guard.WriteRefusedException;
 import dev.mirror.snapshot.store.RedisServer;
@@ -18,8 +21,10 @@ import java.net.InetSocketAddress;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -27,6 +32,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -38,6 +44,7 @@ class SnapshotsTest {
 
     private static final List<String> RULES = List.of("header:x-request-id", "response-header:x-told");
     private static final WaitOptions SHORT = new WaitOptions(Duration.ofMillis(200), Duration.ofMillis(20), 3);
+    private static final ObjectMapper JSON = new ObjectMapper();
     private static RedisServer redis;
 
     private final List<Snapshots> opened = new ArrayList<>();
@@ -280,11 +287,61 @@ class SnapshotsTest {
         RequestSnapshot there = production.begin(Sent.get("/stock"), null);
         assertEquals("x-told", there.toldIn().orElseThrow());
         assertEquals(36, there.id().orElseThrow().text().length());
-        Snapshots counted = Snapshots.builder(Profile.PRODUCTION).rules(List.of("md5(\"{path}\") #n")).store(redis.url()).build();
-        opened.add(counted);
-        String first = counted.begin(Sent.get("/a"), null).id().orElseThrow().text();
-        assertEquals(first + ".1", counted.begin(Sent.get("/a"), null).id().orElseThrow().text());
-        assertNotEquals(first, counted.begin(Sent.get("/b"), null).id().orElseThrow().text());
+    }
+
+    @Test
+    void identical_requests_have_keys_of_their_own_and_are_listed_with_their_stamps() throws Exception {
+        String path = "/" + fresh();
+        Snapshots numbered = Snapshots.builder(Profile.PRODUCTION).rules(List.of("none(\"{path}\") #n"))
+                .store(redis.url() + "?prefix=shop:").build();
+        opened.add(numbered);
+        connected(numbered);
+        Set<String> numbers = new HashSet<>();
+        Set<JsonNode> listed = new HashSet<>();
+        for (int n = 0; n < 3; n++) {
+            RequestSnapshot there = numbered.begin(Sent.get(path), new InetSocketAddress("::1", 5));
+            String id = there.id().orElseThrow().text();
+            assertTrue(id.matches(Pattern.quote(path) + "\\.[0-9a-f]{16}"), id);
+            there.finish();
+            until(numbered, Outcome.FILED, n + 1);
+            ObjectNode document = (ObjectNode) JSON.readTree(redis.ask("GET", "shop:snapshot:" + id));
+            String number = id.substring(path.length() + 1);
+            numbers.add(number);
+            document.remove(List.of("mirror", "reads"));
+            listed.add(document.put("n", number));
+            String list = "shop:snapshot:" + path + " " + document.get("at").longValue() / 60_000;
+            assertEquals(document, JSON.readTree(redis.ask("LRANGE", list, "-1", "-1")));
+            long left = Long.parseLong(redis.ask("PTTL", list));
+            assertTrue(left > 350_000 && left <= 360_000, left + " ms");
+            assertTrue(document.get("us").intValue() >= 0 && document.get("us").intValue() < 1000, document.toString());
+            assertEquals("[::1]:5", document.get("peer").textValue());
+        }
+        assertEquals(3, numbers.size());
+        assertEquals(3, listed.size());
+        assertEquals(0, numbered.counts().of(Outcome.COLLIDED));
+    }
+
+    @Test
+    void a_request_that_its_service_names_anew_is_filed_without_a_number() throws Exception {
+        Snapshots numbered = Snapshots.builder(Profile.PRODUCTION).rules(List.of("none(\"{path}\") #n")).store(redis.url()).build();
+        opened.add(numbered);
+        connected(numbered);
+        String name = fresh();
+        RequestSnapshot there = numbered.begin(Sent.get("/" + name), null);
+        there.name(new RequestId(name));
+        there.finish();
+        until(numbered, Outcome.FILED, 1);
+        assertTrue(redis.ask("GET", "snapshot:" + name).contains("\"request\""));
+        assertEquals("", redis.ask("KEYS", "snapshot:/" + name + "*"));
+    }
+
+    @Test
+    void an_id_that_is_too_long_with_its_number_is_none() {
+        Snapshots numbered = Snapshots.builder(Profile.PRODUCTION).rules(List.of("none(\"{path}\") #n")).store(redis.url()).build();
+        opened.add(numbered);
+        assertTrue(numbered.begin(Sent.get("/" + "x".repeat(238)), null).id().isPresent());
+        assertTrue(numbered.begin(Sent.get("/" + "x".repeat(239)), null).id().isEmpty());
+        assertEquals(1, numbered.counts().of(Outcome.NO_ID));
     }
 
     @Test

@@ -1,6 +1,7 @@
 package dev.mirror.snapshot.spring;
 
 import dev.mirror.snapshot.Profile;
+import org.jspecify.annotations.Nullable;
 import org.springframework.boot.context.properties.bind.BindException;
 import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.core.env.Environment;
@@ -12,7 +13,7 @@ import org.springframework.core.env.Profiles;
  * @param profile the part
  * @param wrong why it cannot be told, or null. Then it counts as production's, which is left alone
  */
-record Part(Profile profile, String wrong) {
+record Part(Profile profile, @Nullable String wrong) {
     static Part of(Environment environment) {
         if (!environment.getProperty("mirror.snapshot.enabled", Boolean.class, true)) {
             return new Part(Profile.OFF, null);

@@ -17,6 +17,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.function.BiFunction;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
@@ -203,7 +204,7 @@ public final class ReactiveSnapshotSource {
         return request != null ? request : snapshots.source();
     }
 
-    private static RequestSnapshot request(ContextView context) {
+    private static @Nullable RequestSnapshot request(ContextView context) {
         RequestSnapshot request = context.getOrDefault(RequestSnapshot.class, null);
         return request != null ? request : SnapshotContext.currentOrNull();
     }

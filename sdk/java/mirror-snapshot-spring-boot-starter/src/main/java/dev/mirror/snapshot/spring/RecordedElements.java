@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Elements of one read, each encoded when it comes, so that what changes a moment later does not leak in. Holds no more of
@@ -23,7 +24,7 @@ final class RecordedElements {
     private final int most;
     private final Consumer<List<Object>> recorder;
     /** Null when they were recorded. A cancellation may come from another thread than the elements. */
-    private List<Object> elements = new ArrayList<>();
+    private @Nullable List<Object> elements = new ArrayList<>();
     private int bytes;
 
     RecordedElements(ValueCodec codec, Type type, int most, Consumer<List<Object>> recorder) {

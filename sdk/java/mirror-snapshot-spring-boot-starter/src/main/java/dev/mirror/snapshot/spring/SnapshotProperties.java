@@ -7,6 +7,7 @@ import dev.mirror.snapshot.store.StoreClient;
 import dev.mirror.snapshot.store.WaitOptions;
 import java.time.Duration;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.DefaultValue;
 import org.springframework.boot.context.properties.bind.Name;
@@ -39,8 +40,8 @@ import org.springframework.util.unit.DataSize;
 @ConfigurationProperties("mirror.snapshot")
 public record SnapshotProperties(
         @DefaultValue("true") boolean enabled,
-        Profile profile,
-        String store,
+        @Nullable Profile profile,
+        @Nullable String store,
         @DefaultValue("auto") StoreClient client,
         @DefaultValue List<String> rules,
         @DefaultValue("5m") Duration timeToLive,

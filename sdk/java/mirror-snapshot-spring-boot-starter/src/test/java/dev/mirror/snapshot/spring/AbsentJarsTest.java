@@ -10,17 +10,23 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Starts services whose class path really lacks what is optional. */
+@Tag("once")
 class AbsentJarsTest {
+    @TempDir
+    private Path folder;
+
     /** What {@link AbsentJarsService} says when it was started without the jars of these names. */
-    private static String started(String kind, String... absent) throws Exception {
+    private String started(String kind, String... absent) throws Exception {
         Pattern left = Pattern.compile("(" + String.join("|", absent) + ")-\\d.*\\.jar");
         List<String> jars = new ArrayList<>(List.of(System.getProperty("java.class.path").split(File.pathSeparator)));
         assertTrue(jars.removeIf(jar -> left.matcher(new File(jar).getName()).matches()), "nothing was left out");
         Process service = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
-                "-cp", String.join(File.pathSeparator, jars), AbsentJarsService.class.getName(), kind, Redis.shared().url())
+                "-Djava.io.tmpdir=" + folder, "-cp", String.join(File.pathSeparator, jars), AbsentJarsService.class.getName(), kind, Redis.shared().url())
                 .redirectErrorStream(true).start();
         try {
             String told = new String(service.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -9,29 +9,22 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Assumptions;
-import org.springframework.util.FileSystemUtils;
 
 /** A Redis server on a free port of the loopback address, with nothing on disk, that ends with the tests at the latest. */
 public final class Redis implements AutoCloseable {
     private static final String HOST = "127.0.0.1";
-    private static final Set<Process> RUNNING = ConcurrentHashMap.newKeySet();
     private static Redis shared;
 
-    static {
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> RUNNING.forEach(Process::destroyForcibly)));
-    }
-
     private final int port;
-    private final Path directory;
+    private final TemporaryFolder folder;
     private Process process;
 
-    private Redis(int port, Path directory) {
+    private Redis(int port, TemporaryFolder folder) {
         this.port = port;
-        this.directory = directory;
+        this.folder = folder;
     }
 
     /** One for all tests that do it no harm; each keeps to ids of its own. */
@@ -48,7 +41,7 @@ public final class Redis implements AutoCloseable {
                 .anyMatch(place -> Files.isExecutable(Path.of(place, "redis-server")));
         Assumptions.assumeTrue(installed, "needs redis-server");
         try {
-            Redis redis = new Redis(freePort(), Files.createTempDirectory("mirror-redis"));
+            Redis redis = new Redis(freePort(), TemporaryFolder.of("mirror-redis"));
             redis.run();
             return redis;
         } catch (IOException error) {
@@ -65,9 +58,9 @@ public final class Redis implements AutoCloseable {
 
     private void run() throws IOException {
         process = new ProcessBuilder("redis-server", "--port", Integer.toString(port), "--bind", HOST, "--save", "", "--appendonly",
-                "no", "--dir", directory.toString())
-                .redirectErrorStream(true).redirectOutput(directory.resolve("log").toFile()).start();
-        RUNNING.add(process);
+                "no", "--dir", folder.path().toString())
+                .redirectErrorStream(true).redirectOutput(folder.path().resolve("log").toFile()).start();
+        folder.first(this::end);
         Waiting.until("a Redis server listens", () -> {
             try {
                 return ask("PING").startsWith("+PONG");
@@ -117,30 +110,34 @@ public final class Redis implements AutoCloseable {
 
     /** From now on it takes connections and answers nothing. */
     public void freeze() {
-        signal("-STOP");
+        signal("STOP");
     }
 
     public void thaw() {
-        signal("-CONT");
+        signal("CONT");
     }
 
+    /** Through the shell, which has the command itself: not every machine has it as a program. */
     private void signal(String name) {
         try {
-            new ProcessBuilder("kill", name, Long.toString(process.pid())).start().waitFor();
+            int ended = new ProcessBuilder("sh", "-c", "kill -" + name + " " + process.pid()).start().waitFor();
+            Assertions.assertEquals(0, ended, "kill -" + name);
         } catch (IOException | InterruptedException error) {
+            throw new AssertionError(error);
+        }
+    }
+
+    private void end() {
+        process.destroyForcibly();
+        try {
+            process.waitFor(5, TimeUnit.SECONDS);
+        } catch (InterruptedException error) {
             throw new AssertionError(error);
         }
     }
 
     @Override
     public void close() {
-        process.destroyForcibly();
-        try {
-            process.waitFor(5, TimeUnit.SECONDS);
-            FileSystemUtils.deleteRecursively(directory);
-        } catch (IOException | InterruptedException error) {
-            throw new AssertionError(error);
-        }
-        RUNNING.remove(process);
+        folder.close();
     }
 }

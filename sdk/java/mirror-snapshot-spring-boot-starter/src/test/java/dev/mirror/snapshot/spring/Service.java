@@ -24,6 +24,9 @@ public final class Service implements AutoCloseable {
             + "org.springframework.boot.autoconfigure.jdbc.DataSourceAutoConfiguration,"
             + "org.springframework.boot.jdbc.autoconfigure.DataSourceAutoConfiguration";
 
+    /** Of all Tomcats: a later one makes the first one's folder again. */
+    private static final TemporaryFolder TOMCAT = TemporaryFolder.of("mirror-tomcat");
+
     private final ConfigurableApplicationContext context;
 
     private Service(ConfigurableApplicationContext context) {
@@ -45,7 +48,7 @@ public final class Service implements AutoCloseable {
 
     private static SpringApplicationBuilder builder(Class<?> application, WebApplicationType type, String... properties) {
         List<String> all = new ArrayList<>(List.of("server.port=0", "spring.main.banner-mode=off",
-                "spring.application.name=shop"));
+                "spring.application.name=shop", "server.tomcat.basedir=" + TOMCAT.path()));
         boolean withDatabase = List.of(properties).stream().anyMatch(property -> property.startsWith("spring.datasource"));
         if (!withDatabase) {
             all.add(NO_DATABASE);

@@ -1,15 +1,13 @@
 package dev.mirror.snapshot.document;
 
-import com.fasterxml.jackson.core.io.JsonStringEncoder;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.cfg.JsonNodeFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A snapshot as it is filed: whose it is, and what was read, in the order in which production read it.
@@ -17,7 +15,7 @@ import java.util.List;
  * <p>Written and read as JSON. A document in MessagePack, which the contract allows too, is unreadable here.
  */
 public record Document(Stamp stamp, List<Read> reads) {
-    /** The version of the contract that this code writes and reads. */
+    /** The version of documents that this code writes and reads. */
     public static final int VERSION = 1;
 
     /** Numbers stay as production wrote them. */
@@ -33,10 +31,8 @@ public record Document(Stamp stamp, List<Read> reads) {
         for (Read read : reads) {
             size += read.size();
         }
-        Writer out = new Writer(size);
-        out.text("{\"mirror\":1,\"at\":").text(Long.toString(stamp.at()));
-        out.text(",\"request\":").string(stamp.request());
-        out.member("body", stamp.body()).member("peer", stamp.peer()).member("position", stamp.position());
+        JsonWriter out = new JsonWriter(size);
+        out.text("{\"mirror\":1,").stamp(stamp).member("position", stamp.position());
         out.text(",\"reads\":[");
         String separator = "";
         for (Read read : reads) {
@@ -93,34 +89,16 @@ public record Document(Stamp stamp, List<Read> reads) {
             byte[] value = failed ? null : JSON.writeValueAsBytes(entry.get("value"));
             reads.add(new Read(entry.get("name").textValue(), entry.get("key").textValue(), value, failed ? error.textValue() : null));
         }
-        Stamp stamp = new Stamp(at.asLong(), request.textValue(), text(root, "body"), text(root, "peer"), text(root, "position"));
+        Stamp stamp = new Stamp(at.asLong(), microseconds(root), request.textValue(), text(root, "body"), text(root, "peer"), text(root, "position"));
         return new Filed.Stamped(new Document(stamp, List.copyOf(reads)));
+    }
+
+    private static @Nullable Integer microseconds(JsonNode root) {
+        JsonNode us = root.path("us");
+        return us.isIntegralNumber() && us.canConvertToInt() ? (Integer) us.intValue() : null;
     }
 
     private static String text(JsonNode root, String member) {
         return root.path(member).textValue();
-    }
-
-    /** JSON, put together of parts. */
-    private static final class Writer extends ByteArrayOutputStream {
-        Writer(int size) {
-            super(size);
-        }
-
-        Writer text(String ascii) {
-            writeBytes(ascii.getBytes(StandardCharsets.US_ASCII));
-            return this;
-        }
-
-        Writer string(String text) {
-            write('"');
-            writeBytes(JsonStringEncoder.getInstance().quoteAsUTF8(text));
-            write('"');
-            return this;
-        }
-
-        Writer member(String name, String value) {
-            return value == null ? this : text(",\"").text(name).text("\":").string(value);
-        }
     }
 }

@@ -6,6 +6,7 @@ import dev.mirror.snapshot.rules.Target;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
+import org.jspecify.annotations.Nullable;
 
 /** What a snapshot's stamp holds of a request instead of the request itself. */
 public final class Hash {
@@ -18,11 +19,11 @@ public final class Hash {
 
     /** The same of {@code METHOD path?query}, as sent. */
     public static String request(String method, String target) {
-        return of((method + " " + new Target(target).pathAndQuery()).getBytes(StandardCharsets.UTF_8));
+        return of((method + " " + new Target(method, target).pathAndQuery()).getBytes(StandardCharsets.ISO_8859_1));
     }
 
     /** {@code 1.2.3.4:5} or {@code [::1]:5}; null where the address is not known. */
-    public static String peer(InetSocketAddress peer) {
+    public static @Nullable String peer(InetSocketAddress peer) {
         if (peer.getAddress() == null) {
             return null;
         }

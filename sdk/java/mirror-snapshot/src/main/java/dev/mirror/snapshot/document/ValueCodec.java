@@ -22,6 +22,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Values as JSON and back. Unless told otherwise an object is its fields, without regard to getters and setters, so that
@@ -67,7 +68,7 @@ public final class ValueCodec {
      * @throws TooLargeException where it takes more than that
      * @throws IOException where it cannot be encoded
      */
-    public byte[] encode(Object value, Type type, int most) throws IOException {
+    public byte[] encode(@Nullable Object value, Type type, int most) throws IOException {
         Bounded out = new Bounded(most);
         prepared(writers, type, of -> mapper.writerFor(mapper.constructType(of))).writeValue(out, value);
         return out.toByteArray();
@@ -77,7 +78,7 @@ public final class ValueCodec {
      * @return null for JSON's null, but empty for an {@link Optional}
      * @throws IOException where it is not of this type
      */
-    public Object decode(byte[] json, Type type) throws IOException {
+    public @Nullable Object decode(byte @Nullable [] json, Type type) throws IOException {
         return prepared(readers, type, of -> mapper.readerFor(mapper.constructType(of))).readValue(json);
     }
 
@@ -93,7 +94,7 @@ public final class ValueCodec {
     }
 
     /** The text of a key: a string as it is, a number or another simple value as it is written, anything else as JSON. */
-    public String key(Object key) throws JsonProcessingException {
+    public String key(@Nullable Object key) throws JsonProcessingException {
         if (key instanceof CharSequence || key instanceof Number || key instanceof Boolean || key instanceof Enum<?>
                 || key instanceof java.util.UUID || key instanceof Character) {
             return key.toString();

@@ -16,6 +16,7 @@ import java.sql.SQLException;
 import java.sql.SQLNonTransientException;
 import java.sql.SQLXML;
 import java.sql.Statement;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Stands before an object of a driver, as a proxy of its JDBC interface, so that methods of every JDBC version pass. All
@@ -24,19 +25,20 @@ import java.sql.Statement;
 abstract class Guarded<T> implements InvocationHandler {
     final JdbcJudge judge;
     final T raw;
-    private final Connection connection;
+    private final @Nullable Connection connection;
 
     /**
      * @param connection the guarded one that this belongs to; null where this is it
      */
-    Guarded(JdbcJudge judge, T raw, Connection connection) {
+    Guarded(JdbcJudge judge, T raw, @Nullable Connection connection) {
         this.judge = judge;
         this.raw = raw;
         this.connection = connection;
     }
 
     @Override
-    public final Object invoke(Object proxy, Method method, Object[] args) throws Throwable {
+    public final @Nullable Object invoke(Object proxy, Method method, @Nullable Object @Nullable [] given) throws Throwable {
+        @Nullable Object[] args = given == null ? new Object[0] : given;
         return switch (method.getName()) {
             case "equals" -> args[0] != null && Proxy.isProxyClass(args[0].getClass())
                     && Proxy.getInvocationHandler(args[0]) instanceof Guarded<?> other && raw.equals(other.raw);
@@ -48,24 +50,24 @@ abstract class Guarded<T> implements InvocationHandler {
         };
     }
 
-    abstract Object answer(Object proxy, Method method, Object[] args) throws Throwable;
+    abstract @Nullable Object answer(Object proxy, Method method, @Nullable Object[] args) throws Throwable;
 
     /** What the driver answers, guarded. */
-    final Object pass(Object proxy, Method method, Object[] args) throws Throwable {
+    final @Nullable Object pass(Object proxy, Method method, @Nullable Object[] args) throws Throwable {
         Object found = passBare(method, args);
         Class<?> type = method.getReturnType();
         if (found == null || type.isPrimitive() || type == String.class) {
             return found;
         }
         Object shown = shown(proxy, found);
-        if (shown != found && args != null && args[args.length - 1] instanceof Class<?> wanted && !wanted.isInstance(shown)) {
+        if (shown != found && args.length > 0 && args[args.length - 1] instanceof Class<?> wanted && !wanted.isInstance(shown)) {
             throw new SQLNonTransientException(leak(wanted));
         }
         return shown;
     }
 
-    final Object passBare(Method method, Object[] args) throws Throwable {
-        for (int i = 0; args != null && i < args.length; i++) {
+    final @Nullable Object passBare(Method method, @Nullable Object[] args) throws Throwable {
+        for (int i = 0; i < args.length; i++) {
             if (args[i] instanceof Proxy && Proxy.getInvocationHandler(args[i]) instanceof Guarded<?> guarded) {
                 // An array or a large object that becomes a parameter: drivers know their own only.
                 args[i] = guarded.raw;

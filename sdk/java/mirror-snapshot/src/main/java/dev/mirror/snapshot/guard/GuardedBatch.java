@@ -3,6 +3,7 @@ package dev.mirror.snapshot.guard;
 import java.lang.reflect.Array;
 import java.sql.Statement;
 import java.util.BitSet;
+import org.jspecify.annotations.Nullable;
 
 /** Which statements of a batch the driver has got, and which are only noted. */
 final class GuardedBatch {
@@ -38,7 +39,7 @@ final class GuardedBatch {
          * @param fromDriver its update counts; null where it had nothing to do
          * @param type {@code int[]} or {@code long[]}
          */
-        Object counts(Object fromDriver, Class<?> type) {
+        @Nullable Object counts(@Nullable Object fromDriver, Class<?> type) {
             if (noted.isEmpty()) {
                 return fromDriver;
             }
@@ -48,7 +49,7 @@ final class GuardedBatch {
             for (int i = 0; i < size; i++) {
                 if (noted.get(i)) {
                     Array.setInt(counts, i, 1);
-                } else if (next < got) {
+                } else if (fromDriver != null && next < got) {
                     Array.set(counts, i, Array.get(fromDriver, next++));
                 } else {
                     Array.setInt(counts, i, Statement.SUCCESS_NO_INFO);

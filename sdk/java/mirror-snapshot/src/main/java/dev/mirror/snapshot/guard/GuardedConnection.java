@@ -7,7 +7,9 @@ import java.sql.Connection;
 import java.sql.SQLException;
 import java.sql.SQLXML;
 import java.sql.Statement;
+import java.util.Objects;
 
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -37,7 +39,7 @@ final class GuardedConnection extends Guarded<Connection> {
     }
 
     @Override
-    Object answer(Object proxy, Method method, Object[] args) throws Throwable {
+    @Nullable Object answer(Object proxy, Method method, @Nullable Object[] args) throws Throwable {
         String name = method.getName();
         if (name.equals("setReadOnly") && !writable && Boolean.FALSE.equals(args[0])) {
             return null;
@@ -46,7 +48,8 @@ final class GuardedConnection extends Guarded<Connection> {
             judge.demand(JdbcJudge.Text.UNKNOWN.what());
         }
         if (name.equals("prepareStatement") || name.equals("prepareCall")) {
-            return GuardedStatement.of(judge, (Statement) passBare(method, args), (Connection) proxy, (String) args[0]);
+            return GuardedStatement.of(
+                    judge, (Statement) Objects.requireNonNull(passBare(method, args)), (Connection) proxy, (String) args[0]);
         }
         return pass(proxy, method, args);
     }

@@ -5,6 +5,7 @@ import java.io.Writer;
 import java.lang.reflect.Array;
 import java.lang.reflect.Method;
 import java.sql.Connection;
+import org.jspecify.annotations.Nullable;
 
 /** A large object or a reference that stands in the database: some drivers write into it at once. */
 final class GuardedLocator extends Guarded<Object> {
@@ -13,7 +14,7 @@ final class GuardedLocator extends Guarded<Object> {
     }
 
     @Override
-    Object answer(Object proxy, Method method, Object[] args) throws Throwable {
+    @Nullable Object answer(Object proxy, Method method, @Nullable Object[] args) throws Throwable {
         String name = method.getName();
         boolean writes = name.startsWith("set") || name.startsWith("truncate");
         String what = method.getDeclaringClass().getSimpleName() + "." + name;

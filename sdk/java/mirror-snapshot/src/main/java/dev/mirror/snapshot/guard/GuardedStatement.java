@@ -13,6 +13,7 @@ import java.sql.SQLNonTransientException;
 import java.sql.Statement;
 import java.sql.Types;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Asks before each execution of what is not a read; of a batch, when a statement is added to it. A write that is only noted
@@ -28,7 +29,7 @@ final class GuardedStatement extends Guarded<Statement> {
     private final GuardedBatch batch = new GuardedBatch();
 
     /** What the guard said of the next execution already. */
-    private Boolean allowed;
+    private @Nullable Boolean allowed;
 
     /** The last execution was noted only; then its update count, -1 once that was passed. */
     private boolean recorded;
@@ -44,7 +45,7 @@ final class GuardedStatement extends Guarded<Statement> {
     /**
      * @param text of a prepared statement; null where there is none, or it is not known
      */
-    static Statement of(JdbcJudge judge, Statement raw, Connection connection, String text) {
+    static Statement of(JdbcJudge judge, Statement raw, Connection connection, @Nullable String text) {
         JdbcJudge.Text prepared = judge.statement(text);
         if (raw instanceof CallableStatement) {
             // Procedures do what they like.
@@ -56,7 +57,7 @@ final class GuardedStatement extends Guarded<Statement> {
     }
 
     @Override
-    Object answer(Object proxy, Method method, Object[] args) throws Throwable {
+    @Nullable Object answer(Object proxy, Method method, @Nullable Object[] args) throws Throwable {
         String name = method.getName();
         return switch (name) {
             case "execute", "executeQuery", "executeUpdate", "executeLargeUpdate" -> execute(proxy, method, args);
@@ -85,7 +86,7 @@ final class GuardedStatement extends Guarded<Statement> {
         };
     }
 
-    private Object execute(Object proxy, Method method, Object[] args) throws Throwable {
+    private @Nullable Object execute(Object proxy, Method method, @Nullable Object[] args) throws Throwable {
         JdbcJudge.Text statement = statement(args);
         last = statement;
         recorded = false;
@@ -111,7 +112,7 @@ final class GuardedStatement extends Guarded<Statement> {
         throw JdbcJudge.unknown("a mirror does not do this, so it does not know which rows it gives: " + statement.what());
     }
 
-    private Object executeBatch(Method method, Object[] args) throws Throwable {
+    private @Nullable Object executeBatch(Method method, @Nullable Object[] args) throws Throwable {
         GuardedBatch.Order order = batch.order();
         recorded = order.recordsAll();
         recordedCount = -1;
@@ -137,14 +138,14 @@ final class GuardedStatement extends Guarded<Statement> {
         return allowed;
     }
 
-    private static boolean isLargeObject(String name, Object[] args) {
-        return name.startsWith("set") && args != null && args.length > 1 && args[1] != null
+    private static boolean isLargeObject(String name, @Nullable Object[] args) {
+        return name.startsWith("set") && args.length > 1 && args[1] != null
                 && (LARGE_OBJECT_SETTERS.contains(name) || args[1] instanceof Blob || args[1] instanceof Clob
                         || args.length > 2 && args[2] != null && name.equals("setObject") && LARGE_OBJECTS.contains(args[2]));
     }
 
-    private JdbcJudge.Text statement(Object[] args) {
-        return args != null && args.length > 0 && args[0] instanceof String text ? judge.statement(text) : prepared;
+    private JdbcJudge.Text statement(@Nullable Object[] args) {
+        return args.length > 0 && args[0] instanceof String text ? judge.statement(text) : prepared;
     }
 
     private boolean noMoreResults() {

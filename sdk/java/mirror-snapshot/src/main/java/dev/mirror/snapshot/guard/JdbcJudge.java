@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
 import dev.mirror.snapshot.guard.WriteGuard.Verdict;
+import org.jspecify.annotations.Nullable;
 
 /** Knows which statements are writes, and asks the guard about those. */
 final class JdbcJudge {
@@ -39,7 +40,7 @@ final class JdbcJudge {
         return guard.mayAllow(KIND);
     }
 
-    Text statement(String text) {
+    Text statement(@Nullable String text) {
         if (text == null) {
             return Text.UNKNOWN;
         }

@@ -7,6 +7,7 @@ import java.sql.ResultSetMetaData;
 import java.sql.SQLException;
 import java.sql.SQLNonTransientException;
 import java.sql.Statement;
+import org.jspecify.annotations.Nullable;
 
 /** The keys that a write made which was only noted: none. It asks no database. */
 final class NoRows implements InvocationHandler {
@@ -22,7 +23,7 @@ final class NoRows implements InvocationHandler {
     }
 
     @Override
-    public Object invoke(Object proxy, Method method, Object[] args) throws SQLException {
+    public @Nullable Object invoke(Object proxy, Method method, Object[] args) throws SQLException {
         return switch (method.getName()) {
             case "equals" -> proxy == args[0];
             case "hashCode" -> System.identityHashCode(proxy);

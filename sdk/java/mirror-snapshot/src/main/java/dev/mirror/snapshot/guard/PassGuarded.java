@@ -2,6 +2,7 @@ package dev.mirror.snapshot.guard;
 
 import java.lang.reflect.Method;
 import java.sql.Connection;
+import org.jspecify.annotations.Nullable;
 
 /** What does not write itself, but leads to something that can: a database's metadata, an array. */
 final class PassGuarded<T> extends Guarded<T> {
@@ -10,7 +11,7 @@ final class PassGuarded<T> extends Guarded<T> {
     }
 
     @Override
-    Object answer(Object proxy, Method method, Object[] args) throws Throwable {
+    @Nullable Object answer(Object proxy, Method method, @Nullable Object[] args) throws Throwable {
         return pass(proxy, method, args);
     }
 }

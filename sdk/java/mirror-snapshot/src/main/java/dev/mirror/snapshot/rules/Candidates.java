@@ -7,7 +7,7 @@ import java.util.List;
  * The ids that production may have used for a request.
  *
  * @param ids most likely first; empty where no rule yields one
- * @param counted whether each is to be told apart by an occurrence number
+ * @param counted whether identical requests are told apart by a number after each of them
  * @param bucketSeconds of the longest time bucket that the id holds; 0 for none
  */
 public record Candidates(List<RequestId> ids, boolean counted, long bucketSeconds) {

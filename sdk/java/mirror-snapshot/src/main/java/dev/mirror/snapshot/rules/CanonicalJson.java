@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /** Arrays and objects as compact JSON with sorted members and plain numbers. */
 final class CanonicalJson {
@@ -14,7 +15,7 @@ final class CanonicalJson {
     private CanonicalJson() {}
 
     /** Null where something inside is missing. */
-    static String of(String json) {
+    static @Nullable String of(String json) {
         try (JsonParser parser = Json.parser(json)) {
             parser.nextToken();
             return value(parser, 0);
@@ -24,7 +25,7 @@ final class CanonicalJson {
     }
 
     /** The text of a scalar that is read by itself; null where it is missing. */
-    static String scalar(JsonParser parser) throws IOException {
+    static @Nullable String scalar(JsonParser parser) throws IOException {
         return switch (parser.currentToken()) {
             case VALUE_STRING -> parser.getText();
             case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> PlainNumber.of(parser.getText());
@@ -35,7 +36,7 @@ final class CanonicalJson {
     }
 
     /** From a value's first token to its last, also where it is missing. */
-    private static String value(JsonParser parser, int level) throws IOException {
+    private static @Nullable String value(JsonParser parser, int level) throws IOException {
         if (level > DEEPEST) {
             parser.skipChildren();
             return null;
@@ -49,7 +50,7 @@ final class CanonicalJson {
         };
     }
 
-    private static String array(JsonParser parser, int level) throws IOException {
+    private static @Nullable String array(JsonParser parser, int level) throws IOException {
         StringBuilder text = new StringBuilder("[");
         boolean isMissing = false;
         while (parser.nextToken() != JsonToken.END_ARRAY) {
@@ -60,7 +61,7 @@ final class CanonicalJson {
         return isMissing ? null : text.append(']').toString();
     }
 
-    private static String object(JsonParser parser, int level) throws IOException {
+    private static @Nullable String object(JsonParser parser, int level) throws IOException {
         Map<String, String> members = new TreeMap<>(CanonicalJson::byCodePoints);
         while (parser.nextToken() != JsonToken.END_OBJECT) {
             String name = parser.currentName();

@@ -2,17 +2,18 @@ package dev.mirror.snapshot.rules;
 
 import dev.mirror.snapshot.RequestId;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How a request was named, or why it was not.
  *
  * @param id empty where no rule yields one
- * @param counted whether identical requests are told apart by an occurrence number, which is still to be put behind the id
+ * @param counted whether identical requests are told apart by a number, which is still to be put after the id
  * @param reason null where there is an id
  * @param rule the text of the rule that came nearest, with the reason; null where there is an id or no rule
  * @param field what of the rule was missing, as the rule writes it; null where that is not the reason. Never a value
  */
-public record Derivation(Optional<RequestId> id, boolean counted, Reason reason, String rule, String field) {
+public record Derivation(Optional<RequestId> id, boolean counted, @Nullable Reason reason, @Nullable String rule, @Nullable String field) {
     static final Derivation NO_RULE = new Derivation(Optional.empty(), false, Reason.NO_RULE, null, null);
 
     /** Why a request has no id. Where several rules failed, the last of these reasons counts, and of equal ones the first rule's. */
@@ -33,8 +34,13 @@ public record Derivation(Optional<RequestId> id, boolean counted, Reason reason,
         return new Derivation(Optional.of(id), counted, null, null, null);
     }
 
-    static Derivation unnamed(Reason reason, String rule, String field) {
+    static Derivation unnamed(Reason reason, String rule, @Nullable String field) {
         return new Derivation(Optional.empty(), false, reason, rule, field);
+    }
+
+    /** The reason's, by which of several counts. */
+    int rank() {
+        return reason == null ? -1 : reason.ordinal();
     }
 
     /** One line for a log: what happened and what to do about it, without any value; empty where there is an id. */

@@ -5,6 +5,8 @@ import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** What becomes of a template's text. */
 enum Digest {
@@ -16,9 +18,9 @@ enum Digest {
     private static final HexFormat HEX = HexFormat.of();
 
     /** Of {@link MessageDigest}. */
-    private final String algorithm;
+    private final @Nullable String algorithm;
 
-    Digest(String algorithm) {
+    Digest(@Nullable String algorithm) {
         this.algorithm = algorithm;
     }
 
@@ -31,8 +33,12 @@ enum Digest {
             default -> throw new NotUnderstood("`" + name + "` is no digest");
         };
         // Some JVMs are stripped of MD5, and a request is too late to find out.
-        if (digest.algorithm != null && digest.start() == null) {
-            throw new NotUnderstood("this JVM has no " + digest.algorithm + ": take another digest, in the agent too");
+        if (digest.algorithm != null) {
+            try {
+                MessageDigest.getInstance(digest.algorithm);
+            } catch (NoSuchAlgorithmException none) {
+                throw new NotUnderstood("this JVM has no " + digest.algorithm + ": take another digest, in the agent too");
+            }
         }
         return digest;
     }
@@ -42,16 +48,15 @@ enum Digest {
         return switch (this) {
             case NONE -> text;
             case XXH3 -> HEX.toHexDigits(Hashing.xxh3_64().hashBytesToLong(text.getBytes(StandardCharsets.UTF_8)));
-            case MD5, SHA256 -> HEX.formatHex(start().digest(text.getBytes(StandardCharsets.UTF_8)));
+            case MD5, SHA256 -> HEX.formatHex(start(Objects.requireNonNull(algorithm)).digest(text.getBytes(StandardCharsets.UTF_8)));
         };
     }
 
-    /** Null where this JVM has none. */
-    private MessageDigest start() {
+    private static MessageDigest start(String algorithm) {
         try {
             return MessageDigest.getInstance(algorithm);
         } catch (NoSuchAlgorithmException none) {
-            return null;
+            throw new IllegalStateException("this JVM had " + algorithm + " when the rules were parsed", none);
         }
     }
 }

@@ -1,12 +1,14 @@
 package dev.mirror.snapshot.rules;
 
+import org.jspecify.annotations.Nullable;
+
 /** A request and the response to it, while an id is derived of them. For one thread. */
 final class Exchange {
     private final Message request;
     /** Null where there is none. */
-    private final Message response;
+    private final @Nullable Message response;
 
-    Exchange(RequestFields request, RequestFields response, JsonPaths paths) {
+    Exchange(RequestFields request, @Nullable RequestFields response, JsonPaths paths) {
         this.request = new Message(request, paths);
         this.response = response == null ? null : new Message(response, paths);
     }
@@ -15,7 +17,7 @@ final class Exchange {
         return request;
     }
 
-    Message response() {
+    @Nullable Message response() {
         return response;
     }
 }

@@ -1,9 +1,12 @@
 package dev.mirror.snapshot.rules;
 
+import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
+
 /** What a template reads of a request. */
 sealed interface Field {
     /** The text of it; null where it is missing. */
-    String read(Message request, long seconds);
+    @Nullable String read(Message request, long seconds);
 
     /** Why it is missing, where it is. */
     default Missing missing(Message request, String field) {
@@ -16,7 +19,7 @@ sealed interface Field {
     }
 
     /** A field without its braces. */
-    static Field parse(String text, Route route, JsonPaths paths) throws NotUnderstood {
+    static Field parse(String text, @Nullable Route route, JsonPaths paths) throws NotUnderstood {
         int colon = text.indexOf(':');
         if (colon < 0) {
             return plain(text);
@@ -49,7 +52,7 @@ sealed interface Field {
         };
     }
 
-    private static Field segment(String name, Route route) throws NotUnderstood {
+    private static Field segment(String name, @Nullable Route route) throws NotUnderstood {
         if (isDigits(name)) {
             String number = name.replaceFirst("^0+", "");
             if (number.isEmpty()) {
@@ -89,7 +92,7 @@ sealed interface Field {
     /** A field of a JSON body, by its place among all that are read. */
     record Json(int place) implements Field {
         @Override
-        public String read(Message request, long seconds) {
+        public @Nullable String read(Message request, long seconds) {
             JsonBody json = request.json();
             return json == null ? null : json.text(place);
         }
@@ -108,7 +111,7 @@ sealed interface Field {
     /** A parameter of the query. */
     record Query(String name) implements Field {
         @Override
-        public String read(Message request, long seconds) {
+        public @Nullable String read(Message request, long seconds) {
             String query = request.target().query();
             return query == null ? null : FormText.value(query, name);
         }
@@ -119,9 +122,9 @@ sealed interface Field {
         private static final String TYPE = "application/x-www-form-urlencoded";
 
         @Override
-        public String read(Message request, long seconds) {
-            String body = isForm(request) && request.body() != null ? Utf8.text(request.body()) : null;
-            return body == null ? null : FormText.value(body, name);
+        public @Nullable String read(Message request, long seconds) {
+            boolean isRead = isForm(request) && request.body() != null && Utf8.text(request.body()) != null;
+            return isRead ? FormText.value(new String(request.body(), StandardCharsets.ISO_8859_1), name) : null;
         }
 
         private static boolean isForm(Message request) {
@@ -144,7 +147,7 @@ sealed interface Field {
     /** A header, by its name in lower case. */
     record Header(String name) implements Field {
         @Override
-        public String read(Message request, long seconds) {
+        public @Nullable String read(Message request, long seconds) {
             return request.header(name);
         }
     }
@@ -152,7 +155,7 @@ sealed interface Field {
     /** A cookie. */
     record Cookie(String name) implements Field {
         @Override
-        public String read(Message request, long seconds) {
+        public @Nullable String read(Message request, long seconds) {
             return request.cookie(name);
         }
     }
@@ -160,7 +163,7 @@ sealed interface Field {
     /** A segment of the path that is not empty, from 1. */
     record Segment(int n) implements Field {
         @Override
-        public String read(Message request, long seconds) {
+        public @Nullable String read(Message request, long seconds) {
             String segment = request.target().segment(n);
             return segment == null ? null : Percent.decoded(segment);
         }
@@ -169,7 +172,7 @@ sealed interface Field {
     /** The segment that the rule's route names, from 0, empty ones counted. */
     record NamedSegment(int place) implements Field {
         @Override
-        public String read(Message request, long seconds) {
+        public @Nullable String read(Message request, long seconds) {
             String segment = request.target().place(place);
             return segment == null ? null : Percent.decoded(segment);
         }
@@ -178,8 +181,8 @@ sealed interface Field {
     /** The path as sent. */
     record Path() implements Field {
         @Override
-        public String read(Message request, long seconds) {
-            return request.target().path();
+        public @Nullable String read(Message request, long seconds) {
+            return Utf8.ofBytes(request.target().path());
         }
     }
 
@@ -194,7 +197,7 @@ sealed interface Field {
     /** Whom the request is for. */
     record Host() implements Field {
         @Override
-        public String read(Message request, long seconds) {
+        public @Nullable String read(Message request, long seconds) {
             String authority = request.target().authority();
             String host = authority != null ? authority : request.header("host");
             return host == null ? null : Target.host(host);
@@ -204,7 +207,7 @@ sealed interface Field {
     /** The address of the connection's other end. */
     record Client() implements Field {
         @Override
-        public String read(Message request, long seconds) {
+        public @Nullable String read(Message request, long seconds) {
             return request.client();
         }
     }

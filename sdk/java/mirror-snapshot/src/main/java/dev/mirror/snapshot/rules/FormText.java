@@ -1,11 +1,13 @@
 package dev.mirror.snapshot.rules;
 
-/** Text as {@code application/x-www-form-urlencoded}: a query, or a form's body. */
+import org.jspecify.annotations.Nullable;
+
+/** {@code application/x-www-form-urlencoded}: a query, or a form's body, as text whose characters are bytes. */
 final class FormText {
     private FormText() {}
 
     /** The first parameter with that name, decoded; null where there is none or it is no UTF-8. */
-    static String value(String text, String name) {
+    static @Nullable String value(String text, String name) {
         for (int from = 0; from <= text.length(); ) {
             int ampersand = text.indexOf('&', from);
             int to = ampersand < 0 ? text.length() : ampersand;

@@ -1,11 +1,13 @@
 package dev.mirror.snapshot.rules;
 
+import org.jspecify.annotations.Nullable;
+
 /** The text of header lines. */
 final class HeaderText {
     private HeaderText() {}
 
     /** Without spaces and tabs around it; null where a character is neither visible ASCII, space nor tab. */
-    static String of(String value) {
+    static @Nullable String of(String value) {
         for (int at = 0; at < value.length(); at++) {
             char c = value.charAt(at);
             if ((c < ' ' || c > '~') && c != '\t') {
@@ -32,12 +34,12 @@ final class HeaderText {
         return text.substring(from, to);
     }
 
-    private static boolean isBlank(char c) {
+    private static @Nullable boolean isBlank(char c) {
         return c == ' ' || c == '\t';
     }
 
     /** The first cookie with that name in one line; null where there is none. */
-    static String cookie(String line, String name) {
+    static @Nullable String cookie(String line, String name) {
         for (int from = 0; from <= line.length(); ) {
             int semicolon = line.indexOf(';', from);
             int to = semicolon < 0 ? line.length() : semicolon;
@@ -51,7 +53,7 @@ final class HeaderText {
     }
 
     /** What names one call in a W3C traceparent, {@code <trace-id>-<parent-id>}; null where it is not valid. */
-    static String traceparent(String value) {
+    static @Nullable String traceparent(String value) {
         boolean isLongEnough = value.length() >= 55 && value.charAt(2) == '-' && value.charAt(35) == '-' && value.charAt(52) == '-';
         if (!isLongEnough || !isHex(value, 0, 2) || !isHex(value, 3, 35) || !isHex(value, 36, 52) || !isHex(value, 53, 55)) {
             return null;

@@ -4,6 +4,7 @@ import dev.mirror.snapshot.RequestId;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Rules for the request id, in order; the first that yields an id wins. CONTRACT.md, "Ids", says what they are. Immutable, for any
@@ -47,7 +48,7 @@ public final class IdRules {
      * @param response null where there is none
      * @param seconds since the epoch, not negative
      */
-    public Derivation derive(RequestFields request, RequestFields response, long seconds) {
+    public Derivation derive(RequestFields request, @Nullable RequestFields response, long seconds) {
         Exchange exchange = new Exchange(request, response, paths);
         for (Rule rule : rules) {
             RequestId id = rule.applies(exchange) ? rule.id(exchange, seconds) : null;
@@ -64,7 +65,7 @@ public final class IdRules {
         for (Rule rule : rules) {
             if (rule.applies(exchange)) {
                 Derivation its = rule.unnamed(exchange, seconds);
-                why = its.reason().compareTo(why.reason()) > 0 ? its : why;
+                why = its.rank() > why.rank() ? its : why;
             }
         }
         return why;
@@ -78,7 +79,7 @@ public final class IdRules {
      * @param seconds since the epoch when the request was captured, not negative
      * @param skew seconds around that, not negative
      */
-    public Candidates candidates(RequestFields request, RequestFields response, long seconds, long skew) {
+    public Candidates candidates(RequestFields request, @Nullable RequestFields response, long seconds, long skew) {
         Exchange exchange = new Exchange(request, response, paths);
         for (Rule rule : rules) {
             RequestId first = rule.applies(exchange) ? rule.id(exchange, seconds) : null;
@@ -107,7 +108,7 @@ public final class IdRules {
         Target parsed = null;
         for (Rule rule : rules) {
             if (rule.readsBody()) {
-                parsed = parsed == null ? new Target(target) : parsed;
+                parsed = parsed == null ? new Target(method, target) : parsed;
                 if (rule.applies(method, parsed)) {
                     return true;
                 }
@@ -121,7 +122,7 @@ public final class IdRules {
         Target parsed = null;
         for (Rule rule : rules) {
             if (rule.toldIn() != null) {
-                parsed = parsed == null ? new Target(target) : parsed;
+                parsed = parsed == null ? new Target(method, target) : parsed;
                 if (rule.applies(method, parsed)) {
                     return Optional.of(rule.toldIn());
                 }

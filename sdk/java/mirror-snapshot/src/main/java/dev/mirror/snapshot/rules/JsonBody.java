@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What rules read of a JSON body, found in one pass: texts of scalars, and where arrays and objects stand, which become text only when they
@@ -13,7 +14,7 @@ final class JsonBody {
     private final String text;
     private final JsonPaths paths;
     /** By the path's place: null, a text, or a {@link Slice}. */
-    private final Object[] found;
+    private final @Nullable Object[] found;
     /** By the path's place: how many of its steps the pass has taken to where it is. */
     private final int[] taken;
 
@@ -28,7 +29,7 @@ final class JsonBody {
     }
 
     /** Null where the body is not one JSON text. */
-    static JsonBody read(byte[] body, JsonPaths paths) {
+    static @Nullable JsonBody read(byte[] body, JsonPaths paths) {
         String text = Utf8.text(body);
         if (text == null || Json.hasLoneSurrogate(text)) {
             return null;
@@ -46,7 +47,7 @@ final class JsonBody {
     }
 
     /** The text of the value at a path; null where there is none. */
-    String text(int place) {
+    @Nullable String text(int place) {
         if (found[place] instanceof Slice slice) {
             found[place] = CanonicalJson.of(text.substring(slice.from, slice.to));
         }
@@ -86,7 +87,7 @@ final class JsonBody {
     }
 
     /** Takes the step of all paths that lead into this member or item. */
-    private boolean isStep(int depth, String name, int index) {
+    private boolean isStep(int depth, @Nullable String name, int index) {
         boolean isStep = false;
         for (int place = 0; place < taken.length; place++) {
             List<JsonPath.Step> steps = paths.at(place).steps();
@@ -115,7 +116,7 @@ final class JsonBody {
         return false;
     }
 
-    private void settle(int depth, Object value) {
+    private void settle(int depth, @Nullable Object value) {
         for (int place = 0; place < taken.length; place++) {
             if (isEnd(place, depth)) {
                 found[place] = value;

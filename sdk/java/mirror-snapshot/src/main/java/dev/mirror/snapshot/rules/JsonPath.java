@@ -2,6 +2,7 @@ package dev.mirror.snapshot.rules;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The steps to a value in a JSON document, from {@code name}, {@code a.b} or {@code /a/0/b}.
@@ -17,7 +18,7 @@ record JsonPath(List<Step> steps) {
      * @param index negative where it steps into objects only
      */
     record Step(String name, int index) {
-        boolean fits(String theirName, int theirIndex) {
+        boolean fits(@Nullable String theirName, int theirIndex) {
             return theirName == null ? index == theirIndex : name.equals(theirName);
         }
     }

@@ -1,16 +1,17 @@
 package dev.mirror.snapshot.rules;
 
 import java.net.InetAddress;
+import org.jspecify.annotations.Nullable;
 
 /** What rules read of one message, each part of it looked at once and only when it is asked for. For one thread. */
 final class Message {
     private final RequestFields fields;
     private final JsonPaths paths;
-    private Target target;
+    private @Nullable Target target;
     private boolean isBodyAsked;
-    private byte[] body;
+    private byte @Nullable [] body;
     private boolean isJsonRead;
-    private JsonBody json;
+    private @Nullable JsonBody json;
 
     Message(RequestFields fields, JsonPaths paths) {
         this.fields = fields;
@@ -23,19 +24,19 @@ final class Message {
 
     Target target() {
         if (target == null) {
-            target = new Target(fields.target());
+            target = new Target(fields.method(), fields.target());
         }
         return target;
     }
 
     /** The text of the first line with that name; null where there is none. */
-    String header(String name) {
+    @Nullable String header(String name) {
         String value = fields.header(name, 0);
         return value == null ? null : HeaderText.of(value);
     }
 
     /** The first cookie with that name; null where there is none. */
-    String cookie(String name) {
+    @Nullable String cookie(String name) {
         String line;
         for (int nth = 0; (line = fields.header("cookie", nth)) != null; nth++) {
             String text = HeaderText.of(line);
@@ -48,7 +49,7 @@ final class Message {
     }
 
     /** Null where it was not read. */
-    byte[] body() {
+    byte @Nullable [] body() {
         if (!isBodyAsked) {
             isBodyAsked = true;
             body = fields.body();
@@ -57,7 +58,7 @@ final class Message {
     }
 
     /** Null where the body was not read or is no JSON. */
-    JsonBody json() {
+    @Nullable JsonBody json() {
         if (!isJsonRead) {
             isJsonRead = true;
             json = body() == null ? null : JsonBody.read(body(), paths);
@@ -65,7 +66,7 @@ final class Message {
         return json;
     }
 
-    String client() {
+    @Nullable String client() {
         InetAddress client = fields.client().orElse(null);
         return client == null ? null : AddressText.of(client);
     }

@@ -1,5 +1,7 @@
 package dev.mirror.snapshot.rules;
 
+import org.jspecify.annotations.Nullable;
+
 /** A JSON number's exact value in plain decimal notation: no exponent, no zeros that are not needed, no negative zero. */
 final class PlainNumber {
     /** Characters of a literal, and of its plain text. */
@@ -10,7 +12,7 @@ final class PlainNumber {
     private PlainNumber() {}
 
     /** Null where the literal or the text is too long. */
-    static String of(String literal) {
+    static @Nullable String of(String literal) {
         if (literal.length() > LONGEST) {
             return null;
         }
@@ -28,7 +30,7 @@ final class PlainNumber {
         return !literal.equals("-0");
     }
 
-    private static String plain(String literal) {
+    private static @Nullable String plain(String literal) {
         String sign = literal.startsWith("-") ? "-" : "";
         int exponentAt = Math.max(literal.indexOf('e'), literal.indexOf('E'));
         String mantissa = literal.substring(sign.length(), exponentAt < 0 ? literal.length() : exponentAt);
@@ -63,7 +65,7 @@ final class PlainNumber {
         return text.startsWith("-") ? -value : value;
     }
 
-    private static String placed(String sign, String digits, int point) {
+    private static @Nullable String placed(String sign, String digits, int point) {
         String text;
         if (point <= 0) {
             text = sign + "0." + "0".repeat(-point) + digits;

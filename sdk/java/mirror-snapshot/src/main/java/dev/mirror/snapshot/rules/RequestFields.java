@@ -2,6 +2,7 @@ package dev.mirror.snapshot.rules;
 
 import java.net.InetAddress;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** What a rule may read of a request, or of a response, which has neither method nor target. */
 public interface RequestFields {
@@ -10,7 +11,11 @@ public interface RequestFields {
         return "";
     }
 
-    /** The target as sent, with its query; empty for a response. */
+    /**
+     * The target as sent, with its query; empty for a response.
+     *
+     * @return one character (U+0000 to U+00FF) for each byte
+     */
     default String target() {
         return "";
     }
@@ -21,10 +26,10 @@ public interface RequestFields {
      * @param name in lower case
      * @return one character (U+0000 to U+00FF) for each byte
      */
-    String header(String name, int nth);
+    @Nullable String header(String name, int nth);
 
     /** The body without its content-coding; called only when a rule asks for it. Null where there is none to read. */
-    byte[] body();
+    byte @Nullable [] body();
 
     /** The address of the connection's other end. */
     default Optional<InetAddress> client() {

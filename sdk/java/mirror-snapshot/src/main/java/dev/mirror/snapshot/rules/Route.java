@@ -2,6 +2,7 @@ package dev.mirror.snapshot.rules;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A method and a path pattern, as in {@code POST /orders}, <code>PUT /users/{user}/address</code>, {@code GET /static/**}.
@@ -9,7 +10,7 @@ import java.util.List;
  * @param method {@code *} for any
  */
 record Route(String method, List<Segment> segments) {
-    /** One segment of the pattern; the text is a segment's or its name. */
+    /** One segment of the pattern; the text is a segment's, its characters bytes, or its name. */
     record Segment(Kind kind, String text) {}
 
     /** What a segment of the pattern stands for. */
@@ -51,7 +52,7 @@ record Route(String method, List<Segment> segments) {
         return method.equals("*") || !method.isEmpty() && method.chars().allMatch(c -> c >= 'A' && c <= 'Z' || c == '-');
     }
 
-    private static Segment segment(String text) {
+    private static @Nullable Segment segment(String text) {
         if (text.equals("*")) {
             return new Segment(Kind.ANY, "");
         }
@@ -61,7 +62,7 @@ record Route(String method, List<Segment> segments) {
         boolean isNamed = text.length() > 2 && text.startsWith("{") && text.endsWith("}");
         String inside = isNamed ? text.substring(1, text.length() - 1) : text;
         boolean isClear = inside.chars().noneMatch(c -> c == '{' || c == '}' || c == '*');
-        return isClear ? new Segment(isNamed ? Kind.NAMED : Kind.TEXT, inside) : null;
+        return !isClear ? null : isNamed ? new Segment(Kind.NAMED, inside) : new Segment(Kind.TEXT, Utf8.encoded(inside));
     }
 
     private static NotUnderstood noRoute(String text) {

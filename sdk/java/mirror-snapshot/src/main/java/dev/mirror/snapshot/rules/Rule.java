@@ -2,15 +2,16 @@ package dev.mirror.snapshot.rules;
 
 import dev.mirror.snapshot.RequestId;
 import dev.mirror.snapshot.rules.Derivation.Reason;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One rule.
  *
  * @param text as people wrote it
  * @param route null for all routes
- * @param isCounted whether identical requests are told apart by their occurrence number
+ * @param isCounted whether identical requests are told apart by a number
  */
-record Rule(String text, Route route, Source source, boolean isCounted) {
+record Rule(String text, @Nullable Route route, Source source, boolean isCounted) {
     private static final String ARROW = " => ";
     private static final String COUNTED = " #n";
 
@@ -19,7 +20,7 @@ record Rule(String text, Route route, Source source, boolean isCounted) {
         try {
             return understood(rule, paths);
         } catch (NotUnderstood wrong) {
-            throw new RuleException(rule, wrong.getMessage());
+            throw new RuleException(rule, String.valueOf(wrong.getMessage()));
         }
     }
 
@@ -44,7 +45,7 @@ record Rule(String text, Route route, Source source, boolean isCounted) {
     }
 
     /** Null where there is none. */
-    RequestId id(Exchange exchange, long seconds) {
+    @Nullable RequestId id(Exchange exchange, long seconds) {
         String id = source.read(exchange, seconds);
         return id == null ? null : RequestId.of(id).orElse(null);
     }
@@ -60,7 +61,7 @@ record Rule(String text, Route route, Source source, boolean isCounted) {
     }
 
     /** The name of the response's header in which the id is told; null where it is not. */
-    String toldIn() {
+    @Nullable String toldIn() {
         return source instanceof Source.ResponseHeader header ? header.name() : null;
     }
 

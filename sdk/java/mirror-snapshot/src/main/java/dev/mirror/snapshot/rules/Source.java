@@ -1,14 +1,16 @@
 package dev.mirror.snapshot.rules;
 
+import org.jspecify.annotations.Nullable;
+
 /** Where an id comes from. */
 sealed interface Source permits Source.Header, Source.Traceparent, Source.ResponseHeader, Source.ResponseJson, Template {
     /** What it makes of a request and the response to it; null where something is missing. */
-    String read(Exchange exchange, long seconds);
+    @Nullable String read(Exchange exchange, long seconds);
 
     /** What is missing; null where nothing is. */
-    Missing missing(Exchange exchange, long seconds);
+    @Nullable Missing missing(Exchange exchange, long seconds);
 
-    static Source parse(String text, Route route, JsonPaths paths) throws NotUnderstood {
+    static Source parse(String text, @Nullable Route route, JsonPaths paths) throws NotUnderstood {
         if (text.equals("traceparent")) {
             return new Traceparent();
         }
@@ -44,12 +46,12 @@ sealed interface Source permits Source.Header, Source.Traceparent, Source.Respon
     /** The value of the request's header. */
     record Header(String name) implements Source {
         @Override
-        public String read(Exchange exchange, long seconds) {
+        public @Nullable String read(Exchange exchange, long seconds) {
             return exchange.request().header(name);
         }
 
         @Override
-        public Missing missing(Exchange exchange, long seconds) {
+        public @Nullable Missing missing(Exchange exchange, long seconds) {
             return read(exchange, seconds) == null ? Missing.field("the header " + name) : null;
         }
     }
@@ -57,13 +59,13 @@ sealed interface Source permits Source.Header, Source.Traceparent, Source.Respon
     /** The W3C trace context. */
     record Traceparent() implements Source {
         @Override
-        public String read(Exchange exchange, long seconds) {
+        public @Nullable String read(Exchange exchange, long seconds) {
             String header = exchange.request().header("traceparent");
             return header == null ? null : HeaderText.traceparent(header);
         }
 
         @Override
-        public Missing missing(Exchange exchange, long seconds) {
+        public @Nullable Missing missing(Exchange exchange, long seconds) {
             return read(exchange, seconds) == null ? Missing.field("a valid header traceparent") : null;
         }
     }
@@ -71,12 +73,12 @@ sealed interface Source permits Source.Header, Source.Traceparent, Source.Respon
     /** The value of the response's header. */
     record ResponseHeader(String name) implements Source {
         @Override
-        public String read(Exchange exchange, long seconds) {
+        public @Nullable String read(Exchange exchange, long seconds) {
             return exchange.response() == null ? null : exchange.response().header(name);
         }
 
         @Override
-        public Missing missing(Exchange exchange, long seconds) {
+        public @Nullable Missing missing(Exchange exchange, long seconds) {
             return read(exchange, seconds) == null ? Missing.field("the response's header " + name) : null;
         }
     }
@@ -84,13 +86,13 @@ sealed interface Source permits Source.Header, Source.Traceparent, Source.Respon
     /** A field of the response's body. */
     record ResponseJson(String field, int place) implements Source {
         @Override
-        public String read(Exchange exchange, long seconds) {
+        public @Nullable String read(Exchange exchange, long seconds) {
             JsonBody json = exchange.response() == null ? null : exchange.response().json();
             return json == null ? null : json.text(place);
         }
 
         @Override
-        public Missing missing(Exchange exchange, long seconds) {
+        public @Nullable Missing missing(Exchange exchange, long seconds) {
             if (read(exchange, seconds) != null) {
                 return null;
             }

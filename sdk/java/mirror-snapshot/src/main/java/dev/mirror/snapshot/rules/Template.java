@@ -2,6 +2,7 @@ package dev.mirror.snapshot.rules;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Text with fields in braces, filled in from a request, and the digest that is made of it.
@@ -10,9 +11,9 @@ import java.util.List;
  */
 record Template(Digest digest, List<Part> parts, boolean readsBody, long bucketSeconds) implements Source {
     /** Text, or a field: then {@code text} is how the rule writes it. */
-    record Part(String text, Field field, boolean isOptional) {}
+    record Part(String text, @Nullable Field field, boolean isOptional) {}
 
-    static Template parse(Digest digest, String text, Route route, JsonPaths paths) throws NotUnderstood {
+    static Template parse(Digest digest, String text, @Nullable Route route, JsonPaths paths) throws NotUnderstood {
         List<Part> parts = parts(text, route, paths);
         boolean readsBody = false;
         long bucketSeconds = 0;
@@ -28,7 +29,7 @@ record Template(Digest digest, List<Part> parts, boolean readsBody, long bucketS
         return new Template(digest, List.copyOf(parts), readsBody, bucketSeconds);
     }
 
-    private static List<Part> parts(String template, Route route, JsonPaths paths) throws NotUnderstood {
+    private static List<Part> parts(String template, @Nullable Route route, JsonPaths paths) throws NotUnderstood {
         List<Part> parts = new ArrayList<>();
         StringBuilder text = new StringBuilder();
         for (int at = 0; at < template.length(); at++) {
@@ -62,14 +63,14 @@ record Template(Digest digest, List<Part> parts, boolean readsBody, long bucketS
         }
     }
 
-    private static Part field(String inside, Route route, JsonPaths paths) throws NotUnderstood {
+    private static Part field(String inside, @Nullable Route route, JsonPaths paths) throws NotUnderstood {
         boolean isOptional = inside.startsWith("?");
         Field field = Field.parse(isOptional ? inside.substring(1) : inside, route, paths);
         return new Part("{" + inside + "}", field, isOptional);
     }
 
     @Override
-    public String read(Exchange exchange, long seconds) {
+    public @Nullable String read(Exchange exchange, long seconds) {
         StringBuilder filled = new StringBuilder(64);
         for (int at = 0; at < parts.size(); at++) {
             Part part = parts.get(at);
@@ -84,7 +85,7 @@ record Template(Digest digest, List<Part> parts, boolean readsBody, long bucketS
     }
 
     @Override
-    public Missing missing(Exchange exchange, long seconds) {
+    public @Nullable Missing missing(Exchange exchange, long seconds) {
         for (Part part : parts) {
             if (part.field != null && !part.isOptional && part.field.read(exchange.request(), seconds) == null) {
                 return part.field.missing(exchange.request(), part.text);

@@ -17,6 +17,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -72,7 +73,18 @@ public final class Filings implements AutoCloseable {
         void failed(Throwable why);
     }
 
-    private record Filing(String key, Supplier<byte[]> document, int bytes) {}
+    /**
+     * Where a snapshot of one of several identical requests is listed.
+     *
+     * @param list its key
+     * @param entry called once on the writer's thread
+     */
+    public record Listing(String list, Supplier<byte[]> entry) {}
+
+    /**
+     * @param listing null where the document has its key by itself
+     */
+    private record Filing(String key, Supplier<byte @Nullable []> document, @Nullable Listing listing, int bytes) {}
 
     /** With room for 1024 documents and 64 MiB. */
     public Filings(SnapshotStore store, Duration timeToLive, Listener listener) {
@@ -105,8 +117,17 @@ public final class Filings implements AutoCloseable {
      * @param document called once on the writer's thread; null or an exception counts as failed
      * @param bytes how much it keeps in memory meanwhile, about
      */
-    public boolean file(String key, Supplier<byte[]> document, int bytes) {
-        Filing filing = new Filing(key, document, Math.max(0, bytes));
+    public boolean file(String key, Supplier<byte @Nullable []> document, int bytes) {
+        return file(key, document, null, bytes);
+    }
+
+    /**
+     * The same of a document that is listed too; never told as collided.
+     *
+     * @param listing null for none
+     */
+    public boolean file(String key, Supplier<byte @Nullable []> document, @Nullable Listing listing, int bytes) {
+        Filing filing = new Filing(key, document, listing, Math.max(0, bytes));
         boolean fits = pendingDocuments.incrementAndGet() <= documents
                 & pendingBytes.addAndGet(filing.bytes) <= this.bytes;
         if (ended || !fits) {
@@ -207,7 +228,12 @@ public final class Filings implements AutoCloseable {
             if (document == null) {
                 return CompletableFuture.failedFuture(new IllegalStateException("there is no document"));
             }
-            return store.put(filing.key, document, timeToLive).toCompletableFuture();
+            Listing listing = filing.listing;
+            return listing == null
+                    ? store.put(filing.key, document, timeToLive).toCompletableFuture()
+                    : store.putListed(filing.key, document, timeToLive, listing.list, listing.entry.get())
+                            .thenApply(listed -> SnapshotStore.Put.FILED)
+                            .toCompletableFuture();
         } catch (RuntimeException | Error e) {
             // Whatever it is: the next document is filed.
             return CompletableFuture.failedFuture(e);

@@ -30,7 +30,7 @@ record JedisErrors(StoreOptions store, Duration answer, Duration call) {
             return StoreException.silent(store, call);
         }
         Throwable inner = error;
-        for (int depth = 0; inner != null && depth < 10; depth++, inner = inner.getCause()) {
+        for (int depth = 0; inner != null && depth < 10; depth++, inner = StoreException.next(inner)) {
             if (inner instanceof JedisDataException) {
                 return StoreException.refused(store, String.valueOf(inner.getMessage()));
             }

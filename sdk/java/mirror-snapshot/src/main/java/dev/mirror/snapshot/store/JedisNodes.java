@@ -1,72 +1,84 @@
 package dev.mirror.snapshot.store;
 
-import dev.mirror.snapshot.store.StoreOptions.Host;
 import dev.mirror.snapshot.store.StoreOptions.Login;
 import dev.mirror.snapshot.store.StoreOptions.Topology;
-import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLSocketFactory;
+import org.jspecify.annotations.Nullable;
 import redis.clients.jedis.ClientSetInfoConfig;
 import redis.clients.jedis.DefaultJedisClientConfig;
+import redis.clients.jedis.HostAndPort;
 import redis.clients.jedis.JedisClientConfig;
 
-/** What all threads know of a store's nodes: which holds what, how each does, and how to connect. */
-final class JedisNodes {
+/** The nodes of a store, and which of them holds what. */
+final class JedisNodes implements AutoCloseable {
     private final StoreOptions store;
-    private final Duration timeout;
+    private final JedisErrors errors;
+    private final int connections;
     private final Optional<SSLSocketFactory> tls;
-    private final JedisRoute route;
-    private final JedisClientConfig forNodes;
-    private final JedisClientConfig forSentinels;
+    private final JedisClientConfig config;
+    private final JedisDirectory directory;
     /** Each for itself: while one of a cluster is away, the others are not. */
-    private final Map<Host, Pauses> pauses = new ConcurrentHashMap<>();
+    private final Map<HostAndPort, JedisNode> nodes = new ConcurrentHashMap<>();
 
     /**
+     * @param connections to a node, at most
      * @throws StoreUrlException where a PEM file holds something else
      */
-    JedisNodes(StoreOptions store, Duration timeout) {
+    JedisNodes(StoreOptions store, JedisErrors errors, int connections) {
         this.store = store;
-        this.timeout = timeout;
+        this.errors = errors;
+        this.connections = connections;
         TlsMaterial material = TlsMaterial.read(store.tls());
         tls = store.tls().on() ? Optional.of(material.context().getSocketFactory()) : Optional.empty();
-        route = new JedisRoute(store);
-        forNodes = config(store.login(), store.database());
-        forSentinels = config(store.sentinelLogin(), 0);
+        config = config(store.login()).database(store.database()).build();
+        directory = new JedisDirectory(store, errors, encrypted(store.login()), encrypted(store.sentinelLogin()));
     }
 
-    JedisRoute route() {
-        return route;
+    JedisDirectory directory() {
+        return directory;
     }
 
-    Pauses pauses(Host host) {
-        return pauses.computeIfAbsent(host, any -> new Pauses(store));
+    JedisNode node(HostAndPort host) {
+        return nodes.computeIfAbsent(
+                host, any -> JedisNode.of(() -> new JedisConnection(host, config, tls), connections, new Pauses(store)));
     }
 
     /** Where there is one node only: the error to fail with while it is not to be tried. */
-    StoreException pause() {
-        return store.topology() == Topology.ONE ? pauses(store.hosts().get(0)).now() : null;
+    @Nullable StoreException pause() {
+        return store.topology() == Topology.ONE ? node(directory.first()).pauses().now() : null;
     }
 
-    /** Not connected yet. */
-    JedisNode node(Host host) {
-        return new JedisNode(host, forNodes, pauses(host), tls, timeout);
+    /** No connection to the node is of use any more, and another one may hold its keys. */
+    void lost(JedisNode node, Throwable why) {
+        node.pauses().failed(errors.told(why));
+        node.connections().clear();
+        directory.doubt();
     }
 
-    /** Not connected yet. */
-    JedisNode sentinel(Host host) {
-        return new JedisNode(host, forSentinels, pauses(host), tls, timeout);
+    @Override
+    public void close() {
+        nodes.values().forEach(node -> node.connections().close());
+        directory.close();
     }
 
-    private JedisClientConfig config(Login login, int database) {
+    private DefaultJedisClientConfig.Builder config(Login login) {
+        int timeout = (int) errors.answer().toMillis();
         return DefaultJedisClientConfig.builder()
-                .connectionTimeoutMillis((int) timeout.toMillis())
-                .socketTimeoutMillis((int) timeout.toMillis())
+                .connectionTimeoutMillis(timeout)
+                .socketTimeoutMillis(timeout)
                 .user(login.user().isEmpty() ? null : login.user())
                 .password(login.password().isEmpty() ? null : login.password())
-                .database(database)
-                .clientSetInfoConfig(ClientSetInfoConfig.DISABLED)
-                .build();
+                .clientSetInfoConfig(ClientSetInfoConfig.DISABLED);
+    }
+
+    /** For the connections that Jedis makes to learn addresses. */
+    private JedisClientConfig encrypted(Login login) {
+        SSLParameters parameters = new SSLParameters();
+        parameters.setEndpointIdentificationAlgorithm("HTTPS");
+        return config(login).ssl(tls.isPresent()).sslSocketFactory(tls.orElse(null)).sslParameters(parameters).build();
     }
 }

@@ -1,5 +1,6 @@
 package dev.mirror.snapshot.store;
 
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.Set;
@@ -7,14 +8,13 @@ import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import redis.clients.jedis.Protocol.Command;
 
 /** Snapshots in Redis or Valkey through Jedis, which blocks: on a few threads of its own, behind a bounded queue. */
@@ -27,16 +27,14 @@ final class JedisStore implements SnapshotStore {
     private static final int QUEUE = 1024;
     private static final Duration IDLE_THREAD = Duration.ofSeconds(10);
 
-    private static final byte[] NX = JedisRoute.bytes("NX");
-    private static final byte[] PX = JedisRoute.bytes("PX");
+    private static final byte[] NX = bytes("NX");
+    private static final byte[] PX = bytes("PX");
 
     private final StoreOptions store;
     private final JedisErrors errors;
     private final JedisNodes nodes;
     private final ThreadPoolExecutor threads;
-    /** Of the last used first, so that few are. */
-    private final ConcurrentLinkedDeque<JedisLane> idle = new ConcurrentLinkedDeque<>();
-    private final Set<JedisLane> lanes = ConcurrentHashMap.newKeySet();
+    private final Set<JedisSession> underWay = ConcurrentHashMap.newKeySet();
     private volatile boolean closed;
 
     /**
@@ -47,7 +45,7 @@ final class JedisStore implements SnapshotStore {
     JedisStore(StoreOptions options) {
         store = options;
         errors = new JedisErrors(options, ANSWER, CALL);
-        nodes = new JedisNodes(options, ANSWER);
+        nodes = new JedisNodes(options, errors, THREADS);
         AtomicInteger number = new AtomicInteger();
         threads = new ThreadPoolExecutor(
                 THREADS, THREADS, IDLE_THREAD.toMillis(), TimeUnit.MILLISECONDS, new ArrayBlockingQueue<>(QUEUE), task -> {
@@ -61,32 +59,46 @@ final class JedisStore implements SnapshotStore {
 
     @Override
     public CompletionStage<Put> put(String key, byte[] document, Duration timeToLive) {
-        byte[] name = JedisRoute.bytes(key);
-        byte[] millis = JedisRoute.bytes(Long.toString(Stores.millis(timeToLive)));
-        return run(lane -> {
-            Object filed = lane.ask(name, Command.SET, name, document, NX, PX, millis);
+        byte[] name = bytes(key);
+        byte[] millis = bytes(Long.toString(Stores.millis(timeToLive)));
+        return run(session -> {
+            Object filed = session.ask(name, Command.SET, name, document, NX, PX, millis);
             if (filed != null) {
                 return Put.FILED;
             }
-            lane.ask(name, Command.SET, name, Stores.collided(), PX, millis);
+            session.ask(name, Command.SET, name, Stores.collided(), PX, millis);
             return Put.COLLIDED;
         });
     }
 
     @Override
-    public CompletionStage<List<byte[]>> look(List<String> keys) {
+    public CompletionStage<Void> putListed(String key, byte[] document, Duration timeToLive, String list, byte[] entry) {
+        byte[] name = bytes(key);
+        byte[] listName = bytes(list);
+        return run(session -> {
+            if (session.ask(name, Command.SET, name, document, NX, PX, bytes(Long.toString(Stores.millis(timeToLive)))) == null) {
+                throw StoreException.taken(store);
+            }
+            session.ask(listName, Command.RPUSH, listName, entry);
+            session.ask(listName, Command.PEXPIRE, listName, bytes(Long.toString(Stores.listMillis(timeToLive))));
+            return null;
+        });
+    }
+
+    @Override
+    public CompletionStage<List<byte @Nullable []>> look(List<String> keys) {
         if (keys.isEmpty()) {
             return CompletableFuture.completedFuture(List.of());
         }
-        List<byte[]> names = keys.stream().map(JedisRoute::bytes).toList();
-        return run(lane -> lane.values(names));
+        List<byte[]> names = keys.stream().map(JedisStore::bytes).toList();
+        return run(session -> session.values(names));
     }
 
     @Override
     public CompletionStage<Void> ping() {
         byte[] any = {};
-        return run(lane -> {
-            lane.ask(any, Command.PING);
+        return run(session -> {
+            session.ask(any, Command.PING);
             return null;
         });
     }
@@ -97,11 +109,14 @@ final class JedisStore implements SnapshotStore {
         for (Runnable waiting : threads.shutdownNow()) {
             ((Call<?>) waiting).fail(StoreException.closed(store));
         }
-        lanes.forEach(JedisLane::cut);
-        closeIdle();
+        underWay.forEach(JedisSession::cut);
+        // Connections are closed, which waits for nobody, and so does Jedis for its own.
+        Thread closing = new Thread(nodes::close, "mirror-store-jedis-close");
+        closing.setDaemon(true);
+        closing.start();
     }
 
-    private <T> CompletableFuture<T> run(Function<JedisLane, T> work) {
+    private <T> CompletableFuture<T> run(Function<JedisSession, T> work) {
         StoreException pause = closed ? StoreException.closed(store) : nodes.pause();
         if (pause != null) {
             return CompletableFuture.failedFuture(pause);
@@ -115,15 +130,18 @@ final class JedisStore implements SnapshotStore {
         return call.outcome;
     }
 
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
     /** One call, from the queue to its end. */
     private final class Call<T> implements Runnable {
-        private final Function<JedisLane, T> work;
+        private final Function<JedisSession, T> work;
         private final CompletableFuture<T> result = new CompletableFuture<>();
         private final CompletableFuture<T> outcome = new CompletableFuture<>();
-        /** What is worked on; who takes it out, the worker or the time limit, decides what becomes of it. */
-        private final AtomicReference<JedisLane> lane = new AtomicReference<>();
+        private final JedisSession session = new JedisSession(nodes);
 
-        private Call(Function<JedisLane, T> work) {
+        private Call(Function<JedisSession, T> work) {
             this.work = work;
             result.orTimeout(CALL.toMillis(), TimeUnit.MILLISECONDS);
             result.whenComplete(this::end);
@@ -131,31 +149,23 @@ final class JedisStore implements SnapshotStore {
 
         @Override
         public void run() {
-            JedisLane mine = idle.pollFirst();
-            if (mine == null) {
-                mine = new JedisLane(nodes, errors);
-                lanes.add(mine);
-            }
-            lane.set(mine);
+            underWay.add(session);
             if (closed) {
                 fail(StoreException.closed(store));
-            } else if (!outcome.isDone() && !result.isDone()) {
-                work(mine);
+            } else if (!result.isDone()) {
+                work();
             }
-            if (lane.getAndSet(null) != null && !mine.isCut() && !closed) {
-                idle.addFirst(mine);
-            } else {
-                mine.close();
-                lanes.remove(mine);
-            }
+            underWay.remove(session);
         }
 
-        private void work(JedisLane mine) {
+        private void work() {
             try {
-                result.complete(work.apply(mine));
+                result.complete(work.apply(session));
             } catch (RuntimeException | Error e) {
                 fail(errors.told(e));
             }
+            // Nobody waits for this.
+            nodes.directory().renew();
         }
 
         private void fail(StoreException why) {
@@ -168,18 +178,10 @@ final class JedisStore implements SnapshotStore {
                 return;
             }
             StoreException told = errors.told(error);
-            JedisLane stuck = error instanceof TimeoutException ? lane.getAndSet(null) : null;
-            if (stuck != null) {
-                stuck.giveUp(told);
+            if (error instanceof TimeoutException) {
+                session.giveUp(told);
             }
             outcome.completeExceptionally(told);
-        }
-    }
-
-    private void closeIdle() {
-        for (JedisLane lane = idle.pollFirst(); lane != null; lane = idle.pollFirst()) {
-            lane.close();
-            lanes.remove(lane);
         }
     }
 }

@@ -6,6 +6,7 @@ import java.util.Optional;
 /** Where the snapshots of one service or run stand: {@code <prefix>snapshot:<id>}, or {@code <prefix>snapshot/<namespace>:<id>}. */
 public final class Keys {
     private static final int LONGEST_NAMESPACE = 64;
+    private static final long MINUTE = 60_000;
 
     private final String prefix;
     /** What stands before an id. */
@@ -29,6 +30,16 @@ public final class Keys {
 
     private static boolean isAllowed(int c) {
         return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-';
+    }
+
+    /**
+     * Where the snapshots of identical requests of one minute are listed. No id holds the space.
+     *
+     * @param derived of each of them, without its number
+     * @param at when production received them, milliseconds since the epoch
+     */
+    public String list(RequestId derived, long at) {
+        return key(derived) + " " + Math.floorDiv(at, MINUTE);
     }
 
     /** Where the snapshot of this id stands. */

@@ -12,6 +12,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One connection to the store, made when first needed and again after it broke, with growing pauses. Calls that come while it
@@ -202,7 +203,7 @@ final class LettuceLink {
     }
 
     /** What the server answered, also while a connection was made; null where it is no answer's fault. */
-    private static String refusal(Throwable error) {
+    private static @Nullable String refusal(Throwable error) {
         Throwable inner = error;
         for (int depth = 0; inner != null && depth < 10; depth++, inner = StoreException.next(inner)) {
             if (inner instanceof RedisCommandExecutionException && inner.getMessage() != null) {

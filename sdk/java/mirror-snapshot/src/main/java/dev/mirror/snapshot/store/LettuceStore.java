@@ -5,9 +5,11 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
 
 /** Snapshots in Redis or Valkey through Lettuce: one connection for all, and two threads of its own. */
 final class LettuceStore implements SnapshotStore {
+    private final StoreOptions store;
     private final LettuceLink link;
 
     /**
@@ -16,6 +18,7 @@ final class LettuceStore implements SnapshotStore {
      * @throws StoreUrlException where a PEM file holds something else
      */
     LettuceStore(StoreOptions options) {
+        store = options;
         link = new LettuceLink(options);
     }
 
@@ -33,7 +36,18 @@ final class LettuceStore implements SnapshotStore {
     }
 
     @Override
-    public CompletionStage<List<byte[]>> look(List<String> keys) {
+    public CompletionStage<Void> putListed(String key, byte[] document, Duration timeToLive, String list, byte[] entry) {
+        SetArgs unlessThere = SetArgs.Builder.nx().px(Stores.millis(timeToLive));
+        return link.run(commands -> commands.set(key, document, unlessThere))
+                .thenCompose(filed -> filed == null
+                        ? CompletableFuture.failedFuture(StoreException.taken(store))
+                        : link.run(commands -> commands.rpush(list, entry)))
+                .thenCompose(length -> link.run(commands -> commands.pexpire(list, Stores.listMillis(timeToLive))))
+                .thenAccept(set -> { });
+    }
+
+    @Override
+    public CompletionStage<List<byte @Nullable []>> look(List<String> keys) {
         if (keys.isEmpty()) {
             return CompletableFuture.completedFuture(List.of());
         }

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** What a {@link Waiter}'s thread does: looks at once for what is new, and with every poll for all, with few commands. */
 final class Looks implements Runnable {
@@ -80,7 +81,7 @@ final class Looks implements Runnable {
         }
         List<String> keys = new ArrayList<>(byKey.keySet());
         List<List<String>> batches = new ArrayList<>();
-        List<CompletableFuture<List<byte[]>>> answers = new ArrayList<>();
+        List<CompletableFuture<List<byte @Nullable []>>> answers = new ArrayList<>();
         for (int from = 0; from < keys.size(); from += KEYS_AT_ONCE) {
             List<String> batch = keys.subList(from, Math.min(from + KEYS_AT_ONCE, keys.size()));
             batches.add(batch);
@@ -91,7 +92,7 @@ final class Looks implements Runnable {
         }
     }
 
-    private CompletableFuture<List<byte[]>> look(List<String> keys) {
+    private CompletableFuture<List<byte @Nullable []>> look(List<String> keys) {
         try {
             return store.look(keys)
                     .thenApply(values -> {
@@ -107,19 +108,19 @@ final class Looks implements Runnable {
         }
     }
 
-    private void end(List<String> keys, CompletableFuture<List<byte[]>> answer, Map<String, List<Wait>> byKey) {
-        List<byte[]> values;
+    private void end(List<String> keys, CompletableFuture<List<byte @Nullable []>> answer, Map<String, List<Wait>> byKey) {
+        List<byte @Nullable []> values;
         try {
             values = answer.join();
         } catch (RuntimeException e) {
             Throwable why = StoreException.unwrapped(e);
-            keys.forEach(key -> byKey.get(key).forEach(wait -> wait.failed(options, why)));
+            keys.forEach(key -> byKey.getOrDefault(key, List.of()).forEach(wait -> wait.failed(options, why)));
             return;
         }
         for (int i = 0; i < keys.size(); i++) {
-            byte[] value = values.get(i);
+            byte @Nullable [] value = values.get(i);
             Consumer<Wait> step = value == null ? wait -> wait.goesOn(options) : wait -> wait.found(value);
-            byKey.get(keys.get(i)).forEach(step);
+            byKey.getOrDefault(keys.get(i), List.of()).forEach(step);
         }
     }
 

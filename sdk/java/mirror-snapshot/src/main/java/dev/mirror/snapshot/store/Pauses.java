@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -35,7 +36,7 @@ final class Pauses {
     }
 
     /** Null where it may be tried now, else the error to fail with. */
-    StoreException now() {
+    @Nullable StoreException now() {
         Pause pause = this.pause.get();
         if (pause == null) {
             return null;

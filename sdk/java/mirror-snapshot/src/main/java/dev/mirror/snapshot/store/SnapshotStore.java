@@ -3,6 +3,7 @@ package dev.mirror.snapshot.store;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where snapshots are kept, by key. All calls return at once, and what they give ends in time; a command is sent to the store once
@@ -27,8 +28,18 @@ public interface SnapshotStore extends AutoCloseable {
      */
     CompletionStage<Put> put(String key, byte[] document, Duration timeToLive);
 
+    /**
+     * Files a document under a key of its own, and then lists it. Each step is done at most once, and only where the one before
+     * it succeeded. Fails where something stands under the key.
+     *
+     * @param document not to be changed after that
+     * @param timeToLive in whole milliseconds, and at least one; of the list, which others add to, a minute longer
+     * @param entry which is put at the list's end
+     */
+    CompletionStage<Void> putListed(String key, byte[] document, Duration timeToLive, String list, byte[] entry);
+
     /** What stands under each of the keys, in their order; null where nothing does. */
-    CompletionStage<List<byte[]>> look(List<String> keys);
+    CompletionStage<List<byte @Nullable []>> look(List<String> keys);
 
     /** Ends well where the store answers. */
     CompletionStage<Void> ping();

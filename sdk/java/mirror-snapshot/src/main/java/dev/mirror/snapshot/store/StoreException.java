@@ -5,6 +5,7 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Why the store did not do what it was asked. Its message says which store, what happened and what to do, and shows neither a
@@ -14,7 +15,7 @@ public final class StoreException extends RuntimeException {
     private static final int LONGEST_ANSWER = 120;
 
     /** Without a stack trace: there may be thousands of these in a second, and none comes from the caller. */
-    private StoreException(StoreOptions store, String what, Throwable cause) {
+    private StoreException(StoreOptions store, String what, @Nullable Throwable cause) {
         super("snapshot store " + store + ": " + what, cause, false, false);
     }
 
@@ -46,6 +47,10 @@ public final class StoreException extends RuntimeException {
         return new StoreException(store, "more than " + most + " calls are under way", null);
     }
 
+    static StoreException taken(StoreOptions store) {
+        return new StoreException(store, "a snapshot stands under this number already, and this one was not filed", null);
+    }
+
     static StoreException closed(StoreOptions store) {
         return new StoreException(store, "it was closed", null);
     }
@@ -66,14 +71,16 @@ public final class StoreException extends RuntimeException {
 
     private static Throwable origin(Throwable error) {
         Throwable inner = error;
-        for (int depth = 0; next(inner) != null && depth < 10; depth++) {
-            inner = next(inner);
+        Throwable next = next(inner);
+        for (int depth = 0; next != null && depth < 10; depth++) {
+            inner = next;
+            next = next(inner);
         }
         return inner;
     }
 
     /** What stands behind an error, or behind the first of several; null where nothing does. */
-    static Throwable next(Throwable error) {
+    static @Nullable Throwable next(Throwable error) {
         Throwable[] several = error.getSuppressed();
         return error.getCause() == null && several.length > 0 ? several[0] : error.getCause();
     }
@@ -90,7 +97,8 @@ public final class StoreException extends RuntimeException {
         return switch (code(answer)) {
             case "WRONGPASS", "NOAUTH" -> "; check user and password in its URL";
             case "NOPERM" -> "; allow its user `~" + store.prefix() + "snapshot*` and `+get +mget +set +ping"
-                    + (store.topology() == StoreOptions.Topology.CLUSTER ? " +cluster`" : "`");
+                    + (store.topology() == StoreOptions.Topology.CLUSTER ? " +cluster`" : "`")
+                    + ", and `+rpush +pexpire` in production for rules with ` #n`";
             case "OOM" -> "; it is full: give it more memory, or let it evict";
             case "READONLY" -> "; this is a replica: name the master, or the sentinels with redis+sentinel://";
             case "MOVED", "ASK", "CROSSSLOT" -> "; this is a cluster's node: write redis+cluster://";

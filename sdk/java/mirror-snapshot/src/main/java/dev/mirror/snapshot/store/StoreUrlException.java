@@ -1,5 +1,7 @@
 package dev.mirror.snapshot.store;
 
+import org.jspecify.annotations.Nullable;
+
 /** A store's URL that cannot be used. Its message says why and what to write, and shows nothing that could be a secret. */
 public final class StoreUrlException extends IllegalArgumentException {
     private static final String FORMS = "Write redis://HOST:6379, rediss:// for TLS, redis+sentinel://HOST:26379,HOST:26379/MASTER"
@@ -10,7 +12,7 @@ public final class StoreUrlException extends IllegalArgumentException {
         this(why, null);
     }
 
-    StoreUrlException(String why, Throwable cause) {
+    StoreUrlException(String why, @Nullable Throwable cause) {
         super("the snapshot store's URL cannot be used: " + why + ". " + FORMS, cause);
     }
 }

@@ -44,6 +44,11 @@ public final class Stores {
         return Math.max(1, timeToLive.toMillis());
     }
 
+    /** Of a list, whose last snapshots were received up to a minute after its first. */
+    static long listMillis(Duration timeToLive) {
+        return millis(timeToLive) + Duration.ofMinutes(1).toMillis();
+    }
+
     private static boolean isThere(String name) {
         try {
             Class.forName(name, false, Stores.class.getClassLoader());

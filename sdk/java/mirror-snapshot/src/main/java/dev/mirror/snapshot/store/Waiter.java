@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Waits for snapshots, for any number of callers at once: all of them share looks. Its thread begins with the first wait and ends
@@ -71,7 +72,7 @@ public final class Waiter implements AutoCloseable {
     }
 
     /** Null, or why it is not waited for. */
-    private Throwable take(Wait wait) {
+    private @Nullable Throwable take(Wait wait) {
         lock.lock();
         try {
             if (closed) {
@@ -103,7 +104,7 @@ public final class Waiter implements AutoCloseable {
      * @param nobodyWaits of those that it knows
      * @param until in {@link System#nanoTime()}
      */
-    List<Wait> arrived(boolean nobodyWaits, long until) {
+    @Nullable List<Wait> arrived(boolean nobodyWaits, long until) {
         lock.lock();
         try {
             long end = nobodyWaits ? System.nanoTime() + IDLE.toNanos() : until;

@@ -3,4 +3,7 @@
  * which key}, how production {@link dev.mirror.snapshot.store.Filings files} them and how a mirror
  * {@link dev.mirror.snapshot.store.Waiter waits} for them.
  */
+@NullMarked
 package dev.mirror.snapshot.store;
+
+import org.jspecify.annotations.NullMarked;

@@ -7,9 +7,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** No text is a read in which any of the databases' lexers finds a write. */
+@Tag("once")
 class SqlModelTest {
     private static final int ROUNDS = 400_000;
 

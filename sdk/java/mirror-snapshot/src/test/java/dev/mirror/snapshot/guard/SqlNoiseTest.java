@@ -6,9 +6,11 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Random;
 
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Whatever stands between the words of a write, it stays one. */
+@Tag("once")
 class SqlNoiseTest {
     private static final int ROUNDS = 200_000;
 

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 class RouteTest {
     private static void check(String route, String method, String path, boolean matches) throws NotUnderstood {
-        assertEquals(matches, Route.parse(route).matches(method, new Target(path)), route + " for " + method + " " + path);
+        assertEquals(matches, Route.parse(route).matches(method, new Target("GET", path)), route + " for " + method + " " + path);
     }
 
     @Test
@@ -36,7 +36,7 @@ class RouteTest {
     void a_named_segment_is_the_first_of_that_name() throws NotUnderstood {
         Route route = Route.parse("GET /a/{x}/{y}/{x}");
         assertEquals(1, route.place("x"));
-        assertEquals("1", new Target("/a/1/2/3").place(1));
+        assertEquals("1", new Target("GET", "/a/1/2/3").place(1));
         assertEquals(-1, route.place("a"));
     }
 

@@ -12,11 +12,11 @@ import java.util.Optional;
 
 /** A message as tests and vectors write it. */
 record Sent(String method, String target, List<Line> headers, byte[] body, Optional<InetAddress> client) implements RequestFields {
-    /** A field line; a character of the value is a byte. */
+    /** A field line; a character of the value is a byte, as one of the target is. */
     record Line(String name, String value) {}
 
     static Sent request(String method, String target) {
-        return new Sent(method, target, List.of(), null, Optional.empty());
+        return new Sent(method, Utf8.encoded(target), List.of(), null, Optional.empty());
     }
 
     Sent with(String name, String value) {
@@ -29,14 +29,20 @@ record Sent(String method, String target, List<Line> headers, byte[] body, Optio
         return new Sent(method, target, headers, text.getBytes(StandardCharsets.UTF_8), client);
     }
 
-    /** {@code {"method", "target", "headers": [[name, value], …], "body" or "bodyBase64", "client"}}. */
+    /** {@code {"method", "target" or "targetBase64", "headers": [[name, value], …], "body" or "bodyBase64", "client"}}. */
     static Sent of(JsonNode json) {
         List<Line> headers = new ArrayList<>();
         for (JsonNode line : json.path("headers")) {
             headers.add(new Line(line.get(0).textValue().toLowerCase(Locale.ROOT), line.get(1).textValue()));
         }
         String client = json.path("client").textValue();
-        return new Sent(json.path("method").asText(), json.path("target").asText(), headers, body(json), Optional.ofNullable(client).map(Sent::address));
+        return new Sent(json.path("method").asText(), target(json), headers, body(json), Optional.ofNullable(client).map(Sent::address));
+    }
+
+    private static String target(JsonNode json) {
+        String coded = json.path("targetBase64").textValue();
+        return coded == null ? Utf8.encoded(json.path("target").asText())
+                : new String(Base64.getDecoder().decode(coded), StandardCharsets.ISO_8859_1);
     }
 
     private static byte[] body(JsonNode json) {

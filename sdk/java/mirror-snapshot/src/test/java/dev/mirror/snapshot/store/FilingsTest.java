@@ -18,8 +18,10 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("once")
 class FilingsTest {
     /** Counts what it is told. */
     private static final class Counted implements Filings.Listener {
@@ -69,6 +71,11 @@ class FilingsTest {
         }
 
         @Override
+        public CompletionStage<Void> putListed(String key, byte[] document, Duration timeToLive, String list, byte[] entry) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
         public CompletionStage<List<byte[]>> look(List<String> keys) {
             throw new UnsupportedOperationException();
         }
@@ -103,6 +110,24 @@ class FilingsTest {
             assertEquals(501 + 1, server.calls("set"));
             assertEquals(0, filings.pendingDocuments());
             assertEquals(0, filings.pendingBytes());
+        }
+    }
+
+    @Test
+    void one_of_several_identical_requests_is_listed_and_only_after_it_was_filed() {
+        try (RedisServer server = RedisServer.start();
+                SnapshotStore store = StoreSteps.connected(server.url(), StoreClient.LETTUCE);
+                Filings filings = new Filings(store, TTL, told)) {
+            for (String number : List.of("1", "2", "1")) {
+                var listing = new Filings.Listing("snapshot:a 7", () -> bytes("entry " + number));
+                assertTrue(filings.file("snapshot:a." + number, () -> bytes("document " + number), listing, 100));
+            }
+            told.until(3);
+            assertEquals(2, told.filed.get());
+            assertEquals(1, told.failed.size());
+            assertEquals("document 1", server.ask("GET", "snapshot:a.1"));
+            assertEquals("entry 1\nentry 2", server.ask("LRANGE", "snapshot:a 7", "0", "-1"));
+            assertEquals(0, filings.pendingDocuments());
         }
     }
 
@@ -230,6 +255,11 @@ class FilingsTest {
             @Override
             public CompletionStage<Put> put(String key, byte[] document, Duration timeToLive) {
                 return CompletableFuture.completedFuture(Put.FILED);
+            }
+
+            @Override
+            public CompletionStage<Void> putListed(String key, byte[] document, Duration timeToLive, String list, byte[] entry) {
+                throw new UnsupportedOperationException();
             }
 
             @Override

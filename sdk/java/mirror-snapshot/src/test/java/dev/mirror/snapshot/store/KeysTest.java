@@ -25,6 +25,21 @@ class KeysTest {
     }
 
     @Test
+    void numbered_ids_and_their_lists_are_those_of_the_vectors() throws IOException {
+        JsonNode vectors = Vectors.read("numbers.json");
+        for (JsonNode vector : vectors) {
+            Keys keys = new Keys(vector.get("prefix").textValue());
+            RequestId derived = new RequestId(vector.get("derived").textValue());
+            Optional<RequestId> id = derived.numbered(vector.get("n").textValue());
+            assertEquals(Optional.ofNullable(vector.get("id").textValue()), id.map(RequestId::text));
+            assertEquals(Optional.ofNullable(vector.get("key").textValue()), id.map(keys::key));
+            String list = keys.list(derived, vector.get("document").get("at").longValue());
+            assertEquals(Optional.ofNullable(vector.get("list").textValue()), id.map(numbered -> list));
+        }
+        assertTrue(vectors.size() > 7, "only " + vectors.size());
+    }
+
+    @Test
     void a_namespace_cannot_be_taken_for_an_id() {
         Keys keys = new Keys("shop:");
         assertEquals("shop:snapshot:run:7", keys.key(new RequestId("run:7")));

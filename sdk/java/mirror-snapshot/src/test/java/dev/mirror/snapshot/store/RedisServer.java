@@ -23,6 +23,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Assumptions;
 
 /** A Redis server on a free port of the loopback address, with nothing on disk, that ends with the test. */
@@ -214,9 +215,11 @@ public final class RedisServer implements AutoCloseable {
         }
     }
 
+    /** Through the shell, which has the command itself: not every machine has it as a program. */
     private void signal(String name) {
         try {
-            new ProcessBuilder("kill", "-" + name, Long.toString(process.pid())).start().waitFor();
+            int ended = new ProcessBuilder("sh", "-c", "kill -" + name + " " + process.pid()).start().waitFor();
+            Assertions.assertEquals(0, ended, "kill -" + name);
         } catch (IOException | InterruptedException e) {
             throw new AssertionError(e);
         }

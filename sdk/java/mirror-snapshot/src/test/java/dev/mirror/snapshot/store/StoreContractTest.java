@@ -70,6 +70,37 @@ class StoreContractTest {
 
     @ParameterizedTest
     @EnumSource(names = {"LETTUCE", "JEDIS"})
+    void a_listed_snapshot_is_never_written_over_and_listed_once(StoreClient client) {
+        String key = "snapshot:listed-" + client;
+        String list = key + " 7";
+        try (SnapshotStore store = open(client)) {
+            await(store.putListed(key + ".1", bytes("a"), TTL, list, bytes("entry 1")));
+            await(store.putListed(key + ".2", bytes("b"), TTL, list, bytes("entry 2")));
+            String why = StoreSteps.fails(() -> store.putListed(key + ".1", bytes("c"), TTL, list, bytes("entry 3")));
+            assertTrue(why.contains("not filed"), why);
+            assertEquals("a", server.ask("GET", key + ".1"));
+            assertEquals("entry 1\nentry 2", server.ask("LRANGE", list, "0", "-1"));
+            assertTrue(Long.parseLong(server.ask("PTTL", key + ".1")) <= TTL.toMillis());
+            long left = Long.parseLong(server.ask("PTTL", list));
+            assertTrue(left > TTL.toMillis() + 50_000 && left <= TTL.toMillis() + 60_000, left + " ms");
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"LETTUCE", "JEDIS"})
+    void what_cannot_be_listed_has_failed_and_the_next_step_is_not_done(StoreClient client) {
+        String key = "snapshot:unlisted-" + client;
+        server.ask("SET", key + " 7", "no list");
+        try (SnapshotStore store = open(client)) {
+            String why = StoreSteps.fails(() -> store.putListed(key + ".1", bytes("a"), TTL, key + " 7", bytes("entry")));
+            assertTrue(why.contains("WRONGTYPE"), why);
+            assertEquals("a", server.ask("GET", key + ".1"));
+            assertEquals("-1", server.ask("PTTL", key + " 7"));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"LETTUCE", "JEDIS"})
     void a_snapshot_is_there_until_its_time_is_over(StoreClient client) throws InterruptedException {
         String key = "snapshot:short-" + client;
         try (SnapshotStore store = open(client)) {

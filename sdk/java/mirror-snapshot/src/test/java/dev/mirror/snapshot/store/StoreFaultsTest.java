@@ -20,10 +20,12 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletionStage;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** A store that is away, silent, full or not allowed: no caller waits, every call ends in time, and it is found again. */
+@Tag("once")
 class StoreFaultsTest {
     @ParameterizedTest
     @EnumSource(names = {"LETTUCE", "JEDIS"})
@@ -176,6 +178,10 @@ class StoreFaultsTest {
             String why = fails(() -> store.put("other:snapshot:a", bytes("a"), TTL));
             assertTrue(why.contains("NOPERM") && why.contains("~shop:snapshot*"), why);
             assertEquals(Put.FILED, await(store.put("shop:snapshot:b", bytes("a"), TTL)));
+            String lists = fails(() -> store.putListed("shop:snapshot:c.1", bytes("a"), TTL, "shop:snapshot:c 7", bytes("entry")));
+            assertTrue(lists.contains("NOPERM") && lists.contains("+rpush +pexpire"), lists);
+            server.ask("ACL", "SETUSER", "shop", "+rpush", "+pexpire");
+            await(store.putListed("shop:snapshot:c.2", bytes("a"), TTL, "shop:snapshot:c 7", bytes("entry")));
         }
     }
 

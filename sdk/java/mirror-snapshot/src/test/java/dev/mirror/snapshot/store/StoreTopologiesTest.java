@@ -18,9 +18,11 @@ import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Redis as people run it: Sentinel, with a failover, and Cluster, with a node that is silent and slots that move. */
+@Tag("once")
 class StoreTopologiesTest {
     /** Long enough for an election among sentinels. */
     private static final Duration LIMIT = Duration.ofSeconds(30);
@@ -58,6 +60,9 @@ class StoreTopologiesTest {
             try (SnapshotStore unknown = StoreSteps.open(url.replace("/main", "/other"), StoreClient.JEDIS)) {
                 RedisServer.until("the name is told to be unknown", LIMIT, () -> fails(unknown::ping).contains("know no master"));
             }
+            try (SnapshotStore stranger = StoreSteps.open(url.replace("?sentinel-password=s3ntinel", ""), StoreClient.JEDIS)) {
+                RedisServer.until("the sentinels' refusal", LIMIT, () -> fails(stranger::ping).contains("NOAUTH"));
+            }
             for (StoreClient client : List.of(StoreClient.LETTUCE, StoreClient.JEDIS)) {
                 RedisServer alone = all.get(1);
                 try (SnapshotStore none = StoreSteps.open(alone.url().replace("redis:", "redis+cluster:"), client)) {
@@ -87,11 +92,14 @@ class StoreTopologiesTest {
                         "--cluster-port", busPorts.get(n).toString()));
             }
             makeCluster(nodes, busPorts);
-            String url = "redis+cluster://" + addresses(nodes.subList(1, 3));
+            String url = "redis+cluster://" + addresses(nodes);
             try (SnapshotStore lettuce = connected(url, StoreClient.LETTUCE);
                     SnapshotStore jedis = connected(url, StoreClient.JEDIS)) {
                 check(lettuce, "snapshot:lettuce");
                 check(jedis, "snapshot:jedis");
+                // A snapshot and its list are on different nodes.
+                await(lettuce.putListed("snapshot:lettuce.1", bytes("a"), TTL, "snapshot:lettuce 61", bytes("entry")));
+                await(jedis.putListed("snapshot:jedis.1", bytes("a"), TTL, "snapshot:jedis 62", bytes("entry")));
                 for (RedisServer node : nodes) {
                     assertTrue(Integer.parseInt(node.ask("DBSIZE")) > 10, "a node holds few");
                 }

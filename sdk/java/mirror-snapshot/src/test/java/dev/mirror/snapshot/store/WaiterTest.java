@@ -19,8 +19,10 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
+@Tag("once")
 class WaiterTest {
     private RedisServer server;
     private SnapshotStore store;
@@ -49,6 +51,11 @@ class WaiterTest {
             throw new UnsupportedOperationException();
         }
 
+        @Override
+        public CompletionStage<Void> putListed(String key, byte[] document, Duration timeToLive, String list, byte[] entry) {
+            throw new UnsupportedOperationException();
+        }
+    
         @Override
         public CompletionStage<List<byte[]>> look(List<String> keys) {
             looks.add(List.copyOf(keys));

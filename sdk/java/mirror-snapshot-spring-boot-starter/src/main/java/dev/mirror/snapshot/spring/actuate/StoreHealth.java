@@ -12,6 +12,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How it goes with snapshots. Production is never down for them, so that nothing restarts it; a mirror that cannot answer is.
@@ -56,7 +57,7 @@ final class StoreHealth {
     }
 
     /** Null where the store answers in time. */
-    private String unreachable() {
+    private @Nullable String unreachable() {
         try {
             snapshots.ping().toCompletableFuture().get(LONGEST_MILLIS, TimeUnit.MILLISECONDS);
             return null;

@@ -1,7 +1,9 @@
 package dev.mirror.snapshot.spring.reactive;
 
 import java.io.ByteArrayOutputStream;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 import org.reactivestreams.Subscription;
 import org.springframework.core.io.buffer.DataBuffer;
 import org.springframework.core.io.buffer.DataBufferUtils;
@@ -20,16 +22,16 @@ final class BodyBeginning implements CoreSubscriber<DataBuffer> {
     private final int most;
     private final MonoSink<ReadBody> sink;
     private final ByteArrayOutputStream read = new ByteArrayOutputStream(1024);
-    private Subscription upstream;
+    private @Nullable Subscription upstream;
     /** The limit was reached, and whoever wants the rest asks for it. */
     private volatile boolean longer;
-    private volatile CoreSubscriber<? super DataBuffer> downstream;
+    private volatile @Nullable CoreSubscriber<? super DataBuffer> downstream;
     /** Whether downstream may be told of the end. */
     private volatile boolean ready;
-    private volatile End end;
+    private volatile @Nullable End end;
     private final AtomicBoolean told = new AtomicBoolean();
 
-    private record End(Throwable error) {}
+    private record End(@Nullable Throwable error) {}
 
     private BodyBeginning(int most, MonoSink<ReadBody> sink) {
         this.most = most;
@@ -58,8 +60,10 @@ final class BodyBeginning implements CoreSubscriber<DataBuffer> {
 
     @Override
     public void onNext(DataBuffer buffer) {
-        if (longer) {
-            downstream.onNext(buffer);
+        CoreSubscriber<? super DataBuffer> rest = downstream;
+        // Nothing more is asked for before there is one.
+        if (longer && rest != null) {
+            rest.onNext(buffer);
             return;
         }
         byte[] bytes = new byte[buffer.readableByteCount()];
@@ -70,8 +74,13 @@ final class BodyBeginning implements CoreSubscriber<DataBuffer> {
             longer = true;
             sink.success(new ReadBody(read.toByteArray(), this, null));
         } else {
-            upstream.request(1);
+            upstream().request(1);
         }
+    }
+
+    /** There is one before anything comes. */
+    private Subscription upstream() {
+        return Objects.requireNonNull(upstream);
     }
 
     @Override
@@ -110,17 +119,19 @@ final class BodyBeginning implements CoreSubscriber<DataBuffer> {
             return;
         }
         downstream = actual;
-        actual.onSubscribe(upstream);
+        actual.onSubscribe(upstream());
         ready = true;
         tellEnd();
     }
 
     private void tellEnd() {
-        if (ready && end != null && told.compareAndSet(false, true)) {
-            if (end.error == null) {
-                downstream.onComplete();
+        CoreSubscriber<? super DataBuffer> rest = downstream;
+        End reached = end;
+        if (ready && rest != null && reached != null && told.compareAndSet(false, true)) {
+            if (reached.error == null) {
+                rest.onComplete();
             } else {
-                downstream.onError(end.error);
+                rest.onError(reached.error);
             }
         }
     }

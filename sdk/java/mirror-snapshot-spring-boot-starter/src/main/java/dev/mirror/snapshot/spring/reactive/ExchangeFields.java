@@ -5,20 +5,21 @@ import dev.mirror.snapshot.spring.web.ContentCoding;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** A request of a reactive server as rules read it. */
 final class ExchangeFields implements RequestFields {
     private final Wire wire;
-    private final byte[] sent;
+    private final byte @Nullable [] sent;
     private final int mostBody;
-    private final InetSocketAddress peer;
-    private byte[] body;
+    private final @Nullable InetSocketAddress peer;
+    private byte @Nullable [] body;
     private boolean decoded;
 
     /**
      * @param sent the whole body as sent, or null
      */
-    ExchangeFields(Wire wire, byte[] sent, int mostBody, InetSocketAddress peer) {
+    ExchangeFields(Wire wire, byte @Nullable [] sent, int mostBody, @Nullable InetSocketAddress peer) {
         this.wire = wire;
         this.sent = sent;
         this.mostBody = mostBody;
@@ -36,12 +37,12 @@ final class ExchangeFields implements RequestFields {
     }
 
     @Override
-    public String header(String name, int nth) {
+    public @Nullable String header(String name, int nth) {
         return wire.header(name, nth);
     }
 
     @Override
-    public byte[] body() {
+    public byte @Nullable [] body() {
         if (!decoded) {
             body = ContentCoding.decoded(this, sent, mostBody);
             decoded = true;

@@ -2,6 +2,7 @@ package dev.mirror.snapshot.spring.reactive;
 
 import java.net.InetSocketAddress;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.springframework.http.server.reactive.ServerHttpRequest;
 import org.springframework.http.server.reactive.ServerHttpRequestDecorator;
 import reactor.netty.http.server.HttpServerRequest;
@@ -9,7 +10,7 @@ import reactor.netty.http.server.HttpServerRequest;
 /** A request as Netty got it over the wire, whatever was made of it since. */
 record NettyRequest(HttpServerRequest request) implements Wire {
     /** Null where another server runs. */
-    static Wire of(ServerHttpRequest request) {
+    static @Nullable Wire of(ServerHttpRequest request) {
         try {
             Object wire = ServerHttpRequestDecorator.getNativeRequest(request);
             return wire instanceof HttpServerRequest netty ? new NettyRequest(netty) : null;
@@ -29,7 +30,7 @@ record NettyRequest(HttpServerRequest request) implements Wire {
     }
 
     @Override
-    public String header(String name, int nth) {
+    public @Nullable String header(String name, int nth) {
         if (nth == 0) {
             return request.requestHeaders().get(name);
         }
@@ -38,7 +39,7 @@ record NettyRequest(HttpServerRequest request) implements Wire {
     }
 
     @Override
-    public InetSocketAddress peer() {
+    public @Nullable InetSocketAddress peer() {
         return request.connectionRemoteAddress() instanceof InetSocketAddress address ? address : null;
     }
 }

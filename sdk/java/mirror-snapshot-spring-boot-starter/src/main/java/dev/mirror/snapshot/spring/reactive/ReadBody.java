@@ -1,5 +1,6 @@
 package dev.mirror.snapshot.spring.reactive;
 
+import org.jspecify.annotations.Nullable;
 import org.springframework.core.io.buffer.DataBuffer;
 import org.springframework.core.io.buffer.DataBufferFactory;
 import reactor.core.publisher.Flux;
@@ -11,11 +12,11 @@ import reactor.core.publisher.Flux;
  * @param beginning where the rest is; null where that is all
  * @param failure with which the reading ended, or null
  */
-record ReadBody(byte[] bytes, BodyBeginning beginning, Throwable failure) {
+record ReadBody(byte[] bytes, @Nullable BodyBeginning beginning, @Nullable Throwable failure) {
     static final ReadBody NONE = new ReadBody(new byte[0], null, null);
 
     /** All of it for the rule; null where it is longer or failed. */
-    byte[] whole() {
+    byte @Nullable [] whole() {
         return beginning == null && failure == null ? bytes : null;
     }
 

@@ -1,6 +1,7 @@
 package dev.mirror.snapshot.spring.reactive;
 
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.springframework.core.ResolvableType;
 import org.springframework.core.io.buffer.DataBuffer;
 import org.springframework.http.MediaType;
@@ -21,9 +22,9 @@ final class RereadExchange extends ServerWebExchangeDecorator {
             ResolvableType.forClassWithGenerics(MultiValueMap.class, String.class, String.class);
 
     private final ServerHttpRequest request;
-    private final Mono<MultiValueMap<String, String>> form;
+    private final @Nullable Mono<MultiValueMap<String, String>> form;
 
-    RereadExchange(ServerWebExchange exchange, ReadBody body, ServerCodecConfigurer codecs) {
+    RereadExchange(ServerWebExchange exchange, ReadBody body, @Nullable ServerCodecConfigurer codecs) {
         super(exchange);
         this.request = new ServerHttpRequestDecorator(exchange.getRequest()) {
             @Override

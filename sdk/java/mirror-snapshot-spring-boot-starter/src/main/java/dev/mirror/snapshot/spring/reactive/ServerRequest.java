@@ -4,6 +4,7 @@ import java.net.InetSocketAddress;
 import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.springframework.http.server.reactive.ServerHttpRequest;
 
 /** A request as Spring shows it, where its server is not Netty. */
@@ -20,7 +21,7 @@ record ServerRequest(ServerHttpRequest request) implements Wire {
     }
 
     @Override
-    public String header(String name, int nth) {
+    public @Nullable String header(String name, int nth) {
         if (nth == 0) {
             return request.getHeaders().getFirst(name);
         }

@@ -4,6 +4,7 @@ import dev.mirror.snapshot.RequestSnapshot;
 import dev.mirror.snapshot.SnapshotContext;
 import dev.mirror.snapshot.spring.web.RequestScope;
 import io.micrometer.context.ThreadLocalAccessor;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.MDC;
 
 /**
@@ -26,7 +27,7 @@ final class SnapshotAccessor implements ThreadLocalAccessor<RequestSnapshot> {
     }
 
     @Override
-    public RequestSnapshot getValue() {
+    public @Nullable RequestSnapshot getValue() {
         return SnapshotContext.currentOrNull();
     }
 

@@ -9,6 +9,7 @@ import dev.mirror.snapshot.spring.web.WebSettings;
 import java.net.InetSocketAddress;
 import java.util.Locale;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.core.Ordered;
@@ -34,13 +35,13 @@ public final class SnapshotWebFilter implements WebFilter, Ordered {
 
     private final Snapshots snapshots;
     private final WebSettings settings;
-    private final ServerCodecConfigurer codecs;
+    private final @Nullable ServerCodecConfigurer codecs;
     private final AtomicBoolean complained = new AtomicBoolean();
 
     /**
      * @param codecs read forms; null for none
      */
-    SnapshotWebFilter(Snapshots snapshots, WebSettings settings, ServerCodecConfigurer codecs) {
+    SnapshotWebFilter(Snapshots snapshots, WebSettings settings, @Nullable ServerCodecConfigurer codecs) {
         this.snapshots = snapshots;
         this.settings = settings;
         this.codecs = codecs;
@@ -118,7 +119,7 @@ public final class SnapshotWebFilter implements WebFilter, Ordered {
     /**
      * @param body the whole body as sent, or null
      */
-    private Mono<Void> named(ServerWebExchange exchange, WebFilterChain chain, Wire wire, byte[] body) {
+    private Mono<Void> named(ServerWebExchange exchange, WebFilterChain chain, Wire wire, byte @Nullable [] body) {
         RequestSnapshot snapshot;
         try {
             InetSocketAddress peer = settings.peer() ? wire.peer() : null;

@@ -1,6 +1,7 @@
 package dev.mirror.snapshot.spring.reactive;
 
 import java.net.InetSocketAddress;
+import org.jspecify.annotations.Nullable;
 
 /** A request as it came over the wire. */
 interface Wire {
@@ -10,8 +11,8 @@ interface Wire {
     String target();
 
     /** Null where there is no such line. */
-    String header(String name, int nth);
+    @Nullable String header(String name, int nth);
 
     /** The other end of the connection, or null. */
-    InetSocketAddress peer();
+    @Nullable InetSocketAddress peer();
 }

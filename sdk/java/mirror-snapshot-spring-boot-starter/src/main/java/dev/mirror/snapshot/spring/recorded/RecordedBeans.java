@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 import org.springframework.aop.framework.AopProxyUtils;
 import org.springframework.aop.framework.ProxyFactory;
 import org.springframework.aop.framework.autoproxy.AbstractBeanFactoryAwareAdvisingPostProcessor;
@@ -83,14 +84,14 @@ final class RecordedBeans extends AbstractBeanFactoryAwareAdvisingPostProcessor 
         return Proxy.isProxyClass(type) || Modifier.isFinal(type.getModifiers()) || type.isHidden();
     }
 
-    private String notInInterfaces(Class<?> type) {
+    private @Nullable String notInInterfaces(Class<?> type) {
         boolean all = methods.in(type).stream().allMatch(method -> Arrays.stream(ClassUtils.getAllInterfacesForClass(type))
                 .anyMatch(known -> ClassUtils.hasMethod(known, method)));
         return all ? null : "its class is final: remove `final`, or put the method into an interface that it implements and others use";
     }
 
     /** One that reads fields would read those of the subclass, which are empty. */
-    private static String finalMethod(Class<?> type) {
+    private static @Nullable String finalMethod(Class<?> type) {
         for (Class<?> at = type; at != null && at != Object.class; at = at.getSuperclass()) {
             for (Method method : ReflectionUtils.getDeclaredMethods(at)) {
                 int modifiers = method.getModifiers();

@@ -1,6 +1,7 @@
 package dev.mirror.snapshot.spring.recorded;
 
 import java.lang.reflect.Type;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How the result of an annotated method is recorded and served.
@@ -11,7 +12,7 @@ import java.lang.reflect.Type;
  * @param type what is recorded: the result, or what a future or publisher gives
  * @param misuse why it can be neither recorded nor served, and what to do; null where it can
  */
-record RecordedMethod(String name, boolean isWrite, Form form, Type type, String misuse) {
+record RecordedMethod(String name, boolean isWrite, Form form, Type type, @Nullable String misuse) {
     /** How a result comes. */
     enum Form {
         /** As it is. */

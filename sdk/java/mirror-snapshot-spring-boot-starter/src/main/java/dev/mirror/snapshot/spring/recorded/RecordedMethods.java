@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.aop.support.AopUtils;
@@ -53,7 +54,7 @@ final class RecordedMethods {
      * @param method as it is called
      * @param target the class of the object behind the proxy, or null
      */
-    Optional<RecordedMethod> find(Method method, Class<?> target) {
+    Optional<RecordedMethod> find(Method method, @Nullable Class<?> target) {
         Class<?> in = target == null ? method.getDeclaringClass() : ClassUtils.getUserClass(target);
         return found.computeIfAbsent(new Place(method, used(method, in)), RecordedMethods.this::read);
     }

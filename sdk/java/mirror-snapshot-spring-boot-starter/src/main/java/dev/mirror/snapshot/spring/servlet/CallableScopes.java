@@ -4,6 +4,7 @@ import dev.mirror.snapshot.RequestSnapshot;
 import dev.mirror.snapshot.spring.web.RequestScope;
 import jakarta.servlet.http.HttpServletRequest;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import org.springframework.web.context.request.NativeWebRequest;
 import org.springframework.web.context.request.async.CallableProcessingInterceptor;
 
@@ -18,10 +19,19 @@ final class CallableScopes implements CallableProcessingInterceptor {
 
     @Override
     public <T> void preProcess(NativeWebRequest request, Callable<T> task) {
-        HttpServletRequest http = request.getNativeRequest(HttpServletRequest.class);
-        RequestSnapshot snapshot = http == null ? null : SnapshotFilter.of(http);
+        RequestSnapshot snapshot = snapshot(request);
         if (snapshot != null) {
             entered.set(RequestScope.enter(snapshot, mdcKey));
+        }
+    }
+
+    /** Null where there is none, or where the request timed out before this thread came to it. */
+    private static @Nullable RequestSnapshot snapshot(NativeWebRequest request) {
+        try {
+            HttpServletRequest http = request.getNativeRequest(HttpServletRequest.class);
+            return http == null ? null : SnapshotFilter.of(http);
+        } catch (IllegalStateException over) {
+            return null;
         }
     }
 

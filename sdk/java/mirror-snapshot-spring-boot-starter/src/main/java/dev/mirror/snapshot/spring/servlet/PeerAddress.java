@@ -3,13 +3,14 @@ package dev.mirror.snapshot.spring.servlet;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
+import org.jspecify.annotations.Nullable;
 
 /** The address of a connection's other end as servlet containers tell it, as text. Names are never looked up. */
 final class PeerAddress {
     private PeerAddress() {}
 
     /** Null where the text is no address. */
-    static InetSocketAddress of(String address, int port) {
+    static @Nullable InetSocketAddress of(@Nullable String address, int port) {
         if (address == null || port < 0 || port > 65535) {
             return null;
         }
@@ -21,14 +22,14 @@ final class PeerAddress {
         }
     }
 
-    private static InetAddress six(String address) throws UnknownHostException {
+    private static @Nullable InetAddress six(String address) throws UnknownHostException {
         int zone = address.indexOf('%');
         String text = zone < 0 ? address : address.substring(0, zone);
         boolean literal = text.chars().allMatch(c -> Character.digit(c, 16) >= 0 && c < 128 || c == ':' || c == '.');
         return literal ? InetAddress.getByName(text) : null;
     }
 
-    private static InetAddress four(String address) throws UnknownHostException {
+    private static @Nullable InetAddress four(String address) throws UnknownHostException {
         String[] parts = address.split("\\.", -1);
         byte[] bytes = new byte[4];
         if (parts.length != bytes.length) {

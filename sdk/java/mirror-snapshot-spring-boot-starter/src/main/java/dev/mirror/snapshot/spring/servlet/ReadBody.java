@@ -5,6 +5,7 @@ import jakarta.servlet.http.HttpServletRequest;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What was read of a request's body for a rule.
@@ -13,7 +14,7 @@ import java.util.Locale;
  * @param rest what comes behind it; null where that is all
  * @param failure with which the reading ended, or null
  */
-record ReadBody(byte[] bytes, ServletInputStream rest, IOException failure) {
+record ReadBody(byte[] bytes, @Nullable ServletInputStream rest, @Nullable IOException failure) {
     private static final byte[] NOTHING = new byte[0];
 
     /** Whether a request has no body at all. */
@@ -55,7 +56,7 @@ record ReadBody(byte[] bytes, ServletInputStream rest, IOException failure) {
     }
 
     /** All of it for the rule; null where it is longer, failed, or somebody had read of it before. */
-    byte[] whole(long declared) {
+    byte @Nullable [] whole(long declared) {
         boolean isWhole = rest == null && failure == null && (declared < 0 || declared == bytes.length);
         return isWhole ? bytes : null;
     }

@@ -4,6 +4,7 @@ import dev.mirror.snapshot.spring.web.Refusal;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
+import org.jspecify.annotations.Nullable;
 import org.springframework.core.Ordered;
 import org.springframework.web.servlet.HandlerExceptionResolver;
 import org.springframework.web.servlet.ModelAndView;
@@ -11,12 +12,12 @@ import org.springframework.web.servlet.ModelAndView;
 /** Answers what a mirror cannot answer, before a service's own advice makes something else of it. */
 final class RefusalResolver implements HandlerExceptionResolver, Ordered {
     @Override
-    public int getOrder() {
+    public @Nullable int getOrder() {
         return HIGHEST_PRECEDENCE;
     }
 
     @Override
-    public ModelAndView resolveException(
+    public @Nullable ModelAndView resolveException(
             HttpServletRequest request, HttpServletResponse response, Object handler, Exception error) {
         Refusal refusal = Refusal.of(error, SnapshotFilter.of(request)).orElse(null);
         try {

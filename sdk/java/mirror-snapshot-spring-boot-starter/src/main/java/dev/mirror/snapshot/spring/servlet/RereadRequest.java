@@ -15,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** A request whose body was read for a rule, and is given on as it came. */
 final class RereadRequest extends HttpServletRequestWrapper {
@@ -27,13 +28,21 @@ final class RereadRequest extends HttpServletRequestWrapper {
     static final class Reading {
         private final ReadBody body;
         private final RereadStream stream;
-        private BufferedReader reader;
+        private @Nullable BufferedReader reader;
         private boolean streamed;
-        private Map<String, String[]> parameters;
+        private @Nullable Map<String, String[]> parameters;
 
         Reading(HttpServletRequest request, ReadBody body) {
             this.body = body;
             this.stream = new RereadStream(request, body);
+        }
+
+        void entered() {
+            stream.entered();
+        }
+
+        void left(boolean failed) {
+            stream.left(failed);
         }
     }
 
@@ -65,7 +74,7 @@ final class RereadRequest extends HttpServletRequestWrapper {
     }
 
     @Override
-    public String getParameter(String name) {
+    public @Nullable String getParameter(String name) {
         String[] values = parameters().get(name);
         return values == null ? null : values[0];
     }
@@ -81,7 +90,7 @@ final class RereadRequest extends HttpServletRequestWrapper {
     }
 
     @Override
-    public String[] getParameterValues(String name) {
+    public String @Nullable [] getParameterValues(String name) {
         String[] values = parameters().get(name);
         return values == null ? null : values.clone();
     }

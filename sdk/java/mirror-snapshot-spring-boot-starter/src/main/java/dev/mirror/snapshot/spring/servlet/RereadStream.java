@@ -1,16 +1,26 @@
 package dev.mirror.snapshot.spring.servlet;
 
+import jakarta.servlet.AsyncContext;
 import jakarta.servlet.ReadListener;
 import jakarta.servlet.ServletInputStream;
 import jakarta.servlet.http.HttpServletRequest;
 import java.io.IOException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A body from its beginning: what was read already, then what was not. */
 final class RereadStream extends ServletInputStream {
+    private static final Logger LOG = LoggerFactory.getLogger(SnapshotFilter.class);
+
     private final HttpServletRequest request;
     private final ReadBody body;
     private int at;
-    private ReadListener listener;
+    private volatile @Nullable ReadListener listener;
+    /** Dispatches of the request that are with the service now. This object guards it, and what stands below. */
+    private int dispatches;
+    /** Whether the listener is to be told of a body that was read as a whole. */
+    private boolean pending;
 
     RereadStream(HttpServletRequest request, ReadBody body) {
         this.request = request;
@@ -83,16 +93,66 @@ final class RereadStream extends ServletInputStream {
         }
         this.listener = listener;
         if (body.rest() != null) {
-            body.rest().setReadListener(new ForRest());
-        } else {
-            // All is there already: nobody else will call.
-            request.getAsyncContext().start(() -> tell(false));
+            body.rest().setReadListener(new ForRest(listener));
+            return;
+        }
+        // All is there already: the container will not call the listener.
+        synchronized (this) {
+            pending = true;
+            if (dispatches > 0) {
+                return;
+            }
+        }
+        AsyncContext context = request.getAsyncContext();
+        context.start(this::tellPending);
+    }
+
+    /** The filter hands the request to the service. */
+    synchronized void entered() {
+        dispatches++;
+    }
+
+    /**
+     * The service has returned, on the container's thread. Its listener is called here and now, as Tomcat itself does with a body
+     * that is read already. On another thread the call could come after the container has ended the request and uses the same
+     * objects for another client's.
+     *
+     * @param failed whether the service threw: then the container ends the request, and nothing is told
+     */
+    void left(boolean failed) {
+        boolean outermost;
+        synchronized (this) {
+            dispatches--;
+            outermost = dispatches == 0;
+        }
+        if (outermost && !failed) {
+            tellPending();
         }
     }
 
-    private void tell(boolean ended) {
+    /** Never throws: Tomcat answers whichever request it serves by then with status 500. */
+    private void tellPending() {
+        ReadListener told = listener;
+        synchronized (this) {
+            if (!pending || told == null) {
+                return;
+            }
+            pending = false;
+        }
         try {
-            if (!isReread() || body.failure() != null) {
+            if (body.failure() != null) {
+                told.onError(body.failure());
+            } else {
+                tell(told, false);
+            }
+        } catch (RuntimeException | Error error) {
+            LOG.debug("a read listener failed", error);
+        }
+    }
+
+    private void tell(ReadListener listener, boolean ended) {
+        try {
+            if (!isReread()) {
                 listener.onDataAvailable();
             }
             if (ended || isFinished()) {
@@ -105,6 +165,12 @@ final class RereadStream extends ServletInputStream {
 
     /** What the container tells of the rest. */
     private final class ForRest implements ReadListener {
+        private final ReadListener listener;
+
+        private ForRest(ReadListener listener) {
+            this.listener = listener;
+        }
+
         @Override
         public void onDataAvailable() throws IOException {
             listener.onDataAvailable();
@@ -112,7 +178,7 @@ final class RereadStream extends ServletInputStream {
 
         @Override
         public void onAllDataRead() {
-            tell(true);
+            tell(listener, true);
         }
 
         @Override

@@ -7,22 +7,24 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.Enumeration;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** A servlet request as rules read it. */
 final class ServletFields implements RequestFields {
     private final HttpServletRequest request;
     private final String target;
-    private final byte[] sent;
+    private final byte @Nullable [] sent;
     private final int mostBody;
-    private final InetSocketAddress peer;
-    private byte[] body;
+    private final @Nullable InetSocketAddress peer;
+    private byte @Nullable [] body;
     private boolean decoded;
 
     /**
      * @param request the container's own, as it came over the wire
      * @param sent the whole body as sent, or null
      */
-    ServletFields(HttpServletRequest request, String target, byte[] sent, int mostBody, InetSocketAddress peer) {
+    ServletFields(HttpServletRequest request, String target, byte @Nullable [] sent, int mostBody,
+            @Nullable InetSocketAddress peer) {
         this.request = request;
         this.target = target;
         this.sent = sent;
@@ -48,7 +50,7 @@ final class ServletFields implements RequestFields {
     }
 
     @Override
-    public String header(String name, int nth) {
+    public @Nullable String header(String name, int nth) {
         if (nth == 0) {
             return request.getHeader(name);
         }
@@ -60,7 +62,7 @@ final class ServletFields implements RequestFields {
     }
 
     @Override
-    public byte[] body() {
+    public byte @Nullable [] body() {
         if (!decoded) {
             body = ContentCoding.decoded(this, sent, mostBody);
             decoded = true;

@@ -17,6 +17,7 @@ import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -47,7 +48,7 @@ public final class SnapshotFilter implements Filter {
     }
 
     /** The snapshot of a request that came through the filter, or null. */
-    static RequestSnapshot of(ServletRequest request) {
+    static @Nullable RequestSnapshot of(ServletRequest request) {
         return request.getAttribute(SNAPSHOT) instanceof RequestSnapshot snapshot ? snapshot : null;
     }
 
@@ -62,7 +63,7 @@ public final class SnapshotFilter implements Filter {
             snapshot = begun(http);
         }
         if (snapshot == null) {
-            chain.doFilter(reread(http), response);
+            serviced(reread(http), response, chain);
             return;
         }
         tellId(snapshot, answer);
@@ -83,7 +84,7 @@ public final class SnapshotFilter implements Filter {
     private void record(RequestSnapshot snapshot, HttpServletRequest request, HttpServletResponse response, FilterChain chain)
             throws IOException, ServletException {
         try (RequestScope scope = RequestScope.enter(snapshot, settings.mdcKey())) {
-            chain.doFilter(request, response);
+            serviced(request, response, chain);
         } finally {
             passed(snapshot, request);
         }
@@ -93,7 +94,7 @@ public final class SnapshotFilter implements Filter {
     private void recordTold(RequestSnapshot snapshot, HttpServletRequest request, TellingResponse response, FilterChain chain)
             throws IOException, ServletException {
         try (RequestScope scope = RequestScope.enter(snapshot, settings.mdcKey())) {
-            chain.doFilter(request, response);
+            serviced(request, response, chain);
         } finally {
             if (!request.isAsyncStarted()) {
                 response.tell();
@@ -105,7 +106,7 @@ public final class SnapshotFilter implements Filter {
     private void serve(RequestSnapshot snapshot, HttpServletRequest request, TellingResponse response, FilterChain chain)
             throws IOException, ServletException {
         try (RequestScope scope = RequestScope.enter(snapshot, settings.mdcKey())) {
-            chain.doFilter(request, response);
+            serviced(request, response, chain);
         } catch (IOException | ServletException | RuntimeException | Error error) {
             Refusal refusal = Refusal.of(error, snapshot).orElse(null);
             if (refusal == null || !RefusalWriter.write(refusal, response)) {
@@ -117,8 +118,30 @@ public final class SnapshotFilter implements Filter {
         }
     }
 
+    private static void serviced(HttpServletRequest request, ServletResponse response, FilterChain chain)
+            throws IOException, ServletException {
+        RereadRequest.Reading reading = reading(request);
+        if (reading == null) {
+            chain.doFilter(request, response);
+            return;
+        }
+        boolean failed = true;
+        reading.entered();
+        try {
+            chain.doFilter(request, response);
+            failed = false;
+        } finally {
+            reading.left(failed);
+        }
+    }
+
+    /** How far the body was read that a rule needed; null where none did. */
+    private static RereadRequest.@Nullable Reading reading(HttpServletRequest request) {
+        return request.getAttribute(READING) instanceof RereadRequest.Reading reading ? reading : null;
+    }
+
     /** Null where something went wrong here. */
-    private RequestSnapshot begun(HttpServletRequest request) {
+    private @Nullable RequestSnapshot begun(HttpServletRequest request) {
         try {
             RequestSnapshot snapshot = begin(request);
             request.setAttribute(SNAPSHOT, snapshot);
@@ -147,7 +170,7 @@ public final class SnapshotFilter implements Filter {
     }
 
     /** The whole body as sent, or null where a rule cannot have it. */
-    private byte[] body(HttpServletRequest request, HttpServletRequest wire) throws IOException {
+    private byte @Nullable [] body(HttpServletRequest request, HttpServletRequest wire) throws IOException {
         if (ReadBody.isEmpty(wire)) {
             return ReadBody.nothing();
         }
@@ -166,7 +189,8 @@ public final class SnapshotFilter implements Filter {
 
     /** A later dispatch may come with the container's request again. */
     private static HttpServletRequest reread(HttpServletRequest request) {
-        if (!(request.getAttribute(READING) instanceof RereadRequest.Reading reading)) {
+        RereadRequest.Reading reading = reading(request);
+        if (reading == null) {
             return request;
         }
         ServletRequest inside = request;

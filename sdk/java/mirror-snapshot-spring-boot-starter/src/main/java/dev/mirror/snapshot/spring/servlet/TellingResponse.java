@@ -8,6 +8,7 @@ import jakarta.servlet.http.HttpServletResponse;
 import jakarta.servlet.http.HttpServletResponseWrapper;
 import java.io.IOException;
 import java.io.PrintWriter;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -17,8 +18,8 @@ final class TellingResponse extends HttpServletResponseWrapper {
 
     private final String kept;
     private final Head head;
-    private ServletOutputStream stream;
-    private PrintWriter writer;
+    private @Nullable ServletOutputStream stream;
+    private @Nullable PrintWriter writer;
 
     /** What completes a head. */
     @FunctionalInterface

@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.Inflater;
 import java.util.zip.InflaterInputStream;
+import org.jspecify.annotations.Nullable;
 
 /** A request's body without its content-coding, for rules. */
 public final class ContentCoding {
@@ -23,7 +24,7 @@ public final class ContentCoding {
      * @return null where a coding is none of {@code gzip}, {@code x-gzip} and {@code deflate}, where the body is not what it
      *     is said to be, or is longer than that when decoded
      */
-    public static byte[] decoded(RequestFields request, byte[] body, int most) {
+    public static byte @Nullable [] decoded(RequestFields request, byte @Nullable [] body, int most) {
         if (body == null || body.length == 0 || request.header("content-encoding", 0) == null) {
             return body;
         }
@@ -53,7 +54,7 @@ public final class ContentCoding {
         return codings;
     }
 
-    private static byte[] decoded(String coding, byte[] body, int most) {
+    private static byte @Nullable [] decoded(String coding, byte[] body, int most) {
         return switch (coding) {
             case "gzip", "x-gzip" -> read(() -> new GZIPInputStream(new ByteArrayInputStream(body)), most);
             case "deflate" -> deflated(body, most);
@@ -62,12 +63,12 @@ public final class ContentCoding {
     }
 
     /** Meant is the zlib format; some send what is inside of it. */
-    private static byte[] deflated(byte[] body, int most) {
+    private static byte @Nullable [] deflated(byte[] body, int most) {
         byte[] decoded = inflated(body, most, false);
         return decoded != null ? decoded : inflated(body, most, true);
     }
 
-    private static byte[] inflated(byte[] body, int most, boolean bare) {
+    private static byte @Nullable [] inflated(byte[] body, int most, boolean bare) {
         Inflater inflater = new Inflater(bare);
         try {
             return read(() -> new InflaterInputStream(new ByteArrayInputStream(body), inflater), most);
@@ -80,7 +81,7 @@ public final class ContentCoding {
         InputStream open() throws IOException;
     }
 
-    private static byte[] read(Opening opening, int most) {
+    private static byte @Nullable [] read(Opening opening, int most) {
         try (InputStream in = opening.open()) {
             byte[] decoded = in.readNBytes(most + 1);
             return decoded.length > most ? null : decoded;

@@ -5,6 +5,7 @@ import dev.mirror.snapshot.SnapshotMissException;
 import dev.mirror.snapshot.SnapshotState;
 import dev.mirror.snapshot.guard.WriteRefusedException;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A mirror's answer to a request that it can or must not answer: status 503.
@@ -26,7 +27,7 @@ public record Refusal(SnapshotState state, String text) {
      *
      * @param request null where the error came outside of one
      */
-    public static Optional<Refusal> of(Throwable error, RequestSnapshot request) {
+    public static Optional<Refusal> of(Throwable error, @Nullable RequestSnapshot request) {
         Throwable found = find(error, DEEPEST);
         if (found == null) {
             return Optional.empty();
@@ -36,7 +37,7 @@ public record Refusal(SnapshotState state, String text) {
         return Optional.of(new Refusal(state, "This mirror does not answer: " + found.getMessage() + "\n"));
     }
 
-    private static Throwable find(Throwable error, int deeper) {
+    private static @Nullable Throwable find(@Nullable Throwable error, int deeper) {
         if (error == null || deeper == 0) {
             return null;
         }

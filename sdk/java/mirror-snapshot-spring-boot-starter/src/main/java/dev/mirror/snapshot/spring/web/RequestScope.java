@@ -3,16 +3,17 @@ package dev.mirror.snapshot.spring.web;
 import dev.mirror.snapshot.RequestId;
 import dev.mirror.snapshot.RequestSnapshot;
 import dev.mirror.snapshot.SnapshotContext;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.MDC;
 
 /** Until it is closed the calling thread works for a request, and its log lines carry the request's id. */
 public final class RequestScope implements AutoCloseable {
     private final SnapshotContext.Scope context;
     /** Null where nothing was put. */
-    private final String mdcKey;
-    private final String before;
+    private final @Nullable String mdcKey;
+    private final @Nullable String before;
 
-    private RequestScope(SnapshotContext.Scope context, String mdcKey, String before) {
+    private RequestScope(SnapshotContext.Scope context, @Nullable String mdcKey, @Nullable String before) {
         this.context = context;
         this.mdcKey = mdcKey;
         this.before = before;

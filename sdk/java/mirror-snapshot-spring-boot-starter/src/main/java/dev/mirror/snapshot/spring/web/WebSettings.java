@@ -1,6 +1,7 @@
 package dev.mirror.snapshot.spring.web;
 
 import dev.mirror.snapshot.spring.SnapshotProperties;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.boot.cloud.CloudPlatform;
@@ -30,7 +31,7 @@ public record WebSettings(String responseHeader, String mdcKey, int mostBody, bo
     }
 
     /** Of letters, digits and signs that a header's name may have; else none, and the log says so. */
-    private static String header(String name) {
+    private static String header(@Nullable String name) {
         String trimmed = trimmed(name);
         boolean isName = trimmed.chars().allMatch(c -> c > ' ' && c < 0x7f && "()<>@,;:\\\"/[]?={}".indexOf(c) < 0);
         if (!isName) {
@@ -39,7 +40,7 @@ public record WebSettings(String responseHeader, String mdcKey, int mostBody, bo
         return isName ? trimmed : "";
     }
 
-    private static String trimmed(String text) {
+    private static String trimmed(@Nullable String text) {
         return text == null ? "" : text.trim();
     }
 

@@ -11,9 +11,11 @@ import dev.mirror.snapshot.spring.Redis;
 import dev.mirror.snapshot.spring.Service;
 import dev.mirror.snapshot.spring.Waiting;
 import java.util.UUID;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** By itself, since one service on Netty that is closed ends all others of its process. */
+@Tag("once")
 class ReactiveForwardedTest {
     private static final String[] FORWARDED =
             {"x-forwarded-for", "9.9.9.9", "x-forwarded-prefix", "/shop", "x-forwarded-host", "shop.example"};

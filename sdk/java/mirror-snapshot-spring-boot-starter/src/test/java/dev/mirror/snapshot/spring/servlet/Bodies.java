@@ -11,6 +11,10 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
 import org.springframework.boot.web.servlet.ServletRegistrationBean;
@@ -29,6 +33,9 @@ import org.springframework.web.multipart.MultipartFile;
 @EnableAutoConfiguration
 @Import(Bodies.Echo.class)
 public class Bodies {
+    /** Requests whose listener was told of a failure, and could end them. */
+    static final AtomicInteger GIVEN_UP = new AtomicInteger();
+
     @RestController
     static class Echo {
         @PostMapping("/json/bytes")
@@ -76,6 +83,7 @@ public class Bodies {
                 case "/reader" -> response.getOutputStream()
                         .write(request.getReader().lines().collect(Collectors.joining("\n")).getBytes(StandardCharsets.UTF_8));
                 case "/listener" -> listener(request, response);
+                case "/patient" -> patient(request);
                 case "/parameters" -> parameters(request, response);
                 case "/ignored" -> response.getWriter().print("ignored");
                 default -> response.sendError(404);
@@ -129,8 +137,40 @@ public class Bodies {
                 @Override
                 public void onError(Throwable error) {
                     async.complete();
+                    GIVEN_UP.incrementAndGet();
                 }
             });
+        }
+
+        /** Returns late, and answers whether its listener was called meanwhile. */
+        private static void patient(HttpServletRequest request) throws IOException {
+            AsyncContext async = request.startAsync();
+            CountDownLatch called = new CountDownLatch(1);
+            AtomicReference<String> when = new AtomicReference<>("before");
+            request.getInputStream().setReadListener(new ReadListener() {
+                @Override
+                public void onDataAvailable() throws IOException {
+                    async.getResponse().getOutputStream().print(when.get() + " on " + Thread.currentThread().getName());
+                    called.countDown();
+                    request.getInputStream().readAllBytes();
+                }
+
+                @Override
+                public void onAllDataRead() {
+                    async.complete();
+                }
+
+                @Override
+                public void onError(Throwable error) {
+                    async.complete();
+                }
+            });
+            try {
+                called.await(300, TimeUnit.MILLISECONDS);
+                when.set("after");
+            } catch (InterruptedException ended) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 }
