@@ -1,6 +1,7 @@
 //! Packets of some connections, in any order, with little room.
 
 use mirror_core::dissect::{DissectLimits, Dissector};
+use mirror_core::options::ByteSize;
 use mirror_core::packet::LinkType;
 
 use crate::frames::{Shape, packet};
@@ -10,9 +11,9 @@ use crate::input::Input;
 pub fn dissect(bytes: &[u8]) {
     let mut dissector = Dissector::new(DissectLimits {
         max_flows: 2,
-        max_held: 500,
-        max_total: 900,
-        max_body: 64,
+        max_held: ByteSize(500),
+        max_total: ByteSize(900),
+        max_body: ByteSize(64),
         ..DissectLimits::default()
     });
     let mut input = Input::new(bytes);

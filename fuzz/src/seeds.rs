@@ -1,5 +1,7 @@
 //! Good inputs for each target, to begin with.
 
+use std::path::Path;
+
 use crate::frames::Shape;
 use crate::http::CODINGS;
 use crate::input::piece;
@@ -30,6 +32,21 @@ const DOCUMENTS: [&[u8]; 4] = [
     br#"{"mirror":1,"at":1,"request":"","body":"00","position":"0/16B3748","reads":[]}"#,
     b"\x84\xa6mirror\x01\xa2at\x01\xa7request\xa0\xa5reads\x91\x83\xa4name\xa1a\xa3key\xa1b\xa5value\xc4\x01\x01",
 ];
+
+/// Where the seeds are to be written.
+const FOLDER: &str = "MIRROR_FUZZ_SEEDS";
+
+/// Writes the seeds of a target to the folder that is asked for, before libFuzzer reads it.
+pub fn write(target: &str) {
+    let Some(folder) = std::env::var_os(FOLDER) else {
+        return;
+    };
+    let folder = Path::new(&folder);
+    std::fs::create_dir_all(folder).expect("the folder for seeds can be made");
+    for (number, seed) in of(target).iter().enumerate() {
+        std::fs::write(folder.join(format!("seed-{number}")), seed).expect("a seed can be written");
+    }
+}
 
 /// The seeds of a target.
 pub fn of(target: &str) -> Vec<Vec<u8>> {
