@@ -133,7 +133,7 @@ pub async fn run(
     let showing = tokio::spawn(progress::tell(
         Arc::clone(&recorder),
         stop.subscribe(),
-        config.pipeline.drain_timeout,
+        config.transport.drain_timeout,
         show,
     ));
 
@@ -152,7 +152,7 @@ pub async fn run(
     drain(
         replaying,
         &cut,
-        config.pipeline.drain_timeout,
+        config.transport.drain_timeout,
         ending.abort.subscribe(),
     )
     .await;
