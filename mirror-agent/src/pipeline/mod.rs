@@ -17,5 +17,5 @@ mod run;
 mod running;
 
 pub use preflight::{check_own, reach};
-pub use progress::Progress;
+pub use progress::{Event, Progress};
 pub use run::{Ending, run};

@@ -29,7 +29,7 @@ use super::capture_side::{Intake, Readers};
 use super::descriptors;
 use super::mirror_side::Judging;
 use super::preflight;
-use super::progress::{self, Progress};
+use super::progress::{self, Event};
 use super::running::Running;
 
 /// How a run is ended from outside.
@@ -50,15 +50,15 @@ impl Default for Ending {
     }
 }
 
-/// Runs until `ending` or a client of the control socket says so; then drains and reports. `show` is told every second
-/// how far the run is.
+/// Runs until `ending` or a client of the control socket says so; then drains and reports. `show` is told when
+/// the run begins, and every second how far it is.
 ///
 /// Everything that can be wrong is found before the first packet is captured: an error means that
 /// nothing was started.
 pub async fn run(
     settings: Settings,
     ending: Ending,
-    show: impl FnMut(Progress) + Send + 'static,
+    mut show: impl FnMut(Event) + Send + 'static,
 ) -> anyhow::Result<ReportData> {
     let config = Arc::new(settings.config.clone());
     config.require_capture()?;
@@ -105,7 +105,7 @@ pub async fn run(
         sender: Sender::Memory(sender),
     };
     let (readers, dissected) = Readers::start(rings, &limits(&config), &ports_now, intake)?;
-    announce(&config, &capture.hook());
+    show(Event::Begins(begins(&config, &capture.hook())));
 
     let running = Arc::new(Running {
         recorder: Arc::clone(&recorder),
@@ -257,25 +257,22 @@ fn run_info(config: &Config) -> RunInfo {
     }
 }
 
-fn announce(config: &Config, hook: &str) {
+/// What a run says when it has begun.
+fn begins(config: &Config, hook: &str) -> String {
     let place = match config.capture.interfaces.as_slice() {
         [] => "the root cgroup".into(),
         names => names.join(", "),
     };
-    let place = format!(
-        "capturing on {place} ({hook}), port {}",
-        config.capture.filter.ports
-    );
-    match &config.replay.target {
-        None => eprintln!("{place}; no --target: requests are counted, nothing is replayed"),
-        Some(target) => eprintln!("{place}; replaying to {target}"),
+    let ports = &config.capture.filter.ports;
+    let target = match &config.replay.target {
+        None => "no --target: requests are counted, nothing is replayed".into(),
+        Some(target) => format!("replaying to {target}"),
+    };
+    let text = format!("capturing on {place} ({hook}), port {ports}; {target}");
+    let has_data = config.gate.store.is_some() || config.gate.replica.is_some();
+    if config.replay.target.is_some() && !has_data {
+        return text
+            + "\nsnapshot gate off (no --redis): answers may differ because data changed in between";
     }
-    if config.replay.target.is_some()
-        && config.gate.store.is_none()
-        && config.gate.replica.is_none()
-    {
-        eprintln!(
-            "snapshot gate off (no --redis): answers may differ because data changed in between"
-        );
-    }
+    text
 }
