@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio::{
     sync::watch,
     task::JoinHandle,
@@ -65,9 +65,10 @@ pub async fn run(
     let stop = ending.stop.clone();
     tc::check_rights()?;
     let open_files = descriptors::raise_limit()?;
-    let targets = match &config.replay.target {
-        Some(target) => preflight::check_target(target, &config).await?,
-        None => Vec::new(),
+    let targets = tokio::select! {
+        targets = preflight::check_targets(&config) => targets?,
+        // A name may take long to resolve.
+        () = stopped(stop.subscribe()) => bail!("stopped before anything was started"),
     };
     let directory = config.report.directory.as_deref();
     let report_dir = directory.map(ReportDir::open).transpose()?;
@@ -137,9 +138,8 @@ pub async fn run(
         show,
     ));
 
-    let mut stopped = stop.subscribe();
     tokio::select! {
-        _ = stopped.wait_for(|stop| *stop) => {}
+        () = stopped(stop.subscribe()) => {}
         () = readers.broke() => recorder.fail("capture ended by itself".into()),
     }
     // However it came to this: whoever waits for the end learns of it.
@@ -174,6 +174,11 @@ pub async fn run(
     serving.abort();
     let _ = timeout(Duration::from_secs(1), ended.closed()).await;
     Ok(report)
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // Its sender lives as long as the run.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// What the admin side shows.
