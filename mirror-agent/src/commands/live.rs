@@ -48,7 +48,7 @@ pub(crate) fn run(settings: Settings, json: bool) -> anyhow::Result<ExitCode> {
             let ending = Ending::default();
             heed_signals(ending.clone())?;
             let mut line = ProgressLine::new();
-            pipeline::run(settings, ending, move |progress| line.show(progress)).await
+            pipeline::run(settings, ending, move |event| line.show(event)).await
         })?;
     print_report(&report, json)?;
     Ok(exit_code(&report))

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio::{
     sync::watch,
     task::JoinHandle,
@@ -29,7 +29,7 @@ use super::capture_side::{Intake, Readers};
 use super::descriptors;
 use super::mirror_side::Judging;
 use super::preflight;
-use super::progress::{self, Progress};
+use super::progress::{self, Event};
 use super::running::Running;
 
 /// How a run is ended from outside.
@@ -50,24 +50,25 @@ impl Default for Ending {
     }
 }
 
-/// Runs until `ending` or a client of the control socket says so; then drains and reports. `show` is told every second
-/// how far the run is.
+/// Runs until `ending` or a client of the control socket says so; then drains and reports. `show` is told when
+/// the run begins, and every second how far it is.
 ///
 /// Everything that can be wrong is found before the first packet is captured: an error means that
 /// nothing was started.
 pub async fn run(
     settings: Settings,
     ending: Ending,
-    show: impl FnMut(Progress) + Send + 'static,
+    mut show: impl FnMut(Event) + Send + 'static,
 ) -> anyhow::Result<ReportData> {
     let config = Arc::new(settings.config.clone());
     config.require_capture()?;
     let stop = ending.stop.clone();
     tc::check_rights()?;
     let open_files = descriptors::raise_limit()?;
-    let targets = match &config.replay.target {
-        Some(target) => preflight::check_target(target, &config).await?,
-        None => Vec::new(),
+    let targets = tokio::select! {
+        targets = preflight::check_targets(&config) => targets?,
+        // A name may take long to resolve.
+        () = stopped(stop.subscribe()) => bail!("stopped before anything was started"),
     };
     let directory = config.report.directory.as_deref();
     let report_dir = directory.map(ReportDir::open).transpose()?;
@@ -105,7 +106,7 @@ pub async fn run(
         sender: Sender::Memory(sender),
     };
     let (readers, dissected) = Readers::start(rings, &limits(&config), &ports_now, intake)?;
-    announce(&config, &capture.hook());
+    show(Event::Begins(begins(&config, &capture.hook())));
 
     let running = Arc::new(Running {
         recorder: Arc::clone(&recorder),
@@ -133,13 +134,12 @@ pub async fn run(
     let showing = tokio::spawn(progress::tell(
         Arc::clone(&recorder),
         stop.subscribe(),
-        config.pipeline.drain_timeout,
+        config.transport.drain_timeout,
         show,
     ));
 
-    let mut stopped = stop.subscribe();
     tokio::select! {
-        _ = stopped.wait_for(|stop| *stop) => {}
+        () = stopped(stop.subscribe()) => {}
         () = readers.broke() => recorder.fail("capture ended by itself".into()),
     }
     // However it came to this: whoever waits for the end learns of it.
@@ -152,7 +152,7 @@ pub async fn run(
     drain(
         replaying,
         &cut,
-        config.pipeline.drain_timeout,
+        config.transport.drain_timeout,
         ending.abort.subscribe(),
     )
     .await;
@@ -174,6 +174,11 @@ pub async fn run(
     serving.abort();
     let _ = timeout(Duration::from_secs(1), ended.closed()).await;
     Ok(report)
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // Its sender lives as long as the run.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// What the admin side shows.
@@ -257,25 +262,22 @@ fn run_info(config: &Config) -> RunInfo {
     }
 }
 
-fn announce(config: &Config, hook: &str) {
+/// What a run says when it has begun.
+fn begins(config: &Config, hook: &str) -> String {
     let place = match config.capture.interfaces.as_slice() {
         [] => "the root cgroup".into(),
         names => names.join(", "),
     };
-    let place = format!(
-        "capturing on {place} ({hook}), port {}",
-        config.capture.filter.ports
-    );
-    match &config.replay.target {
-        None => eprintln!("{place}; no --target: requests are counted, nothing is replayed"),
-        Some(target) => eprintln!("{place}; replaying to {target}"),
+    let ports = &config.capture.filter.ports;
+    let target = match &config.replay.target {
+        None => "no --target: requests are counted, nothing is replayed".into(),
+        Some(target) => format!("replaying to {target}"),
+    };
+    let text = format!("capturing on {place} ({hook}), port {ports}; {target}");
+    let has_data = config.gate.store.is_some() || config.gate.replica.is_some();
+    if config.replay.target.is_some() && !has_data {
+        return text
+            + "\nsnapshot gate off (no --redis): answers may differ because data changed in between";
     }
-    if config.replay.target.is_some()
-        && config.gate.store.is_none()
-        && config.gate.replica.is_none()
-    {
-        eprintln!(
-            "snapshot gate off (no --redis): answers may differ because data changed in between"
-        );
-    }
+    text
 }
