@@ -125,7 +125,7 @@ fn history(world: World, random: &mut Random) -> Vec<(u64, Event)> {
                 let moment = stamped.saturating_add_signed(world.offset);
                 let stamp = Stamp {
                     at: moment / MS,
-                    us: world.has_micros.then(|| (moment / US % 1000) as u16),
+                    us: world.has_micros.then_some((moment / US % 1000) as u16),
                     request: "0123456789abcdef".into(),
                     peer: world.has_peer.then(|| peer_text(peer)),
                     ..Stamp::default()
