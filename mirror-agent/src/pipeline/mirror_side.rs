@@ -321,6 +321,10 @@ impl Judging {
         self.recorder
             .mirror_snapshot(&String::from_utf8_lossy(value));
         match SnapshotState::from_header(value) {
+            Some(SnapshotState::Collided) => {
+                let reason = "the mirror found the mark of a collision";
+                Err(End::because(Outcome::SnapshotCollided, reason))
+            }
             Some(state) if state.is_without_data() => {
                 let reason = format!("the mirror says of its snapshot: {state}");
                 Err(End::because(Outcome::MirrorNoSnapshot, reason))

@@ -68,7 +68,7 @@ struct World {
 
 const CALM: World = World {
     connections: 1,
-    requests: 60,
+    requests: 30,
     pause: (5 * MS, 30 * MS),
     takes: (100 * US, 2 * MS),
     delay: (MS, 20 * MS),
@@ -125,7 +125,7 @@ fn history(world: World, random: &mut Random) -> Vec<(u64, Event)> {
                 let moment = stamped.saturating_add_signed(world.offset);
                 let stamp = Stamp {
                     at: moment / MS,
-                    us: world.has_micros.then(|| (moment / US % 1000) as u16),
+                    us: world.has_micros.then_some((moment / US % 1000) as u16),
                     request: "0123456789abcdef".into(),
                     peer: world.has_peer.then(|| peer_text(peer)),
                     ..Stamp::default()
@@ -311,12 +311,12 @@ fn an_offset_between_hosts_is_learnt() {
         let apart = World {
             offset: offset * MS as i64,
             is_one_clock: false,
-            requests: 100,
+            requests: 60,
             pause: (20 * MS, 300 * MS),
             ..CALM
         };
         let proven = check(10, apart);
-        assert!(proven >= 99, "{proven} % with {offset} ms");
+        assert!(proven >= 95, "{proven} % with {offset} ms");
         // The stamps say otherwise than that the clock is one.
         let surprising = World {
             is_one_clock: true,
@@ -355,11 +355,13 @@ fn pipelined_requests_are_never_evidence_of_another() {
 fn without_a_peer_only_requests_that_are_alone_are_proven() {
     let alone = World {
         has_peer: false,
+        requests: 20,
         ..CALM
     };
     assert_eq!(check(20, alone), 100);
     let crowded = World {
         connections: 6,
+        requests: 10,
         pause: (100 * US, 8 * MS),
         lost_documents: 20,
         delay: (MS, 500 * MS),
