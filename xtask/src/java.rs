@@ -68,8 +68,8 @@ pub(crate) fn parts(temporary: &Path) -> Vec<Part> {
 }
 
 const SDK: &str = ":mirror-snapshot,:mirror-snapshot-spring-boot-starter";
-/// What takes long and does not depend on the JDK is tried once.
-const TRIED_ONCE: &str = "-Dsurefire.excludes=**/StoreTopologiesTest.java,**/StoreFaultsTest.java,**/AbsentJarsTest.java";
+/// Tests that take long and do not depend on the JDK have this tag, and run on one JDK only.
+const TRIED_ONCE: &str = "-DexcludedGroups=once";
 const NO_JDK: &str = "a JDK is missing, with javac: set JAVA_HOME to one of version 17 or newer";
 
 /// A module that fails does not keep the others from being tested, and nothing is left in the directory for temporary files.
