@@ -87,7 +87,7 @@ impl Policy {
         if request.headers.first(HEADER_REPLAY).is_some() {
             return Err(Outcome::FilteredReplayed);
         }
-        if is_upgrade(exchange) {
+        if is_switch(exchange) {
             return Err(Outcome::NotReplayedUpgrade);
         }
         let safe = SAFE.contains(&request.method.as_str());
@@ -112,17 +112,17 @@ impl Policy {
     }
 }
 
-/// Whether the connection switches to another protocol with this request: the server did (RFC 9110 §15.2.2), or a
-/// WebSocket was asked for, which is no request without its `upgrade`. A server may ignore any other wish to switch, as
-/// for h2c, and then it is a request like others.
-fn is_upgrade(exchange: &Exchange) -> bool {
-    let status = exchange.response.as_ref().map(|response| response.status);
-    let mut wishes = exchange.request.headers.all("upgrade");
+/// Whether the connection switches to another protocol with this request: the server did, or a WebSocket was asked for,
+/// which is not a request without its `upgrade`. A server may ignore any other wish to switch, as for h2c (RFC 9110
+/// §7.8), and then it is a request like others. CONNECT is refused for its method.
+fn is_switch(exchange: &Exchange) -> bool {
     let names_websocket = |value: &[u8]| {
         let mut names = value.split(|byte| *byte == b',');
         names.any(|name| name.trim_ascii().eq_ignore_ascii_case(b"websocket"))
     };
-    status == Some(101) || wishes.any(names_websocket)
+    let request = &exchange.request;
+    let is_upgrade = exchange.is_upgrade() && request.method != "CONNECT";
+    is_upgrade || request.upgrade().is_some_and(names_websocket)
 }
 
 #[cfg(test)]
@@ -240,7 +240,8 @@ pub(crate) mod tests {
     #[test]
     fn a_protocol_switch_is_never_replayed() {
         let check = |upgrade: &str, status: Option<u16>, expect| {
-            let mut switch = exchange("GET", "/ws", &[("Upgrade", upgrade)]);
+            let fields = [("Connection", "upgrade"), ("Upgrade", upgrade)];
+            let mut switch = exchange("GET", "/ws", &fields);
             switch.response = status.map(Response::new);
             let got = Policy::default().judge(&switch);
             assert_eq!(got, expect, "{upgrade}, answered {status:?}");
