@@ -1,74 +1,51 @@
-//! Random choices, and mutations of good input.
+//! Reads choices out of the bytes that a fuzzer makes. Where they end, each choice is the first one.
 
-/// A generator of its own, so that a seed means the same everywhere.
-pub(crate) struct Rng(u64);
+pub(crate) struct Input<'a>(&'a [u8]);
 
-impl Rng {
-    pub(crate) fn new(case: u64) -> Self {
-        // Neighbours must not begin alike (splitmix64).
-        let mixed = case.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Self(mixed ^ mixed >> 31 | 1)
+impl<'a> Input<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn byte(&mut self) -> u8 {
+        self.take(1).first().copied().unwrap_or_default()
+    }
+
+    pub(crate) fn word(&mut self) -> u16 {
+        u16::from(self.byte()) | u16::from(self.byte()) << 8
     }
 
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % bound.max(1) as u64) as usize
+        usize::from(self.byte()) % bound
     }
 
-    pub(crate) fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
+    pub(crate) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
+    }
+
+    /// Bytes behind their length.
+    pub(crate) fn piece(&mut self) -> &'a [u8] {
+        let length = usize::from(self.word());
+        self.take(length)
+    }
+
+    pub(crate) fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.0)
+    }
+
+    fn take(&mut self, length: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(length.min(self.0.len()));
+        self.0 = rest;
+        taken
     }
 }
 
-/// Pieces that matter to parsers of HTTP.
-const WORDS: [&[u8]; 16] = [
-    b"\r\n",
-    b"\n",
-    b"\r",
-    b"\r\n\r\n",
-    b" ",
-    b":",
-    b";",
-    b"\"",
-    b"0\r\n\r\n",
-    b"ffffffffffffffff",
-    b"Content-Length: 5\r\n",
-    b"Transfer-Encoding: chunked\r\n",
-    b"GET / HTTP/1.1\r\n",
-    b"HTTP/1.1 200 OK\r\n",
-    b"\x00",
-    b"\xff",
-];
-
-/// Changes a few places of `bytes`.
-pub(crate) fn mutate(bytes: &mut Vec<u8>, rng: &mut Rng) {
-    for _ in 0..rng.below(6) {
-        let at = rng.below(bytes.len() + 1);
-        match rng.below(5) {
-            0 => bytes.truncate(at),
-            1 => {
-                let word = rng.pick(&WORDS);
-                bytes.splice(at..at, word.iter().copied());
-            }
-            2 => {
-                let end = bytes.len().min(at + rng.below(8));
-                bytes.drain(at..end);
-            }
-            3 => {
-                let end = bytes.len().min(at + rng.below(64));
-                let copy = bytes[at..end].to_vec();
-                let to = rng.below(bytes.len() + 1);
-                bytes.splice(to..to, copy);
-            }
-            _ => {
-                if let Some(byte) = bytes.get_mut(at) {
-                    *byte = rng.below(256) as u8;
-                }
-            }
-        }
-    }
+/// As [`Input::piece`] reads it.
+pub(crate) fn piece(bytes: &[u8]) -> Vec<u8> {
+    let length = bytes.len() as u16;
+    [&length.to_le_bytes(), bytes].concat()
 }

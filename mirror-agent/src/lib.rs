@@ -9,6 +9,7 @@ pub mod replay;
 pub mod report;
 pub mod secret;
 pub mod transport;
+pub mod variants;
 
 pub mod cli;
 pub mod config;

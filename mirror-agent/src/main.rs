@@ -7,9 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use mirror_agent::{cli::Cli, secret::scrubbed};
-
-/// Bad input, or nothing could be started.
-const UNUSABLE: u8 = 2;
+use mirror_core::verdict::NOT_STARTED;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -23,7 +21,7 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             terminal::note(&format!("error: {}", terminal::told(&error)));
-            ExitCode::from(UNUSABLE)
+            ExitCode::from(NOT_STARTED)
         }
     }
 }
@@ -36,7 +34,7 @@ fn refused(error: &clap::Error) -> ExitCode {
         // Its reader may be gone.
         let _ = error.print();
     }
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(UNUSABLE))
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(NOT_STARTED))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

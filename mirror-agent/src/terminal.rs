@@ -23,7 +23,14 @@ use tracing_subscriber::{
 
 /// Sets up logging, by `MIRROR_LOG`.
 pub(crate) fn log() {
-    let filter = EnvFilter::try_from_env("MIRROR_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let wanted = std::env::var("MIRROR_LOG").unwrap_or_default();
+    let wanted = if wanted.is_empty() { "info" } else { &wanted };
+    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|error| {
+        note(&format!(
+            "warning: invalid MIRROR_LOG `{wanted}` ({error}): use error, warn, info, debug or trace"
+        ));
+        EnvFilter::new("info")
+    });
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(has_colours())

@@ -4,7 +4,9 @@
 
 use std::{borrow::Cow, cell::OnceCell, net::IpAddr, time::Duration};
 
-use mirror_contract::{Candidates, Fields, Filed, IdRules, Stamp, hash, peer_text, request_hash};
+use mirror_contract::{
+    Candidates, CapturedTime, Fields, IdRules, Stamp, hash, peer_text, request_hash,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::{Body, Exchange, Headers, RequestTarget};
@@ -89,29 +91,24 @@ impl Owner {
         }
     }
 
-    /// Whether a value under one of its ids ends the wait. The mark of a collision does, and so does a bare snapshot,
-    /// which nobody can tell apart.
-    pub fn accepts(&self, value: &[u8], skew_seconds: u64) -> bool {
-        match Filed::read(value) {
-            Filed::Bare | Filed::Collided => true,
-            Filed::Stamped(stamp) => self.owns(&stamp, skew_seconds),
+    /// When it was captured, as far as it was.
+    pub fn time(&self) -> CapturedTime {
+        CapturedTime {
+            first: self.began.0,
+            last: self.ended.0,
         }
     }
 
-    /// Whether a stamp is of this very request. Production received it between its first and its last captured byte, give
-    /// or take the skew between the two clocks.
-    pub fn owns(&self, stamp: &Stamp, skew_seconds: u64) -> bool {
+    /// Whether a stamp says the same of the request, apart from the time. What one of the two does not say cannot speak
+    /// against it.
+    pub fn agrees(&self, stamp: &Stamp) -> bool {
         let same = |theirs: &Option<String>, ours: Option<&String>| match (theirs, ours) {
             (Some(theirs), Some(ours)) => theirs == ours,
             _ => true,
         };
-        let skew = skew_seconds.saturating_mul(1000);
-        let earliest = self.began.as_millis().saturating_sub(skew);
-        let latest = self.ended.as_millis().saturating_add(skew);
         stamp.request == self.request
             && same(&stamp.body, self.body.as_ref())
             && same(&stamp.peer, Some(&self.peer))
-            && (earliest..=latest).contains(&stamp.at)
     }
 }
 

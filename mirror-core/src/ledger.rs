@@ -1,64 +1,93 @@
 //! Every captured request ends in exactly one outcome; the ledger counts them.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use std::collections::BTreeMap;
-
 macro_rules! outcomes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+    ($($name:ident = $text:literal: $meaning:literal,)*) => {
         /// How a request ended.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Outcome { $($(#[$doc])* $name,)* }
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Outcome { $(#[doc = $meaning] $name,)* }
 
         impl Outcome {
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
             /// The name that reports show.
-            pub fn name(self) -> &'static str {
+            pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
+            }
+
+            /// What it means, and what a user can do about it.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => $meaning,)* }
             }
         }
     };
 }
 
 outcomes! {
-    Matched = "matched",
-    Differed = "differed",
-    /// Replayed without production's data (`on-missing` replay, or a route that needs none): no evidence.
-    MatchedWithoutSnapshot = "matched without snapshot",
-    DifferedWithoutSnapshot = "differed without snapshot",
-    /// Replayed, but production's own response was not seen whole.
-    ReplayedWithoutBaseline = "replayed without baseline",
-    /// No target was given.
-    Observed = "observed",
-    /// The kernel's ring was full when its first packet came.
-    LostRingFull = "lost: ring full",
-    DroppedGap = "dropped: gap",
-    DroppedTruncated = "dropped: truncated",
-    DroppedTooLarge = "dropped: too large",
-    DroppedAmbiguous = "dropped: ambiguous",
-    /// Nothing was seen of the server: nobody is known to have received it.
-    DroppedOneSide = "dropped: one side only",
-    FilteredMethod = "filtered: method",
-    /// It carries the mark of a replay.
-    FilteredReplayed = "filtered: replayed request",
-    ShedQueueFull = "shed: queue full",
-    SnapshotMissing = "snapshot: missing",
-    /// It was there, and gone when the request was to be replayed.
-    SnapshotExpired = "snapshot: expired",
-    /// Several requests had its id.
-    SnapshotCollided = "snapshot: collided",
-    SnapshotNoId = "snapshot: no id",
-    SnapshotUnavailable = "snapshot: store unavailable",
-    /// The mirror says that it could not read the snapshot: there is nothing to compare.
-    MirrorNoSnapshot = "mirror: no snapshot",
-    ReplayTimeout = "replay: timeout",
-    ReplayConnectFailed = "replay: connect failed",
-    ReplayFailed = "replay: failed",
-    /// It went to another process, whose ledger says how it ended.
-    HandedOver = "handed over",
-    /// Still in flight when the time to drain was over.
-    Interrupted = "interrupted",
+    Matched = "matched":
+        "both answers are equal",
+    Differed = "differed":
+        "the mirror answered differently",
+    MatchedWithoutSnapshot = "matched without snapshot":
+        "replayed without production's data: equal answers, but no evidence",
+    DifferedWithoutSnapshot = "differed without snapshot":
+        "replayed without production's data: a difference may be the data's, so it is no evidence",
+    ReplayedWithoutBaseline = "replayed without baseline":
+        "production's own response was not seen whole",
+    NotComparedMirrorTooLarge = "not compared: mirror answer too large":
+        "the mirror's body is over the limit, so only status and headers were compared: raise --max-body",
+    NotComparedProductionTooLarge = "not compared: production answer too large":
+        "production's body is over the limit, so only status and headers were compared: raise --max-body",
+    NotComparedDecodedTooLarge = "not compared: too large when decoded":
+        "the bodies are too large without their content-coding, so only status and headers were compared",
+    NotReplayedUpgrade = "not replayed: upgrade":
+        "the connection changed to another protocol, which has no request and answer to compare",
+    Observed = "observed":
+        "no --target was given, so nothing was replayed",
+    LostRingFull = "lost: ring full":
+        "the kernel's ring was full when its first packet came: raise --ring-size",
+    DroppedGap = "dropped: gap":
+        "bytes of the request were never captured",
+    DroppedTruncated = "dropped: truncated":
+        "the connection or the capture ended inside the request",
+    DroppedTooLarge = "dropped: too large":
+        "the request's body is over the limit: raise --max-body",
+    DroppedAmbiguous = "dropped: ambiguous":
+        "two parsers could read the request differently, so it is never sent again",
+    DroppedOneSide = "dropped: one side only":
+        "nothing was seen of the server, so nobody is known to have received it",
+    FilteredMethod = "filtered: method":
+        "only GET, HEAD and OPTIONS are replayed: name the route with --allow if it may be repeated",
+    FilteredReplayed = "filtered: replayed request":
+        "it carries the mark of a replay",
+    ShedQueueFull = "shed: queue full":
+        "the mirror is slower than production: raise --concurrency, or take a --sample",
+    SnapshotMissing = "snapshot: missing":
+        "production filed no snapshot for it in time",
+    SnapshotExpired = "snapshot: expired":
+        "its snapshot was gone when the request was to be replayed",
+    SnapshotCollided = "snapshot: collided":
+        "several requests had its id: add a field to the rule that tells them apart",
+    SnapshotUnproven = "snapshot: unproven":
+        "identical requests have its id, and no snapshot is proven to be its own",
+    SnapshotNoId = "snapshot: no id":
+        "no --rule found its fields in the request",
+    SnapshotUnavailable = "snapshot: store unavailable":
+        "the store did not answer",
+    MirrorNoSnapshot = "mirror: no snapshot":
+        "the mirror says that it could not read the snapshot, so there is nothing to compare",
+    ReplayTimeout = "replay: timeout":
+        "the mirror's whole answer did not come in time: --replay-timeout is the limit",
+    ReplayConnectFailed = "replay: connect failed":
+        "no connection to the mirror",
+    ReplayFailed = "replay: failed":
+        "the request could not be sent, or its answer could not be read",
+    HandedOver = "handed over":
+        "it went to another process, whose ledger says how it ended",
+    Interrupted = "interrupted":
+        "still in flight when the time to drain was over: --drain-timeout is the limit",
 }
 
 #[derive(Debug)]

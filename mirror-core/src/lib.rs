@@ -2,9 +2,11 @@
 //!
 //! The way of a captured byte: [`packet`] (frames to segments), [`tcp`] (segments to streams), [`http`] (streams to
 //! messages), joined by [`dissect`] into an [`exchange::Exchange`]; then [`identity`] names it, [`policy`] decides
-//! whether it may leave the host, and [`compare`] judges the two answers. Time is always an argument.
+//! whether it may leave the host, [`attribution`] tells which snapshot is its own, [`compare`] how the two answers differ,
+//! and [`verdict`] what follows from that. [`route`] groups requests for reports. Time is always an argument.
 #![forbid(unsafe_code)]
 
+pub mod attribution;
 pub mod compare;
 mod counters;
 pub mod dissect;
@@ -16,5 +18,7 @@ pub mod ledger;
 pub mod options;
 pub mod packet;
 pub mod policy;
+pub mod route;
 pub mod tcp;
 pub mod time;
+pub mod verdict;

@@ -216,7 +216,7 @@ async fn waits(redis: &Redis, url: &str) -> serde_json::Value {
             tokio::spawn(async move {
                 let id =
                     RequestId::new(&format!("0123456789abcdef0123456789{n:06}")).expect("an id");
-                waiter.wait(vec![id], Box::new(|_| true)).await
+                waiter.wait(vec![id], Box::new(|_, _| true)).await
             })
         })
         .collect();

@@ -11,7 +11,10 @@ use std::{
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
-use crate::{Document, Read, RedisStore, RequestId, Settings, Stamp, counts::Counters, store::Put};
+use crate::{
+    Document, ListEntry, Read, RedisStore, RequestId, Settings, Stamp, StoreError,
+    counts::Counters, snapshots::Listing, store::Put,
+};
 
 /// Documents on their way to the store, and their bytes; what is more is dropped and counted.
 const PENDING: usize = 1024;
@@ -34,6 +37,7 @@ struct Shared {
 /// A document on its way.
 struct Filing {
     id: RequestId,
+    listing: Option<Listing>,
     document: Document,
     bytes: usize,
 }
@@ -55,7 +59,13 @@ impl Filings {
     }
 
     /// Hands over what was read for a request; drops and counts what is too large or too much.
-    pub(crate) fn file(&self, id: RequestId, stamp: Stamp, reads: Vec<Read>) {
+    pub(crate) fn file(
+        &self,
+        id: RequestId,
+        listing: Option<Listing>,
+        stamp: Stamp,
+        reads: Vec<Read>,
+    ) {
         let counters = &self.shared.counters;
         let bytes: usize = reads.iter().map(size).sum();
         if bytes > self.settings.max_bytes {
@@ -71,6 +81,7 @@ impl Filings {
         let total = pending.fetch_add(bytes, Relaxed) + bytes;
         let filing = Filing {
             id,
+            listing,
             document,
             bytes,
         };
@@ -99,15 +110,28 @@ async fn file_all(
         let file = async |filing: Filing| {
             let put = async {
                 let bytes = filing.document.to_bytes().ok()?;
-                store.put(&filing.id, &bytes, settings.ttl).await.ok()
+                put(&store, &filing, &bytes, settings.ttl).await.ok()
             };
             Counters::count(match tokio::time::timeout(PUT_TIMEOUT, put).await {
                 Ok(Some(Put::Filed)) => &counters.filed,
                 Ok(Some(Put::Collided)) => &counters.collided,
-                Ok(None) | Err(_) => &counters.failed,
+                Ok(Some(Put::NumberTaken) | None) | Err(_) => &counters.failed,
             });
             shared.pending_bytes.fetch_sub(filing.bytes, Relaxed);
         };
         join_all(batch.drain(..).map(file)).await;
     }
+}
+
+async fn put(
+    store: &RedisStore,
+    filing: &Filing,
+    bytes: &[u8],
+    ttl: Duration,
+) -> Result<Put, StoreError> {
+    let Some(Listing { derived, number }) = &filing.listing else {
+        return store.put(&filing.id, bytes, ttl).await;
+    };
+    let entry = ListEntry::new(*number, &filing.document.stamp);
+    store.put_listed(derived, &entry, bytes, ttl).await
 }

@@ -2,18 +2,15 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
-    Counts, Fields, HEADER_CAPTURED_AT, HEADER_NAMESPACE, HEADER_REQUEST_ID, IdRules, Occurrences,
-    Profile, RedisStore, RequestId, RequestTarget, Settings, SnapshotSource, Stamp,
+    Counts, Fields, HEADER_CAPTURED_AT, HEADER_NAMESPACE, HEADER_REQUEST_ID, IdRules, Profile,
+    RedisStore, RequestId, RequestTarget, Settings, SnapshotNumber, SnapshotSource, Stamp,
     counts::Counters, filing::Filings, store::Waiter,
 };
-
-/// Identical requests are told apart for this long.
-const OCCURRENCES: Duration = Duration::from_secs(60);
 
 /// The snapshots of one service. Clones are the same.
 #[derive(Clone)]
@@ -24,7 +21,6 @@ pub(crate) struct Shared {
     rules: IdRules,
     /// None: every read is done and nothing is filed.
     pub(crate) store: Option<Store>,
-    occurrences: Mutex<Occurrences>,
     pub(crate) counters: Arc<Counters>,
 }
 
@@ -60,7 +56,6 @@ impl Snapshots {
             settings,
             rules,
             store,
-            occurrences: Mutex::new(Occurrences::new(OCCURRENCES)),
             counters,
         }))
     }
@@ -83,11 +78,11 @@ impl Snapshots {
     /// The snapshot of a request that arrived now: to be filed in production, to be read in the mirror.
     pub fn begin(&self, request: &dyn Fields, peer: Option<SocketAddr>) -> SnapshotSource {
         let now = since_epoch(SystemTime::now());
-        let mut named = Named::default();
+        let mut named = Naming::default();
         if self.0.store.is_some() {
             named = match self.profile() {
                 Profile::Production => self.name(request, now),
-                Profile::Mirror => Named::given(request),
+                Profile::Mirror => Naming::given(request),
             };
             if named.id.is_none() {
                 Counters::count(&self.0.counters.no_id);
@@ -97,53 +92,71 @@ impl Snapshots {
         let reads_body = |target| self.reads_body(request.method(), target);
         let is_read = request.target().is_some_and(reads_body);
         let body = is_read.then(|| request.body());
-        let stamp = Stamp::new(request, millis(at), body.flatten(), peer);
+        let stamp = Stamp::new(request, at, body.flatten(), peer);
         SnapshotSource::new(self.clone(), at, named, stamp)
     }
 
-    fn name(&self, request: &dyn Fields, now: Duration) -> Named {
+    fn name(&self, request: &dyn Fields, now: Duration) -> Naming {
         let shared = &self.0;
-        if let Some((id, counted)) = shared.rules.derive(request, None, now.as_secs()) {
-            let n = if counted {
-                let mut occurrences = shared
-                    .occurrences
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                occurrences.count(&id, now)
-            } else {
-                0
-            };
-            return Named {
-                id: id.occurrence(n),
-                ..Named::default()
-            };
+        match shared.rules.derive(request, None, now.as_secs()) {
+            Some((derived, true)) => return Naming::numbered(derived),
+            Some((id, false)) => {
+                return Naming {
+                    id: Some(id),
+                    ..Naming::default()
+                };
+            }
+            None => {}
         }
         let target = request.target();
         let told_in = target.and_then(|target| shared.rules.told_in(request.method(), target));
-        Named {
+        Naming {
             id: told_in.and_then(|_| RequestId::new(&uuid::Uuid::new_v4().to_string())),
             told_in: told_in.map(Into::into),
-            ..Named::default()
+            ..Naming::default()
         }
     }
 }
 
 /// How a request is named, and what else the agent said of it.
 #[derive(Default)]
-pub(crate) struct Named {
+pub(crate) struct Naming {
     pub(crate) id: Option<RequestId>,
+    /// Of a numbered id: where it is listed.
+    pub(crate) listing: Option<Listing>,
     pub(crate) told_in: Option<String>,
     pub(crate) namespace: Option<String>,
     captured_at: Option<Duration>,
 }
 
-impl Named {
+/// A derived id that many requests have, and the number of one of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Listing {
+    pub(crate) derived: RequestId,
+    pub(crate) number: SnapshotNumber,
+}
+
+impl Naming {
+    /// Draws a number for one of the requests that have this derived id.
+    fn numbered(derived: RequestId) -> Self {
+        // Each half has bits that are not random, at other places than the other half.
+        let (one, other) = uuid::Uuid::new_v4().as_u64_pair();
+        let number = SnapshotNumber(one ^ other);
+        let id = derived.numbered(number);
+        Self {
+            listing: id.as_ref().map(|_| Listing { derived, number }),
+            id,
+            ..Self::default()
+        }
+    }
+
     /// As the agent says.
     fn given(request: &dyn Fields) -> Self {
         let text = |name| std::str::from_utf8(request.header(name, 0)?).ok();
         Self {
             id: text(HEADER_REQUEST_ID).and_then(RequestId::new),
             told_in: None,
+            listing: None,
             namespace: text(HEADER_NAMESPACE).map(Into::into),
             captured_at: text(HEADER_CAPTURED_AT)
                 .and_then(|text| text.parse().ok())

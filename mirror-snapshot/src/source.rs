@@ -15,7 +15,7 @@ use crate::{
     Document, DocumentError, Filed, OnMiss, OnWrite, Profile, Read, RequestId, SnapshotState,
     Snapshots, Stamp, StoreError, Waited,
     counts::Counters,
-    snapshots::{Named, Store, millis},
+    snapshots::{Listing, Naming, Store, millis},
     store::Waiter,
 };
 
@@ -65,6 +65,8 @@ struct Exchange {
 
 struct Recorded {
     id: Option<RequestId>,
+    /// Where a numbered id is listed.
+    listing: Option<Listing>,
     stamp: Stamp,
     reads: Vec<Read>,
     /// Something could not be encoded: the document would not be whole.
@@ -93,14 +95,15 @@ impl fmt::Debug for SnapshotSource {
 
 impl SnapshotSource {
     /// Of a request that production received `at`, since the epoch.
-    pub(crate) fn new(snapshots: Snapshots, at: Duration, named: Named, stamp: Stamp) -> Self {
+    pub(crate) fn new(snapshots: Snapshots, at: Duration, naming: Naming, stamp: Stamp) -> Self {
         Self(Arc::new(Exchange {
             snapshots,
             at,
-            told_in: named.told_in,
-            namespace: named.namespace,
+            told_in: naming.told_in,
+            namespace: naming.namespace,
             recorded: Mutex::new(Recorded {
-                id: named.id,
+                id: naming.id,
+                listing: naming.listing,
                 stamp,
                 reads: Vec::new(),
                 broken: false,
@@ -122,7 +125,9 @@ impl SnapshotSource {
 
     /// Names the request, where production tells the id in its response: before its snapshot is filed.
     pub fn set_id(&self, id: RequestId) {
-        self.recorded().id = Some(id);
+        let mut recorded = self.recorded();
+        recorded.id = Some(id);
+        recorded.listing = None;
     }
 
     /// The header by which this response must tell the id, and the id.
@@ -337,7 +342,7 @@ impl SnapshotSource {
         let (Some(Store { waiter, .. }), Some(id)) = (&shared.store, self.id()) else {
             return missing(&counters.missing, Miss::Missing);
         };
-        let accept = Box::new(|_: &[u8]| true);
+        let accept = Box::new(|_: &RequestId, _: &[u8]| true);
         let hit = match &self.0.namespace {
             None => waiter.wait(vec![id], accept).await,
             // The agent copied it there for this run. Few requests come so: they wait by themselves.
@@ -405,7 +410,10 @@ impl Drop for Exchange {
             recorded.broken,
         ) {
             let reads = std::mem::take(&mut recorded.reads);
-            store.filings.file(id, recorded.stamp.clone(), reads);
+            let listing = recorded.listing.take();
+            store
+                .filings
+                .file(id, listing, recorded.stamp.clone(), reads);
         }
     }
 }

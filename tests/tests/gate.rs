@@ -110,7 +110,7 @@ fn two_requests_with_one_id_are_no_evidence() -> Result<()> {
 }
 
 #[needs(root)]
-fn identical_requests_are_told_apart_by_their_order() -> Result<()> {
+fn identical_requests_are_told_apart() -> Result<()> {
     let story = Story {
         rule: r#"md5("{path}:{time:s}") #n"#,
         ..Story::default()

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use mirror_agent::gate::{Found, Gate, GateOptions, SnapshotOutcome, TtlCare};
+use mirror_agent::gate::{FoundSnapshot, Gate, GateOptions, SnapshotOutcome, TtlCare};
 use mirror_core::exchange::Exchange;
 use mirror_core::exchange::Request;
 use mirror_core::exchange::Timing;
@@ -58,7 +58,7 @@ fn envelope() -> Result<Envelope> {
 }
 
 /// A snapshot that was found, and the gate that found it.
-async fn found(store: &RedisStore, care: TtlCare) -> Result<(Gate, Found)> {
+async fn found(store: &RedisStore, care: TtlCare) -> Result<(Gate, FoundSnapshot)> {
     let at = now().as_millis();
     let request = request_hash("GET", Some(&RequestTarget::parse("GET", "/a")));
     let document = format!(r#"{{"mirror":1,"at":{at},"request":"{request}","reads":[]}}"#);

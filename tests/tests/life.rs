@@ -200,7 +200,8 @@ fn what_a_killed_agent_left_is_removed_and_nothing_else() -> Result<()> {
     start(&Scratch::new()?)?.kill();
     assert_eq!(sorted(left()?), names);
     // The next agent takes them away, and doctor leaves its own alone.
-    let agent = start(&Scratch::new()?)?;
+    let scratch = Scratch::new()?;
+    let agent = start(&scratch)?;
     doctor()?;
     stage.get(REQUESTS)?;
     let report = agent.stop()?.report;

@@ -9,7 +9,7 @@ use mirror_snapshot::{
     DEFAULT_POLL, DEFAULT_TTL, DEFAULT_WAIT, Fields, Filed, HEADER_REQUEST_ID, IdRules, LoadError,
     OnMiss, OnWrite, Profile, RedisStore, RequestId, RequestTarget, Settings, SnapshotSource,
     Snapshots, StoreError, WaitOptions, Waited, WriteError,
-    store::{Hit, Put, Waiter},
+    store::{Put, WaitHit, Waiter},
 };
 use mirror_tests::net::{Host, Network};
 use mirror_tests::redis::Redis;
@@ -62,7 +62,7 @@ fn id(text: &str) -> RequestId {
 
 async fn wait(store: &RedisStore, ids: &[RequestId], options: WaitOptions) -> Waited {
     let waiter = Waiter::new(store.clone(), options);
-    waiter.wait(ids.to_vec(), Box::new(|_| true)).await
+    waiter.wait(ids.to_vec(), Box::new(|_, _| true)).await
 }
 
 fn main() -> ExitCode {
@@ -159,7 +159,7 @@ fn a_wait_is_woken_by_the_stores_notification() -> Result<()> {
         };
         let waiter = Waiter::new(store.clone(), options);
         let began = Instant::now();
-        let waiting = waiter.wait(vec![id("told")], Box::new(|_| true));
+        let waiting = waiter.wait(vec![id("told")], Box::new(|_, _| true));
         let writing = async {
             tokio::time::sleep(Duration::from_millis(500)).await;
             store.put(&id("told"), b"data", DEFAULT_TTL).await
@@ -167,7 +167,7 @@ fn a_wait_is_woken_by_the_stores_notification() -> Result<()> {
         let (found, put) = tokio::join!(waiting, writing);
         put?;
         assert!(
-            matches!(found, Waited::Hit(Hit { at_once: false, .. })),
+            matches!(found, Waited::Hit(WaitHit { at_once: false, .. })),
             "{found:?}"
         );
         assert!(
@@ -191,7 +191,7 @@ fn thousands_wait_at_once_with_few_commands() -> Result<()> {
             .map(|n| {
                 let waiter = waiter.clone();
                 let ids = vec![id(&format!("many-{n}"))];
-                tokio::spawn(async move { waiter.wait(ids, Box::new(|_| true)).await })
+                tokio::spawn(async move { waiter.wait(ids, Box::new(|_, _| true)).await })
             })
             .collect();
         tokio::time::sleep(Duration::from_millis(500)).await;

@@ -45,7 +45,7 @@ async fn contract(store: &RedisStore) -> Result<()> {
     let found = waiter
         .wait(
             vec![id("contract-none"), ids[7].clone()],
-            Box::new(|_| true),
+            Box::new(|_, _| true),
         )
         .await;
     assert!(matches!(found, Waited::Hit(hit) if hit.id == ids[7]));

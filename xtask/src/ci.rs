@@ -7,10 +7,10 @@ use anyhow::Result;
 use mirror_tests::scratch::Scratch;
 
 use crate::cargo::this_program;
-use crate::kernels;
 use crate::parts::{self, Part};
 use crate::tally::Counts;
 use crate::test::{self, BUILD};
+use crate::{fuzz, kernels};
 
 /// Of each fuzz target.
 const FUZZ_SECONDS: &str = "10";
@@ -20,6 +20,7 @@ pub(crate) fn run() -> Result<()> {
     test::install_needs()?;
     if mirror_tests::is_root() {
         kernels::install_needs()?;
+        fuzz::install_needs()?;
     }
     let scratch = Scratch::new()?;
     let mut parts = test::parts(&scratch)?;

@@ -37,6 +37,8 @@ pub(crate) const CURL: Need = plain("curl", "curl");
 pub(crate) const KILL: Need = plain("kill", "procps");
 /// Makes certificates for tests in Java.
 pub(crate) const OPENSSL: Need = plain("openssl", "openssl");
+/// Compiles libFuzzer.
+pub(crate) const CXX: Need = plain("c++", "g++");
 pub(crate) const SETPRIV: Need = plain("setpriv", "util-linux");
 /// For the small images of the test cluster.
 pub(crate) const GO: Need = plain("go", "golang-go");

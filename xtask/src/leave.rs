@@ -38,6 +38,11 @@ impl Registered {
             leads_group,
         };
         programs().push(program);
+        if LEAVING.load(Ordering::SeqCst) {
+            // Too late for the one who ends them all.
+            process::signal_to(program.id, leads_group, Signal::KILL);
+            park()
+        }
         Self(program)
     }
 }
@@ -79,7 +84,7 @@ pub(crate) fn without_reader() -> ! {
     leave(NO_READER)
 }
 
-/// For the thread whose work another one has just taken away: it must not end the process before that one is done.
+/// For a thread whose work another one has just taken away: it must neither go on nor end the process before that one is done.
 pub(crate) fn wait_if_leaving() {
     if LEAVING.load(Ordering::SeqCst) {
         park()

@@ -67,8 +67,13 @@ enum Task {
     /// All that CI runs: lint, test, kernels, fuzz and the kernel object, side by side
     #[command(after_help = "Example: sudo -E cargo xtask ci")]
     Ci,
-    /// Mutated input for everything that reads traffic, each target for a while
-    #[command(after_help = "Example: cargo xtask fuzz --seconds 60")]
+    /// Run the coverage-guided fuzz targets, each for a while
+    ///
+    /// What was found once is kept in `target/fuzz/corpus` and is where the next run begins.
+    #[command(
+        after_help = "Examples: cargo xtask fuzz --seconds 60 --target tcp\n          \
+                            cargo xtask fuzz --target tcp --input target/fuzz/artifacts/tcp/crash-…"
+    )]
     Fuzz(fuzz::Options),
     /// What the product costs; without a name, its main job under constant load
     #[command(after_help = "Example: cargo xtask bench streams --json")]

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use mirror_tests::workspace;
 
 use crate::cargo::spell;
-use crate::leave::Registered;
+use crate::leave::{self, Registered};
 use crate::progress;
 use crate::say::{note, say, text};
 use crate::tally::{Counts, SKIPPED, Tally};
@@ -108,6 +108,7 @@ fn run_all(parts: Vec<Part>, logs: &Path, show: impl Fn(&Ended)) -> Result<Vec<E
             break;
         }
         let ended = next(&receiver, &running)?;
+        leave::wait_if_leaving();
         running.retain(|(name, _)| *name != ended.name);
         show(&ended);
         all.push(ended);

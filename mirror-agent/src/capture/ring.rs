@@ -23,8 +23,10 @@ use nix::{
     time::ClockId,
 };
 
-/// The wall clock may be set while we run: the offset to the kernel's clock is taken anew this often.
-const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
+/// The wall clock may be set while we run, and is made to run faster or slower: the offset to the kernel's clock is taken
+/// anew this often.
+const CLOCK_INTERVAL: Duration = Duration::from_millis(100);
+const CLOCK_READINGS: usize = 5;
 /// Fresh memory for packets is taken in blocks of this size.
 const BLOCK: usize = 1 << 20;
 
@@ -186,8 +188,7 @@ struct Clock {
 impl Clock {
     fn new() -> Self {
         Self {
-            offset: read_clock(ClockId::CLOCK_REALTIME)
-                .wrapping_sub(read_clock(ClockId::CLOCK_MONOTONIC)),
+            offset: offset_of_clocks(),
             checked: Instant::now(),
         }
     }
@@ -201,6 +202,19 @@ impl Clock {
     fn epoch(&self, monotonic: u64) -> Timestamp {
         Timestamp(monotonic.wrapping_add(self.offset))
     }
+}
+
+/// How far the wall clock is ahead of the monotonic one. Another thread may run between two readings, so the readings that
+/// are closest together count: snapshots are told apart by the time of their packets.
+fn offset_of_clocks() -> u64 {
+    let reading = |_| {
+        let before = read_clock(ClockId::CLOCK_MONOTONIC);
+        let wall = read_clock(ClockId::CLOCK_REALTIME);
+        let took = read_clock(ClockId::CLOCK_MONOTONIC) - before;
+        (took, wall.wrapping_sub(before + took / 2))
+    };
+    let readings = (0..CLOCK_READINGS).map(reading);
+    readings.min().map_or(0, |(_, offset)| offset)
 }
 
 /// In nanoseconds. Linux has both clocks, so the error does not happen.

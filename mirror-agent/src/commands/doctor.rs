@@ -13,11 +13,11 @@ use mirror_agent::{
     gate::replica,
     pipeline,
     replay::Target,
+    report::Status,
     secret::SecretUrl,
 };
 use mirror_snapshot::RedisStore;
 use serde::Serialize;
-use serde_json::Value;
 use tokio::{runtime::Builder, time::timeout};
 
 use crate::terminal;
@@ -133,7 +133,8 @@ fn check_capture(config: &Config, fix: bool, findings: &mut Findings) -> anyhow:
 
 async fn check_servers(config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
     // None runs: that is not for doctor to say.
-    if let Ok(status) = ask(&config.control.socket, &Order::Status).await {
+    let answer = ask(&config.control.socket, &Order::Status).await.ok();
+    if let Some(status) = answer.and_then(|answer| serde_json::from_value(answer).ok()) {
         findings.add(
             "agent",
             running(&status),
@@ -168,14 +169,11 @@ async fn reach(target: &Target, config: &Config) -> anyhow::Result<String> {
 }
 
 /// What the agent that runs has found out about its traffic.
-fn running(status: &Value) -> anyhow::Result<String> {
-    let advice = status["advice"].as_array().into_iter().flatten();
-    let advice: Vec<&str> = advice.filter_map(Value::as_str).collect();
+fn running(status: &Status) -> anyhow::Result<String> {
+    let advice = &status.results.counters.advice;
     anyhow::ensure!(advice.is_empty(), "{}", advice.join("; "));
-    Ok(format!(
-        "process {} captures and can read what it sees",
-        status["pid"]
-    ))
+    let pid = status.pid;
+    Ok(format!("process {pid} captures and can read what it sees"))
 }
 
 fn interface(pattern: &str) -> anyhow::Result<String> {

@@ -14,13 +14,17 @@ use std::{
 use anyhow::{Context, bail};
 use mirror_agent::capture::tc::clsact;
 use mirror_agent::config::{Config, Settings};
-use mirror_agent::control::{Order, ask, create_log};
+use mirror_agent::control::answers::{FilterAnswer, ReloadAnswer};
+use mirror_agent::control::{self, Order, create_log};
 use mirror_agent::pipeline::{self, Ending};
-use mirror_agent::report::ReportData;
+use mirror_agent::report::table::terminal_width;
+use mirror_agent::report::{ReportData, Status, status_text};
 use mirror_core::filter::FilterChange;
 use mirror_core::filter::FilterSettings;
 use mirror_core::options::Given;
-use serde_json::{Value, json};
+use mirror_core::verdict::NOT_STARTED;
+use serde::de::DeserializeOwned;
+use serde_json::json;
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
@@ -31,8 +35,6 @@ use super::print_report;
 use super::progress::ProgressLine;
 use crate::terminal;
 
-const DIFFERENCES: u8 = 1;
-const FAILED: u8 = 3;
 /// What takes longer says how far it is.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long `start` waits for its child to attach.
@@ -46,10 +48,10 @@ pub(crate) fn run(settings: Settings, json: bool) -> anyhow::Result<ExitCode> {
             let ending = Ending::default();
             heed_signals(ending.clone())?;
             let mut line = ProgressLine::new();
-            pipeline::run(settings, ending, move |progress| line.show(progress)).await
+            pipeline::run(settings, ending, move |event| line.show(event)).await
         })?;
     print_report(&report, json)?;
-    Ok(verdict(&report))
+    Ok(exit_code(&report))
 }
 
 /// The first signal ends the capture, the second one the draining.
@@ -65,14 +67,8 @@ fn heed_signals(ending: Ending) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn verdict(report: &ReportData) -> ExitCode {
-    // What was replayed without production's data proves nothing.
-    let differs = report.differences.iter().any(|d| d.is_evidence);
-    match &report.failed {
-        Some(_) => ExitCode::from(FAILED),
-        None if differs => ExitCode::from(DIFFERENCES),
-        None => ExitCode::SUCCESS,
-    }
+fn exit_code(report: &ReportData) -> ExitCode {
+    ExitCode::from(report.results.verdict.decision.exit_code())
 }
 
 /// Runs `run` with the same flags in a session of its own and waits until it captures.
@@ -80,10 +76,10 @@ pub(crate) fn start(config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     config.require_capture()?;
     let runtime = single()?;
     let socket = &config.control.socket;
-    if let Ok(status) = runtime.block_on(ask(socket, &Order::Status)) {
+    if let Ok(status) = runtime.block_on(ask::<Status>(socket, &Order::Status)) {
         bail!(
             "an agent is already running (pid {}): end it with `mirror-agent stop`, or give this one another --socket",
-            status["pid"]
+            status.pid
         );
     }
     let (log, output) = create_log(socket)?;
@@ -132,10 +128,13 @@ fn wait_until_attached(
             File::open(log)?.read_to_string(&mut text)?;
             terminal::note(text.trim_end());
             let code = status.code().and_then(|c| u8::try_from(c).ok());
-            let code = ExitCode::from(code.filter(|c| *c != 0).unwrap_or(2));
+            let code = ExitCode::from(code.filter(|c| *c != 0).unwrap_or(NOT_STARTED));
             return Ok(Some(code));
         }
-        if runtime.block_on(ask(socket, &Order::Status)).is_ok() {
+        if runtime
+            .block_on(control::ask(socket, &Order::Status))
+            .is_ok()
+        {
             return Ok(None);
         }
         thread::sleep(Duration::from_millis(50));
@@ -149,87 +148,53 @@ fn wait_until_attached(
 }
 
 pub(crate) fn status(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
-    let status = single()?.block_on(ask(socket, &Order::Status))?;
+    let status: Status = single()?.block_on(ask(socket, &Order::Status))?;
     if json {
         terminal::print_json(&status)?;
     } else {
-        terminal::print(&status_text(&status))?;
+        terminal::print(&status_text(&status, terminal_width()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn status_text(status: &Value) -> String {
-    let mut lines = vec![format!("pid {}", status["pid"])];
-    for place in status["attached"].as_array().into_iter().flatten() {
-        let text = |name: &str| place[name].as_str().unwrap_or("?");
-        lines.push(format!(
-            "attached to {} ({})",
-            text("interface"),
-            text("hook")
-        ));
-    }
-    lines.push(format!(
-        "{:>12}  seen",
-        status["ledger"]["seen"].to_string()
-    ));
-    for part in [
-        &status["ledger"]["outcomes"],
-        &status["snapshots"],
-        &status["mirror_snapshots"],
-        &status["capture"],
-    ] {
-        lines.push(String::new());
-        for (name, value) in part.as_object().into_iter().flatten() {
-            if value.as_u64().is_some_and(|count| count > 0) {
-                lines.push(format!("{:>12}  {name}", value.to_string()));
-            }
-        }
-    }
-    for advice in status["advice"].as_array().into_iter().flatten() {
-        lines.push(format!("\n{}", advice.as_str().unwrap_or_default()));
-    }
-    lines.join("\n") + "\n"
+/// Asks the running agent for what it answers to `order`.
+async fn ask<T: DeserializeOwned>(socket: &Path, order: &Order) -> anyhow::Result<T> {
+    let answer = control::ask(socket, order).await?;
+    serde_json::from_value(answer)
+        .context("the agent's answer cannot be read: is it of another version?")
 }
 
 /// Shows the filter, after the change if there is one.
 pub(crate) fn filter(socket: &Path, given: &Given, json: bool) -> anyhow::Result<ExitCode> {
     let change = FilterChange::from_given(given);
-    let answer = single()?.block_on(ask(socket, &Order::Filter(change)))?;
+    let answer: FilterAnswer = single()?.block_on(ask(socket, &Order::Filter(change)))?;
     if json {
-        terminal::print_json(&answer["filter"])?;
+        terminal::print_json(&answer.filter)?;
     } else {
-        terminal::print(&filter_text(&answer["filter"])?)?;
+        terminal::print(&filter_text(&answer.filter))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) fn reload(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
-    let answer = single()?.block_on(ask(socket, &Order::Reload))?;
+    let answer: ReloadAnswer = single()?.block_on(ask(socket, &Order::Reload))?;
     if json {
         terminal::print_json(&answer)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let names = |list: &Value| {
-        let names = list.as_array().into_iter().flatten();
-        names
-            .filter_map(Value::as_str)
-            .collect::<Vec<_>>()
-            .join(", ")
+    let changed = match answer.changed.as_slice() {
+        [] => "nothing".into(),
+        keys => keys.join(", "),
     };
-    let changed = match names(&answer["changed"]) {
-        nothing if nothing.is_empty() => "nothing".into(),
-        keys => keys,
-    };
-    let interfaces = names(&answer["interfaces"]);
-    let filter = filter_text(&answer["filter"])?;
+    let interfaces = answer.interfaces.join(", ");
+    let filter = filter_text(&answer.filter);
     terminal::print(&format!(
         "changed     {changed}\ninterfaces  {interfaces}\n{filter}"
     ))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn filter_text(filter: &Value) -> anyhow::Result<String> {
-    let filter: FilterSettings = serde_json::from_value(filter.clone())?;
+fn filter_text(filter: &FilterSettings) -> String {
     let list = |networks: &[ipnet::IpNet], none: &str| match networks {
         [] => none.to_owned(),
         some => some
@@ -238,14 +203,14 @@ fn filter_text(filter: &Value) -> anyhow::Result<String> {
             .collect::<Vec<_>>()
             .join(", "),
     };
-    Ok(format!(
+    format!(
         "ports       {}\nallowed     {}\ndenied      {}\nsample      {} (seed {})\n",
         filter.ports,
         list(&filter.allow, "all networks"),
         list(&filter.deny, "none"),
         filter.sample,
         filter.seed
-    ))
+    )
 }
 
 pub(crate) fn stop(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
@@ -255,33 +220,28 @@ pub(crate) fn stop(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
         terminal::note(&format!("removed what a killed agent left: {removed}"));
     }
     let report = answer?;
-    let report: ReportData =
-        serde_json::from_value(report).context("the agent ended without a report: see its log")?;
     print_report(&report, json)?;
-    Ok(verdict(&report))
+    Ok(exit_code(&report))
 }
 
 /// Says how far the draining is, where that takes a while.
-async fn stop_and_wait(socket: &Path) -> anyhow::Result<Value> {
-    let mut stopping = pin!(ask(socket, &Order::Stop));
+async fn stop_and_wait(socket: &Path) -> anyhow::Result<ReportData> {
+    let mut stopping = pin!(control::ask(socket, &Order::Stop));
     loop {
         tokio::select! {
-            answer = &mut stopping => return answer,
+            answer = &mut stopping => {
+                return serde_json::from_value(answer?)
+                    .context("the agent ended without a report: see its log");
+            }
             () = sleep(PATIENCE) => {
                 // Its last answers may come after it has closed its socket.
-                if let Ok(status) = ask(socket, &Order::Status).await {
-                    let in_flight = in_flight(&status["ledger"]);
+                if let Ok(status) = ask::<Status>(socket, &Order::Status).await {
+                    let in_flight = status.results.ledger.in_flight();
                     terminal::note(&format!("draining: {in_flight} in flight"));
                 }
             }
         }
     }
-}
-
-fn in_flight(ledger: &Value) -> u64 {
-    let outcomes = ledger["outcomes"].as_object().into_iter().flatten();
-    let ended: u64 = outcomes.filter_map(|(_, count)| count.as_u64()).sum();
-    ledger["seen"].as_u64().unwrap_or(0).saturating_sub(ended)
 }
 
 fn single() -> anyhow::Result<Runtime> {

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use mirror_agent::{
     cli::{Command, RunOptions},
     config::Settings,
-    report,
+    report::{self, table::terminal_width},
 };
 
 use crate::terminal;
@@ -41,11 +41,8 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
 /// The options in effect. Says where a password can be read by others.
 fn settings(options: RunOptions) -> anyhow::Result<Settings> {
     let settings = options.sources().load()?;
-    for spec in settings.exposed_secrets() {
-        terminal::note(&format!(
-            "warning: --{} holds a user or a password, and every user of this host can read the command line: give it as {} or in the file of --config",
-            spec.key, spec.env
-        ));
+    for exposed in settings.exposed_secrets() {
+        terminal::note(&format!("warning: {exposed}"));
     }
     Ok(settings)
 }
@@ -54,6 +51,6 @@ fn print_report(data: &report::ReportData, json: bool) -> anyhow::Result<()> {
     if json {
         terminal::print_json(data)
     } else {
-        terminal::print(&report::text(data))
+        terminal::print(&report::report_text(data, terminal_width()))
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use mirror_agent::pipeline::Progress;
+use mirror_agent::pipeline::{Event, Progress};
 
 use crate::terminal;
 
@@ -34,7 +34,14 @@ impl ProgressLine {
         }
     }
 
-    pub(super) fn show(&mut self, progress: Progress) {
+    pub(super) fn show(&mut self, event: Event) {
+        match event {
+            Event::Begins(text) => terminal::note(&text),
+            Event::Goes(progress) => self.tell(progress),
+        }
+    }
+
+    fn tell(&mut self, progress: Progress) {
         let passed = self.last.0.elapsed();
         let was_draining = self.told.is_some_and(|told| told.draining.is_some());
         let begins_to_drain = progress.draining.is_some() && !was_draining;

@@ -8,7 +8,6 @@ mod environment;
 mod file;
 mod flags;
 mod sources;
-mod variants;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -20,14 +19,12 @@ use mirror_core::{
 use crate::capture::tc::{CaptureOptions, Hook};
 use crate::control::ControlOptions;
 use crate::gate::GateOptions;
-use crate::pipeline::PipelineOptions;
 use crate::replay::ReplayOptions;
 use crate::report::ReportOptions;
 use crate::transport::TransportOptions;
 
 pub use flags::{Changes, Flags};
 pub use sources::{Settings, Sources};
-pub use variants::{variant, variants};
 
 mirror_core::options! {
     /// The options of every stage.
@@ -43,7 +40,6 @@ mirror_core::options! {
         pub compare: CompareOptions,
         pub report: ReportOptions,
         pub control: ControlOptions,
-        pub pipeline: PipelineOptions,
     }
 }
 

@@ -1,10 +1,15 @@
 //! Where the options of a run come from, so that they can be read again while it goes on.
 
-use std::path::PathBuf;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
-use mirror_core::options::{Given, OptionSpec, Options};
+use mirror_core::options::{Given, OptionSpec, Options, Origin};
 
 use super::{Config, environment, file};
+use crate::secret::holds_secret;
 
 /// The command line, and the configuration file that it names.
 #[derive(Clone)]
@@ -66,21 +71,36 @@ impl Settings {
         }
     }
 
-    /// Options whose value holds a password, and stands where every user of this host can read it.
-    pub fn exposed_secrets(&self) -> Vec<OptionSpec> {
-        let mut specs = Config::specs();
-        specs.retain(|spec| {
-            let texts = self.sources.flags.texts(spec.key).unwrap_or_default();
-            spec.is_secret && texts.iter().any(|text| crate::secret::holds_secret(text))
+    /// Where a password stands that every user of this host can read, and what to do about it.
+    pub fn exposed_secrets(&self) -> Vec<String> {
+        let specs = Config::specs();
+        let secrets = specs.iter().filter(|spec| {
+            let mut texts = self.given.texts(spec.key).into_iter().flatten();
+            spec.is_secret && texts.any(|text| holds_secret(text))
         });
-        specs
+        let exposed = secrets.filter_map(|spec| match self.given.origin(spec.key)? {
+            Origin::Environment(_) => None,
+            Origin::Flag => Some(format!(
+                "--{} holds a user or a password, and every user of this host can read the command line: give it as {} or in the file of --config",
+                spec.key, spec.env
+            )),
+            Origin::File { path, .. } => is_public(Path::new(path)).then(|| {
+                format!(
+                    "{path} holds a user or a password ({}), and every user of this host can read it: chmod 600 {path}",
+                    spec.key
+                )
+            }),
+        });
+        exposed.collect()
     }
+}
+
+fn is_public(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
 }
 
 #[cfg(test)]
 mod tests {
-    use mirror_core::options::Origin;
-
     use super::*;
 
     fn settings(flags: &[(&str, &str)]) -> Settings {
@@ -103,12 +123,23 @@ mod tests {
     }
 
     #[test]
-    fn a_password_on_the_command_line_is_found() {
-        let exposed = |key, text| {
-            let specs = settings(&[(key, text)]).exposed_secrets();
-            specs.iter().map(|spec| spec.key).collect::<Vec<_>>()
-        };
-        assert_eq!(exposed("redis", "redis://u:p@h"), ["redis"]);
+    fn a_password_that_others_can_read_is_found() {
+        let exposed = |key, text| settings(&[(key, text)]).exposed_secrets();
+        let found = exposed("redis", "redis://u:hunter2@h");
+        assert!(found[0].contains("MIRROR_REDIS") && !found[0].contains("hunter2"));
         assert!(exposed("redis", "redis://h").is_empty());
+
+        let name = format!("mirror-exposed-{}.toml", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::write(&path, "replica = \"postgres://u:hunter2@h/d\"\n").unwrap();
+        let from_file = |mode| {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let settings = Sources::new(Given::default(), Some(path.clone())).load();
+            settings.unwrap().exposed_secrets()
+        };
+        let (public, private) = (from_file(0o644), from_file(0o600));
+        fs::remove_file(&path).unwrap();
+        assert!(public[0].contains("chmod 600") && !public[0].contains("hunter2"));
+        assert!(private.is_empty(), "{private:?}");
     }
 }

@@ -4,6 +4,7 @@
 //! Both serve a bounded number of [`connections`], each for a bounded time: whatever comes in through them, capture and
 //! replays keep their descriptors.
 
+pub mod answers;
 mod ask;
 mod connections;
 pub mod http;

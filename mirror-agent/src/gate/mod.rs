@@ -1,29 +1,39 @@
 //! The gate: an exchange passes once production's snapshot for it is there, and is known to be its own.
 
 mod claims;
+mod lists;
+mod numbered;
 mod options;
 pub mod replica;
 mod rules;
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use mirror_snapshot::{
-    DEFAULT_TTL, Filed, HEADER_POSITION, RedisStore, RequestId, Waited,
-    store::{Hit, Waiter},
+    DEFAULT_TTL, Filed, HEADER_POSITION, RedisStore, RequestId, WaitOptions, Waited,
+    store::{Accept, WaitHit, Waiter},
 };
 use tokio::time::Instant;
 
-use claims::{Claim, Claims};
+use claims::Claims;
+use lists::Lists;
+use mirror_core::attribution::{Attribution, Claim, Doubt, RequestNumber};
 use mirror_core::exchange::Exchange;
 use mirror_core::policy::Envelope;
-use mirror_core::time::Timestamp;
 use replica::{Caught, Position, Replica};
 
 pub use options::GateOptions;
 pub use rules::{GateRules, OnMissing};
+
+/// A request that overlaps with another one is captured at most this long after the other's snapshot is there.
+const SETTLES_FOR: Duration = Duration::from_secs(1);
 
 /// What is done for a snapshot that would not live until its replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -42,13 +52,13 @@ pub enum SnapshotOutcome {
     Off,
     /// The route's answers do not depend on data.
     NotRequired,
-    Found(Found),
+    Found(FoundSnapshot),
     /// The mirror's replica has replayed past production's position.
     Caught {
         waited: Duration,
         at_once: bool,
         /// The snapshot that told production's position, if one did.
-        told_by: Option<Box<Found>>,
+        told_by: Option<Box<FoundSnapshot>>,
     },
     Missing {
         waited: Duration,
@@ -58,6 +68,10 @@ pub enum SnapshotOutcome {
     /// The exchange was older than a snapshot lives.
     Expired,
     Collided,
+    /// Identical requests have the id, and no snapshot is proven to be this one's.
+    Unproven {
+        why: Doubt,
+    },
     /// No rule yielded an id.
     NoId,
     Unavailable {
@@ -70,20 +84,59 @@ impl SnapshotOutcome {
         match self {
             Self::Off => "off",
             Self::NotRequired => "not required",
-            Self::Found(Found { at_once: true, .. }) | Self::Caught { at_once: true, .. } => "hit",
+            Self::Found(FoundSnapshot { at_once: true, .. })
+            | Self::Caught { at_once: true, .. } => "hit",
             Self::Found(_) | Self::Caught { .. } => "late",
             Self::Missing { .. } => "missing",
             Self::Expired => "expired",
             Self::Collided => "collided",
+            Self::Unproven { .. } => "unproven",
             Self::NoId => "no id",
             Self::Unavailable { .. } => "store unavailable",
         }
+    }
+
+    /// Why there is no snapshot, for people; `None` where the name says all there is.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Unproven { why } => Some(why.text().into()),
+            Self::Unavailable { error } => Some(error.clone()),
+            Self::Missing { refused: true, .. } => {
+                Some("there was a snapshot of another request under its id".into())
+            }
+            _ => None,
+        }
+    }
+
+    /// How a wait ended that found nothing.
+    fn of_wait(waited: Waited) -> Self {
+        match waited {
+            Waited::Unavailable(error) => Self::Unavailable {
+                error: error.to_string(),
+            },
+            Waited::Missing { waited, refused } => Self::Missing { waited, refused },
+            Waited::Hit(hit) => Self::Missing {
+                waited: hit.waited,
+                refused: true,
+            },
+        }
+    }
+
+    /// The same, with the whole time since `began` as the time that was waited.
+    fn waited_since(mut self, began: Instant) -> Self {
+        match &mut self {
+            Self::Found(FoundSnapshot { waited, .. }) | Self::Missing { waited, .. } => {
+                *waited = began.elapsed();
+            }
+            _ => {}
+        }
+        self
     }
 }
 
 /// A snapshot that is there.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundSnapshot {
     pub id: RequestId,
     pub waited: Duration,
     /// By the first look.
@@ -96,14 +149,23 @@ pub struct Found {
     pub position: Option<Position>,
     /// Where it was copied to.
     pub namespace: Option<String>,
+    /// Until when another request could turn up that makes it doubtful.
+    pub settles_at: Instant,
     expires: Option<Instant>,
     claims: Vec<Claim>,
+    /// What another request makes of it: doubtful for this reason, or a collision.
+    doubt: Option<Doubt>,
 }
 
-impl Found {
+impl FoundSnapshot {
     /// Whether another request turned out to have its id.
     pub fn is_collided(&self) -> bool {
-        self.claims.iter().any(Claim::is_collided)
+        self.claims.iter().any(Claim::is_doubtful)
+    }
+
+    /// Why it is not proven after all, if it is a numbered one and another request turned up.
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.doubt.filter(|_| self.is_collided())
     }
 
     /// Whether it has lived its time.
@@ -116,6 +178,8 @@ impl Found {
 pub struct Entered {
     ids: Vec<RequestId>,
     claims: Vec<Claim>,
+    /// Where several requests may have one of the ids.
+    number: Option<RequestNumber>,
     /// Until when another request could turn up with the same id.
     pub settles: Duration,
 }
@@ -123,12 +187,18 @@ pub struct Entered {
 /// Where the mirror's data comes from: snapshots, a replica that may be told its position by snapshots, or neither.
 #[derive(Default)]
 pub struct Gate {
-    snapshots: Option<Open>,
+    snapshots: Option<SnapshotGate>,
     replica: Option<Replica>,
 }
 
-struct Open {
+struct SnapshotGate {
     waiter: Waiter,
+    /// How long a list is looked at, and how often.
+    wait: WaitOptions,
+    lists: Lists,
+    attribution: Arc<Mutex<Attribution>>,
+    /// Whether this host, whose clock the capture uses, has this address.
+    is_own_address: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
     /// Where the mirror reads, if not in production's store.
     mirror: Option<RedisStore>,
     /// For copies.
@@ -155,8 +225,15 @@ impl Gate {
         options: &GateOptions,
         skew_seconds: u64,
     ) -> Self {
-        let open = Open {
-            waiter: Waiter::new(store, options.wait_options()),
+        let wait = options.wait_options();
+        let skew = Duration::from_secs(skew_seconds).as_nanos();
+        let attribution = Attribution::new(u64::try_from(skew).unwrap_or(u64::MAX));
+        let gate = SnapshotGate {
+            lists: Lists::new(store.clone()),
+            waiter: Waiter::new(store, wait),
+            wait,
+            attribution: Arc::new(Mutex::new(attribution)),
+            is_own_address: Box::new(|_| false),
             mirror,
             namespace: run.into(),
             care: options.care,
@@ -164,8 +241,21 @@ impl Gate {
             claims: Mutex::default(),
         };
         Self {
-            snapshots: Some(open),
+            snapshots: Some(gate),
             replica: None,
+        }
+    }
+
+    /// Tells which addresses are the capturing host's own. Services there stamp their snapshots by the clock that captured
+    /// packets are stamped by.
+    pub fn on_host(self, is_own_address: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+        let with_addresses = |gate| SnapshotGate {
+            is_own_address: Box::new(is_own_address),
+            ..gate
+        };
+        Self {
+            snapshots: self.snapshots.map(with_addresses),
+            ..self
         }
     }
 
@@ -184,22 +274,25 @@ impl Gate {
         let mut entered = Entered {
             ids: candidates.ids.clone(),
             claims: Vec::new(),
+            number: None,
             settles: Duration::ZERO,
         };
-        if let (Some(open), Some(first)) = (&self.snapshots, candidates.ids.first()) {
-            let mut claims = open.claims();
-            if candidates.counted {
-                let (n, claim) = claims.count(first, envelope.exchange());
-                entered.ids = numbered(&candidates.ids, n);
-                entered.claims.push(claim);
-            } else {
-                entered
-                    .claims
-                    .push(claims.claim(first, envelope.exchange().captured_at()));
-            }
-            let bucket = candidates.bucket_seconds + open.skew_seconds;
-            entered.settles = Duration::from_secs(bucket.clamp(1, 5));
+        let Some(gate) = &self.snapshots else {
+            return entered;
+        };
+        if let [id] = candidates.ids.as_slice()
+            && !candidates.counted
+        {
+            let at = envelope.exchange().captured_at();
+            entered.claims.push(gate.claims().claim(id, at));
+        } else if !candidates.ids.is_empty() {
+            // Which of them production used is not known before its snapshot is there.
+            let number = gate.enter(envelope);
+            entered.number = number.as_ref().map(|(number, _)| *number);
+            entered.claims.extend(number.map(|(_, claim)| claim));
         }
+        let bucket = candidates.bucket_seconds + gate.skew_seconds;
+        entered.settles = Duration::from_secs(bucket.clamp(1, 5));
         entered
     }
 
@@ -222,44 +315,33 @@ impl Gate {
     }
 
     async fn snapshot(&self, envelope: &Envelope, entered: Entered) -> SnapshotOutcome {
-        let Some(open) = &self.snapshots else {
+        let Some(gate) = &self.snapshots else {
             return SnapshotOutcome::Off;
         };
-        if entered.ids.is_empty() {
-            return SnapshotOutcome::NoId;
-        }
-        let Entered { ids, claims, .. } = entered;
-        if claims.iter().any(Claim::is_collided) {
-            return SnapshotOutcome::Collided;
-        }
-        let owner = envelope.identity().owner.clone();
-        let skew = open.skew_seconds;
-        let accept = Box::new(move |value: &[u8]| owner.accepts(value, skew));
-        match open.waiter.wait(ids.clone(), accept).await {
-            Waited::Hit(hit) => {
-                let at = envelope.exchange().captured_at();
-                open.found(hit, at, &ids, claims).await
-            }
-            Waited::Missing { waited, refused } if !refused && age(envelope) > DEFAULT_TTL => {
-                tracing::debug!(?waited, "an exchange came later than its snapshot lives");
-                SnapshotOutcome::Expired
-            }
-            Waited::Missing { waited, refused } => SnapshotOutcome::Missing { waited, refused },
-            Waited::Unavailable(error) => SnapshotOutcome::Unavailable {
-                error: error.to_string(),
-            },
+        let Entered {
+            ids,
+            mut claims,
+            number,
+            ..
+        } = entered;
+        match (envelope.identity().candidates.counted, number, claims.pop()) {
+            _ if ids.is_empty() => SnapshotOutcome::NoId,
+            (true, Some(number), Some(claim)) => gate.numbered(envelope, &ids, number, claim).await,
+            (true, ..) => SnapshotOutcome::NoId,
+            (false, Some(number), _) => gate.named(envelope, ids, Some(number), None).await,
+            (false, None, claim) => gate.named(envelope, ids, None, claim).await,
         }
     }
 
     /// Lets a snapshot live on until its replay; false when that was not possible.
-    pub async fn keep(&self, found: &mut Found) -> bool {
-        let Some(open) = &self.snapshots else {
+    pub async fn keep(&self, found: &mut FoundSnapshot) -> bool {
+        let Some(gate) = &self.snapshots else {
             return true;
         };
-        let kept = match open.care {
+        let kept = match gate.care {
             TtlCare::Off => Ok(false),
-            TtlCare::Extend => open.extend(found).await,
-            TtlCare::Copy => open.copy(found).await,
+            TtlCare::Extend => gate.extend(found).await,
+            TtlCare::Copy => gate.copy(found).await,
         };
         let kept = kept.unwrap_or_else(|error| {
             tracing::debug!(%error, "a snapshot could not be kept");
@@ -272,33 +354,95 @@ impl Gate {
     }
 
     /// When a snapshot must be kept, for it to live until the end of a replay that takes `replay`.
-    pub fn care_at(&self, found: &Found, replay: Duration) -> Option<Instant> {
-        let open = self
+    pub fn care_at(&self, found: &FoundSnapshot, replay: Duration) -> Option<Instant> {
+        let gate = self
             .snapshots
             .as_ref()
-            .filter(|open| open.care != TtlCare::Off);
-        open.and(found.expires)
+            .filter(|gate| gate.care != TtlCare::Off);
+        gate.and(found.expires)
             .map(|expires| expires - (replay + Duration::from_secs(1)))
     }
 }
 
-impl Open {
-    async fn found(
+impl SnapshotGate {
+    fn enter(&self, envelope: &Envelope) -> Option<(RequestNumber, Claim)> {
+        let exchange = envelope.exchange();
+        let host = exchange.server.ip();
+        let has_end = exchange.timing.response_last.is_some();
+        let owner = &envelope.identity().owner;
+        let is_one_clock = (self.is_own_address)(host);
+        self.attribution().enter(owner, host, is_one_clock, has_end)
+    }
+
+    /// Waits for a snapshot of a rule that names single requests. With a `number` production used one of several ids.
+    async fn named(
         &self,
-        hit: Hit,
-        at: Timestamp,
-        ids: &[RequestId],
-        mut claims: Vec<Claim>,
+        envelope: &Envelope,
+        ids: Vec<RequestId>,
+        number: Option<RequestNumber>,
+        claim: Option<Claim>,
     ) -> SnapshotOutcome {
-        let filed = Filed::read(&hit.value);
-        if ids.first() != Some(&hit.id) {
-            claims.push(self.claims().claim(&hit.id, at));
-        }
-        if filed == Filed::Collided {
-            claims.iter().for_each(Claim::collide);
-        }
-        if claims.iter().any(Claim::is_collided) {
+        if claim.as_ref().is_some_and(Claim::is_doubtful) {
             return SnapshotOutcome::Collided;
+        }
+        let marked = Arc::new(AtomicBool::new(false));
+        let accept = self.accept_named(envelope, number, Arc::clone(&marked));
+        match self.waiter.wait(ids, accept).await {
+            Waited::Hit(hit) => {
+                let at = envelope.exchange().captured_at();
+                let claim = claim.unwrap_or_else(|| self.claims().claim(&hit.id, at));
+                if Filed::read(&hit.value) == Filed::Collided {
+                    claim.doubt();
+                }
+                self.passed(hit, vec![claim], None).await
+            }
+            Waited::Missing { waited, refused } if !refused && age(envelope) > DEFAULT_TTL => {
+                tracing::debug!(?waited, "an exchange came later than its snapshot lives");
+                SnapshotOutcome::Expired
+            }
+            Waited::Missing { .. } if marked.load(Relaxed) => SnapshotOutcome::Collided,
+            other => SnapshotOutcome::of_wait(other),
+        }
+    }
+
+    /// Whether a value is the request's own. A bare snapshot ends the wait too, and so does the mark of a collision, if the
+    /// request has only one id: of several ids the mark may be another request's, and is only `marked`.
+    fn accept_named(
+        &self,
+        envelope: &Envelope,
+        number: Option<RequestNumber>,
+        marked: Arc<AtomicBool>,
+    ) -> Accept {
+        let owner = envelope.identity().owner.clone();
+        let host = envelope.exchange().server.ip();
+        let attribution = Arc::clone(&self.attribution);
+        Box::new(move |id, value| {
+            let stamp = match Filed::read(value) {
+                Filed::Bare => return true,
+                Filed::Collided => {
+                    marked.store(true, Relaxed);
+                    return number.is_none();
+                }
+                Filed::Stamped(stamp) => stamp,
+            };
+            let mut attribution = attribution.lock().unwrap_or_else(PoisonError::into_inner);
+            match number {
+                Some(number) => attribution.take_named(number, id, &stamp),
+                None => owner.agrees(&stamp) && attribution.pair(&owner, host, id, &stamp),
+            }
+        })
+    }
+
+    /// A snapshot that is the request's, as long as its claims are not doubted.
+    async fn passed(
+        &self,
+        hit: WaitHit,
+        claims: Vec<Claim>,
+        doubt: Option<Doubt>,
+    ) -> SnapshotOutcome {
+        if claims.iter().any(Claim::is_doubtful) {
+            let unproven = |why| SnapshotOutcome::Unproven { why };
+            return doubt.map_or(SnapshotOutcome::Collided, unproven);
         }
         if let Some(mirror) = &self.mirror {
             let ttl = hit.ttl.unwrap_or(DEFAULT_TTL).min(DEFAULT_TTL);
@@ -308,11 +452,11 @@ impl Open {
                 };
             }
         }
-        let (at, position) = match filed {
+        let (at, position) = match Filed::read(&hit.value) {
             Filed::Stamped(stamp) => (Some(stamp.at), stamp.position),
             Filed::Collided | Filed::Bare => (None, None),
         };
-        SnapshotOutcome::Found(Found {
+        SnapshotOutcome::Found(FoundSnapshot {
             id: hit.id,
             waited: hit.waited,
             at_once: hit.at_once,
@@ -320,19 +464,21 @@ impl Open {
             position: position.and_then(|text| text.parse().ok()),
             ttl: hit.ttl,
             namespace: None,
+            settles_at: Instant::now() + SETTLES_FOR,
             expires: hit.ttl.map(|ttl| Instant::now() + ttl),
             claims,
+            doubt,
         })
     }
 
     /// Lets the key that the mirror reads live on.
-    async fn extend(&self, found: &Found) -> anyhow::Result<bool> {
+    async fn extend(&self, found: &FoundSnapshot) -> anyhow::Result<bool> {
         let store = self.mirror.as_ref().unwrap_or(self.waiter.store());
         Ok(store.extend(&found.id, DEFAULT_TTL).await?)
     }
 
     /// Copies the snapshot into the namespace of this run, in the store that the mirror reads.
-    async fn copy(&self, found: &mut Found) -> anyhow::Result<bool> {
+    async fn copy(&self, found: &mut FoundSnapshot) -> anyhow::Result<bool> {
         let store = self.mirror.as_ref().unwrap_or(self.waiter.store());
         let copies = store.with_keys(store.keys().within(&self.namespace)?);
         let from = if found.namespace.is_some() {
@@ -349,6 +495,12 @@ impl Open {
         Ok(true)
     }
 
+    fn attribution(&self) -> MutexGuard<'_, Attribution> {
+        self.attribution
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn claims(&self) -> MutexGuard<'_, Claims> {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -363,7 +515,7 @@ fn told_position(exchange: &Exchange) -> Option<Position> {
 async fn caught_up(
     replica: &Replica,
     position: Position,
-    told_by: Option<Found>,
+    told_by: Option<FoundSnapshot>,
 ) -> SnapshotOutcome {
     match replica.wait(position).await {
         Caught::Up { waited, at_once } => SnapshotOutcome::Caught {
@@ -377,17 +529,6 @@ async fn caught_up(
         },
         Caught::Unavailable { error } => SnapshotOutcome::Unavailable { error },
     }
-}
-
-/// The ids of the `n`th identical request, and those next to it: production may have counted one that was
-/// lost here, or one less.
-fn numbered(bases: &[RequestId], n: u32) -> Vec<RequestId> {
-    let numbers = [Some(n), n.checked_add(1), n.checked_sub(1)];
-    let of = |base: &RequestId| {
-        let ids = numbers.iter().flatten().filter_map(|n| base.occurrence(*n));
-        ids.collect::<Vec<_>>()
-    };
-    bases.iter().flat_map(of).collect()
 }
 
 fn age(envelope: &Envelope) -> Duration {

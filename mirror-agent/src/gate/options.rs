@@ -88,10 +88,10 @@ impl FromText for Poll {
 
 impl FromText for TtlCare {
     fn from_text(text: &str) -> Result<Self, String> {
-        crate::config::variant(text)
+        crate::variants::variant(text)
     }
 
     fn values() -> Vec<String> {
-        crate::config::variants::<Self>()
+        crate::variants::variants::<Self>()
     }
 }

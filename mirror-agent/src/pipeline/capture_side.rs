@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::capture::ring::RingReader;
 use crate::config::Config;
-use crate::report::{Recorder, Ticket};
+use crate::report::{End, Recorder, Ticket};
 use crate::transport::{Delivery, Sender};
 use mirror_core::dissect::DissectLimits;
 use mirror_core::dissect::DissectStats;
@@ -39,15 +39,22 @@ pub(super) struct Intake {
 
 impl Intake {
     fn take(&self, exchange: Exchange) {
-        let ticket = Ticket::new(&self.recorder);
+        let ticket = Ticket::new(&self.recorder, &exchange);
+        let fault = exchange.request.fault;
+        let refused = |outcome| End {
+            reason: fault.map(|fault| fault.reason().into()),
+            ..End::from(outcome)
+        };
         let config = Arc::clone(&self.config.borrow());
         if config.replay.target.is_none() {
-            let judged = config.policy.judge(&exchange);
-            return ticket.end(judged.err().unwrap_or(Outcome::Observed));
+            return ticket.end(match config.policy.judge(&exchange) {
+                Err(outcome) => refused(outcome),
+                Ok(()) => Outcome::Observed.into(),
+            });
         }
         let identify = |exchange: &Exchange| config.identity.identify(exchange);
         match config.policy.admit(&self.host, exchange, identify) {
-            Err(outcome) => ticket.end(outcome),
+            Err(outcome) => ticket.end(refused(outcome)),
             Ok(envelope) => {
                 if let Err(refused) = self.sender.offer(Delivery { envelope, ticket }) {
                     refused.ticket.end(Outcome::ShedQueueFull);

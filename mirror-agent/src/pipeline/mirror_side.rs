@@ -3,16 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use mirror_snapshot::{HEADER_SNAPSHOT, RedisStore, RequestId};
+use mirror_snapshot::{HEADER_SNAPSHOT, RedisStore, RequestId, SnapshotState};
 use tokio::{
     sync::{Semaphore, SemaphorePermit, watch},
-    task::JoinSet,
+    task::{JoinSet, spawn_blocking},
     time::{Instant, sleep_until, timeout},
 };
 
+use super::preflight::own_addresses;
+use crate::capture::tc::Hook;
 use crate::config::Config;
 use crate::gate::Entered;
-use crate::gate::Found;
+use crate::gate::FoundSnapshot;
 use crate::gate::Gate;
 use crate::gate::GateRules;
 use crate::gate::OnMissing;
@@ -22,14 +24,14 @@ use crate::replay::Marks;
 use crate::replay::OwnSockets;
 use crate::replay::ReplayOutcome;
 use crate::replay::Replayer;
-use crate::report::Comparison;
-use crate::report::Recorder;
+use crate::report::{End, JudgedPair, Recorder};
 use crate::secret::SecretUrl;
 use crate::transport::{Delivery, Receiver};
-use mirror_core::compare::compare;
+use mirror_core::compare::{Comparison, compare, compare_light};
 use mirror_core::exchange::Response;
 use mirror_core::ledger::Outcome;
 use mirror_core::policy::Envelope;
+use mirror_core::verdict::{self, Basis};
 
 /// Judges what comes out of the queue.
 pub(super) struct Judging {
@@ -39,6 +41,9 @@ pub(super) struct Judging {
     config: watch::Receiver<Arc<Config>>,
     recorder: Arc<Recorder>,
     replays: Semaphore,
+    /// For the pairs of answers that need more memory than the light limits: one at a time, so that all comparisons
+    /// together hold a bounded number of bytes.
+    heavy: Semaphore,
     /// Ends the run.
     stop: watch::Sender<bool>,
 }
@@ -46,15 +51,19 @@ pub(super) struct Judging {
 /// What a request is replayed with.
 enum Pass {
     /// Production's data is there for it.
-    Snapshot(Found),
+    Snapshot(FoundSnapshot),
     /// No data is needed, or none is asked for.
-    Plain {
-        id: Option<RequestId>,
-        is_evidence: bool,
-    },
+    Plain { id: Option<RequestId>, basis: Basis },
 }
 
 impl Pass {
+    fn basis(&self) -> Basis {
+        match self {
+            Self::Snapshot(_) => Basis::Snapshot,
+            Self::Plain { basis, .. } => *basis,
+        }
+    }
+
     fn marks(&self) -> Marks<'_> {
         match self {
             Self::Snapshot(found) => Marks {
@@ -88,6 +97,7 @@ impl Judging {
             gate: gate(&config)?,
             replayer: config.replay.target.clone().map(replayer),
             replays: Semaphore::new(replays),
+            heavy: Semaphore::new(1),
             config: live,
             recorder,
             stop,
@@ -119,18 +129,19 @@ impl Judging {
             judged.spawn(async move {
                 let judged = this.judge(&envelope, entered).await;
                 drop((envelope, room));
-                let outcome = match judged {
-                    Err(outcome) => outcome,
+                let end = match judged {
+                    Err(end) => end,
                     Ok(judgement) => {
                         // Another request with the same id may still turn up.
-                        if judgement.found.is_some() {
+                        if let Some(found) = &judgement.found {
+                            let deadline = deadline.max(found.settles_at);
                             let left = deadline.saturating_duration_since(Instant::now());
                             let _ = timeout(left, settled.wait_for(|ended| *ended)).await;
                         }
                         this.settle(judgement)
                     }
                 };
-                ticket.end(outcome);
+                ticket.end(end);
             });
         }
         // All that was captured has entered: who is alone with its id stays so.
@@ -138,63 +149,76 @@ impl Judging {
         while judged.join_next().await.is_some() {}
     }
 
-    async fn judge(&self, envelope: &Envelope, entered: Entered) -> Result<Judgement, Outcome> {
+    async fn judge(&self, envelope: &Envelope, entered: Entered) -> Result<Judgement, End> {
         let Some(replayer) = &self.replayer else {
-            return Err(Outcome::Observed);
+            return Err(Outcome::Observed.into());
         };
         // One exchange sees one configuration, whatever is changed meanwhile.
         let config = Arc::clone(&self.config.borrow());
         let mut pass = self
             .pass_gate(&config.gate.rules, envelope, entered)
             .await?;
+        // Held until the answers are compared: it bounds the answers that are in memory.
         let _permit = self.replay_slot(&mut pass, config.replay.timeout).await?;
         let exchange = envelope.exchange();
         let marks = pass.marks();
         let (response, latency) = match replayer.send(exchange, marks).await {
             ReplayOutcome::Answered { response, latency } => (response, latency),
-            ReplayOutcome::Timeout => return Err(Outcome::ReplayTimeout),
-            ReplayOutcome::ConnectFailed { .. } => return Err(Outcome::ReplayConnectFailed),
+            ReplayOutcome::Timeout => {
+                let limit = format!("no whole answer within {:?}", config.replay.timeout);
+                return Err(End::because(Outcome::ReplayTimeout, limit));
+            }
+            ReplayOutcome::ConnectFailed { error } => {
+                return Err(End::because(Outcome::ReplayConnectFailed, error));
+            }
             ReplayOutcome::Failed { error } => {
-                tracing::debug!(%error, "replay failed");
-                return Err(Outcome::ReplayFailed);
+                return Err(End::because(Outcome::ReplayFailed, error));
             }
         };
-        if !self.mirror_had_its_data(&response) {
-            return Err(Outcome::MirrorNoSnapshot);
-        }
-        let whole = exchange.response.as_ref().filter(|r| r.fault.is_none());
-        let Some(baseline) = whole else {
-            return Err(Outcome::ReplayedWithoutBaseline);
+        self.mirror_had_its_data(&response)?;
+        let Some(baseline) = &exchange.response else {
+            let reason = "production's answer was not seen";
+            return Err(End::because(Outcome::ReplayedWithoutBaseline, reason));
         };
-        let verdict = compare(&config.compare, baseline, &response);
-        let is_evidence = match &pass {
-            Pass::Snapshot(_) => true,
-            Pass::Plain { is_evidence, .. } => *is_evidence,
-        };
-        let comparison =
-            Comparison::new(exchange, &response, verdict, marks.id, latency, is_evidence);
+        let comparison = self.compare(&config, baseline, &response).await?;
+        let basis = pass.basis();
+        let pair = JudgedPair::new(exchange, &response, comparison, marks.id, latency, basis);
         let found = match pass {
             Pass::Snapshot(found) => Some(found),
             Pass::Plain { .. } => None,
         };
-        Ok(Judgement {
-            comparison,
-            found,
-            is_evidence,
-        })
+        Ok(Judgement { pair, found })
     }
 
-    fn settle(&self, judgement: Judgement) -> Outcome {
-        if judgement.found.is_some_and(|found| found.is_collided()) {
-            return Outcome::SnapshotCollided;
+    async fn compare(
+        &self,
+        config: &Arc<Config>,
+        production: &Response,
+        mirror: &Response,
+    ) -> Result<Comparison, End> {
+        if let Some(comparison) = compare_light(&config.compare, production, mirror) {
+            return Ok(comparison);
         }
-        self.recorder.compared(&judgement.comparison);
-        match (judgement.is_evidence, judgement.comparison.differs()) {
-            (true, false) => Outcome::Matched,
-            (true, true) => Outcome::Differed,
-            (false, false) => Outcome::MatchedWithoutSnapshot,
-            (false, true) => Outcome::DifferedWithoutSnapshot,
+        // Never closed; without a permit it would merely not be alone.
+        let _alone = self.heavy.acquire().await;
+        let config = Arc::clone(config);
+        // Bodies are counted references.
+        let (production, mirror) = (production.clone(), mirror.clone());
+        let heavy = spawn_blocking(move || compare(&config.compare, &production, &mirror));
+        heavy
+            .await
+            .map_err(|error| End::because(Outcome::Interrupted, format!("comparing: {error}")))
+    }
+
+    fn settle(&self, judgement: Judgement) -> End {
+        if let Some(found) = judgement.found.filter(FoundSnapshot::is_collided) {
+            return match found.doubt() {
+                Some(why) => End::because(Outcome::SnapshotUnproven, why.text()),
+                None => Outcome::SnapshotCollided.into(),
+            };
         }
+        let pair = judgement.pair;
+        End::judged(verdict::outcome(pair.basis(), pair.comparison()), pair)
     }
 
     /// Waits for the snapshot: what to replay with, or how the exchange ends here.
@@ -203,7 +227,7 @@ impl Judging {
         rules: &GateRules,
         envelope: &Envelope,
         entered: Entered,
-    ) -> Result<Pass, Outcome> {
+    ) -> Result<Pass, End> {
         let request = &envelope.exchange().request;
         let outcome = if rules.requires(request) {
             self.gate.wait(envelope, entered).await
@@ -211,38 +235,47 @@ impl Judging {
             SnapshotOutcome::NotRequired
         };
         self.recorder.snapshot(&outcome);
-        let plain = |is_evidence| Pass::Plain {
+        let plain = |basis| Pass::Plain {
             id: envelope.identity().candidates.ids.first().cloned(),
-            is_evidence,
+            basis,
         };
-        let without = |end: Outcome| match rules.on_missing(request) {
+        let without = |end: End| match rules.on_missing(request) {
             OnMissing::Skip => Err(end),
-            OnMissing::Replay => Ok(plain(false)),
+            OnMissing::Replay => Ok(plain(Basis::Missing)),
             OnMissing::Fail => {
                 self.recorder.fail(format!(
                     "{} {}: {}; --on-missing says that the run fails then",
                     request.method,
                     envelope.exchange().path(),
-                    end.name()
+                    end.outcome.name()
                 ));
                 self.stop.send_replace(true);
                 Err(end)
             }
         };
         match outcome {
-            SnapshotOutcome::Off => Ok(plain(true)),
-            SnapshotOutcome::NotRequired => Ok(plain(false)),
+            SnapshotOutcome::Off => Ok(plain(Basis::NotGated)),
+            SnapshotOutcome::NotRequired => Ok(plain(Basis::NotRequired)),
             SnapshotOutcome::Caught { told_by, .. } => {
-                Ok(told_by.map_or_else(|| plain(true), |found| Pass::Snapshot(*found)))
+                Ok(told_by.map_or_else(|| plain(Basis::Replica), |found| Pass::Snapshot(*found)))
             }
             SnapshotOutcome::Found(found) => Ok(Pass::Snapshot(found)),
-            SnapshotOutcome::Missing { .. } => without(Outcome::SnapshotMissing),
-            SnapshotOutcome::Expired => without(Outcome::SnapshotExpired),
-            SnapshotOutcome::NoId => without(Outcome::SnapshotNoId),
-            SnapshotOutcome::Collided => Err(Outcome::SnapshotCollided),
+            SnapshotOutcome::Missing { refused: true, .. } => {
+                let reason = "the snapshot that was there is another request's";
+                without(End::because(Outcome::SnapshotMissing, reason))
+            }
+            SnapshotOutcome::Missing { .. } => without(Outcome::SnapshotMissing.into()),
+            SnapshotOutcome::Expired => {
+                let reason = "the request came later than its snapshot lives";
+                without(End::because(Outcome::SnapshotExpired, reason))
+            }
+            SnapshotOutcome::NoId => without(Outcome::SnapshotNoId.into()),
+            SnapshotOutcome::Collided => Err(Outcome::SnapshotCollided.into()),
+            SnapshotOutcome::Unproven { why } => {
+                Err(End::because(Outcome::SnapshotUnproven, why.text()))
+            }
             SnapshotOutcome::Unavailable { error } => {
-                tracing::debug!(%error, "snapshot store");
-                without(Outcome::SnapshotUnavailable)
+                without(End::because(Outcome::SnapshotUnavailable, error))
             }
         }
     }
@@ -252,48 +285,59 @@ impl Judging {
         &self,
         pass: &mut Pass,
         replay_timeout: Duration,
-    ) -> Result<SemaphorePermit<'_>, Outcome> {
+    ) -> Result<SemaphorePermit<'_>, End> {
         let Pass::Snapshot(found) = pass else {
             return self
                 .replays
                 .acquire()
                 .await
-                .map_err(|_| Outcome::Interrupted);
+                .map_err(|_| Outcome::Interrupted.into());
         };
         loop {
             let care_at = self.gate.care_at(found, replay_timeout);
             if care_at.is_some_and(|at| at <= Instant::now()) && !self.gate.keep(found).await {
-                return Err(Outcome::SnapshotExpired);
+                let reason = "it could not be kept until a replay was free";
+                return Err(End::because(Outcome::SnapshotExpired, reason));
             }
             let far = || Instant::now() + Duration::from_secs(3600);
             tokio::select! {
                 permit = self.replays.acquire() => {
                     if found.is_expired() {
-                        return Err(Outcome::SnapshotExpired);
+                        let reason = "it expired before a replay was free";
+                        return Err(End::because(Outcome::SnapshotExpired, reason));
                     }
-                    return permit.map_err(|_| Outcome::Interrupted);
+                    return permit.map_err(|_| Outcome::Interrupted.into());
                 }
                 () = sleep_until(care_at.unwrap_or_else(far)) => {}
             }
         }
     }
 
-    /// Whether the mirror did not say that it could not read the snapshot.
-    fn mirror_had_its_data(&self, response: &Response) -> bool {
-        let Some(state) = response.headers.first(HEADER_SNAPSHOT) else {
-            return true;
+    /// Ends the request if the mirror says that it could not read the snapshot.
+    fn mirror_had_its_data(&self, response: &Response) -> Result<(), End> {
+        let Some(value) = response.headers.first(HEADER_SNAPSHOT) else {
+            return Ok(());
         };
-        let state = String::from_utf8_lossy(state);
-        self.recorder.mirror_snapshot(&state);
-        !["missing", "collided", "unavailable", "unreadable"].contains(&&*state)
+        self.recorder
+            .mirror_snapshot(&String::from_utf8_lossy(value));
+        match SnapshotState::from_header(value) {
+            Some(SnapshotState::Collided) => {
+                let reason = "the mirror found the mark of a collision";
+                Err(End::because(Outcome::SnapshotCollided, reason))
+            }
+            Some(state) if state.is_without_data() => {
+                let reason = format!("the mirror says of its snapshot: {state}");
+                Err(End::because(Outcome::MirrorNoSnapshot, reason))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
 struct Judgement {
-    comparison: Comparison,
+    pair: JudgedPair,
     /// The snapshot that it was replayed with.
-    found: Option<Found>,
-    is_evidence: bool,
+    found: Option<FoundSnapshot>,
 }
 
 fn gate(config: &Config) -> anyhow::Result<Gate> {
@@ -311,11 +355,15 @@ fn gate(config: &Config) -> anyhow::Result<Gate> {
 fn snapshot_gate(config: &Config, url: &SecretUrl) -> anyhow::Result<Gate> {
     let connect = |url: &SecretUrl| RedisStore::connect(url.expose());
     let mirror = config.gate.mirror_store.as_ref().map(connect);
-    Ok(Gate::new(
+    let gate = Gate::new(
         connect(url).context("--redis")?,
         mirror.transpose().context("--mirror-redis")?,
         &format!("run-{}", std::process::id()),
         &config.gate,
         config.identity.skew_seconds(),
-    ))
+    );
+    // All sockets that the root cgroup knows are this host's, and any address of theirs is.
+    let has_all = config.capture.hook == Hook::Cgroup;
+    let own = own_addresses(config)?;
+    Ok(gate.on_host(move |address| has_all || own.contains(&address.to_canonical())))
 }

@@ -11,13 +11,11 @@
 mod capture_side;
 mod descriptors;
 mod mirror_side;
-mod options;
 mod preflight;
 mod progress;
 mod run;
 mod running;
 
-pub use options::PipelineOptions;
 pub use preflight::{check_own, reach};
-pub use progress::Progress;
+pub use progress::{Event, Progress};
 pub use run::{Ending, run};

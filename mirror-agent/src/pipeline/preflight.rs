@@ -10,15 +10,14 @@ use tokio::{net::TcpStream, time::timeout};
 
 use crate::capture::net::links;
 use crate::config::Config;
-use crate::replay::Target;
 
 const REACH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The addresses of a target that can be reached and is not production.
-pub(super) async fn check_target(
-    target: &Target,
-    config: &Config,
-) -> anyhow::Result<Vec<SocketAddr>> {
+/// The addresses of the target, if there is one: it can be reached, and it is not production.
+pub(super) async fn check_targets(config: &Config) -> anyhow::Result<Vec<SocketAddr>> {
+    let Some(target) = &config.replay.target else {
+        return Ok(Vec::new());
+    };
     let addresses = target
         .resolve()
         .await
@@ -51,7 +50,7 @@ pub async fn reach(addresses: &[SocketAddr]) -> anyhow::Result<()> {
 }
 
 /// Of all namespaces that are captured in, and our own.
-fn own_addresses(config: &Config) -> anyhow::Result<Vec<IpAddr>> {
+pub(super) fn own_addresses(config: &Config) -> anyhow::Result<Vec<IpAddr>> {
     let mut own = links::addresses()?;
     for namespace in &config.capture.namespaces.list() {
         own.extend(namespace.run(links::addresses)?);

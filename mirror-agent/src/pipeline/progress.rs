@@ -12,6 +12,14 @@ use crate::report::Recorder;
 
 const TELL_INTERVAL: Duration = Duration::from_secs(1);
 
+/// What those who watch a run are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It captures: where, and what it does with it.
+    Begins(String),
+    Goes(Progress),
+}
+
 /// The ledger in four numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -35,7 +43,7 @@ pub(super) async fn tell(
     recorder: Arc<Recorder>,
     mut stop: watch::Receiver<bool>,
     drain_timeout: Duration,
-    mut show: impl FnMut(Progress) + Send,
+    mut show: impl FnMut(Event) + Send,
 ) {
     let mut ticks = interval(TELL_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -49,11 +57,11 @@ pub(super) async fn tell(
         }
         let ledger = recorder.ledger_data();
         let count = |outcome: Outcome| ledger.outcomes.get(outcome.name()).copied().unwrap_or(0);
-        show(Progress {
+        show(Event::Goes(Progress {
             seen: ledger.seen,
             ended: ledger.outcomes.values().sum(),
             differed: count(Outcome::Differed) + count(Outcome::DifferedWithoutSnapshot),
             draining: drained_at.map(|at| at.saturating_duration_since(Instant::now())),
-        });
+        }));
     }
 }

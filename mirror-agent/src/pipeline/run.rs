@@ -6,8 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
-use serde_json::{Value, json};
+use anyhow::{Context, bail};
 use tokio::{
     sync::watch,
     task::JoinHandle,
@@ -21,8 +20,7 @@ use crate::control::http;
 use crate::control::http::Pages;
 use crate::control::socket::{Control, Handles};
 use crate::replay::OwnSockets;
-use crate::report::Recorder;
-use crate::report::ReportData;
+use crate::report::{Recorder, ReportData, ReportDir, RunInfo};
 use crate::transport::memory::queue;
 use crate::transport::{Receiver, Sender};
 use mirror_core::dissect::DissectLimits;
@@ -31,7 +29,7 @@ use super::capture_side::{Intake, Readers};
 use super::descriptors;
 use super::mirror_side::Judging;
 use super::preflight;
-use super::progress::{self, Progress};
+use super::progress::{self, Event};
 use super::running::Running;
 
 /// How a run is ended from outside.
@@ -52,31 +50,34 @@ impl Default for Ending {
     }
 }
 
-/// Runs until `ending` or a client of the control socket says so; then drains and reports. `show` is told every second
-/// how far the run is.
+/// Runs until `ending` or a client of the control socket says so; then drains and reports. `show` is told when
+/// the run begins, and every second how far it is.
 ///
 /// Everything that can be wrong is found before the first packet is captured: an error means that
 /// nothing was started.
 pub async fn run(
     settings: Settings,
     ending: Ending,
-    show: impl FnMut(Progress) + Send + 'static,
+    mut show: impl FnMut(Event) + Send + 'static,
 ) -> anyhow::Result<ReportData> {
     let config = Arc::new(settings.config.clone());
     config.require_capture()?;
     let stop = ending.stop.clone();
     tc::check_rights()?;
     let open_files = descriptors::raise_limit()?;
-    let targets = match &config.replay.target {
-        Some(target) => preflight::check_target(target, &config).await?,
-        None => Vec::new(),
+    let targets = tokio::select! {
+        targets = preflight::check_targets(&config) => targets?,
+        // A name may take long to resolve.
+        () = stopped(stop.subscribe()) => bail!("stopped before anything was started"),
     };
+    let directory = config.report.directory.as_deref();
+    let report_dir = directory.map(ReportDir::open).transpose()?;
     let control = Control::bind(&config.control.socket).await?;
     let metrics = match config.control.metrics {
         Some(address) => Some(http::bind(address).await?),
         None => None,
     };
-    let recorder = Arc::new(Recorder::new(meta(&config)));
+    let recorder = Arc::new(Recorder::new(run_info(&config)));
     let (sender, receiver) = queue(&config.transport);
     let (capture, rings) = attach(&config).await?;
     let concurrency = config.replay.concurrency.get();
@@ -105,7 +106,7 @@ pub async fn run(
         sender: Sender::Memory(sender),
     };
     let (readers, dissected) = Readers::start(rings, &limits(&config), &ports_now, intake)?;
-    announce(&config, &capture.hook());
+    show(Event::Begins(begins(&config, &capture.hook())));
 
     let running = Arc::new(Running {
         recorder: Arc::clone(&recorder),
@@ -133,47 +134,58 @@ pub async fn run(
     let showing = tokio::spawn(progress::tell(
         Arc::clone(&recorder),
         stop.subscribe(),
-        config.pipeline.drain_timeout,
+        config.transport.drain_timeout,
         show,
     ));
 
-    let mut stopped = stop.subscribe();
     tokio::select! {
-        _ = stopped.wait_for(|stop| *stop) => {}
-        () = readers.broke() => tracing::error!("capture ended by itself"),
+        () = stopped(stop.subscribe()) => {}
+        () = readers.broke() => recorder.fail("capture ended by itself".into()),
     }
     // However it came to this: whoever waits for the end learns of it.
     stop.send_replace(true);
     // Detached first: what was captured before is then read to its end.
     running.capture().detach();
-    let captured = readers.finish().await;
+    if let Err(error) = readers.finish().await {
+        recorder.fail(format!("capture failed: {error:#}"));
+    }
     drain(
         replaying,
         &cut,
-        config.pipeline.drain_timeout,
+        config.transport.drain_timeout,
         ending.abort.subscribe(),
     )
     .await;
     showing.abort();
     let _ = showing.await;
-    let report = recorder.finish(running.below());
-    if let Some(directory) = &config.report.directory {
-        let written = crate::report::write(directory, &report)?;
-        tracing::info!(report = %written.html.display(), "report written");
+    let mut report = recorder.finish(running.counters());
+    if let Some(directory) = &report_dir {
+        match directory.write(&report) {
+            Ok(written) => tracing::info!(report = %written.html.display(), "report written"),
+            Err(error) => {
+                // It is still printed, and answered to `stop`.
+                recorder.fail(format!("the report could not be written: {error:#}"));
+                report = recorder.finish(running.counters());
+            }
+        }
     }
     ended.send_replace(Some(serde_json::to_value(&report)?));
     // The answers to `stop` hold a receiver each: wait until the last of them is sent.
     serving.abort();
     let _ = timeout(Duration::from_secs(1), ended.closed()).await;
-    captured?;
     Ok(report)
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // Its sender lives as long as the run.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// What the admin side shows.
 fn pages(running: &Arc<Running>, stop: &watch::Sender<bool>) -> Pages {
     let (shown, asked, stopping) = (Arc::clone(running), Arc::clone(running), stop.subscribe());
     Pages {
-        metrics: Box::new(move || crate::report::metrics(&shown.status())),
+        metrics: Box::new(move || crate::report::metrics(shown.status())),
         metrics_type: crate::report::METRICS_TYPE,
         ready: Box::new(move || {
             if *stopping.borrow() {
@@ -240,35 +252,32 @@ fn host() -> anyhow::Result<Arc<str>> {
     Ok(name.nodename().to_string_lossy().into())
 }
 
-fn meta(config: &Config) -> Value {
-    json!({
-        "interfaces": config.capture.interfaces,
-        "ports": config.capture.filter.ports,
-        "target": config.replay.target.as_ref().map(ToString::to_string),
-        "snapshots": config.gate.store.is_some(),
-        "replica": config.gate.replica.is_some(),
-    })
+fn run_info(config: &Config) -> RunInfo {
+    RunInfo {
+        interfaces: config.capture.interfaces.clone(),
+        ports: config.capture.filter.ports.clone(),
+        target: config.replay.target.as_ref().map(ToString::to_string),
+        snapshots: config.gate.store.is_some(),
+        replica: config.gate.replica.is_some(),
+    }
 }
 
-fn announce(config: &Config, hook: &str) {
+/// What a run says when it has begun.
+fn begins(config: &Config, hook: &str) -> String {
     let place = match config.capture.interfaces.as_slice() {
         [] => "the root cgroup".into(),
         names => names.join(", "),
     };
-    let place = format!(
-        "capturing on {place} ({hook}), port {}",
-        config.capture.filter.ports
-    );
-    match &config.replay.target {
-        None => eprintln!("{place}; no --target: requests are counted, nothing is replayed"),
-        Some(target) => eprintln!("{place}; replaying to {target}"),
+    let ports = &config.capture.filter.ports;
+    let target = match &config.replay.target {
+        None => "no --target: requests are counted, nothing is replayed".into(),
+        Some(target) => format!("replaying to {target}"),
+    };
+    let text = format!("capturing on {place} ({hook}), port {ports}; {target}");
+    let has_data = config.gate.store.is_some() || config.gate.replica.is_some();
+    if config.replay.target.is_some() && !has_data {
+        return text
+            + "\nsnapshot gate off (no --redis): answers may differ because data changed in between";
     }
-    if config.replay.target.is_some()
-        && config.gate.store.is_none()
-        && config.gate.replica.is_none()
-    {
-        eprintln!(
-            "snapshot gate off (no --redis): answers may differ because data changed in between"
-        );
-    }
+    text
 }

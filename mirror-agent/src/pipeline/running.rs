@@ -1,16 +1,18 @@
 //! What can be asked of a run, and changed in it, while it goes on.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, bail, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::capture_side::Dissected;
 use crate::capture::tc::{Attachment, TcCapture};
 use crate::config::{Config, Settings};
 use crate::control::Order;
-use crate::report::Recorder;
+use crate::control::answers::{FilterAnswer, ReloadAnswer};
+use crate::report::{AttachedPlace, CaptureCounters, FORMAT, Recorder, Status};
 use mirror_core::filter::FilterChange;
 use mirror_core::filter::FilterSettings;
 use mirror_core::filter::PortSet;
@@ -41,56 +43,66 @@ impl Running {
 
     /// What an order comes to; `stop` is not for here.
     pub(super) fn answer(&self, order: Order) -> anyhow::Result<Value> {
-        match order {
-            Order::Status => Ok(self.status()),
-            Order::Filter(change) => self.filter(&change),
-            Order::Reload => self.reload(),
+        Ok(match order {
+            Order::Status => serde_json::to_value(self.status())?,
+            Order::Filter(change) => serde_json::to_value(self.filter(&change)?)?,
+            Order::Reload => serde_json::to_value(self.reload()?)?,
             Order::Stop => bail!("the run is ended by its control socket, not from here"),
-        }
-    }
-
-    /// For `status`.
-    pub(super) fn status(&self) -> Value {
-        let below = self.below();
-        let mut status = self.recorder.live();
-        status["pid"] = json!(std::process::id());
-        let capture = self.capture();
-        status["hook"] = json!(capture.hook());
-        status["attached"] = capture.attachments().into_iter().map(attached).collect();
-        status["filter"] = json!(capture.filters.settings());
-        if let (Value::Object(into), Value::Object(more)) = (&mut status, below) {
-            into.extend(more);
-        }
-        status
-    }
-
-    /// The counters below the ledger; what the kernel lost goes into it.
-    pub(super) fn below(&self) -> Value {
-        let capture = self.capture();
-        self.recorder.lost(capture.counters.lost_requests());
-        let dissected = self.dissected.sum();
-        let mut advice = dissected.advice();
-        advice.extend(capture.advice());
-        advice.extend(self.advice.clone());
-        json!({
-            "capture": capture.counters.read(),
-            "interfaces": capture.counters.by_interface(),
-            "dissect": dissected,
-            "blind_times": capture.blind_times(),
-            "advice": advice,
         })
     }
 
+    /// For `status`, and metrics.
+    pub(super) fn status(&self) -> Status {
+        let results = self.recorder.results(self.counters());
+        let capture = self.capture();
+        Status {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            started_at: self.recorder.started_at(),
+            hook: capture.hook(),
+            attached: capture.attachments().into_iter().map(attached).collect(),
+            filter: capture.filters.settings(),
+            results,
+        }
+    }
+
+    /// The counters below the ledger; what the kernel lost goes into it.
+    pub(super) fn counters(&self) -> CaptureCounters {
+        let named = |counts: BTreeMap<&'static str, u64>| {
+            let counts = counts.into_iter();
+            counts
+                .map(|(name, count)| (name.to_owned(), count))
+                .collect()
+        };
+        let capture = self.capture();
+        self.recorder.lost(capture.counters.lost_requests());
+        let dissect = self.dissected.sum();
+        let mut advice = dissect.advice();
+        advice.extend(capture.advice());
+        advice.extend(self.advice.clone());
+        let interfaces = capture.counters.by_interface().into_iter();
+        CaptureCounters {
+            capture: named(capture.counters.read()),
+            interfaces: interfaces
+                .map(|(interface, counts)| (interface, named(counts)))
+                .collect(),
+            dissect,
+            blind_times: capture.blind_times(),
+            advice,
+        }
+    }
+
     /// For `filter`: shows the filter, after the change if there is one.
-    pub(super) fn filter(&self, change: &FilterChange) -> anyhow::Result<Value> {
+    pub(super) fn filter(&self, change: &FilterChange) -> anyhow::Result<FilterAnswer> {
         let settings = change.apply_to(self.capture().filters.settings())?;
         self.switch_filter(&settings)?;
-        Ok(json!({ "filter": settings }))
+        Ok(FilterAnswer { filter: settings })
     }
 
     /// For `reload`: reads the configuration file again. What has changed is applied as a whole; when anything is wrong,
     /// or cannot change while the agent runs, nothing is.
-    pub(super) fn reload(&self) -> anyhow::Result<Value> {
+    pub(super) fn reload(&self) -> anyhow::Result<ReloadAnswer> {
         let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = settings.reload()?;
         let config = &wanted.config;
@@ -106,11 +118,11 @@ impl Running {
             return Err(error);
         }
         self.live.send_replace(Arc::new(config.clone()));
-        let answer = json!({
-            "changed": changed.iter().map(|spec| spec.key).collect::<Vec<_>>(),
-            "filter": config.capture.filter,
-            "interfaces": config.capture.interfaces,
-        });
+        let answer = ReloadAnswer {
+            changed: changed.iter().map(|spec| spec.key.to_owned()).collect(),
+            filter: config.capture.filter.clone(),
+            interfaces: config.capture.interfaces.clone(),
+        };
         *settings = wanted;
         Ok(answer)
     }
@@ -139,6 +151,9 @@ fn refuse_restart(changed: &[OptionSpec]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn attached(place: Attachment) -> Value {
-    json!({ "interface": place.interface, "hook": place.how })
+fn attached(place: Attachment) -> AttachedPlace {
+    AttachedPlace {
+        interface: place.interface,
+        hook: place.how.into(),
+    }
 }

@@ -1,116 +1,174 @@
-//! Latencies in a bounded space: a histogram with buckets an eighth of a power of two wide.
+//! Latencies as HDR histograms: at most 1 % off, in bounded space, and mergeable.
 
+use std::fmt;
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-const BUCKETS: usize = 64 * 8;
+/// Two digits: each value is at most 1 % too high.
+const DIGITS: u8 = 2;
 
-/// Milliseconds; the percentiles are the upper edges of their buckets, at most 12.5% too high.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Percentiles {
+/// Times, in microseconds below.
+#[derive(Clone)]
+pub struct Latencies {
+    histogram: Histogram<u64>,
+    /// Of all, exactly.
+    sum: Duration,
+}
+
+/// What reports keep of latencies: milliseconds, and the histogram that they are from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LatencyData {
     pub count: u64,
     pub p50: f64,
     pub p95: f64,
     pub p99: f64,
     pub max: f64,
+    pub sum: f64,
+    /// How many took so many microseconds, in ascending order; with these, reports can be merged.
+    pub histogram: Vec<(u64, u64)>,
 }
 
-#[derive(Default)]
-pub struct Latencies {
-    counts: Vec<u64>,
-    count: u64,
-    max: u64,
+impl Default for Latencies {
+    fn default() -> Self {
+        let mut histogram = match Histogram::new_with_bounds(1, 2, DIGITS) {
+            Ok(histogram) => histogram,
+            Err(_) => unreachable!("the bounds and the digits are constants within its limits"),
+        };
+        histogram.auto(true);
+        Self {
+            histogram,
+            sum: Duration::ZERO,
+        }
+    }
 }
 
 impl Latencies {
     pub fn add(&mut self, latency: Duration) {
-        let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-        if self.counts.is_empty() {
-            self.counts = vec![0; BUCKETS];
-        }
-        self.counts[bucket(nanos)] += 1;
-        self.count += 1;
-        self.max = self.max.max(nanos);
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        // Beyond some 35 minutes its length does not matter any more, and its memory would. It grows as needed, so recording cannot fail.
+        let _ = self.histogram.record(micros.min(1 << 31));
+        self.sum = self.sum.saturating_add(latency);
     }
 
-    pub fn percentiles(&self) -> Percentiles {
-        Percentiles {
-            count: self.count,
-            p50: self.at(0.50),
+    pub fn merge(&mut self, other: &Self) {
+        // Both grow as needed, so adding cannot fail.
+        let _ = self.histogram.add(&other.histogram);
+        self.sum = self.sum.saturating_add(other.sum);
+    }
+
+    pub fn data(&self) -> LatencyData {
+        LatencyData {
             p95: self.at(0.95),
             p99: self.at(0.99),
-            max: self.max as f64 / 1e6,
+            ..self.middle()
         }
     }
 
     /// For what matters when it is short: the percentiles count from the longest.
-    pub fn shortest(&self) -> Percentiles {
-        Percentiles {
-            count: self.count,
-            p50: self.at(0.50),
+    pub fn shortest(&self) -> LatencyData {
+        LatencyData {
             p95: self.at(0.05),
             p99: self.at(0.01),
-            max: self.max as f64 / 1e6,
+            ..self.middle()
         }
     }
 
-    /// How many are at most so many milliseconds, up to the width of a bucket here.
-    pub fn histogram(&self, edges_ms: &[u64]) -> Vec<(u64, u64)> {
-        let below = |edge: u64| {
-            let buckets = self.counts.iter().take(bucket(edge * 1_000_000) + 1);
-            buckets.sum::<u64>()
+    fn middle(&self) -> LatencyData {
+        let recorded = self.histogram.iter_recorded();
+        LatencyData {
+            count: self.histogram.len(),
+            p50: self.at(0.5),
+            max: self.at(1.0),
+            sum: self.sum.as_secs_f64() * 1000.0,
+            histogram: recorded
+                .map(|step| (step.value_iterated_to(), step.count_at_value()))
+                .collect(),
+            ..LatencyData::default()
+        }
+    }
+
+    fn at(&self, quantile: f64) -> f64 {
+        self.histogram.value_at_quantile(quantile) as f64 / 1000.0
+    }
+}
+
+impl fmt::Debug for Latencies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.data().fmt(f)
+    }
+}
+
+impl LatencyData {
+    /// How many are at most so many milliseconds, for each edge.
+    pub fn below(&self, edges_ms: &[u64]) -> Vec<(u64, u64)> {
+        let count = |edge: u64| {
+            let all = self.histogram.iter();
+            all.filter(|(micros, _)| *micros <= edge * 1000)
+                .map(|(_, count)| count)
+                .sum()
         };
-        edges_ms.iter().map(|edge| (*edge, below(*edge))).collect()
+        edges_ms.iter().map(|edge| (*edge, count(*edge))).collect()
     }
-
-    fn at(&self, share: f64) -> f64 {
-        let wanted = (self.count as f64 * share).ceil() as u64;
-        let mut below = 0;
-        for (index, count) in self.counts.iter().enumerate() {
-            below += count;
-            if below >= wanted && below > 0 {
-                return upper_edge(index).min(self.max) as f64 / 1e6;
-            }
-        }
-        0.0
-    }
-}
-
-fn bucket(nanos: u64) -> usize {
-    let nanos = nanos.max(8);
-    let exponent = nanos.ilog2();
-    let eighth = (nanos >> (exponent - 3)) & 7;
-    exponent as usize * 8 + eighth as usize
-}
-
-fn upper_edge(bucket: usize) -> u64 {
-    let (exponent, eighth) = ((bucket / 8) as u32, (bucket % 8) as u128);
-    let edge = ((8 + eighth + 1) << exponent) >> 3;
-    u64::try_from(edge).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn percentiles_are_at_most_an_eighth_too_high() {
+    fn thousand() -> Latencies {
         let mut latencies = Latencies::default();
         for micros in 1..=1000 {
             latencies.add(Duration::from_micros(micros));
         }
-        let got = latencies.percentiles();
-        assert!((0.5..0.5625).contains(&got.p50), "{got:?}");
-        assert!((0.99..=1.0).contains(&got.p99), "{got:?}");
-        assert_eq!(got.max, 1.0);
+        latencies
     }
 
     #[test]
-    fn the_extremes_have_a_bucket() {
+    fn percentiles_are_at_most_one_hundredth_too_high() {
+        let got = thousand().data();
+        assert!((0.5..0.505).contains(&got.p50), "{got:?}");
+        assert!((0.95..0.96).contains(&got.p95), "{got:?}");
+        assert!((0.99..1.0).contains(&got.p99), "{got:?}");
+        assert!((1.0..1.01).contains(&got.max), "{got:?}");
+        assert_eq!(got.count, 1000);
+        assert!((got.sum - 500.5).abs() < 1e-6, "{got:?}");
+    }
+
+    #[test]
+    fn the_shortest_count_from_the_longest() {
+        let got = thousand().shortest();
+        assert!((0.05..0.051).contains(&got.p95), "{got:?}");
+        assert!((0.01..0.011).contains(&got.p99), "{got:?}");
+    }
+
+    #[test]
+    fn the_extremes_have_a_place() {
         let mut latencies = Latencies::default();
         latencies.add(Duration::ZERO);
         latencies.add(Duration::MAX);
-        assert_eq!(latencies.percentiles().count, 2);
+        assert_eq!(latencies.data().count, 2);
+        assert_eq!(Latencies::default().data().p99, 0.0);
+    }
+
+    #[test]
+    fn merged_parts_are_the_whole() {
+        let (mut low, mut high) = (Latencies::default(), Latencies::default());
+        (1..=500).for_each(|micros| low.add(Duration::from_micros(micros)));
+        (501..=1000).for_each(|micros| high.add(Duration::from_micros(micros)));
+        low.merge(&high);
+        assert_eq!(low.data(), thousand().data());
+    }
+
+    #[test]
+    fn buckets_are_cumulative() {
+        let mut latencies = Latencies::default();
+        for millis in [1, 3, 3, 700] {
+            latencies.add(Duration::from_millis(millis));
+        }
+        let below = latencies.data().below(&[1, 2, 5, 1000]);
+        assert_eq!(below, [(1, 0), (2, 1), (5, 3), (1000, 4)]);
     }
 }

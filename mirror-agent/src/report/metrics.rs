@@ -1,192 +1,290 @@
 //! The state of a run in the text format that Prometheus reads (version 0.0.4).
 
-use std::fmt::Write;
+use std::collections::BTreeMap;
+use std::fmt::{self, Debug};
 
-use serde_json::{Map, Value};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, prometheus_text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::exemplar::Exemplar;
+use prometheus_client::registry::Registry;
 
-/// Media type of the text.
-pub const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+use super::latency::LatencyData;
+use super::status::Status;
 
-/// One family of metrics: what it is called, its help and kind, and its samples as labels and value.
-struct Family {
-    name: &'static str,
-    help: &'static str,
-    kind: &'static str,
-    samples: Vec<(Vec<(&'static str, String)>, u64)>,
-}
+/// What `metrics` returns.
+pub const METRICS_TYPE: &str = prometheus_text::CONTENT_TYPE;
 
-/// `status` is what `mirror-agent status --json` prints.
-pub fn metrics(status: &Value) -> String {
-    let ledger = &status["ledger"];
-    let counter = |name, help, samples| Family {
-        name,
-        help,
-        kind: "counter",
-        samples,
-    };
-    let one = |value: &Value| vec![(Vec::new(), value.as_u64().unwrap_or(0))];
-    let families = [
-        counter(
-            "mirror_requests_seen_total",
-            "Requests that production received.",
-            one(&ledger["seen"]),
-        ),
-        counter(
-            "mirror_requests_total",
-            "Requests by the outcome they ended with.",
-            labelled(&ledger["outcomes"], "outcome"),
-        ),
-        counter(
-            "mirror_snapshots_total",
-            "Waits for a snapshot by how they ended.",
-            labelled(&status["snapshots"], "outcome"),
-        ),
-        counter(
-            "mirror_service_snapshots_total",
-            "Answers of the mirror by what they say of their snapshot.",
-            labelled(&status["mirror_snapshots"], "state"),
-        ),
-        Family {
-            name: "mirror_snapshot_ttl_milliseconds",
-            help: "Time that snapshots had left to live when they were found: the median and the shortest 1%.",
-            kind: "gauge",
-            samples: vec![
-                quantile(&status["snapshot_ttl_ms"]["p50"], "0.5"),
-                quantile(&status["snapshot_ttl_ms"]["p99"], "0.01"),
-            ],
-        },
-        counter(
-            "mirror_differences_total",
-            "Places where the mirror answered differently.",
-            one(&status["differences"]),
-        ),
-        counter(
-            "mirror_packets_total",
-            "Packets at an interface by what the kernel program did with them.",
-            by_interface(&status["interfaces"]),
-        ),
-        counter(
-            "mirror_read_total",
-            "What TCP and HTTP read, and could not read.",
-            labelled(&status["dissect"], "what"),
-        ),
-        Family {
-            name: "mirror_attached",
-            help: "Where the kernel program is attached.",
-            kind: "gauge",
-            samples: attached(&status["attached"]),
-        },
-    ];
-    let mut text: String = families.iter().map(Family::text).collect();
-    text.push_str(&wait_histogram(status));
+/// Upper edges, in milliseconds, of the histograms.
+const EDGES_MS: [u64; 12] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
+
+type Labels<'a> = Vec<(&'static str, &'a str)>;
+
+/// The metrics of a run.
+pub fn metrics(status: Status) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(StatusCollector(status)));
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = prometheus_text::encode(&mut text, &registry);
     text
 }
 
-fn quantile(value: &Value, quantile: &str) -> (Vec<(&'static str, String)>, u64) {
-    let labels = vec![("quantile", quantile.to_owned())];
-    (labels, value.as_f64().unwrap_or(0.0) as u64)
-}
+#[derive(Debug)]
+struct StatusCollector(Status);
 
-/// The waits for a snapshot; their sum is not kept.
-fn wait_histogram(status: &Value) -> String {
-    let name = "mirror_snapshot_wait_seconds";
-    let mut out =
-        format!("# HELP {name} Waits for a snapshot that was found.\n# TYPE {name} histogram\n");
-    let buckets = status["snapshot_wait_histogram"].as_array();
-    for bucket in buckets.into_iter().flatten() {
-        let edge = bucket[0].as_u64().unwrap_or(0) as f64 / 1000.0;
-        // Writing to a string does not fail.
-        let _ = writeln!(out, "{name}_bucket{{le=\"{edge}\"}} {}", bucket[1]);
+impl Collector for StatusCollector {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut families = Families(encoder);
+        requests(&self.0, &mut families)?;
+        snapshots(&self.0, &mut families)?;
+        comparisons(&self.0, &mut families)?;
+        capture(&self.0, &mut families)
     }
-    let count = status["snapshot_wait_ms"]["count"].as_u64().unwrap_or(0);
-    let _ = writeln!(
-        out,
-        "{name}_bucket{{le=\"+Inf\"}} {count}\n{name}_count {count}"
-    );
-    out
 }
 
-impl Family {
-    fn text(&self) -> String {
-        let Self {
-            name, help, kind, ..
-        } = self;
-        let mut out = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
-        for (labels, value) in &self.samples {
-            let labels: Vec<String> = labels
-                .iter()
-                .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
-                .collect();
-            let labels = match labels.as_slice() {
-                [] => String::new(),
-                some => format!("{{{}}}", some.join(",")),
-            };
-            // Writing to a string does not fail.
-            let _ = writeln!(out, "{name}{labels} {value}");
+fn requests(status: &Status, families: &mut Families<'_>) -> fmt::Result {
+    let ledger = &status.results.ledger;
+    families.counters(
+        "mirror_requests_seen",
+        "Requests that production received",
+        [(Labels::new(), ledger.seen)],
+    )?;
+    families.counters(
+        "mirror_requests",
+        "Requests by the outcome they ended with",
+        labelled(&ledger.outcomes, "outcome"),
+    )
+}
+
+fn snapshots(status: &Status, families: &mut Families<'_>) -> fmt::Result {
+    let results = &status.results;
+    families.counters(
+        "mirror_snapshots",
+        "Waits for a snapshot by how they ended",
+        labelled(&results.snapshots, "outcome"),
+    )?;
+    families.counters(
+        "mirror_service_snapshots",
+        "Answers of the mirror by what they say of their snapshot",
+        labelled(&results.mirror_snapshots, "state"),
+    )?;
+    let ttl = &results.snapshot_ttl_ms;
+    families.gauges(
+        "mirror_snapshot_ttl_milliseconds",
+        "Time that snapshots had left to live when they were found: the median and the shortest 1%",
+        [
+            (vec![("quantile", "0.5")], ttl.p50 as i64),
+            (vec![("quantile", "0.01")], ttl.p99 as i64),
+        ],
+    )?;
+    families.histograms(
+        "mirror_snapshot_wait_seconds",
+        "Waits for a snapshot that was found",
+        [(Labels::new(), &results.snapshot_wait_ms)],
+    )
+}
+
+fn comparisons(status: &Status, families: &mut Families<'_>) -> fmt::Result {
+    let routes = &status.results.routes;
+    families.counters(
+        "mirror_compared",
+        "Pairs of answers that were compared, by route",
+        routes
+            .iter()
+            .map(|r| (vec![("route", &*r.route)], r.compared)),
+    )?;
+    families.counters(
+        "mirror_differed",
+        "Pairs of answers that differed, by route",
+        routes
+            .iter()
+            .map(|r| (vec![("route", &*r.route)], r.differed)),
+    )?;
+    let differences = routes.iter().map(|r| r.different.total()).sum();
+    families.counters(
+        "mirror_differences",
+        "Places where the mirror answered differently",
+        [(Labels::new(), differences)],
+    )?;
+    for (name, help, of) in [
+        (
+            "mirror_production_latency_seconds",
+            "From production's request to its answer, on the wire, by route",
+            (|r| &r.production_ms) as fn(&super::RouteData) -> &LatencyData,
+        ),
+        (
+            "mirror_replay_latency_seconds",
+            "From a replay to its answer, by route",
+            |r| &r.mirror_ms,
+        ),
+    ] {
+        let by_route = routes.iter().map(|r| (vec![("route", &*r.route)], of(r)));
+        families.histograms(name, help, by_route)?;
+    }
+    Ok(())
+}
+
+fn capture(status: &Status, families: &mut Families<'_>) -> fmt::Result {
+    let counters = &status.results.counters;
+    let packets = counters.interfaces.iter().flat_map(|(interface, counts)| {
+        counts.iter().map(move |(reason, count)| {
+            (
+                vec![("interface", &**interface), ("reason", reason)],
+                *count,
+            )
+        })
+    });
+    families.counters(
+        "mirror_packets",
+        "Packets at an interface by what the kernel program did with them",
+        packets,
+    )?;
+    let read = numbers(&counters.dissect);
+    families.counters(
+        "mirror_read",
+        "What TCP and HTTP read, and could not read",
+        labelled(&read, "what"),
+    )?;
+    let places = status.attached.iter();
+    families.gauges(
+        "mirror_attached",
+        "Where the kernel program is attached",
+        places.map(|place| {
+            (
+                vec![("interface", &*place.interface), ("hook", &*place.hook)],
+                1,
+            )
+        }),
+    )
+}
+
+/// Writes whole families: name, help and samples.
+struct Families<'e>(DescriptorEncoder<'e>);
+
+impl Families<'_> {
+    fn counters<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels<'a>, u64)>,
+    ) -> fmt::Result {
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, value) in samples {
+            let none = None::<&Exemplar<[(&str, &str); 0], u64>>;
+            family
+                .encode_family(&labels)?
+                .encode_counter(&value, none)?;
         }
-        out
+        Ok(())
     }
-}
 
-/// The numbers of an object, each under its name.
-fn labelled(object: &Value, label: &'static str) -> Vec<(Vec<(&'static str, String)>, u64)> {
-    numbers(object)
-        .map(|(name, value)| (vec![(label, name.clone())], value))
-        .collect()
-}
-
-fn by_interface(interfaces: &Value) -> Vec<(Vec<(&'static str, String)>, u64)> {
-    let mut samples = Vec::new();
-    for (interface, counts) in interfaces.as_object().into_iter().flatten() {
-        for (reason, value) in numbers(counts) {
-            let labels = vec![("interface", interface.clone()), ("reason", reason.clone())];
-            samples.push((labels, value));
+    fn gauges<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels<'a>, i64)>,
+    ) -> fmt::Result {
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in samples {
+            family.encode_family(&labels)?.encode_gauge(&value)?;
         }
+        Ok(())
     }
-    samples
+
+    fn histograms<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels<'a>, &'a LatencyData)>,
+    ) -> fmt::Result {
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Histogram)?;
+        for (labels, data) in samples {
+            let mut below = 0;
+            let mut buckets = Vec::new();
+            for (edge, cumulative) in data.below(&EDGES_MS) {
+                buckets.push((edge as f64 / 1000.0, cumulative - below));
+                below = cumulative;
+            }
+            let sum = data.sum / 1000.0;
+            family
+                .encode_family(&labels)?
+                .encode_histogram::<[(&str, &str); 0]>(sum, data.count, &buckets, None)?;
+        }
+        Ok(())
+    }
 }
 
-fn attached(places: &Value) -> Vec<(Vec<(&'static str, String)>, u64)> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let places = places.as_array().into_iter().flatten();
-    let labels = |place: &Value| {
-        vec![
-            ("interface", text(&place["interface"])),
-            ("hook", text(&place["hook"])),
-        ]
+fn labelled<'a>(
+    counts: &'a BTreeMap<String, u64>,
+    label: &'static str,
+) -> impl Iterator<Item = (Labels<'a>, u64)> {
+    counts
+        .iter()
+        .map(move |(name, count)| (vec![(label, &**name)], *count))
+}
+
+/// The counters of a struct, by the names of its fields.
+fn numbers(counters: &impl serde::Serialize) -> BTreeMap<String, u64> {
+    let fields = match serde_json::to_value(counters) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => return BTreeMap::new(),
     };
-    places.map(|place| (labels(place), 1)).collect()
-}
-
-fn numbers(object: &Value) -> impl Iterator<Item = (&String, u64)> {
-    let entries = object.as_object().into_iter().flat_map(Map::iter);
-    entries.filter_map(|(name, value)| Some((name, value.as_u64()?)))
-}
-
-fn escaped(value: &str) -> String {
-    value
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
+    fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_u64()?)))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::time::Duration;
 
+    use mirror_core::filter::FilterSettings;
+
+    use super::super::{AttachedPlace, CaptureCounters, FORMAT, Latencies, Recorder, RunInfo};
     use super::*;
+
+    fn status() -> Status {
+        let mut counters = CaptureCounters::default();
+        for (interface, count) in [("eth0", 3), ("a\"b", 1)] {
+            let counts = [("copied".to_owned(), count)].into();
+            counters.interfaces.insert(interface.into(), counts);
+        }
+        counters.dissect.streams.gaps = 1;
+        counters.dissect.http.tls_ports.add(443);
+        let mut results = Recorder::new(RunInfo::default()).results(counters);
+        results.ledger.seen = 7;
+        results.ledger.outcomes = [("lost: ring full".into(), 2), ("matched".into(), 5)].into();
+        let mut waits = Latencies::default();
+        for millis in [3, 3, 40, 9000] {
+            waits.add(Duration::from_millis(millis));
+        }
+        results.snapshot_wait_ms = waits.data();
+        Status {
+            format: FORMAT,
+            version: "1".into(),
+            pid: 1,
+            started_at: 0,
+            hook: "tcx".into(),
+            attached: vec![AttachedPlace {
+                interface: "eth0".into(),
+                hook: "tcx".into(),
+            }],
+            filter: FilterSettings::default(),
+            results,
+        }
+    }
 
     #[test]
     fn numbers_are_shown_under_their_names() {
-        let status = json!({
-            "ledger": { "seen": 7, "outcomes": { "lost: ring full": 2, "matched": 5 } },
-            "snapshots": {},
-            "differences": 0,
-            "interfaces": { "eth0": { "copied": 3 }, "a\"b": { "copied": 1 } },
-            "dissect": { "gaps": 1, "tls_ports": [[443, 1]] },
-            "attached": [{ "interface": "eth0", "hook": "tcx" }],
-        });
-        let text = metrics(&status);
+        let text = metrics(status());
         for line in [
             "# TYPE mirror_requests_total counter",
             "mirror_requests_seen_total 7",
@@ -198,5 +296,23 @@ mod tests {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }
         assert!(!text.contains("tls_ports"), "{text}");
+    }
+
+    #[test]
+    fn histograms_have_their_sum() {
+        let text = metrics(status());
+        let name = "mirror_snapshot_wait_seconds";
+        for line in [
+            format!("# TYPE {name} histogram"),
+            format!("{name}_bucket{{le=\"0.002\"}} 0"),
+            format!("{name}_bucket{{le=\"0.005\"}} 2"),
+            format!("{name}_bucket{{le=\"0.05\"}} 3"),
+            format!("{name}_bucket{{le=\"5\"}} 3"),
+            format!("{name}_bucket{{le=\"+Inf\"}} 4"),
+            format!("{name}_sum 9.046"),
+            format!("{name}_count 4"),
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+        }
     }
 }

@@ -1,71 +1,127 @@
 //! The report on a terminal.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
-use super::{Percentiles, ReportData};
+use mirror_common::Counter;
+use mirror_core::compare::printable;
+use mirror_core::ledger::Outcome;
 
-/// Tables of ledger and routes, and the differences as a diff.
-pub fn text(data: &ReportData) -> String {
+use super::latency::LatencyData;
+use super::outcomes::{OutcomeData, OutcomeGroup};
+use super::status::{ReportData, Results, Status};
+use super::table::{self, Align, number, table};
+
+/// Groups of an outcome that are shown; all are in report.json.
+const MAX_SHOWN_GROUPS: usize = 5;
+const MAX_SHOWN_DIFFERENCES: usize = 50;
+
+/// Outcomes that need no explanation: the answers were compared.
+const COMPARED: [Outcome; 4] = [
+    Outcome::Matched,
+    Outcome::Differed,
+    Outcome::MatchedWithoutSnapshot,
+    Outcome::DifferedWithoutSnapshot,
+];
+
+/// The report of a run that has ended, for a terminal of `width` columns if it is one.
+pub fn report_text(report: &ReportData, width: Option<u16>) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
-    let _ = ledger(&mut out, data);
-    let _ = routes(&mut out, data);
-    let _ = differences(&mut out, data);
+    let _ = results(&mut out, &report.results, width);
+    let _ = verdict(&mut out, &report.results);
     out
 }
 
-fn ledger(out: &mut String, data: &ReportData) -> std::fmt::Result {
-    writeln!(out, "{:>12}  requests seen", data.ledger.seen)?;
-    for (name, count) in &data.ledger.outcomes {
-        writeln!(out, "{count:>12}  {name}")?;
+/// The state of a run in progress.
+pub fn status_text(status: &Status, width: Option<u16>) -> String {
+    let mut out = String::new();
+    let _ = head(&mut out, status);
+    let _ = results(&mut out, &status.results, width);
+    let counted = status.results.counters.capture.iter();
+    let kernel = counted.filter(|(_, count)| **count > 0);
+    let kernel: Vec<(&str, u64)> = kernel
+        .map(|(name, count)| (name.as_str(), *count))
+        .collect();
+    if !kernel.is_empty() {
+        let _ = write!(out, "\nkernel\n{}", table::counts(width, kernel));
     }
-    if data.snapshots.keys().any(|name| name != "off") {
-        let counts: Vec<_> = data
-            .snapshots
-            .iter()
-            .map(|(n, c)| format!("{n} {c}"))
-            .collect();
+    out
+}
+
+fn head(out: &mut String, status: &Status) -> fmt::Result {
+    writeln!(out, "pid {}", status.pid)?;
+    for place in &status.attached {
+        writeln!(out, "attached to {} ({})", place.interface, place.hook)?;
+    }
+    Ok(())
+}
+
+fn results(out: &mut String, results: &Results, width: Option<u16>) -> fmt::Result {
+    ledger(out, results, width)?;
+    not_compared(out, results)?;
+    routes(out, results, width)?;
+    differences(out, results)
+}
+
+fn verdict(out: &mut String, results: &Results) -> fmt::Result {
+    let verdict = &results.verdict;
+    let decision = verdict.decision;
+    let (name, code) = (decision.name(), decision.exit_code());
+    let reason = printable(&verdict.reason, 1000);
+    writeln!(out, "\n{name}: {reason} (exit code {code})")
+}
+
+fn ledger(out: &mut String, results: &Results, width: Option<u16>) -> fmt::Result {
+    let outcomes = results.outcomes.iter();
+    let outcomes = outcomes.map(|outcome| (outcome.outcome.as_str(), outcome.count));
+    let seen = [("requests seen", results.ledger.seen)];
+    out.write_str(&table::counts(width, seen.into_iter().chain(outcomes)))?;
+    snapshots(out, results)?;
+    snapshot_advice(out, results)?;
+    let ring_full = results.counters.kernel(Counter::RingFull);
+    if ring_full > 0 {
+        writeln!(out, "packets lost in the kernel's ring: {ring_full}")?;
+    }
+    for advice in &results.counters.advice {
+        writeln!(out, "{}", printable(advice, 1000))?;
+    }
+    Ok(())
+}
+
+fn snapshots(out: &mut String, results: &Results) -> fmt::Result {
+    if results.snapshots.keys().all(|name| name == "off") {
+        return Ok(());
+    }
+    let counts = results.snapshots.iter();
+    let counts: Vec<_> = counts
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    let waits = &results.snapshot_wait_ms;
+    writeln!(
+        out,
+        "snapshots: {}; wait p50 {:.1} ms, p99 {:.1} ms",
+        counts.join(", "),
+        waits.p50,
+        waits.p99
+    )?;
+    let left = &results.snapshot_ttl_ms;
+    if left.count > 0 {
         writeln!(
             out,
-            "snapshots: {}; wait p50 {:.1} ms, p99 {:.1} ms",
-            counts.join(", "),
-            data.snapshot_wait_ms.p50,
-            data.snapshot_wait_ms.p99
+            "time left to live when found: p50 {:.0} s, shortest 1% {:.0} s",
+            left.p50 / 1000.0,
+            left.p99 / 1000.0
         )?;
-        if data.snapshot_ttl_ms.count > 0 {
-            let seconds = |millis: f64| millis / 1000.0;
-            writeln!(
-                out,
-                "time left to live when found: p50 {:.0} s, shortest 1% {:.0} s",
-                seconds(data.snapshot_ttl_ms.p50),
-                seconds(data.snapshot_ttl_ms.p99)
-            )?;
-        }
-    }
-    snapshot_advice(out, data)?;
-    if let Some(why) = &data.failed {
-        writeln!(out, "FAILED: {why}")?;
-    }
-    if data.capture["ring_full"].as_u64().unwrap_or(0) > 0 {
-        writeln!(
-            out,
-            "packets lost in the kernel's ring: {}",
-            data.capture["ring_full"]
-        )?;
-    }
-    for advice in &data.advice {
-        writeln!(out, "{advice}")?;
     }
     Ok(())
 }
 
 /// What can be done about snapshots that were not found.
-fn snapshot_advice(out: &mut String, data: &ReportData) -> std::fmt::Result {
-    let count = |name: &str| data.snapshots.get(name).copied().unwrap_or(0);
-    let advice = [
+fn snapshot_advice(out: &mut String, results: &Results) -> fmt::Result {
+    const ADVICE: [(&str, &str); 4] = [
         (
             "collided",
-            "requests had an id that others had too: add a field to the rule that tells them apart, or ` #n` behind it",
+            "requests had an id that others had too: add a field to the rule that tells them apart",
         ),
         (
             "of another request",
@@ -80,13 +136,15 @@ fn snapshot_advice(out: &mut String, data: &ReportData) -> std::fmt::Result {
             "requests got no id: no rule found its fields in them",
         ),
     ];
-    for (name, what) in advice {
-        if count(name) > 0 {
-            writeln!(out, "{} {what}", count(name))?;
+    for (name, what) in ADVICE {
+        let count = results.snapshots.get(name).copied().unwrap_or(0);
+        if count > 0 {
+            writeln!(out, "{count} {what}")?;
         }
     }
-    for (state, count) in &data.mirror_snapshots {
+    for (state, count) in &results.mirror_snapshots {
         if !["hit", "late", "unread"].contains(&state.as_str()) {
+            let state = printable(state, 100);
             writeln!(
                 out,
                 "{count} answers of the mirror say of their snapshot: {state}"
@@ -96,32 +154,86 @@ fn snapshot_advice(out: &mut String, data: &ReportData) -> std::fmt::Result {
     Ok(())
 }
 
-fn routes(out: &mut String, data: &ReportData) -> std::fmt::Result {
-    if data.routes.is_empty() {
+/// Why requests were not compared: routes, reasons and examples.
+fn not_compared(out: &mut String, results: &Results) -> fmt::Result {
+    let is_compared = |name: &str| COMPARED.iter().any(|outcome| outcome.name() == name);
+    let outcomes = results.outcomes.iter();
+    for outcome in outcomes.filter(|outcome| !is_compared(&outcome.outcome)) {
+        let OutcomeData {
+            outcome,
+            count,
+            meaning,
+            groups,
+        } = outcome;
+        writeln!(out, "\n{outcome} × {count}: {meaning}")?;
+        for group in groups.iter().take(MAX_SHOWN_GROUPS) {
+            outcome_group(out, group)?;
+        }
+        if groups.len() > MAX_SHOWN_GROUPS {
+            let more = groups.len() - MAX_SHOWN_GROUPS;
+            writeln!(out, "  and {more} more groups of routes and reasons")?;
+        }
+    }
+    Ok(())
+}
+
+fn outcome_group(out: &mut String, group: &OutcomeGroup) -> fmt::Result {
+    write!(out, "  {} × {}", group.count, printable(&group.route, 500))?;
+    if let Some(reason) = &group.reason {
+        write!(out, ": {}", printable(reason, 500))?;
+    }
+    out.push('\n');
+    let Some(example) = group.examples.first() else {
+        return Ok(());
+    };
+    let request = &example.request;
+    let shown = printable(&request.request, 500);
+    write!(
+        out,
+        "    for example {shown} (connection {}, request {})",
+        request.connection, request.index
+    )?;
+    if let Some(reason) = &example.reason {
+        write!(out, ": {}", printable(reason, 500))?;
+    }
+    out.push('\n');
+    Ok(())
+}
+
+fn routes(out: &mut String, results: &Results, width: Option<u16>) -> fmt::Result {
+    if results.routes.is_empty() {
         return Ok(());
     }
-    writeln!(
-        out,
-        "\n{:<40} {:>9} {:>9}  {:>19}  {:>19}",
-        "route", "compared", "differed", "production p50/p99", "mirror p50/p99 (ms)"
-    )?;
-    let pair = |p: &Percentiles| format!("{:.2} / {:.2}", p.p50, p.p99);
-    for route in &data.routes {
+    let pair = |latency: &LatencyData| format!("{:.2} / {:.2}", latency.p50, latency.p99);
+    let rows = results.routes.iter().map(|route| {
+        [
+            route.route.clone(),
+            number(route.compared),
+            number(route.differed),
+            pair(&route.production_ms),
+            pair(&route.mirror_ms),
+        ]
+    });
+    let columns = [
+        ("route", Align::Left),
+        ("compared", Align::Right),
+        ("differed", Align::Right),
+        ("production p50/p99 ms", Align::Right),
+        ("mirror p50/p99 ms", Align::Right),
+    ];
+    write!(out, "\n{}", table(width, columns, rows))?;
+    let streamed: u64 = results.routes.iter().map(|route| route.streamed).sum();
+    if streamed > 0 {
         writeln!(
             out,
-            "{:<40} {:>9} {:>9}  {:>19}  {:>19}",
-            route.route,
-            route.compared,
-            route.differed,
-            pair(&route.production_ms),
-            pair(&route.mirror_ms)
+            "{streamed} pairs of bodies are too large to be compared as data: they were compared byte for byte"
         )?;
     }
     Ok(())
 }
 
-fn differences(out: &mut String, data: &ReportData) -> std::fmt::Result {
-    for group in &data.differences {
+fn differences(out: &mut String, results: &Results) -> fmt::Result {
+    for group in results.differences.iter().take(MAX_SHOWN_DIFFERENCES) {
         let remark = if group.is_evidence {
             ""
         } else {
@@ -129,17 +241,98 @@ fn differences(out: &mut String, data: &ReportData) -> std::fmt::Result {
         };
         writeln!(
             out,
-            "\n{} × {} {}{remark}",
-            group.count, group.route, group.place
+            "\n{} × {} {} ({}){remark}",
+            group.count,
+            printable(&group.route, 500),
+            printable(&group.place, 500),
+            group.kind.name()
         )?;
         for example in &group.examples {
-            writeln!(out, "  {}", example.request)?;
-            writeln!(out, "  - {}", example.production)?;
-            writeln!(out, "  + {}", example.mirror)?;
+            writeln!(out, "  {}", printable(&example.request, 500))?;
+            writeln!(out, "  - {}", printable(&example.production, 500))?;
+            writeln!(out, "  + {}", printable(&example.mirror, 500))?;
         }
     }
-    if data.differences.is_empty() && data.routes.iter().any(|r| r.compared > 0) {
+    let more = results
+        .differences
+        .len()
+        .saturating_sub(MAX_SHOWN_DIFFERENCES);
+    if more > 0 {
+        writeln!(
+            out,
+            "\nand {more} more groups of differences in report.json"
+        )?;
+    }
+    if results.differences_dropped > 0 {
+        writeln!(
+            out,
+            "\n{} differences of the least significant groups are in no group: there were too many",
+            results.differences_dropped
+        )?;
+    }
+    if results.differences.is_empty() && results.routes.iter().any(|r| r.compared > 0) {
         writeln!(out, "\nno differences")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::request::tests::label;
+    use super::super::{CaptureCounters, End, Recorder, RunInfo};
+    use super::*;
+
+    #[test]
+    fn every_reason_is_told_with_route_and_example() {
+        let recorder = Recorder::new(RunInfo::default());
+        for (path, reason) in [
+            ("/a/1", "10.0.0.1:40001: reset"),
+            ("/a/2", "10.0.0.1:40002: reset"),
+        ] {
+            recorder.saw();
+            let end = End::because(Outcome::ReplayFailed, reason);
+            recorder.ended(&label("GET", path), &end);
+        }
+        recorder.saw();
+        recorder.ended(&label("POST", "/\u{1b}c"), &Outcome::FilteredMethod.into());
+        let report = recorder.finish(CaptureCounters::default());
+        let text = report_text(&report, Some(100));
+        for line in [
+            "3  requests seen",
+            "replay: failed × 2: the request could not be sent, or its answer could not be read",
+            "  2 × GET /a/{id}: 10.0.0.1:…: reset",
+            "    for example GET /a/1 (connection 3, request 1): 10.0.0.1:40001: reset",
+            "    for example POST /\\u{1b}c (connection 3, request 1)",
+            "HOLD: nothing was compared that is evidence: 2 of 3 requests ended as `replay: failed` (exit code 4)",
+        ] {
+            assert!(
+                text.lines().any(|l| l.trim_start() == line.trim_start()),
+                "{line}\n{text}"
+            );
+        }
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn no_route_breaks_the_table() {
+        let mut results = Recorder::new(RunInfo::default()).results(CaptureCounters::default());
+        results.routes = [
+            "/short",
+            "/a/route/that/is/longer/than/forty/columns/in/a/table",
+        ]
+        .map(|path| super::super::RouteData {
+            route: format!("GET {path}"),
+            compared: 1_000_000,
+            ..Default::default()
+        })
+        .to_vec();
+        let mut text = String::new();
+        routes(&mut text, &results, None).unwrap();
+        let ends: Vec<usize> = text
+            .lines()
+            .skip(1)
+            .map(|line| line.chars().count())
+            .collect();
+        assert!(ends.windows(2).all(|pair| pair[0] == pair[1]), "{text}");
+    }
 }

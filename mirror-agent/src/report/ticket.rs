@@ -2,39 +2,42 @@
 
 use std::sync::Arc;
 
+use mirror_core::exchange::Exchange;
 use mirror_core::ledger::Outcome;
 
-use super::Recorder;
+use super::{End, Recorder, RequestLabel};
 
 /// One request on its way to its outcome. Dropped without one, it ends as `interrupted`.
 pub struct Ticket {
     recorder: Arc<Recorder>,
+    label: RequestLabel,
     open: bool,
 }
 
 impl Ticket {
     /// For a request that was captured here.
-    pub fn new(recorder: &Arc<Recorder>) -> Self {
+    pub fn new(recorder: &Arc<Recorder>, exchange: &Exchange) -> Self {
         recorder.saw();
-        Self::open(recorder)
+        Self::open(recorder, exchange)
     }
 
     /// For a request that another process handed over: it is counted here from now on.
-    pub fn take_over(recorder: &Arc<Recorder>) -> Self {
+    pub fn take_over(recorder: &Arc<Recorder>, exchange: &Exchange) -> Self {
         recorder.took_over();
-        Self::open(recorder)
+        Self::open(recorder, exchange)
     }
 
-    fn open(recorder: &Arc<Recorder>) -> Self {
+    fn open(recorder: &Arc<Recorder>, exchange: &Exchange) -> Self {
         Self {
             recorder: Arc::clone(recorder),
+            label: RequestLabel::new(exchange),
             open: true,
         }
     }
 
-    pub fn end(mut self, outcome: Outcome) {
+    pub fn end(mut self, end: impl Into<End>) {
         self.open = false;
-        self.recorder.ended(outcome);
+        self.recorder.ended(&self.label, &end.into());
     }
 
     /// The request goes on in another process, whose ledger says how it ends.
@@ -46,7 +49,8 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if self.open {
-            self.recorder.ended(Outcome::Interrupted);
+            let end = Outcome::Interrupted.into();
+            self.recorder.ended(&self.label, &end);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! What may be between capture and verdict.
+//! What may be between capture and verdict, and for how long.
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, time::Duration};
 
 use mirror_core::options::ByteSize;
 
@@ -14,5 +14,8 @@ mirror_core::options! {
         /// Most bytes of these exchanges
         #[option("queue-bytes", "SIZE", default = "256MiB")]
         pub bytes: ByteSize,
+        /// Longest time after the end of the capture for what is in flight
+        #[option("drain-timeout", "TIME", default = "10s")]
+        pub drain_timeout: Duration,
     }
 }

@@ -1,16 +1,34 @@
-//! Judges two responses: status, chosen headers, body. JSON is compared as data, other bodies as bytes.
+//! Compares two responses: status, chosen headers, body. What is found are typed [`Observation`]s, and counts of what
+//! was the same.
+//!
+//! JSON is compared as data, other bodies as bytes. The memory of a comparison is bounded by [`BodyLimits`]: bodies over
+//! them are read side by side as a stream, and the comparison says so in its [`Extent`].
 
-use std::{borrow::Cow, fmt};
+mod body;
+mod json;
+mod media;
+mod number;
+mod place;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use crate::{exchange::Response, http::coding::decoded};
+use crate::exchange::{Fault, Response};
+use body::Bodies;
+use json::{NotRead, Value, same_text};
+use media::same_media_type;
+use number::same_number;
+use place::{Ignored, Step, pointer};
 
-/// Longest value that a difference shows.
-const SHOWN: usize = 200;
-/// Most differences of one pair; what is beyond adds nothing for a reader.
-const MOST: usize = 100;
+pub use body::BodyLimits;
+pub use place::{Place, PlaceTotals, printable};
+
+/// Longest value that an observation shows.
+const MAX_SHOWN: usize = 200;
+/// Different places of one pair that are told apart. Status and headers come first, so that no body pushes them out.
+const MAX_OBSERVATIONS: usize = 100;
 
 crate::options! {
     /// What of two answers must agree.
@@ -25,305 +43,337 @@ crate::options! {
     }
 }
 
+/// What the two answers to one request have in common, and what not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
-    pub differences: Vec<Difference>,
+pub struct Comparison {
+    /// One for each place and kind, in the order of places.
+    pub observations: Vec<Observation>,
+    /// Places that were equal. A body that is equal byte for byte counts once.
+    pub same: PlaceTotals,
+    pub different: PlaceTotals,
+    /// Differences beyond those that are told apart.
+    pub untold: u64,
+    pub extent: Extent,
 }
 
+impl Comparison {
+    pub fn differs(&self) -> bool {
+        self.different.total() > 0
+    }
+}
+
+/// How the two sides differ at a place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Difference {
+pub struct Observation {
     pub place: Place,
+    pub kind: Kind,
+    /// How often in this pair, as for each element of a list.
+    pub count: u64,
+    /// The first of them.
     pub production: String,
     pub mirror: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Place {
-    Status,
-    Header(String),
-    /// A JSON pointer; empty for the whole document.
-    Json(String),
-    Body,
+pub enum Kind {
+    /// Another value.
+    Value,
+    /// A value of another type.
+    Type,
+    /// The mirror does not have it.
+    Missing,
+    /// Production does not have it.
+    Added,
+    /// Other bytes in bodies that were not compared as data.
+    Bytes,
 }
 
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Kind {
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::Status => f.write_str("status"),
-            Self::Header(name) => write!(f, "header {name}"),
-            Self::Json(pointer) => write!(f, "body {pointer}"),
-            Self::Body => f.write_str("body"),
+            Self::Value => "value",
+            Self::Type => "type",
+            Self::Missing => "missing",
+            Self::Added => "added",
+            Self::Bytes => "bytes",
         }
     }
 }
 
-pub fn compare(options: &CompareOptions, production: &Response, mirror: &Response) -> Verdict {
-    let mut differences = Differences {
-        ignore: &options.ignore,
-        found: Vec::new(),
-    };
-    if production.status != mirror.status {
-        differences.add(Place::Status, &production.status, &mirror.status);
+/// How much of the two answers was compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    #[default]
+    Whole,
+    /// The bodies are over the limits for data: they were read side by side, and byte for byte.
+    Stream,
+    /// Status and headers only.
+    Head(NotWhole),
+}
+
+/// Why bodies were not compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotWhole {
+    ProductionTooLarge,
+    MirrorTooLarge,
+    /// Even as a stream.
+    DecodedTooLarge,
+    /// Production's was not captured whole.
+    ProductionDamaged,
+}
+
+/// Compares within [`BodyLimits::FULL`].
+pub fn compare(options: &CompareOptions, production: &Response, mirror: &Response) -> Comparison {
+    Comparer::new(options).compare(production, mirror, BodyLimits::FULL)
+}
+
+/// Compares within [`BodyLimits::LIGHT`]; `None` when that is not enough. Any number of these may run at once.
+pub fn compare_light(
+    options: &CompareOptions,
+    production: &Response,
+    mirror: &Response,
+) -> Option<Comparison> {
+    let comparison = Comparer::new(options).compare(production, mirror, BodyLimits::LIGHT);
+    let is_over = matches!(
+        comparison.extent,
+        Extent::Stream | Extent::Head(NotWhole::DecodedTooLarge)
+    );
+    (!is_over).then_some(comparison)
+}
+
+/// Compares one pair.
+struct Comparer<'o> {
+    options: &'o CompareOptions,
+    ignored: Ignored,
+    found: BTreeMap<(Place, Kind), Observation>,
+    result: Comparison,
+}
+
+impl<'o> Comparer<'o> {
+    fn new(options: &'o CompareOptions) -> Self {
+        Self {
+            options,
+            ignored: Ignored::new(&options.ignore),
+            found: BTreeMap::new(),
+            result: Comparison::default(),
+        }
     }
-    for name in &options.headers {
-        let value = |response: &Response| {
-            let first = response.headers.first(name);
-            first.map_or_else(absent, |v| String::from_utf8_lossy(v).trim().to_owned())
+
+    fn compare(
+        mut self,
+        production: &Response,
+        mirror: &Response,
+        limits: BodyLimits,
+    ) -> Comparison {
+        self.heads(production, mirror);
+        match not_whole(production, mirror) {
+            Some(why) => self.result.extent = Extent::Head(why),
+            None => self.bodies(production, mirror, limits),
+        }
+        self.result.observations = self.found.into_values().collect();
+        self.result
+    }
+
+    fn heads(&mut self, production: &Response, mirror: &Response) {
+        if production.status == mirror.status {
+            self.result.same.count(&Place::Status);
+        } else {
+            let (ours, theirs) = (production.status.to_string(), mirror.status.to_string());
+            self.differ(Place::Status, Kind::Value, &ours, &theirs);
+        }
+        for name in &self.options.headers {
+            self.header(name, production, mirror);
+        }
+    }
+
+    fn header(&mut self, name: &str, production: &Response, mirror: &Response) {
+        let (ours, theirs) = (production.headers.first(name), mirror.headers.first(name));
+        let is_same = match (ours, theirs) {
+            (Some(ours), Some(theirs)) => same_header(name, ours, theirs),
+            (ours, theirs) => ours == theirs,
         };
-        let (ours, theirs) = (value(production), value(mirror));
-        if ours != theirs {
-            differences.add(Place::Header(name.clone()), &ours, &theirs);
+        let place = Place::Header(name.to_owned());
+        if is_same {
+            return self.result.same.count(&place);
+        }
+        let shown = |value: Option<&[u8]>| {
+            value.map_or_else(absent, |v| {
+                String::from_utf8_lossy(v.trim_ascii()).into_owned()
+            })
+        };
+        let kind = kind_of(ours.is_some(), theirs.is_some());
+        self.differ(place, kind, &shown(ours), &shown(theirs));
+    }
+
+    fn bodies(&mut self, production: &Response, mirror: &Response, limits: BodyLimits) {
+        match Bodies::of(production, mirror, limits) {
+            Bodies::Same => self.result.same.count(&Place::Body),
+            Bodies::Whole(ours, theirs) => match body::data(&ours, &theirs, limits) {
+                Ok((ours, theirs)) => self.values(&mut Vec::new(), &ours, &theirs),
+                Err(not_read) => {
+                    if not_read == NotRead::TooLarge {
+                        self.result.extent = Extent::Stream;
+                    }
+                    self.bytes(&body::parted(&ours, &theirs));
+                }
+            },
+            Bodies::Stream(parted) => {
+                self.result.extent = Extent::Stream;
+                match parted {
+                    None => self.result.same.count(&Place::Body),
+                    Some(parted) => self.bytes(&parted),
+                }
+            }
+            Bodies::TooLarge => {
+                self.result.extent = Extent::Head(NotWhole::DecodedTooLarge);
+            }
         }
     }
-    if production.body != mirror.body || codings_differ(production, mirror) {
-        let (ours, theirs) = both(production, mirror);
-        match (json(&ours), json(&theirs)) {
-            (Some(ours), Some(theirs)) => differences.values("", &ours, &theirs),
-            _ if ours == theirs => {}
-            _ => differences.bytes(&ours, &theirs),
+
+    fn bytes(&mut self, (ours, theirs): &(String, String)) {
+        self.differ(Place::Body, Kind::Bytes, ours, theirs);
+    }
+
+    fn values<'v>(&mut self, at: &mut Vec<Step<'v>>, ours: &'v Value<'v>, theirs: &'v Value<'v>) {
+        if self.ignored.contains(at) {
+            return;
+        }
+        match (ours, theirs) {
+            (Value::Object(ours), Value::Object(theirs)) => self.objects(at, ours, theirs),
+            (Value::Array(ours), Value::Array(theirs)) => {
+                for index in 0..ours.len().max(theirs.len()) {
+                    at.push(Step::Index(index));
+                    self.members(at, ours.get(index), theirs.get(index));
+                    at.pop();
+                }
+                if ours.is_empty() && theirs.is_empty() {
+                    self.result.same.json += 1;
+                }
+            }
+            _ if same_scalar(ours, theirs) => self.result.same.json += 1,
+            _ => {
+                let same_type = std::mem::discriminant(ours) == std::mem::discriminant(theirs);
+                let kind = if same_type { Kind::Value } else { Kind::Type };
+                self.differ_json(at, kind, Some(ours), Some(theirs));
+            }
         }
     }
-    Verdict {
-        differences: differences.found,
+
+    fn objects<'v>(
+        &mut self,
+        at: &mut Vec<Step<'v>>,
+        ours: &'v [(Cow<'v, str>, Value<'v>)],
+        theirs: &'v [(Cow<'v, str>, Value<'v>)],
+    ) {
+        let in_order =
+            ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| a.0 == b.0);
+        if in_order {
+            for ((name, ours), (_, theirs)) in ours.iter().zip(theirs) {
+                at.push(Step::Member(name));
+                self.members(at, Some(ours), Some(theirs));
+                at.pop();
+            }
+        } else {
+            // Of members with one name the last counts, as most parsers have it.
+            let mut both: BTreeMap<&str, [Option<&Value<'_>>; 2]> = BTreeMap::new();
+            for (side, members) in [ours, theirs].into_iter().enumerate() {
+                for (name, value) in members {
+                    both.entry(name).or_default()[side] = Some(value);
+                }
+            }
+            for (name, [ours, theirs]) in both {
+                at.push(Step::Member(name));
+                self.members(at, ours, theirs);
+                at.pop();
+            }
+        }
+        if ours.is_empty() && theirs.is_empty() {
+            self.result.same.json += 1;
+        }
+    }
+
+    fn members<'v>(
+        &mut self,
+        at: &mut Vec<Step<'v>>,
+        ours: Option<&'v Value<'v>>,
+        theirs: Option<&'v Value<'v>>,
+    ) {
+        match (ours, theirs) {
+            (Some(ours), Some(theirs)) => self.values(at, ours, theirs),
+            _ if self.ignored.contains(at) => {}
+            _ => {
+                let kind = kind_of(ours.is_some(), theirs.is_some());
+                self.differ_json(at, kind, ours, theirs);
+            }
+        }
+    }
+
+    fn differ_json(
+        &mut self,
+        at: &[Step<'_>],
+        kind: Kind,
+        ours: Option<&Value<'_>>,
+        theirs: Option<&Value<'_>>,
+    ) {
+        let shown = |value: Option<&Value<'_>>| value.map_or_else(absent, |v| v.shown(MAX_SHOWN));
+        self.differ(Place::Json(pointer(at)), kind, &shown(ours), &shown(theirs));
+    }
+
+    fn differ(&mut self, place: Place, kind: Kind, production: &str, mirror: &str) {
+        self.result.different.count(&place);
+        let key = (place, kind);
+        if let Some(known) = self.found.get_mut(&key) {
+            known.count += 1;
+        } else if self.found.len() < MAX_OBSERVATIONS {
+            let observation = Observation {
+                place: key.0.clone(),
+                kind,
+                count: 1,
+                production: printable(production, MAX_SHOWN),
+                mirror: printable(mirror, MAX_SHOWN),
+            };
+            self.found.insert(key, observation);
+        } else {
+            self.result.untold += 1;
+        }
     }
 }
 
-/// The bodies without their content-codings; as they were sent when one of these cannot be undone.
-fn both<'a>(production: &'a Response, mirror: &'a Response) -> (Cow<'a, [u8]>, Cow<'a, [u8]>) {
-    let data = |response: &'a Response| decoded(&response.headers, &response.body);
-    match (data(production), data(mirror)) {
-        (Ok(ours), Ok(theirs)) => (ours, theirs),
-        _ => (Cow::Borrowed(&production.body), Cow::Borrowed(&mirror.body)),
+/// Why the bodies must not be compared. Production's comes first: without it there is nothing to compare with.
+fn not_whole(production: &Response, mirror: &Response) -> Option<NotWhole> {
+    match (production.fault, mirror.fault) {
+        (Some(Fault::TooLarge), _) => Some(NotWhole::ProductionTooLarge),
+        (Some(_), _) => Some(NotWhole::ProductionDamaged),
+        (None, Some(_)) => Some(NotWhole::MirrorTooLarge),
+        (None, None) => None,
     }
 }
 
-fn codings_differ(production: &Response, mirror: &Response) -> bool {
-    let coding = |response: &Response| {
-        response
-            .headers
-            .first("content-encoding")
-            .map(<[u8]>::to_vec)
-    };
-    coding(production) != coding(mirror)
+fn same_header(name: &str, ours: &[u8], theirs: &[u8]) -> bool {
+    let (ours, theirs) = (ours.trim_ascii(), theirs.trim_ascii());
+    ours == theirs || (name.eq_ignore_ascii_case("content-type") && same_media_type(ours, theirs))
 }
 
-fn json(body: &[u8]) -> Option<Value> {
-    let first = body.iter().find(|b| !b.is_ascii_whitespace())?;
-    matches!(first, b'{' | b'[').then(|| serde_json::from_slice(body).ok())?
+fn same_scalar(ours: &Value<'_>, theirs: &Value<'_>) -> bool {
+    match (ours, theirs) {
+        (Value::Number(ours), Value::Number(theirs)) => same_number(ours, theirs),
+        (Value::Text(ours), Value::Text(theirs)) => same_text(ours, theirs),
+        _ => ours == theirs,
+    }
+}
+
+fn kind_of(in_production: bool, in_mirror: bool) -> Kind {
+    match (in_production, in_mirror) {
+        (true, false) => Kind::Missing,
+        (false, true) => Kind::Added,
+        _ => Kind::Value,
+    }
 }
 
 fn absent() -> String {
     "(absent)".into()
 }
 
-struct Differences<'a> {
-    ignore: &'a [String],
-    found: Vec<Difference>,
-}
-
-impl Differences<'_> {
-    fn add(&mut self, place: Place, production: &impl ToString, mirror: &impl ToString) {
-        if self.found.len() < MOST {
-            self.found.push(Difference {
-                place,
-                production: shown(&production.to_string()),
-                mirror: shown(&mirror.to_string()),
-            });
-        }
-    }
-
-    fn values(&mut self, pointer: &str, production: &Value, mirror: &Value) {
-        if self.ignore.iter().any(|pattern| matches(pattern, pointer)) {
-            return;
-        }
-        match (production, mirror) {
-            (Value::Object(ours), Value::Object(theirs)) => self.objects(pointer, ours, theirs),
-            (Value::Array(ours), Value::Array(theirs)) => {
-                for index in 0..ours.len().max(theirs.len()) {
-                    let at = format!("{pointer}/{index}");
-                    self.members(&at, ours.get(index), theirs.get(index));
-                }
-            }
-            (ours, theirs) if same(ours, theirs) => {}
-            (ours, theirs) => self.add(Place::Json(pointer.into()), ours, theirs),
-        }
-    }
-
-    fn objects(&mut self, pointer: &str, ours: &Map<String, Value>, theirs: &Map<String, Value>) {
-        let added = theirs.keys().filter(|name| !ours.contains_key(*name));
-        for name in ours.keys().chain(added) {
-            let step = name.replace('~', "~0").replace('/', "~1");
-            self.members(
-                &format!("{pointer}/{step}"),
-                ours.get(name),
-                theirs.get(name),
-            );
-        }
-    }
-
-    fn members(&mut self, pointer: &str, ours: Option<&Value>, theirs: Option<&Value>) {
-        match (ours, theirs) {
-            (Some(ours), Some(theirs)) => self.values(pointer, ours, theirs),
-            _ if self.ignore.iter().any(|pattern| matches(pattern, pointer)) => {}
-            _ => {
-                let text = |value: Option<&Value>| value.map_or_else(absent, Value::to_string);
-                self.add(Place::Json(pointer.into()), &text(ours), &text(theirs));
-            }
-        }
-    }
-
-    fn bytes(&mut self, production: &[u8], mirror: &[u8]) {
-        let first = production
-            .iter()
-            .zip(mirror)
-            .take_while(|(a, b)| a == b)
-            .count();
-        let around = |body: &[u8]| {
-            let from = first.saturating_sub(20);
-            let to = body.len().min(first + 60);
-            let excerpt = String::from_utf8_lossy(body.get(from..to).unwrap_or_default());
-            format!("{} bytes, from byte {from}: {excerpt:?}", body.len())
-        };
-        self.add(Place::Body, &around(production), &around(mirror));
-    }
-}
-
-/// Equal values; numbers by value, so that 1 and 1.0 agree.
-fn same(ours: &Value, theirs: &Value) -> bool {
-    match (ours, theirs) {
-        (Value::Number(a), Value::Number(b)) => {
-            a == b || (!(a.is_i64() && b.is_i64()) && a.as_f64() == b.as_f64())
-        }
-        _ => ours == theirs,
-    }
-}
-
-fn matches(pattern: &str, pointer: &str) -> bool {
-    let mut steps = pointer.split('/');
-    let all = pattern
-        .split('/')
-        .all(|ours| steps.next().is_some_and(|s| ours == "*" || ours == s));
-    all && steps.next().is_none()
-}
-
-fn shown(text: &str) -> String {
-    if text.chars().count() <= SHOWN {
-        return text.into();
-    }
-    text.chars().take(SHOWN - 1).chain(['…']).collect()
-}
-
 #[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-
-    use super::*;
-
-    #[test]
-    fn content_codings_are_no_difference() {
-        let options = CompareOptions {
-            headers: Vec::new(),
-            ..CompareOptions::default()
-        };
-        let coded = |coding: &str, body: &[u8]| Response {
-            headers: [("content-encoding", coding)].into_iter().collect(),
-            body: Bytes::copy_from_slice(body).into(),
-            ..response(200, "")
-        };
-        // "abc" and "abd" as one uncompressed meta-block of Brotli each.
-        let (abc, abd) = (b"\x0b\x01\x80abc\x03", b"\x0b\x01\x80abd\x03");
-        let differs = |ours: &Response, theirs: &Response| {
-            !compare(&options, ours, theirs).differences.is_empty()
-        };
-        assert!(!differs(&coded("br", abc), &response(200, "abc")));
-        assert!(differs(&coded("br", abc), &coded("br", abd)));
-        assert!(!differs(&coded("none", abc), &coded("none", abc)));
-        // The same bytes that mean other data.
-        assert!(differs(&coded("br", abc), &coded("identity", abc)));
-    }
-
-    fn response(status: u16, body: &str) -> Response {
-        Response {
-            body: Bytes::copy_from_slice(body.as_bytes()).into(),
-            ..Response::new(status)
-        }
-    }
-
-    fn check(ours: &str, theirs: &str, ignore: &[&str], expect: &[&str]) {
-        let options = CompareOptions {
-            ignore: ignore.iter().map(|i| i.to_string()).collect(),
-            ..CompareOptions::default()
-        };
-        let verdict = compare(&options, &response(200, ours), &response(200, theirs));
-        let lines: Vec<_> = verdict
-            .differences
-            .iter()
-            .map(|d| format!("{}: {} | {}", d.place, d.production, d.mirror))
-            .collect();
-        assert_eq!(lines, expect, "{ours} and {theirs}");
-    }
-
-    #[test]
-    fn json_is_compared_as_data() {
-        check(r#"{"a":1,"b":2}"#, r#"{ "b": 2.0, "a": 1 }"#, &[], &[]);
-        check(
-            r#"{"a":[1,2]}"#,
-            r#"{"a":[1,3]}"#,
-            &[],
-            &["body /a/1: 2 | 3"],
-        );
-        check(
-            r#"{"a":1}"#,
-            r#"{"b":1}"#,
-            &[],
-            &["body /a: 1 | (absent)", "body /b: (absent) | 1"],
-        );
-        check(r#"{"a":"1"}"#, r#"{"a":1}"#, &[], &["body /a: \"1\" | 1"]);
-        check("[1]", "[1,null]", &[], &["body /1: (absent) | null"]);
-    }
-
-    #[test]
-    fn large_integers_are_not_rounded_into_equality() {
-        check(
-            "[9007199254740993]",
-            "[9007199254740992]",
-            &[],
-            &["body /0: 9007199254740993 | 9007199254740992"],
-        );
-    }
-
-    #[test]
-    fn ignored_places_do_not_count() {
-        check(
-            r#"{"i":[{"t":1},{"t":2}]}"#,
-            r#"{"i":[{"t":3},{}]}"#,
-            &["/i/*/t"],
-            &[],
-        );
-    }
-
-    #[test]
-    fn other_bodies_are_compared_as_bytes() {
-        check("abc", "abc", &[], &[]);
-        check(
-            "abc",
-            "abd",
-            &[],
-            &["body: 3 bytes, from byte 0: \"abc\" | 3 bytes, from byte 0: \"abd\""],
-        );
-    }
-
-    #[test]
-    fn status_and_chosen_headers_count() {
-        let mut mirror = response(500, "");
-        mirror.headers = [("Content-Type", "text/plain")].into_iter().collect();
-        let verdict = compare(&CompareOptions::default(), &response(200, ""), &mirror);
-        let places: Vec<_> = verdict
-            .differences
-            .iter()
-            .map(|d| d.place.to_string())
-            .collect();
-        assert_eq!(places, ["status", "header content-type"]);
-    }
-}
+mod tests;

@@ -1,8 +1,11 @@
 //! Undoes the content-coding of a body (RFC 9110 §8.4), for what reads it as data.
 
-use std::{borrow::Cow, io::Read};
+use std::{
+    borrow::Cow,
+    io::{self, BufRead, BufReader, Read},
+};
 
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
 use crate::exchange::Headers;
 
@@ -10,6 +13,8 @@ use crate::exchange::Headers;
 pub const MOST_DECODED: usize = 16 << 20;
 /// Codings one over the other; nobody sends more than two.
 const MOST_CODINGS: usize = 4;
+/// The largest window of zstd on the web, 8 MiB (RFC 9659): a frame may ask for one of any size.
+const MAX_ZSTD_WINDOW_LOG: u32 = 23;
 
 /// Why a body stays as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,22 +23,52 @@ pub enum Undecoded {
     Unknown(String),
     #[error("the body is not the {0} it is said to be")]
     Damaged(String),
-    #[error("the body is over {MOST_DECODED} bytes when decoded")]
+    #[error("the body is too large when decoded")]
     TooLarge,
 }
 
-/// The body as its sender meant it.
+/// The body as its sender meant it, of at most [`MOST_DECODED`] bytes where it is coded.
 pub fn decoded<'a>(headers: &Headers, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Undecoded> {
+    decoded_within(headers, body, MOST_DECODED)
+}
+
+/// The body as its sender meant it, of at most `limit` bytes where it is coded.
+pub fn decoded_within<'a>(
+    headers: &Headers,
+    body: &'a [u8],
+    limit: usize,
+) -> Result<Cow<'a, [u8]>, Undecoded> {
+    if body.is_empty() || codings(headers).is_empty() {
+        return Ok(Cow::Borrowed(body));
+    }
+    let mut decoded = Vec::new();
+    let mut capped = decoder(headers, body)?.take(limit as u64 + 1);
+    capped.read_to_end(&mut decoded).map_err(undecoded)?;
+    if decoded.len() > limit {
+        return Err(Undecoded::TooLarge);
+    }
+    Ok(Cow::Owned(decoded))
+}
+
+/// Reads the body as its sender meant it, a piece at a time. What is wrong with it is found while it is read:
+/// [`undecoded`] tells it from the reader's error.
+pub fn decoder<'a>(headers: &Headers, body: &'a [u8]) -> Result<Box<dyn BufRead + 'a>, Undecoded> {
     let codings = codings(headers);
     if codings.len() > MOST_CODINGS {
         return Err(Undecoded::Unknown(codings.join(", ")));
     }
-    let mut decoded = Cow::Borrowed(body);
-    // They are listed in the order in which they were applied. A body that is not there has none, as an answer to HEAD.
-    for coding in codings.iter().rev().filter(|_| !body.is_empty()) {
-        decoded = Cow::Owned(decode(coding, &decoded)?);
+    let mut reader: Box<dyn BufRead> = Box::new(body);
+    // They are listed in the order in which they were applied. An empty body has none, as in an answer to HEAD.
+    for coding in codings.into_iter().rev().filter(|_| !body.is_empty()) {
+        reader = undo(coding, reader)?;
     }
-    Ok(decoded)
+    Ok(reader)
+}
+
+/// Why a reader of [`decoder`] failed.
+pub fn undecoded(error: io::Error) -> Undecoded {
+    let own = error.downcast::<Undecoded>();
+    own.unwrap_or_else(|error| Undecoded::Damaged(error.to_string()))
 }
 
 fn codings(headers: &Headers) -> Vec<String> {
@@ -45,30 +80,52 @@ fn codings(headers: &Headers) -> Vec<String> {
         .collect()
 }
 
-fn decode(coding: &str, body: &[u8]) -> Result<Vec<u8>, Undecoded> {
-    match coding {
-        "gzip" | "x-gzip" => read(coding, MultiGzDecoder::new(body)),
-        // Meant is the zlib format; some send what is inside of it.
-        "deflate" => match read(coding, ZlibDecoder::new(body)) {
-            Err(Undecoded::Damaged(_)) => read(coding, DeflateDecoder::new(body)),
-            other => other,
-        },
-        "br" => read(coding, brotli_decompressor::Decompressor::new(body, 4096)),
-        "zstd" => match zstd::Decoder::with_buffer(body) {
-            Ok(decoder) => read(coding, decoder),
-            Err(_) => Err(Undecoded::Damaged(coding.into())),
-        },
-        _ => Err(Undecoded::Unknown(coding.into())),
-    }
+fn undo<'a>(
+    coding: String,
+    mut coded: Box<dyn BufRead + 'a>,
+) -> Result<Box<dyn BufRead + 'a>, Undecoded> {
+    let decoder: Box<dyn Read + 'a> = match coding.as_str() {
+        "gzip" | "x-gzip" => Box::new(MultiGzDecoder::new(coded)),
+        // The zlib format is meant; some send what is inside of it.
+        "deflate" if is_zlib(coded.fill_buf().map_err(undecoded)?) => {
+            Box::new(ZlibDecoder::new(coded))
+        }
+        "deflate" => Box::new(DeflateDecoder::new(coded)),
+        "br" => Box::new(brotli_decompressor::Decompressor::new(coded, 4096)),
+        "zstd" => {
+            let mut decoder = zstd::Decoder::with_buffer(coded).map_err(undecoded)?;
+            decoder
+                .window_log_max(MAX_ZSTD_WINDOW_LOG)
+                .map_err(undecoded)?;
+            Box::new(decoder)
+        }
+        _ => return Err(Undecoded::Unknown(coding)),
+    };
+    Ok(Box::new(BufReader::new(Named { coding, decoder })))
 }
 
-fn read(coding: &str, decoder: impl Read) -> Result<Vec<u8>, Undecoded> {
-    let mut decoded = Vec::new();
-    let mut capped = decoder.take(MOST_DECODED as u64 + 1);
-    match capped.read_to_end(&mut decoded) {
-        Ok(_) if decoded.len() > MOST_DECODED => Err(Undecoded::TooLarge),
-        Ok(_) => Ok(decoded),
-        Err(_) => Err(Undecoded::Damaged(coding.into())),
+/// Whether the two bytes of a zlib header come first (RFC 1950 §2.2).
+fn is_zlib(bytes: &[u8]) -> bool {
+    matches!(bytes, [method, flags, ..]
+        if method & 0x0f == 8 && u16::from_be_bytes([*method, *flags]).is_multiple_of(31))
+}
+
+/// Says in its errors which coding was damaged.
+struct Named<'a> {
+    coding: String,
+    decoder: Box<dyn Read + 'a>,
+}
+
+impl Read for Named<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.decoder.read(into).map_err(|error| {
+            let inner = error.get_ref().is_some_and(|inner| inner.is::<Undecoded>());
+            match error.kind() {
+                io::ErrorKind::Interrupted => error,
+                _ if inner => error,
+                _ => io::Error::other(Undecoded::Damaged(self.coding.clone())),
+            }
+        })
     }
 }
 

@@ -1,10 +1,12 @@
 //! What conversations count.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::AddAssign;
 
+use serde::de::Error;
 use serde::ser::SerializeSeq;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Protocol;
 use crate::counters::counters;
@@ -77,6 +79,18 @@ impl Serialize for PortCounts {
     }
 }
 
+impl<'de> Deserialize<'de> for PortCounts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // As text: a map with numbers for keys cannot be read from within a flattened struct.
+        let counts = BTreeMap::<String, u64>::deserialize(deserializer)?;
+        let mut ports = Self::default();
+        for (port, count) in counts {
+            ports.add_many(port.parse().map_err(D::Error::custom)?, count);
+        }
+        Ok(ports)
+    }
+}
+
 /// How many connections by protocol.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProtocolCounts([u64; Protocol::ALL.len()]);
@@ -110,8 +124,16 @@ impl Serialize for ProtocolCounts {
     }
 }
 
+impl<'de> Deserialize<'de> for ProtocolCounts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let named = BTreeMap::<String, u64>::deserialize(deserializer)?;
+        let count = |protocol: Protocol| named.get(protocol.name()).copied().unwrap_or(0);
+        Ok(Self(Protocol::ALL.map(count)))
+    }
+}
+
 /// A connection that could not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnreadExample {
     pub from: SocketAddr,
     pub to: SocketAddr,
@@ -148,6 +170,16 @@ impl Serialize for UnreadExamples {
             examples.serialize_element(example)?;
         }
         examples.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for UnreadExamples {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut examples = Self::default();
+        for example in Vec::<UnreadExample>::deserialize(deserializer)? {
+            examples.add(example);
+        }
+        Ok(examples)
     }
 }
 
@@ -193,6 +225,10 @@ mod tests {
         assert_eq!(counts.unread_examples.iter().count(), 3);
         let json = serde_json::to_value(counts).unwrap();
         assert_eq!(json["unread_examples"][2]["first_bytes"], "binary");
+        assert_eq!(
+            serde_json::from_value::<HttpCounts>(json.clone()).unwrap(),
+            counts
+        );
         assert_eq!(json["protocols"]["SSH"], 4);
     }
 }

@@ -136,8 +136,7 @@ impl Conversation {
     /// Nothing of this connection matters any more.
     pub fn is_over(&self) -> bool {
         match self {
-            Self::Sniffing(_) => false,
-            Self::H1(h1) => h1.is_over(),
+            Self::Sniffing(_) | Self::H1(_) => false,
             Self::H2(_) | Self::Other => true,
         }
     }

@@ -1,8 +1,9 @@
 //! Tunnels that are looked into when asked, by name.
 
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// How a packet is wrapped into another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,14 @@ impl Serialize for TunnelCounts {
     }
 }
 
+impl<'de> Deserialize<'de> for TunnelCounts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let named = BTreeMap::<String, u64>::deserialize(deserializer)?;
+        let count = |tunnel: Tunnel| named.get(tunnel.name()).copied().unwrap_or(0);
+        Ok(Self(Tunnel::ALL.map(count)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +90,10 @@ mod tests {
         let json = serde_json::to_value(counts).unwrap();
         assert_eq!((&json["VXLAN"], &json["MPLS"]), (&4.into(), &2.into()));
         assert_eq!(counts.iter().count(), 6);
+        assert_eq!(
+            serde_json::from_value::<TunnelCounts>(json).unwrap(),
+            counts
+        );
         assert_eq!(TunnelCounts::default().iter().count(), 0);
     }
 }

@@ -87,6 +87,9 @@ impl Policy {
         if request.headers.first(HEADER_REPLAY).is_some() {
             return Err(Outcome::FilteredReplayed);
         }
+        if is_switch(exchange) {
+            return Err(Outcome::NotReplayedUpgrade);
+        }
         let safe = SAFE.contains(&request.method.as_str());
         let allowed = || {
             let mut routes = self.allow.iter();
@@ -107,6 +110,19 @@ impl Policy {
         let is = |other: &str| other.eq_ignore_ascii_case(name);
         SECRETS.iter().any(|s| is(s)) && !self.keep_headers.iter().any(|k| is(k))
     }
+}
+
+/// Whether the connection switches to another protocol with this request: the server did, or a WebSocket was asked for,
+/// which is not a request without its `upgrade`. A server may ignore any other wish to switch, as for h2c (RFC 9110
+/// §7.8), and then it is a request like others. CONNECT is refused for its method.
+fn is_switch(exchange: &Exchange) -> bool {
+    let names_websocket = |value: &[u8]| {
+        let mut names = value.split(|byte| *byte == b',');
+        names.any(|name| name.trim_ascii().eq_ignore_ascii_case(b"websocket"))
+    };
+    let request = &exchange.request;
+    let is_upgrade = exchange.is_upgrade() && request.method != "CONNECT";
+    is_upgrade || request.upgrade().is_some_and(names_websocket)
 }
 
 #[cfg(test)]
@@ -219,6 +235,25 @@ pub(crate) mod tests {
     fn a_request_that_carries_the_mark_is_never_replayed() {
         let got = Policy::default().judge(&exchange("GET", "/", &[(HEADER_REPLAY, "1")]));
         assert_eq!(got, Err(Outcome::FilteredReplayed));
+    }
+
+    #[test]
+    fn a_protocol_switch_is_never_replayed() {
+        let check = |upgrade: &str, status: Option<u16>, expect| {
+            let fields = [("Connection", "upgrade"), ("Upgrade", upgrade)];
+            let mut switch = exchange("GET", "/ws", &fields);
+            switch.response = status.map(Response::new);
+            let got = Policy::default().judge(&switch);
+            assert_eq!(got, expect, "{upgrade}, answered {status:?}");
+        };
+        let upgrade = Err(Outcome::NotReplayedUpgrade);
+        check("websocket", Some(101), upgrade);
+        check("h2c", Some(101), upgrade);
+        check("h2c, WebSocket", Some(400), upgrade);
+        check("websocket", None, upgrade);
+        check("h2c", Some(200), Ok(()));
+        check("h2c", None, Ok(()));
+        check("websockets", Some(200), Ok(()));
     }
 
     #[test]

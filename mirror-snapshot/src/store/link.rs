@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+#[cfg(all(feature = "tls", any(feature = "sentinel", feature = "cluster")))]
+use redis::TlsMode;
+#[cfg(feature = "sentinel")]
+use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, FromRedisValue, RedisError, RedisFuture,
-    RedisResult, ServerErrorKind, TlsMode, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, FromRedisValue, Pipeline, RedisError,
+    RedisFuture, RedisResult, ServerErrorKind, Value,
     aio::{ConnectionLike, MultiplexedConnection, PubSub},
-    cluster::ClusterClient,
-    cluster_async::ClusterConnection,
-    sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
 };
+#[cfg(feature = "cluster")]
+use redis::{cluster::ClusterClient, cluster_async::ClusterConnection};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{StoreError, StoreOptions, options::Topology};
@@ -22,6 +25,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 pub(super) struct Link {
     options: StoreOptions,
     state: Mutex<State>,
+    #[cfg(feature = "sentinel")]
+    sentinels: Mutex<Option<SentinelClient>>,
 }
 
 #[derive(Default)]
@@ -29,7 +34,6 @@ struct State {
     connection: Option<Connection>,
     /// Counts connections, so that only the one that broke is given up.
     generation: u64,
-    sentinels: Option<SentinelClient>,
     failures: u32,
     not_before: Option<Instant>,
 }
@@ -37,6 +41,7 @@ struct State {
 #[derive(Clone)]
 enum Connection {
     One(MultiplexedConnection),
+    #[cfg(feature = "cluster")]
     Cluster(ClusterConnection),
 }
 
@@ -45,12 +50,32 @@ impl Link {
         Self {
             options,
             state: Mutex::default(),
+            #[cfg(feature = "sentinel")]
+            sentinels: Mutex::default(),
         }
     }
 
     pub(super) async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
         let (mut connection, generation) = self.connection().await?;
         let result = command.query_async(&mut connection).await;
+        self.checked(result, generation, &[command]).await
+    }
+
+    /// Sends commands to one key in one go.
+    pub(super) async fn run_together(&self, commands: &Pipeline) -> Result<(), StoreError> {
+        let (mut connection, generation) = self.connection().await?;
+        let result = commands.query_async(&mut connection).await;
+        let commands: Vec<_> = commands.cmd_iter().collect();
+        self.checked(result, generation, &commands).await
+    }
+
+    /// Gives up a connection that this error broke.
+    async fn checked<T>(
+        &self,
+        result: RedisResult<T>,
+        generation: u64,
+        commands: &[&Cmd],
+    ) -> Result<T, StoreError> {
         if let Err(error) = &result
             && breaks(error)
         {
@@ -59,7 +84,8 @@ impl Link {
                 state.connection = None;
             }
         }
-        Ok(result?)
+        let keys = format!("{}snapshot", self.options.prefix);
+        result.map_err(|error| StoreError::of_command(error, commands, &keys))
     }
 
     async fn connection(&self) -> Result<(Connection, u64), StoreError> {
@@ -73,7 +99,7 @@ impl Link {
         {
             return Err(StoreError::Backoff(left));
         }
-        match tokio::time::timeout(2 * TIMEOUT, self.connect(&mut state)).await {
+        match tokio::time::timeout(2 * TIMEOUT, self.connect()).await {
             Ok(Ok(connection)) => {
                 state.connection = Some(connection.clone());
                 state.generation += 1;
@@ -99,28 +125,25 @@ impl Link {
     pub(super) async fn subscription(&self) -> Result<PubSub, StoreError> {
         let client = match &self.options.topology {
             Topology::One => self.client()?,
+            #[cfg(feature = "sentinel")]
             Topology::Sentinel { master } => self.sentinels(master)?.async_get_client().await?,
+            #[cfg(not(feature = "sentinel"))]
+            Topology::Sentinel { .. } => return Err(not_built_in("sentinel").into()),
             Topology::Cluster => {
                 let why = "a cluster's nodes tell of their own keys only";
                 return Err(RedisError::from((redis::ErrorKind::InvalidClientConfig, why)).into());
             }
         };
-        if self.options.tls {
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
+        self.prepare_tls();
         Ok(client.get_async_pubsub().await?)
     }
 
-    async fn connect(&self, state: &mut State) -> RedisResult<Connection> {
-        let options = &self.options;
-        if options.tls {
-            // Only the first call of a process has an effect.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
+    async fn connect(&self) -> RedisResult<Connection> {
+        self.prepare_tls();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(TIMEOUT))
             .set_response_timeout(Some(TIMEOUT));
-        match &options.topology {
+        match &self.options.topology {
             Topology::One => {
                 let client = self.client()?;
                 let connection = client
@@ -128,20 +151,46 @@ impl Link {
                     .await?;
                 Ok(Connection::One(connection))
             }
+            #[cfg(feature = "sentinel")]
             Topology::Sentinel { master } => {
-                if state.sentinels.is_none() {
-                    state.sentinels = Some(self.sentinels(master)?);
-                }
-                let Some(sentinels) = &mut state.sentinels else {
-                    unreachable!("just made")
+                let mut known = self.sentinels.lock().await;
+                let sentinels = match &mut *known {
+                    Some(sentinels) => sentinels,
+                    none => none.insert(self.sentinels(master)?),
                 };
                 let connection = sentinels.get_async_connection_with_config(&config).await?;
                 Ok(Connection::One(connection))
             }
+            #[cfg(feature = "cluster")]
             Topology::Cluster => {
                 let connection = self.cluster()?.get_async_connection().await?;
                 Ok(Connection::Cluster(connection))
             }
+            #[cfg(not(feature = "sentinel"))]
+            Topology::Sentinel { .. } => Err(not_built_in("sentinel")),
+            #[cfg(not(feature = "cluster"))]
+            Topology::Cluster => Err(not_built_in("cluster")),
+        }
+    }
+
+    /// Chooses the implementation of TLS. Only the first call of a process has an effect.
+    fn prepare_tls(&self) {
+        #[cfg(feature = "tls")]
+        if self.options.tls {
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    fn certificates(&self) -> redis::TlsCertificates {
+        let own = |(client_cert, client_key)| redis::ClientTlsConfig {
+            client_cert,
+            client_key,
+        };
+        let certificates = self.options.certificates.clone();
+        redis::TlsCertificates {
+            client_tls: certificates.own.map(own),
+            root_cert: certificates.ca,
         }
     }
 
@@ -170,13 +219,14 @@ impl Link {
         }
         let info = redis::IntoConnectionInfo::into_connection_info(self.address(host, *port))?;
         let info = info.set_redis_settings(settings);
+        #[cfg(feature = "tls")]
         if options.tls {
-            Client::build_with_tls(info, options.certificates.clone())
-        } else {
-            Client::open(info)
+            return Client::build_with_tls(info, self.certificates());
         }
+        Client::open(info)
     }
 
+    #[cfg(feature = "sentinel")]
     fn sentinels(&self, master: &str) -> RedisResult<SentinelClient> {
         let options = &self.options;
         let addresses = options
@@ -186,12 +236,13 @@ impl Link {
         let mut builder =
             SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?
                 .set_client_to_redis_db(options.database);
+        #[cfg(feature = "tls")]
         if options.tls {
             builder = builder
                 .set_client_to_redis_tls_mode(TlsMode::Secure)
                 .set_client_to_sentinel_tls_mode(TlsMode::Secure)
-                .set_client_to_redis_certificates(options.certificates.clone())
-                .set_client_to_sentinel_certificates(options.certificates.clone());
+                .set_client_to_redis_certificates(self.certificates())
+                .set_client_to_sentinel_certificates(self.certificates());
         }
         if let Some(user) = &options.user {
             builder = builder.set_client_to_redis_username(user);
@@ -208,6 +259,7 @@ impl Link {
         builder.build()
     }
 
+    #[cfg(feature = "cluster")]
     fn cluster(&self) -> RedisResult<ClusterClient> {
         let options = &self.options;
         let nodes = options
@@ -218,10 +270,9 @@ impl Link {
             .connection_timeout(TIMEOUT)
             .response_timeout(TIMEOUT)
             .retries(1);
+        #[cfg(feature = "tls")]
         if options.tls {
-            builder = builder
-                .tls(TlsMode::Secure)
-                .certs(options.certificates.clone());
+            builder = builder.tls(TlsMode::Secure).certs(self.certificates());
         }
         if let Some(user) = &options.user {
             builder = builder.username(user);
@@ -231,6 +282,12 @@ impl Link {
         }
         builder.build()
     }
+}
+
+/// The URL was refused already, so that this is never seen.
+#[cfg(not(all(feature = "sentinel", feature = "cluster")))]
+fn not_built_in(feature: &'static str) -> RedisError {
+    (redis::ErrorKind::InvalidClientConfig, feature).into()
 }
 
 /// Whether a connection is of no use after this error: it is dead or silent, or no longer the master's.
@@ -249,18 +306,20 @@ impl ConnectionLike for Connection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         match self {
             Self::One(connection) => connection.req_packed_command(cmd),
+            #[cfg(feature = "cluster")]
             Self::Cluster(connection) => connection.req_packed_command(cmd),
         }
     }
 
     fn req_packed_commands<'a>(
         &'a mut self,
-        commands: &'a redis::Pipeline,
+        commands: &'a Pipeline,
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         match self {
             Self::One(connection) => connection.req_packed_commands(commands, offset, count),
+            #[cfg(feature = "cluster")]
             Self::Cluster(connection) => connection.req_packed_commands(commands, offset, count),
         }
     }
@@ -268,6 +327,7 @@ impl ConnectionLike for Connection {
     fn get_db(&self) -> i64 {
         match self {
             Self::One(connection) => connection.get_db(),
+            #[cfg(feature = "cluster")]
             Self::Cluster(connection) => connection.get_db(),
         }
     }

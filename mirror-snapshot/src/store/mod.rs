@@ -1,5 +1,6 @@
 //! Snapshots in Redis or Valkey: file, look, wait, keep. One node, Sentinel or Cluster: see [`StoreOptions`].
 
+mod error;
 mod link;
 mod options;
 mod wait;
@@ -10,23 +11,15 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use redis::{aio::PubSub, cmd};
 
-use crate::{COLLIDED, Keys, RequestId};
+use crate::{COLLIDED, Keys, ListEntry, RequestId};
+
+/// A list lives longer than the snapshots in it, which were received within one minute.
+const LISTED_LONGER: Duration = Duration::from_secs(60);
 use link::Link;
 
+pub use error::StoreError;
 pub use options::StoreOptions;
-pub use wait::{Accept, Hit, WaitOptions, Waited, Waiter};
-
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum StoreError {
-    #[error("snapshot store: {0}")]
-    Redis(#[from] redis::RedisError),
-    #[error(
-        "`{url}` is no snapshot store: {why}. Write redis://HOST:6379, rediss:// for TLS, redis+sentinel://HOST:26379,HOST:26379/MASTER or redis+cluster://HOST,HOST"
-    )]
-    Url { url: String, why: String },
-    #[error("snapshot store: not reached yet, tried again in {0:?}")]
-    Backoff(Duration),
-}
+pub use wait::{Accept, WaitHit, WaitOptions, Waited, Waiter};
 
 /// How a snapshot was filed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +27,8 @@ pub enum Put {
     Filed,
     /// Another one stood under its id: the mark of a collision stands there now.
     Collided,
+    /// Another one stood under its number, and still does.
+    NumberTaken,
 }
 
 /// A connection that is made at the first command and made again whenever it broke. Clones share it.
@@ -80,23 +75,54 @@ impl RedisStore {
         value: &[u8],
         ttl: Duration,
     ) -> Result<Put, StoreError> {
-        let key = self.keys.key(id);
-        let filed: Option<String> = self
-            .link
-            .run(
-                cmd("SET")
-                    .arg(&key)
-                    .arg(value)
-                    .arg("NX")
-                    .arg("PX")
-                    .arg(millis(ttl)),
-            )
-            .await?;
-        if filed.is_some() {
+        if self.set_new(id, value, ttl).await? {
             return Ok(Put::Filed);
         }
         self.set(id, COLLIDED, ttl).await?;
         Ok(Put::Collided)
+    }
+
+    /// Files `value` under a derived id and a number for `ttl`, and lists it there. Must not be tried twice for one request.
+    pub async fn put_listed(
+        &self,
+        derived: &RequestId,
+        entry: &ListEntry,
+        value: &[u8],
+        ttl: Duration,
+    ) -> Result<Put, StoreError> {
+        let Some(id) = derived.numbered(entry.n) else {
+            return Err(StoreError::TooLong(derived.clone()));
+        };
+        if !self.set_new(&id, value, ttl).await? {
+            return Ok(Put::NumberTaken);
+        }
+        let list = self.keys.list(derived, entry.stamp.minute());
+        let mut both = redis::pipe();
+        both.rpush(&list, entry.to_bytes()).ignore();
+        let expiry = i64::try_from(millis(ttl + LISTED_LONGER)).unwrap_or(i64::MAX);
+        both.pexpire(&list, expiry).ignore();
+        self.link.run_together(&both).await?;
+        Ok(Put::Filed)
+    }
+
+    /// The entries of a list from the one at `start` on.
+    pub async fn list(&self, list: &str, start: usize) -> Result<Vec<Bytes>, StoreError> {
+        let command = cmd("LRANGE").arg(list).arg(start).arg(-1).take();
+        self.link.run(&command).await
+    }
+
+    /// Whether it was written: false where there is a value already.
+    async fn set_new(
+        &self,
+        id: &RequestId,
+        value: &[u8],
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
+        let mut command = cmd("SET");
+        command.arg(self.keys.key(id)).arg(value);
+        command.arg("NX").arg("PX").arg(millis(ttl));
+        let written: Option<String> = self.link.run(&command).await?;
+        Ok(written.is_some())
     }
 
     /// Writes `value` under the id whatever stood there.

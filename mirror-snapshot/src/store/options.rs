@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use redis::TlsCertificates;
-
 use super::StoreError;
 
 /// `redis://[USER:PASSWORD@]HOST[:PORT][/DB]`, `rediss://` for TLS, `redis+sentinel://HOST[,HOST…]/MASTER[/DB]`,
@@ -14,13 +12,22 @@ pub struct StoreOptions {
     pub(super) topology: Topology,
     pub(super) hosts: Vec<(String, u16)>,
     pub(super) tls: bool,
-    pub(super) certificates: TlsCertificates,
+    pub(super) certificates: Certificates,
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
     pub(super) sentinel_user: Option<String>,
     pub(super) sentinel_password: Option<String>,
     pub(super) database: i64,
     pub(super) prefix: String,
+}
+
+/// Contents of PEM files.
+#[derive(Clone, Default)]
+pub(super) struct Certificates {
+    /// Of the authority that vouches for the store.
+    pub(super) ca: Option<Vec<u8>>,
+    /// Our own certificate, and its key.
+    pub(super) own: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +94,11 @@ fn parse(url: &str) -> Result<StoreOptions, String> {
         "rediss" | "valkeys" => true,
         _ => return Err(format!("`{scheme}` is not known")),
     };
+    require("tls", !tls || cfg!(feature = "tls"), scheme)?;
+    let has_cluster = cfg!(feature = "cluster");
+    require("cluster", sort != "cluster" || has_cluster, scheme)?;
+    let has_sentinel = cfg!(feature = "sentinel");
+    require("sentinel", sort != "sentinel" || has_sentinel, scheme)?;
     let mut steps = path.split('/').filter(|step| !step.is_empty());
     let topology = match sort {
         "" => Topology::One,
@@ -116,10 +128,7 @@ fn parse(url: &str) -> Result<StoreOptions, String> {
         topology,
         hosts,
         tls,
-        certificates: TlsCertificates {
-            client_tls: None,
-            root_cert: None,
-        },
+        certificates: Certificates::default(),
         user: None,
         password: None,
         sentinel_user: None,
@@ -147,7 +156,7 @@ impl StoreOptions {
             let value = decoded(value)?;
             match name {
                 "prefix" => self.prefix = value,
-                "ca" => self.certificates.root_cert = Some(file(&value)?),
+                "ca" => self.certificates.ca = Some(file(&value)?),
                 "cert" => cert = Some(file(&value)?),
                 "key" => key = Some(file(&value)?),
                 "sentinel-user" => self.sentinel_user = Some(value),
@@ -155,15 +164,21 @@ impl StoreOptions {
                 _ => return Err(format!("`{name}` is not known behind the `?`")),
             }
         }
-        self.certificates.client_tls = match (cert, key) {
-            (Some(client_cert), Some(client_key)) => Some(redis::ClientTlsConfig {
-                client_cert,
-                client_key,
-            }),
+        self.certificates.own = match (cert, key) {
+            (Some(cert), Some(key)) => Some((cert, key)),
             (None, None) => None,
             _ => return Err("cert and key go together".into()),
         };
         Ok(())
+    }
+}
+
+fn require(feature: &str, is_met: bool, scheme: &str) -> Result<(), String> {
+    match is_met {
+        true => Ok(()),
+        false => Err(format!(
+            "{scheme}:// needs the feature `{feature}` of the crate mirror-snapshot, which this program was built without"
+        )),
     }
 }
 
@@ -220,6 +235,21 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(not(any(feature = "tls", feature = "cluster", feature = "sentinel")))]
+    fn a_store_of_a_kind_that_is_not_built_in_names_the_feature() {
+        for (url, feature) in [
+            ("rediss://h", "`tls`"),
+            ("redis+cluster://h", "`cluster`"),
+            ("redis+sentinel://h/main", "`sentinel`"),
+        ] {
+            let error = StoreOptions::parse(url).unwrap_err().to_string();
+            assert!(error.contains(feature), "{error}");
+        }
+        assert!(StoreOptions::parse("redis://h").is_ok());
+    }
+
+    #[test]
+    #[cfg(all(feature = "tls", feature = "cluster", feature = "sentinel"))]
     fn every_form_is_read() {
         let check = |url: &str, expect: &str| {
             assert_eq!(StoreOptions::parse(url).unwrap().to_string(), expect)

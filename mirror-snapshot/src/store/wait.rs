@@ -54,7 +54,7 @@ impl Default for WaitOptions {
 /// How a wait ended.
 #[derive(Debug)]
 pub enum Waited {
-    Hit(Hit),
+    Hit(WaitHit),
     Missing {
         waited: Duration,
         /// There was one, and it was not accepted.
@@ -63,8 +63,9 @@ pub enum Waited {
     Unavailable(StoreError),
 }
 
+/// A value that was waited for.
 #[derive(Clone, Debug)]
-pub struct Hit {
+pub struct WaitHit {
     pub id: RequestId,
     pub value: Bytes,
     pub waited: Duration,
@@ -74,8 +75,8 @@ pub struct Hit {
     pub ttl: Option<Duration>,
 }
 
-/// Whether a value is the one that is waited for.
-pub type Accept = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
+/// Whether a value that stands under an id is the one that is waited for.
+pub type Accept = Box<dyn Fn(&RequestId, &[u8]) -> bool + Send + Sync>;
 
 /// Waits for snapshots, for any number of callers at once. Clones share what they wait for.
 #[derive(Clone)]
@@ -271,7 +272,7 @@ impl Shared {
         let ids: Vec<_> = found.iter().map(|(_, id, _)| id.clone()).collect();
         let ttls = self.store.ttls(&ids).await;
         for ((wait, id, value), ttl) in found.into_iter().zip(ttls) {
-            let hit = Hit {
+            let hit = WaitHit {
                 id,
                 value,
                 waited: wait.began.elapsed(),
@@ -327,7 +328,7 @@ impl Wait {
     fn choose(&mut self, values: Vec<Option<Bytes>>) -> Option<(RequestId, Bytes)> {
         for (id, value) in self.ids.iter().zip(values) {
             let Some(value) = value else { continue };
-            if (self.accept)(&value) {
+            if (self.accept)(id, &value) {
                 return Some((id.clone(), value));
             }
             self.refused = true;

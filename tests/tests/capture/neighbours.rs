@@ -195,7 +195,7 @@ fn packets_redirected_past_an_interface_are_seen_at_the_root_cgroup() -> Result<
             true,
         )
     })?;
-    let filter = port();
+    let filter = FilterChange::default().with("port", [PORT.to_string()]);
     let sent: usize = SIZES.into_iter().sum();
     for (hook, interfaces) in [
         (Hook::Auto, vec![port_of_production.clone()]),

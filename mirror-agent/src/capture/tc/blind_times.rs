@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Interfaces that are told apart; more are told as one.
 const MAX_INTERFACES: usize = 64;
@@ -22,7 +22,7 @@ pub(super) enum Standing {
 }
 
 /// Why a program of ours may not see a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Cause {
     /// It is after a program that may end the chain.
@@ -44,7 +44,7 @@ struct Blind {
 }
 
 /// How long capture on an interface may have been blind.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BlindTime {
     pub interface: String,
     cause: Cause,

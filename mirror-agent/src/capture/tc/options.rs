@@ -143,10 +143,10 @@ impl FromText for Rings {
 
 impl FromText for Hook {
     fn from_text(text: &str) -> Result<Self, String> {
-        crate::config::variant(text)
+        crate::variants::variant(text)
     }
 
     fn values() -> Vec<String> {
-        crate::config::variants::<Self>()
+        crate::variants::variants::<Self>()
     }
 }

@@ -124,7 +124,10 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
     show.end(&mut output.text);
     let counts = summary.counts(&dissector.stats(), file.unsupported_link());
     match options.format {
-        Format::Json if options.summary => output.text += &printable_json(&format!("{counts:#}\n")),
+        Format::Json if options.summary => {
+            output.text += &printable_json(&serde_json::to_string_pretty(&counts)?);
+            output.text.push('\n');
+        }
         Format::Table if options.follow.is_none() => {
             summary::text(&counts, output::width(), &mut output.text)
         }

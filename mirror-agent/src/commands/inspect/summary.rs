@@ -4,18 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use mirror_agent::report::Latencies;
-use mirror_agent::report::route_name;
+use mirror_agent::report::table::{Align, number, table};
+use mirror_agent::report::{Latencies, LatencyData};
 use mirror_core::dissect::DissectStats;
 use mirror_core::exchange::Exchange;
-use serde_json::{Map, Value, json};
-use unicode_width::UnicodeWidthStr;
+use mirror_core::route::{RouteId, RouteLearner};
+use serde::Serialize;
 
-use super::{Known, output::harmless, table::fitted};
+use super::Known;
 
-/// Routes that are told apart; the rest is one.
-const MOST_ROUTES: usize = 1000;
-const OTHER: &str = "(other)";
 const SHOWN_ROUTES: usize = 10;
 
 /// Counts of what was read; all others are of what was not, or not quite.
@@ -33,22 +30,46 @@ const READ: [&str; 9] = [
 
 #[derive(Default)]
 pub(super) struct Summary {
-    exchanges: u64,
-    routes: BTreeMap<String, Route>,
-    all: Route,
+    learner: RouteLearner,
+    routes: BTreeMap<RouteId, RouteTally>,
+    all: RouteTally,
     outcomes: BTreeMap<&'static str, u64>,
     /// Why requests are not whole.
     faults: BTreeMap<String, u64>,
 }
 
 #[derive(Default)]
-struct Route {
+struct RouteTally {
     exchanges: u64,
     statuses: BTreeMap<String, u64>,
     latencies: Latencies,
 }
 
-impl Route {
+/// What a file holds.
+#[derive(Serialize)]
+pub(super) struct FileCounts {
+    packets: u64,
+    connections: u64,
+    exchanges: u64,
+    statuses: BTreeMap<String, u64>,
+    latency_ms: LatencyData,
+    outcomes: BTreeMap<&'static str, u64>,
+    faults: BTreeMap<String, u64>,
+    /// The most exchanges first.
+    routes: Vec<RouteCounts>,
+    not_read: BTreeMap<String, u64>,
+    advice: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct RouteCounts {
+    route: String,
+    exchanges: u64,
+    statuses: BTreeMap<String, u64>,
+    latency_ms: LatencyData,
+}
+
+impl RouteTally {
     fn add(&mut self, exchange: &Exchange) {
         let status = exchange.response.as_ref().map(|r| r.status.to_string());
         self.exchanges += 1;
@@ -60,136 +81,163 @@ impl Route {
             self.latencies.add(Duration::from_nanos(nanos));
         }
     }
+
+    fn merge(&mut self, other: Self) {
+        self.exchanges += other.exchanges;
+        for (status, count) in other.statuses {
+            *self.statuses.entry(status).or_default() += count;
+        }
+        self.latencies.merge(&other.latencies);
+    }
 }
 
 impl Summary {
     pub(super) fn add(&mut self, exchange: &Exchange, known: &Known) {
-        let mut name = route_name(&exchange.request.method, &exchange.path());
-        if self.routes.len() >= MOST_ROUTES && !self.routes.contains_key(&name) {
-            name = OTHER.into();
+        let folds = self.learner.folds();
+        let route = self
+            .learner
+            .learn(&exchange.request.method, &exchange.path());
+        if self.learner.folds() != folds {
+            for (route, tally) in std::mem::take(&mut self.routes) {
+                let into = self.routes.entry(self.learner.resolve(route)).or_default();
+                into.merge(tally);
+            }
         }
-        self.exchanges += 1;
-        self.routes.entry(name).or_default().add(exchange);
+        self.routes.entry(route).or_default().add(exchange);
         self.all.add(exchange);
         *self.outcomes.entry(known.outcome).or_default() += 1;
         if let Some(fault) = exchange.request.fault {
             *self.faults.entry(fault.to_string()).or_default() += 1;
         }
+        if let Some(fault) = exchange.request.fault {
+            *self.faults.entry(fault.to_string()).or_default() += 1;
+        }
     }
 
-    /// All of it, as an object; `stats` are of the whole file, the rest of the exchanges that were shown.
-    pub(super) fn counts(&self, stats: &DissectStats, unsupported_link: u64) -> Value {
-        let mut routes: Vec<_> = self.routes.iter().collect();
-        routes.sort_by_key(|(_, route)| std::cmp::Reverse(route.exchanges));
-        let all = json!(stats);
-        let number = |name: &str| all[name].as_u64().unwrap_or(0);
-        let counts = all.as_object().into_iter().flat_map(Map::iter);
-        let mut not_read: Map<String, Value> = counts
-            .filter(|(name, value)| {
-                !READ.contains(&name.as_str()) && value.as_u64().is_some_and(|count| count > 0)
-            })
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
+    /// All of it; `stats` are of the whole file, the rest of the exchanges that were shown.
+    pub(super) fn counts(&self, stats: &DissectStats, unsupported_link: u64) -> FileCounts {
+        let mut not_read = not_read(stats);
         if unsupported_link > 0 {
-            not_read.insert("unsupported_link".into(), json!(unsupported_link));
+            not_read.insert("unsupported_link".into(), unsupported_link);
         }
-        json!({
-            "packets": number("packets") + unsupported_link,
-            "connections": number("flows"),
-            "exchanges": self.exchanges,
-            "statuses": self.all.statuses,
-            "latency_ms": self.all.latencies.percentiles(),
-            "outcomes": self.outcomes,
-            "faults": self.faults,
-            "routes": routes
-                .into_iter()
-                .map(|(name, route)| json!({
-                    "route": name,
-                    "exchanges": route.exchanges,
-                    "statuses": route.statuses,
-                    "latency_ms": route.latencies.percentiles(),
-                }))
-                .collect::<Vec<_>>(),
-            "not_read": not_read,
-            "advice": stats.advice(),
-        })
+        FileCounts {
+            packets: stats.packets.packets + unsupported_link,
+            connections: stats.streams.flows,
+            exchanges: self.all.exchanges,
+            statuses: self.all.statuses.clone(),
+            latency_ms: self.all.latencies.data(),
+            outcomes: self.outcomes.clone(),
+            faults: self.faults.clone(),
+            routes: self.route_counts(),
+            not_read,
+            advice: stats.advice(),
+        }
+    }
+
+    fn route_counts(&self) -> Vec<RouteCounts> {
+        let mut routes: Vec<RouteCounts> = self
+            .routes
+            .iter()
+            .map(|(route, tally)| RouteCounts {
+                route: self.learner.name(*route),
+                exchanges: tally.exchanges,
+                statuses: tally.statuses.clone(),
+                latency_ms: tally.latencies.data(),
+            })
+            .collect();
+        routes.sort_by(|a, b| {
+            let by_count = b.exchanges.cmp(&a.exchanges);
+            by_count.then_with(|| a.route.cmp(&b.route))
+        });
+        routes
     }
 }
 
-/// The summary for people, at most `width` columns but for its last lines.
-pub(super) fn text(counts: &Value, width: usize, out: &mut String) {
+/// The counters of what could not be read, by the names of their fields.
+fn not_read(stats: &DissectStats) -> BTreeMap<String, u64> {
+    let fields = match serde_json::to_value(stats) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => return BTreeMap::new(),
+    };
+    fields
+        .into_iter()
+        .filter(|(name, _)| !READ.contains(&name.as_str()))
+        .filter_map(|(name, value)| Some((name, value.as_u64()?)))
+        .filter(|(_, count)| *count > 0)
+        .collect()
+}
+
+/// The summary for people, its table at most `width` columns.
+pub(super) fn text(counts: &FileCounts, width: usize, out: &mut String) {
     let _ = write!(
         out,
         "\n{} packets, {} connections, {} exchanges",
-        counts["packets"], counts["connections"], counts["exchanges"]
+        counts.packets, counts.connections, counts.exchanges
     );
-    let statuses = by_count(&counts["statuses"]);
+    let statuses = by_count(&counts.statuses);
     if !statuses.is_empty() {
         let _ = write!(out, ": {statuses}");
     }
     out.push('\n');
-    let routes = counts["routes"].as_array().map_or(&[][..], Vec::as_slice);
-    if !routes.is_empty() {
+    if !counts.routes.is_empty() {
         out.push('\n');
-        let names = ["EXCHANGES", "P50 MS", "P95 MS", "P99 MS"].map(Into::into);
-        line("ROUTE", names, "STATUSES", width, out);
+        out.push_str(&routes(&counts.routes, width));
     }
-    for route in routes.iter().take(SHOWN_ROUTES) {
-        let latency =
-            |name: &str| format!("{:.2}", route["latency_ms"][name].as_f64().unwrap_or(0.0));
-        line(
-            &harmless(route["route"].as_str().unwrap_or_default()),
-            [
-                route["exchanges"].to_string(),
-                latency("p50"),
-                latency("p95"),
-                latency("p99"),
-            ],
-            &by_count(&route["statuses"]),
-            width,
+    if counts.routes.len() > SHOWN_ROUTES {
+        let _ = writeln!(
             out,
+            "and {} more routes",
+            counts.routes.len() - SHOWN_ROUTES
         );
     }
-    if routes.len() > SHOWN_ROUTES {
-        let _ = writeln!(out, "and {} more routes", routes.len() - SHOWN_ROUTES);
-    }
-    for (fault, count) in counts["faults"].as_object().into_iter().flatten() {
-        let requests = match count.as_u64() {
-            Some(1) => "1 request is".to_owned(),
+    for (fault, count) in &counts.faults {
+        let requests = match count {
+            1 => "1 request is".to_owned(),
             _ => format!("{count} requests are"),
         };
         let _ = writeln!(out, "{requests} {fault}");
     }
-    let not_read = listed(&counts["not_read"], |name, count| {
-        format!("{count} {}", name.replace('_', " "))
-    });
+    let not_read: Vec<String> = counts
+        .not_read
+        .iter()
+        .map(|(name, count)| format!("{count} {}", name.replace('_', " ")))
+        .collect();
     if !not_read.is_empty() {
+        let not_read = not_read.join(", ");
         let _ = writeln!(out, "\nnot read, or not as it should be: {not_read}");
     }
-    for advice in counts["advice"].as_array().into_iter().flatten() {
-        let _ = writeln!(out, "{}", advice.as_str().unwrap_or_default());
+    for advice in &counts.advice {
+        let _ = writeln!(out, "{advice}");
     }
 }
 
-fn line(route: &str, numbers: [String; 4], statuses: &str, width: usize, out: &mut String) {
-    /// Columns of the numbers with the spaces before, and of the statuses.
-    const NUMBERS: usize = 40;
-    const STATUSES: usize = 20;
-    const LEAST_ROUTE: usize = 16;
-    let columns = width.saturating_sub(NUMBERS + STATUSES).max(LEAST_ROUTE);
-    let route = fitted(route, columns);
-    let pad = " ".repeat(columns - route.width());
-    let [exchanges, p50, p95, p99] = numbers;
-    let line = format!("{route}{pad} {exchanges:>9} {p50:>8} {p95:>9} {p99:>9}  {statuses}");
-    let _ = writeln!(out, "{}", fitted(&line, width).trim_end());
+fn routes(routes: &[RouteCounts], width: usize) -> String {
+    let columns = [
+        ("ROUTE", Align::Left),
+        ("EXCHANGES", Align::Right),
+        ("P50 MS", Align::Right),
+        ("P95 MS", Align::Right),
+        ("P99 MS", Align::Right),
+        ("STATUSES", Align::Left),
+    ];
+    let rows = routes.iter().take(SHOWN_ROUTES).map(|route| {
+        let latency = &route.latency_ms;
+        let millis = |value: f64| format!("{value:.2}");
+        [
+            route.route.clone(),
+            number(route.exchanges),
+            millis(latency.p50),
+            millis(latency.p95),
+            millis(latency.p99),
+            by_count(&route.statuses),
+        ]
+    });
+    table(u16::try_from(width).ok(), columns, rows)
 }
 
-fn by_count(statuses: &Value) -> String {
-    listed(statuses, |status, count| format!("{count} × {status}"))
-}
-
-fn listed(object: &Value, show: impl Fn(&str, &Value) -> String) -> String {
-    let entries = object.as_object().into_iter().flat_map(Map::iter);
-    let shown: Vec<String> = entries.map(|(name, count)| show(name, count)).collect();
-    shown.join(", ")
+fn by_count(statuses: &BTreeMap<String, u64>) -> String {
+    let shown = statuses
+        .iter()
+        .map(|(status, count)| format!("{count} × {status}"));
+    shown.collect::<Vec<_>>().join(", ")
 }

@@ -24,7 +24,6 @@ pub struct Conversation {
     responses: Parser,
     pairing: Pairing,
     requests_closed: bool,
-    is_over: bool,
 }
 
 impl Conversation {
@@ -38,7 +37,6 @@ impl Conversation {
             responses: Parser::new(Kind::Response, limits.http),
             pairing: Pairing::default(),
             requests_closed: false,
-            is_over: false,
         }
     }
 
@@ -50,11 +48,6 @@ impl Conversation {
     /// Something of this side was seen.
     pub fn heard(&mut self, side: Side) {
         self.info.heard[side.index()] = true;
-    }
-
-    /// Nothing of this connection matters any more.
-    pub fn is_over(&self) -> bool {
-        self.is_over
     }
 
     /// Bytes of messages that are not finished, and of requests without response.
@@ -69,9 +62,6 @@ impl Conversation {
     }
 
     pub fn take(&mut self, side: Side, event: StreamEvent, at: Arrival, out: &mut Output<'_>) {
-        if self.is_over {
-            return;
-        }
         if side == self.client {
             self.requests.push(event, at);
         } else {
@@ -123,11 +113,9 @@ impl Conversation {
         if let Some((side, protocol)) = sides
             .into_iter()
             .find_map(|(side, parser)| Some((side, parser.unread()?)))
-            && !self.is_over
         {
             self.unread(side, protocol, out);
         }
-        self.is_over = true;
     }
 
     /// No message was found in what a side sent.
@@ -581,6 +569,48 @@ mod tests {
         script.step(OK);
         assert_eq!(script.counts.orphan_responses, 1);
         assert!(!script.conversation().is_waiting());
+    }
+
+    #[test]
+    fn bytes_that_are_no_head_are_counted_on_both_sides() {
+        let bad = |steps: &[&str], expect: &str| check(steps, expect).bad_heads;
+        assert_eq!(bad(&[GET, "s not http", "s at all"], "GET /a -"), 1);
+        assert_eq!(bad(&[GET, OK, "c not http", "c at all"], "GET /a 200"), 1);
+        // A head that is begun when the connection switches.
+        let steps = [GET, "c~PUT", "s HTTP/1.1 101 Switching\r\n\r\n", GET];
+        assert_eq!(bad(&steps, "GET /a 101"), 1);
+    }
+
+    #[test]
+    fn what_waits_has_a_limit() {
+        let orphans = |length: usize| {
+            let mut script = Script::new(true);
+            script.step(GET);
+            script.step(OK);
+            script.step("s HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n");
+            script.step(&format!("s {}", "x".repeat(length)));
+            script.counts.requests
+                + script.counts.orphan_responses
+                + u64::from(!script.conversation().is_waiting())
+        };
+        assert_eq!((orphans(2000), orphans(2001)), (1, 2));
+        // What waits for the answer to `Expect` is taken for the body.
+        let body = |length: usize| {
+            let ask = "c POST /p HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 9999\r\n\r\n";
+            let text = format!("{}{}", HIDDEN, "x".repeat(length - HIDDEN.len() + 2));
+            early(&[ask], &text).conversation().is_waiting()
+        };
+        assert_eq!((body(2000), body(2001)), (true, false));
+        // What waits for the answer to CONNECT is dropped.
+        let held = |length: usize| {
+            let connect = "c CONNECT a:1 HTTP/1.1\r\n\r\n";
+            let text = format!("c~{}", "x".repeat(length));
+            let mut script = Script::new(true);
+            script.step(connect);
+            script.step(&text);
+            script.conversation().held_bytes()
+        };
+        assert_eq!((held(2000), held(2001)), (2000, 0));
     }
 
     #[test]

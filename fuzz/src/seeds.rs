@@ -1,0 +1,208 @@
+//! Good inputs for each target, to begin with.
+
+use std::path::Path;
+
+use crate::frames::Shape;
+use crate::http::CODINGS;
+use crate::input::piece;
+
+const MESSAGES: [&[u8]; 8] = [
+    b"GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nabcde",
+    b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;a=\"b\"\r\nabcde\r\n0\r\nT: u\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
+    b"HTTP/1.0 200 OK\r\nA: b\r\n c\r\n\r\nto the end",
+    b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n\x00\x01",
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"a\":[{\"b\": 1}]}",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+];
+
+const RULES: [&str; 6] = [
+    "header:x-request-id",
+    "traceparent #n",
+    "md5(\"{json:userId}:{?json:/items/0/id}:{time:s}\")",
+    "POST /a/{x}/** => sha256(\"{path:2}{query:q}{host}{body}\") #n",
+    "response-header:x-id",
+    "none(\"{form:a}~{client}{{}}{time:24h}\")\nheader:x-a",
+];
+
+const DOCUMENTS: [&[u8]; 4] = [
+    br#"{"mirror":1,"at":1700000000000,"request":"00ff","peer":"10.0.0.1:4000","reads":[{"name":"price","key":"1","value":{"a":1}},{"name":"user","key":"2","error":"gone"}]}"#,
+    br#"{"mirror":1,"collided":true}"#,
+    br#"{"mirror":1,"at":1,"request":"","body":"00","position":"0/16B3748","reads":[]}"#,
+    b"\x84\xa6mirror\x01\xa2at\x01\xa7request\xa0\xa5reads\x91\x83\xa4name\xa1a\xa3key\xa1b\xa5value\xc4\x01\x01",
+];
+
+/// Where the seeds are to be written.
+const FOLDER: &str = "MIRROR_FUZZ_SEEDS";
+
+/// Writes the seeds of a target to the folder that is asked for, before libFuzzer reads it.
+pub fn write(target: &str) {
+    let Some(folder) = std::env::var_os(FOLDER) else {
+        return;
+    };
+    let folder = Path::new(&folder);
+    std::fs::create_dir_all(folder).expect("the folder for seeds can be made");
+    for (number, seed) in of(target).iter().enumerate() {
+        std::fs::write(folder.join(format!("seed-{number}")), seed).expect("a seed can be written");
+    }
+}
+
+/// The seeds of a target.
+pub fn of(target: &str) -> Vec<Vec<u8>> {
+    match target {
+        "packet" => packets(),
+        "tcp" => streams(),
+        "head" => MESSAGES.map(<[u8]>::to_vec).to_vec(),
+        "body" => MESSAGES.map(|message| [&[3], message].concat()).to_vec(),
+        "coding" => codings(),
+        "dissect" => vec![conversation()],
+        "compare" => pairs(),
+        "pcap" => vec![capture_file()],
+        "rules" => RULES.map(rule).to_vec(),
+        "document" => DOCUMENTS.map(<[u8]>::to_vec).to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+const REQUEST: Shape = Shape {
+    from_server: false,
+    connection: 0,
+    seq: 1,
+    ack: 1,
+    flags: 0x18,
+};
+
+fn packets() -> Vec<Vec<u8>> {
+    const TUNNELS: [(u8, &[u8]); 6] = [
+        (47, &[0x20, 0, 0x65, 0x58, 0, 0, 0, 1]),
+        (
+            47,
+            &[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0, 0, 0, 0, 0, 0, 0],
+        ),
+        (137, &[0, 0, 1, 64, 0, 0, 0, 0]),
+        (17, &[0, 9, 0x12, 0xb5, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 1, 0]),
+        (
+            17,
+            &[0, 9, 0x17, 0xc1, 0, 0, 0, 0, 0, 0, 0x65, 0x58, 0, 0, 0, 0],
+        ),
+        (60, &[47, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x65, 0x58]),
+    ];
+    let frame = REQUEST.frame(MESSAGES[0]);
+    let plain = [&[0, 0][..], &piece(&frame)].concat();
+    let mut seeds = vec![plain];
+    for (protocol, header) in TUNNELS {
+        let inner = [header, &frame].concat();
+        let whole = ip(protocol, 0, &inner);
+        let (first, second) = inner.split_at(24);
+        let fragments = [ip(protocol, 0x2000, first), ip(protocol, 3, second)];
+        // Link type 1 begins with the IP header.
+        seeds.push([&[1, 1][..], &piece(&whole)].concat());
+        let pieces = fragments.map(|bytes| [&[1][..], &piece(&bytes)].concat());
+        seeds.push([&[1][..], &pieces.concat()].concat());
+    }
+    seeds
+}
+
+fn ip(protocol: u8, fragment: u16, inner: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0x45, 0];
+    bytes.extend((20 + inner.len() as u16).to_be_bytes());
+    bytes.extend([0, 7]);
+    bytes.extend(fragment.to_be_bytes());
+    bytes.extend([64, protocol, 0, 0, 10, 9, 0, 1, 10, 9, 0, 2]);
+    bytes.extend(inner);
+    bytes
+}
+
+fn streams() -> Vec<Vec<u8>> {
+    let insert =
+        |offset: u16, bytes: &[u8]| [&[0], &offset.to_le_bytes()[..], &piece(bytes)].concat();
+    let (skip_hole, skip_to) = (vec![2], vec![3, 9, 0]);
+    vec![
+        [vec![5, 0], insert(0, b"abc"), insert(3, b"def")].concat(),
+        [
+            vec![5, 0],
+            insert(4, b"efg"),
+            insert(2, b"cdXX"),
+            insert(0, b"ab"),
+        ]
+        .concat(),
+        [
+            vec![1, 0],
+            insert(4, b"ef"),
+            skip_hole,
+            insert(0, b"abcd"),
+            skip_to,
+            insert(9, b"j"),
+        ]
+        .concat(),
+    ]
+}
+
+fn codings() -> Vec<Vec<u8>> {
+    const BODIES: [&[u8]; CODINGS.len()] = [
+        b"\x1f\x8b\x08\0\0\0\0\0\0\x03KLJN\x01\0\xc2A$5\x03\0\0\0",
+        b"\x78\x9cKLJ\x06\0\x02M\x01\x27",
+        b"\x0b\x01\x80abc\x03",
+        b"\x28\xb5\x2f\xfd\x20\x03\x19\0\0abc",
+        b"\x0b\x01\x80abc\x03",
+    ];
+    let seed = |(index, body): (usize, &&[u8])| [&[index as u8], *body].concat();
+    BODIES.iter().enumerate().map(seed).collect()
+}
+
+/// A request and its answer, then another request before the answer to it.
+fn conversation() -> Vec<u8> {
+    let segment = |from_server: bool, seq: u16, ack: u16, payload: &[u8]| {
+        let mut bytes = vec![u8::from(from_server), 0];
+        bytes.extend(seq.to_le_bytes());
+        bytes.extend(ack.to_le_bytes());
+        // PSH and ACK, a moment later.
+        bytes.extend([1, 0]);
+        bytes.extend(piece(payload));
+        bytes
+    };
+    let (request, answer) = (MESSAGES[1], MESSAGES[3]);
+    let (asked, answered) = (1 + request.len() as u16, 1 + answer.len() as u16);
+    [
+        segment(false, 1, 1, request),
+        segment(true, 1, asked, answer),
+        segment(false, asked, answered, request),
+        segment(true, answered, 2 * asked - 1, answer),
+    ]
+    .concat()
+}
+
+fn pairs() -> Vec<Vec<u8>> {
+    let json = MESSAGES[6];
+    let other = String::from_utf8_lossy(json)
+        .replace('1', "2")
+        .replace("HTTP/2", "HTTP/1");
+    let pair = |a: &[u8], b: &[u8]| [piece(a), piece(b)].concat();
+    vec![
+        pair(json, json),
+        pair(json, other.as_bytes()),
+        pair(json, MESSAGES[3]),
+        pair(MESSAGES[4], MESSAGES[3]),
+    ]
+}
+
+fn capture_file() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 0x4_0000, 1] {
+        bytes.extend(word.to_le_bytes());
+    }
+    for message in [MESSAGES[0], MESSAGES[1]] {
+        let frame = REQUEST.frame(message);
+        let length = frame.len() as u32;
+        bytes.extend([0, 0, length, length].map(u32::to_le_bytes).concat());
+        bytes.extend(frame);
+    }
+    bytes
+}
+
+fn rule(text: &str) -> Vec<u8> {
+    let parts = [text.as_bytes(), b"/a/b?q=1", b"id-1"];
+    let body = br#"{"userId":1,"items":[{"id":2}]}"#;
+    [parts.map(piece).concat(), body.to_vec()].concat()
+}

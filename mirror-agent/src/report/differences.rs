@@ -1,0 +1,271 @@
+//! Groups of differences, by place and kind, for one route.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use mirror_core::compare::{Kind, Observation, Place, printable};
+use serde::{Deserialize, Serialize};
+
+use super::pair::JudgedPair;
+use super::request::RequestLabel;
+
+/// Groups of one route. At the cap the least significant one gives way, so that noise cannot push a real one out.
+const MAX_GROUPS: usize = 40;
+const MAX_EXAMPLES: usize = 3;
+/// Longest target that an example shows.
+const MAX_TARGET: usize = 300;
+
+/// Answers that differ alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DifferenceGroup {
+    pub route: String,
+    /// As text, and the same for every element of a list: `body /items/*/price`.
+    pub place: String,
+    pub kind: Kind,
+    /// Pairs of answers that differ so.
+    pub count: u64,
+    /// Whether both sides had the same data.
+    pub is_evidence: bool,
+    pub examples: Vec<DifferenceExample>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DifferenceExample {
+    /// Method and target.
+    pub request: String,
+    pub id: Option<String>,
+    /// Number of its connection, and its place in it.
+    pub connection: u64,
+    pub index: u32,
+    /// How often in this pair of answers; the values are the first.
+    pub times: u64,
+    pub production: String,
+    pub mirror: String,
+}
+
+/// What is no evidence sorts last.
+type Key = (Reverse<bool>, Place, Kind);
+
+#[derive(Clone, Default)]
+pub(super) struct DifferenceTable {
+    groups: BTreeMap<Key, Tally>,
+    /// Pairs whose group gave way, or never had one.
+    dropped: u64,
+}
+
+#[derive(Clone, Default)]
+struct Tally {
+    count: u64,
+    examples: Vec<DifferenceExample>,
+}
+
+/// Lower is more significant: a status, then what breaks a reader of the answer, then other values.
+fn rank(key: &Key) -> (Reverse<bool>, u8) {
+    let weight = match (&key.1, key.2) {
+        (Place::Status, _) => 0,
+        (_, Kind::Missing | Kind::Type) => 1,
+        _ => 2,
+    };
+    (key.0, weight)
+}
+
+impl DifferenceTable {
+    pub(super) fn count(&mut self, label: &RequestLabel, pair: &JudgedPair) {
+        let is_evidence = pair.basis.is_evidence();
+        for observation in &pair.comparison.observations {
+            let key = (
+                Reverse(is_evidence),
+                observation.place.clone(),
+                observation.kind,
+            );
+            if self.has_room(&key) {
+                let tally = self.groups.entry(key).or_default();
+                tally.count += 1;
+                if tally.examples.len() < MAX_EXAMPLES {
+                    tally.examples.push(example(label, pair, observation));
+                }
+            } else {
+                self.dropped += 1;
+            }
+        }
+        self.dropped += pair.comparison.untold;
+    }
+
+    /// Makes room for a new group by taking out the least significant one, and of these the smallest.
+    fn has_room(&mut self, key: &Key) -> bool {
+        if self.groups.len() < MAX_GROUPS || self.groups.contains_key(key) {
+            return true;
+        }
+        let least = self
+            .groups
+            .iter()
+            .max_by_key(|(key, tally)| (rank(key), Reverse(tally.count)))
+            .map(|(key, _)| key.clone());
+        match least {
+            Some(least) if rank(key) <= rank(&least) => {
+                let gone = self.groups.remove(&least);
+                self.dropped += gone.map_or(0, |tally| tally.count);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.dropped += other.dropped;
+        for (key, tally) in other.groups {
+            if self.has_room(&key) {
+                let into = self.groups.entry(key).or_default();
+                into.count += tally.count;
+                let room = MAX_EXAMPLES - into.examples.len();
+                into.examples.extend(tally.examples.into_iter().take(room));
+            } else {
+                self.dropped += tally.count;
+            }
+        }
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    pub(super) fn data<'a>(&'a self, route: &'a str) -> impl Iterator<Item = Ranked> + 'a {
+        self.groups.iter().map(move |(key, tally)| Ranked {
+            rank: (rank(key), Reverse(tally.count)),
+            group: DifferenceGroup {
+                route: route.to_owned(),
+                place: key.1.to_string(),
+                kind: key.2,
+                count: tally.count,
+                is_evidence: key.0.0,
+                examples: tally.examples.clone(),
+            },
+        })
+    }
+}
+
+/// A group and its place in the report: the most significant first, of these the largest.
+pub(super) struct Ranked {
+    rank: ((Reverse<bool>, u8), Reverse<u64>),
+    group: DifferenceGroup,
+}
+
+/// The groups of all routes in the order of the report.
+pub(super) fn sorted(mut groups: Vec<Ranked>) -> Vec<DifferenceGroup> {
+    groups.sort_by(|a, b| {
+        let order = a.rank.cmp(&b.rank);
+        order.then_with(|| (&a.group.route, &a.group.place).cmp(&(&b.group.route, &b.group.place)))
+    });
+    groups.into_iter().map(|ranked| ranked.group).collect()
+}
+
+fn example(
+    label: &RequestLabel,
+    pair: &JudgedPair,
+    observation: &Observation,
+) -> DifferenceExample {
+    let shown = label.shown();
+    let target = printable(&pair.target, MAX_TARGET);
+    DifferenceExample {
+        request: format!("{} {target}", printable(label.method(), MAX_TARGET)),
+        id: pair.id.clone(),
+        connection: shown.connection,
+        index: shown.index,
+        times: observation.count,
+        production: observation.production.clone(),
+        mirror: observation.mirror.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mirror_core::compare::Comparison;
+    use mirror_core::verdict::Basis;
+
+    use super::super::pair::tests::pair;
+    use super::super::request::tests::label;
+    use super::*;
+
+    fn count(table: &mut DifferenceTable, place: Place, kind: Kind, basis: Basis) {
+        let observation = Observation {
+            place,
+            kind,
+            count: 1,
+            production: "1".into(),
+            mirror: "2".into(),
+        };
+        let comparison = Comparison {
+            observations: vec![observation],
+            ..Comparison::default()
+        };
+        table.count(&label("GET", "/a"), &pair(basis, comparison));
+    }
+
+    fn places(table: &DifferenceTable) -> Vec<String> {
+        let groups = sorted(table.data("GET /a").collect());
+        groups.into_iter().map(|group| group.place).collect()
+    }
+
+    #[test]
+    fn noise_pushes_no_real_difference_out() {
+        let mut table = DifferenceTable::default();
+        let noise = |n: u32| Place::Json(format!("/n{n}"));
+        for n in 0..500 {
+            count(&mut table, noise(n), Kind::Value, Basis::Snapshot);
+        }
+        count(&mut table, Place::Status, Kind::Value, Basis::Snapshot);
+        let gone = Place::Json("/gone".into());
+        count(&mut table, gone, Kind::Missing, Basis::Snapshot);
+        for _ in 0..2 {
+            let often = Place::Json("/often".into());
+            count(&mut table, often, Kind::Value, Basis::Snapshot);
+        }
+        for n in 500..1000 {
+            count(&mut table, noise(n), Kind::Value, Basis::Snapshot);
+        }
+        let shown = places(&table);
+        assert_eq!(shown.len(), MAX_GROUPS);
+        assert_eq!(shown[..3], ["status", "body /gone", "body /often"]);
+        let counted: u64 = table.groups.values().map(|tally| tally.count).sum();
+        assert_eq!(counted + table.dropped(), 1004);
+    }
+
+    #[test]
+    fn what_is_no_evidence_gives_way_first() {
+        let mut table = DifferenceTable::default();
+        for n in 0..MAX_GROUPS {
+            let place = Place::Json(format!("/n{n}"));
+            count(&mut table, place, Kind::Value, Basis::Snapshot);
+        }
+        count(&mut table, Place::Status, Kind::Value, Basis::Missing);
+        assert_eq!(table.dropped(), 1);
+        assert!(!places(&table).contains(&"status".to_owned()));
+        count(&mut table, Place::Body, Kind::Bytes, Basis::Snapshot);
+        assert!(places(&table).contains(&"body".to_owned()));
+    }
+
+    #[test]
+    fn merged_tables_hold_both_and_stay_bounded() {
+        let (mut a, mut b) = (DifferenceTable::default(), DifferenceTable::default());
+        for n in 0..MAX_GROUPS {
+            count(
+                &mut a,
+                Place::Json(format!("/a{n}")),
+                Kind::Value,
+                Basis::Snapshot,
+            );
+        }
+        count(&mut b, Place::Status, Kind::Value, Basis::Snapshot);
+        count(
+            &mut b,
+            Place::Json("/a3".into()),
+            Kind::Value,
+            Basis::Snapshot,
+        );
+        a.merge(b);
+        let shown = places(&a);
+        assert_eq!(shown.len(), MAX_GROUPS);
+        assert_eq!(shown[..2], ["status", "body /a3"]);
+        assert_eq!(a.dropped(), 1);
+    }
+}

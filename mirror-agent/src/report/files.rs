@@ -1,0 +1,377 @@
+//! The directory of a run's report. Only its owner may write there, so that nobody can put a link in the way of what a
+//! privileged agent writes.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat, readlinkat, renameat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
+use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
+
+use super::html;
+use super::status::{FORMAT, ReportData};
+
+/// Symbolic links on the way to a directory, as the kernel has it.
+const MAX_LINKS: usize = 40;
+/// Largest report that is read.
+const MAX_REPORT: u64 = 1 << 30;
+
+/// The directory for report.json and report.html. It is held open, so that what is written lands in the one that was
+/// checked.
+#[derive(Debug)]
+pub struct ReportDir {
+    directory: OwnedFd,
+    path: PathBuf,
+}
+
+/// Where a report was written.
+#[derive(Debug)]
+pub struct Written {
+    pub json: PathBuf,
+    pub html: PathBuf,
+}
+
+impl ReportDir {
+    /// Opens the directory, and makes it for its owner alone if it is not there. One that others may write in is refused.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let context = || format!("--report {}", path.display());
+        let directory = open_directory(path).with_context(context)?;
+        let there = fstat(&directory).with_context(context)?;
+        check_owner(&there).with_context(context)?;
+        Ok(Self {
+            directory,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Writes report.json and report.html; a reader never sees half of one.
+    pub fn write(&self, report: &ReportData) -> anyhow::Result<Written> {
+        let json = serde_json::to_string_pretty(report).context("writing the report as JSON")?;
+        Ok(Written {
+            json: self.replace("report.json", json.as_bytes())?,
+            html: self.replace("report.html", html::page(report).as_bytes())?,
+        })
+    }
+
+    fn replace(&self, name: &str, content: &[u8]) -> anyhow::Result<PathBuf> {
+        let path = self.path.join(name);
+        let unfinished = format!(".{name}.new");
+        let write = || -> anyhow::Result<()> {
+            match unlinkat(
+                &self.directory,
+                unfinished.as_str(),
+                UnlinkatFlags::NoRemoveDir,
+            ) {
+                Ok(()) | Err(Errno::ENOENT) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
+            let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+            let mut file = File::from(openat(&self.directory, unfinished.as_str(), flags, mode)?);
+            file.write_all(content)?;
+            renameat(&self.directory, unfinished.as_str(), &self.directory, name)?;
+            Ok(())
+        };
+        write().with_context(|| format!("writing {}", path.display()))?;
+        Ok(path)
+    }
+}
+
+/// Refuses a directory in which another user could change what we write.
+fn check_owner(there: &FileStat) -> anyhow::Result<()> {
+    let own = geteuid().as_raw();
+    ensure!(
+        there.st_uid == own,
+        "it belongs to user {}, who could replace what user {own} writes there: name a directory of your own, or one that is not there yet",
+        there.st_uid
+    );
+    let mode = Mode::from_bits_truncate(there.st_mode);
+    ensure!(
+        !mode.intersects(Mode::S_IWGRP | Mode::S_IWOTH),
+        "others may write in it (mode {:o}): `chmod go-w` it, or name one that is not there yet",
+        mode.bits() & 0o7777
+    );
+    Ok(())
+}
+
+/// Opens a directory step by step, and makes what is missing. Links on the way are followed only if they are root's or
+/// our own.
+fn open_directory(path: &Path) -> anyhow::Result<OwnedFd> {
+    let absolute = std::path::absolute(path).context("finding the working directory")?;
+    let mut steps: VecDeque<OsString> = steps(&absolute).collect();
+    let mut at = root()?;
+    let mut links = 0;
+    while let Some(step) = steps.pop_front() {
+        match fstatat(&at, step.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(there) if file_type(&there) == SFlag::S_IFLNK => {
+                links += 1;
+                ensure!(links <= MAX_LINKS, "too many symbolic links");
+                let target = follow(&at, &step, &there)?;
+                if target.is_absolute() {
+                    at = root()?;
+                }
+                for step in self::steps(&target).collect::<Vec<_>>().into_iter().rev() {
+                    steps.push_front(step);
+                }
+            }
+            Ok(_) => at = enter(&at, &step)?,
+            Err(Errno::ENOENT) => {
+                mkdirat(&at, step.as_os_str(), Mode::S_IRWXU)
+                    .with_context(|| format!("making {}", step.display()))?;
+                at = enter(&at, &step)?;
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("looking for {}", step.display()));
+            }
+        }
+    }
+    Ok(at)
+}
+
+fn steps(path: &Path) -> impl Iterator<Item = OsString> {
+    path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    })
+}
+
+fn root() -> anyhow::Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    nix::fcntl::open("/", flags, Mode::empty()).context("opening /")
+}
+
+fn enter(at: &OwnedFd, step: &OsStr) -> anyhow::Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(at, step, flags, Mode::empty()).with_context(|| format!("opening {}", step.display()))
+}
+
+fn follow(at: &OwnedFd, step: &OsStr, link: &FileStat) -> anyhow::Result<PathBuf> {
+    let own = geteuid().as_raw();
+    if link.st_uid != 0 && link.st_uid != own {
+        bail!(
+            "{} is a link that user {} made, and could point anywhere: name the directory itself",
+            step.display(),
+            link.st_uid
+        );
+    }
+    let target = readlinkat(at, step).with_context(|| format!("reading {}", step.display()))?;
+    Ok(target.into())
+}
+
+fn file_type(there: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(there.st_mode & SFlag::S_IFMT.bits())
+}
+
+/// Reads what [`ReportDir::write`] wrote.
+pub fn read(directory: &Path) -> anyhow::Result<ReportData> {
+    let path = directory.join("report.json");
+    let text = read_regular(&path).with_context(|| {
+        format!(
+            "reading {}: name the directory given to `run --report`",
+            path.display()
+        )
+    })?;
+    let unreadable = || format!("{} is not a report of this version", path.display());
+    let report: ReportData = serde_json::from_str(&text).with_context(unreadable)?;
+    ensure!(report.format == FORMAT, unreadable());
+    Ok(report)
+}
+
+/// A link, a pipe or a device in the place of a report is not read.
+fn read_regular(path: &Path) -> anyhow::Result<String> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let file = File::options()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path)?;
+    ensure!(file.metadata()?.is_file(), "it is not a regular file");
+    let mut text = String::new();
+    file.take(MAX_REPORT).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+    use super::super::{CaptureCounters, Recorder, RunInfo};
+    use super::*;
+
+    /// Another user than any that runs tests.
+    const STRANGER: u32 = 54_321;
+
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new() -> Self {
+            static NEXT: AtomicU32 = AtomicU32::new(0);
+            let number = NEXT.fetch_add(1, Relaxed);
+            let name = format!("mirror-report-{}-{number}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+
+        fn join(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn report() -> ReportData {
+        Recorder::new(RunInfo::default()).finish(CaptureCounters::default())
+    }
+
+    fn refused(path: &Path, why: &str) {
+        let error = format!("{:#}", ReportDir::open(path).unwrap_err());
+        assert!(error.contains(why), "{error}");
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn a_report_is_its_owners_alone() {
+        let scratch = Scratch::new();
+        let directory = scratch.join("a/b");
+        let written = ReportDir::open(&directory)
+            .unwrap()
+            .write(&report())
+            .unwrap();
+        assert_eq!((mode(&scratch.join("a")), mode(&directory)), (0o700, 0o700));
+        assert_eq!((mode(&written.json), mode(&written.html)), (0o600, 0o600));
+        assert_eq!(read(&directory).unwrap().format, FORMAT);
+        // A second run replaces the first one's.
+        ReportDir::open(&directory)
+            .unwrap()
+            .write(&report())
+            .unwrap();
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_directory_that_others_may_write_in_is_refused() {
+        let scratch = Scratch::new();
+        let open = scratch.join("open");
+        fs::create_dir(&open).unwrap();
+        for open_mode in [0o777, 0o1777, 0o770] {
+            fs::set_permissions(&open, Permissions::from_mode(open_mode)).unwrap();
+            refused(&open, "others may write in it");
+        }
+        fs::set_permissions(&open, Permissions::from_mode(0o755)).unwrap();
+        assert!(ReportDir::open(&open).is_ok());
+        let file = scratch.join("file");
+        fs::write(&file, "").unwrap();
+        refused(&file, "file");
+    }
+
+    #[test]
+    fn a_link_where_the_report_goes_is_not_followed() {
+        let scratch = Scratch::new();
+        let (directory, victim) = (scratch.join("report"), scratch.join("victim"));
+        fs::create_dir(&directory).unwrap();
+        fs::write(&victim, "untouched").unwrap();
+        for name in ["report.json", ".report.json.new", "report.html"] {
+            symlink(&victim, directory.join(name)).unwrap();
+        }
+        ReportDir::open(&directory)
+            .unwrap()
+            .write(&report())
+            .unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
+        assert!(
+            !fs::symlink_metadata(directory.join("report.json"))
+                .unwrap()
+                .is_symlink()
+        );
+    }
+
+    #[test]
+    fn our_own_links_to_directories_are_followed() {
+        let scratch = Scratch::new();
+        fs::create_dir(scratch.join("real")).unwrap();
+        symlink("real", scratch.join("link")).unwrap();
+        symlink(scratch.join("link"), scratch.join("absolute")).unwrap();
+        let path = scratch.join("absolute/../absolute/report");
+        ReportDir::open(&path).unwrap().write(&report()).unwrap();
+        assert!(scratch.join("real/report/report.json").is_file());
+        symlink("round", scratch.join("round")).unwrap();
+        refused(&scratch.join("round"), "too many symbolic links");
+    }
+
+    #[test]
+    fn only_a_report_of_this_format_is_read() {
+        let scratch = Scratch::new();
+        let directory = scratch.join("report");
+        let written = ReportDir::open(&directory)
+            .unwrap()
+            .write(&report())
+            .unwrap();
+        let text = fs::read_to_string(&written.json).unwrap();
+        fs::write(
+            &written.json,
+            text.replace("\"format\": 2", "\"format\": 3"),
+        )
+        .unwrap();
+        let error = format!("{:#}", read(&directory).unwrap_err());
+        assert!(error.contains("not a report of this version"), "{error}");
+        fs::remove_file(&written.json).unwrap();
+        symlink("report.html", &written.json).unwrap();
+        let error = format!("{:#}", read(&directory).unwrap_err());
+        assert!(error.contains("reading"), "{error}");
+    }
+
+    /// Whether files can be given to another user here.
+    fn is_root() -> bool {
+        let is_root = geteuid().is_root();
+        if !is_root {
+            eprintln!("skipped: another user's directory: needs root");
+        }
+        is_root
+    }
+
+    #[test]
+    fn another_users_directory_is_refused_and_their_link_not_followed() {
+        if !is_root() {
+            return;
+        }
+        let scratch = Scratch::new();
+        let theirs = scratch.join("theirs");
+        fs::create_dir(&theirs).unwrap();
+        let victim = scratch.join("victim");
+        fs::write(&victim, "untouched").unwrap();
+        symlink(&victim, theirs.join(".report.json.new")).unwrap();
+        chown(&theirs, Some(STRANGER), None).unwrap();
+        refused(&theirs, "it belongs to user 54321");
+
+        let link = scratch.join("link");
+        symlink(scratch.join("real"), &link).unwrap();
+        std::os::unix::fs::lchown(&link, Some(STRANGER), None).unwrap();
+        refused(&link, "is a link that user 54321 made");
+        refused(&link.join("report"), "is a link that user 54321 made");
+        assert!(!scratch.join("real").exists());
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
+
+        // Below their directory one of our own is made, in which they cannot write.
+        let ours = theirs.join("ours");
+        ReportDir::open(&ours).unwrap().write(&report()).unwrap();
+        assert_eq!(mode(&ours), 0o700);
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
+    }
+}

@@ -1,0 +1,92 @@
+//! What is kept of two answers until they are reported: no bodies.
+
+use std::time::Duration;
+
+use mirror_core::compare::Comparison;
+use mirror_core::exchange::{Exchange, Headers, Response};
+use mirror_core::verdict::Basis;
+
+/// A replayed request and how the two answers compare.
+#[derive(Debug)]
+pub struct JudgedPair {
+    /// As it was let out by policy.
+    pub(super) target: String,
+    pub(super) id: Option<String>,
+    pub(super) production: Option<Duration>,
+    pub(super) mirror: Duration,
+    /// Whether the answers say that they come from a cache.
+    pub(super) production_cache: Option<bool>,
+    pub(super) mirror_cache: Option<bool>,
+    pub(super) basis: Basis,
+    pub(super) comparison: Comparison,
+}
+
+impl JudgedPair {
+    pub fn new(
+        exchange: &Exchange,
+        mirror: &Response,
+        comparison: Comparison,
+        id: Option<&str>,
+        latency: Duration,
+        basis: Basis,
+    ) -> Self {
+        let production = exchange.response.as_ref();
+        Self {
+            target: exchange.request.target.to_string(),
+            id: id.map(Into::into),
+            production: exchange.latency_nanos().map(Duration::from_nanos),
+            mirror: latency,
+            production_cache: production.and_then(|r| from_cache(&r.headers)),
+            mirror_cache: from_cache(&mirror.headers),
+            basis,
+            comparison,
+        }
+    }
+
+    pub fn basis(&self) -> Basis {
+        self.basis
+    }
+
+    pub fn comparison(&self) -> &Comparison {
+        &self.comparison
+    }
+}
+
+fn from_cache(headers: &Headers) -> Option<bool> {
+    match (headers.first("x-cache"), headers.first("age")) {
+        (Some(told), _) => Some(told.to_ascii_lowercase().windows(3).any(|w| w == b"hit")),
+        (None, Some(age)) => Some(age != b"0"),
+        (None, None) => None,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::report) fn pair(basis: Basis, comparison: Comparison) -> JudgedPair {
+        JudgedPair {
+            target: "/a?b=c".into(),
+            id: None,
+            production: Some(Duration::from_millis(2)),
+            mirror: Duration::from_millis(3),
+            production_cache: None,
+            mirror_cache: Some(true),
+            basis,
+            comparison,
+        }
+    }
+
+    #[test]
+    fn answers_say_whether_they_come_from_a_cache() {
+        let check = |fields: &[(&str, &str)], expect| {
+            let headers = fields.iter().copied().collect();
+            assert_eq!(from_cache(&headers), expect, "{fields:?}");
+        };
+        check(&[("X-Cache", "HIT from edge")], Some(true));
+        check(&[("X-Cache", "MISS"), ("Age", "7")], Some(false));
+        check(&[("Age", "7")], Some(true));
+        check(&[("Age", "0")], Some(false));
+        check(&[], None);
+    }
+}

@@ -1,0 +1,372 @@
+//! Collects what a run finds, from many tasks and threads at once, in bounded space.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use mirror_core::compare::printable;
+use mirror_core::ledger::{Ledger, Outcome};
+use mirror_core::route::RouteLearner;
+use mirror_core::verdict::{self, Findings};
+
+use super::latency::Latencies;
+use super::outcomes::OutcomeTallies;
+use super::pair::JudgedPair;
+use super::request::RequestLabel;
+use super::routes::RouteTallies;
+use super::status::{CaptureCounters, FORMAT, LedgerData, ReportData, Results, RunInfo};
+use crate::gate::SnapshotOutcome;
+
+/// Different words of mirrors about their snapshots that are told apart.
+const MAX_STATES: usize = 50;
+
+/// How a request ended.
+#[derive(Debug)]
+pub struct End {
+    pub outcome: Outcome,
+    /// Why, where more is known than the outcome says.
+    pub reason: Option<String>,
+    /// The two answers, where there are two.
+    pub pair: Option<Box<JudgedPair>>,
+}
+
+impl From<Outcome> for End {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            reason: None,
+            pair: None,
+        }
+    }
+}
+
+impl End {
+    pub fn because(outcome: Outcome, reason: impl Into<String>) -> Self {
+        Self {
+            reason: Some(reason.into()),
+            ..outcome.into()
+        }
+    }
+
+    pub fn judged(outcome: Outcome, pair: JudgedPair) -> Self {
+        Self {
+            pair: Some(Box::new(pair)),
+            ..outcome.into()
+        }
+    }
+}
+
+pub struct Recorder {
+    ledger: Ledger,
+    run: RunInfo,
+    started_at: u64,
+    tallies: Mutex<Tallies>,
+}
+
+#[derive(Default)]
+struct Tallies {
+    routes: RouteLearner,
+    /// The learner's folds that the tallies below have followed.
+    folds: u64,
+    outcomes: OutcomeTallies,
+    compared: RouteTallies,
+    /// Places that differed in answers that are evidence.
+    differences: u64,
+    snapshots: BTreeMap<String, u64>,
+    waits: Latencies,
+    ttls: Latencies,
+    mirror_snapshots: BTreeMap<String, u64>,
+    failure: Option<String>,
+}
+
+impl Recorder {
+    pub fn new(run: RunInfo) -> Self {
+        Self {
+            ledger: Ledger::default(),
+            run,
+            started_at: now(),
+            tallies: Mutex::default(),
+        }
+    }
+
+    pub fn saw(&self) {
+        self.ledger.saw();
+    }
+
+    /// A request that another process handed over.
+    pub fn took_over(&self) {
+        self.ledger.took_over();
+    }
+
+    /// `total` requests were lost in the kernel since the start.
+    pub fn lost(&self, total: u64) {
+        self.ledger.lost(total);
+    }
+
+    /// A request has ended; each one ends once.
+    pub fn ended(&self, label: &RequestLabel, end: &End) {
+        self.tallies().ended(label, end);
+        // After the tallies: who sees the ledger settled finds all of it in them.
+        self.ledger.ended(end.outcome);
+    }
+
+    pub fn snapshot(&self, outcome: &SnapshotOutcome) {
+        let mut tallies = self.tallies();
+        let mut count = |name: &str| *tallies.snapshots.entry(name.into()).or_default() += 1;
+        count(outcome.name());
+        match outcome {
+            SnapshotOutcome::Found(snapshot) => {
+                if snapshot.at.is_none() {
+                    count("unverified");
+                }
+                tallies.waits.add(snapshot.waited);
+                if let Some(ttl) = snapshot.ttl {
+                    tallies.ttls.add(ttl);
+                }
+            }
+            SnapshotOutcome::Caught { waited, .. } => tallies.waits.add(*waited),
+            SnapshotOutcome::Missing { refused: true, .. } => count("of another request"),
+            _ => {}
+        }
+    }
+
+    /// What the mirror said of its own look for the snapshot.
+    pub fn mirror_snapshot(&self, state: &str) {
+        let mut tallies = self.tallies();
+        let state = printable(state, 40);
+        if tallies.mirror_snapshots.len() < MAX_STATES {
+            *tallies.mirror_snapshots.entry(state).or_default() += 1;
+        } else if let Some(count) = tallies.mirror_snapshots.get_mut(&state) {
+            *count += 1;
+        }
+    }
+
+    /// The run is not to be relied on; the first reason is kept.
+    pub fn fail(&self, why: String) {
+        self.tallies().failure.get_or_insert(why);
+    }
+
+    /// What was found so far; `counters` are those of capture and dissection.
+    pub fn results(&self, counters: CaptureCounters) -> Results {
+        let tallies = self.tallies();
+        let ledger = self.ledger_data();
+        let findings = Findings {
+            outcomes: ledger.outcomes.clone(),
+            differences: tallies.differences,
+            failure: tallies.failure.clone(),
+        };
+        Results {
+            run: self.run.clone(),
+            verdict: verdict::decide(&findings),
+            failed: findings.failure,
+            outcomes: tallies.outcomes.data(&tallies.routes, &ledger.outcomes),
+            ledger,
+            snapshots: tallies.snapshots.clone(),
+            snapshot_wait_ms: tallies.waits.data(),
+            snapshot_ttl_ms: tallies.ttls.shortest(),
+            mirror_snapshots: tallies.mirror_snapshots.clone(),
+            routes: tallies.compared.data(&tallies.routes),
+            differences: tallies.compared.differences(&tallies.routes),
+            differences_dropped: tallies.compared.dropped_differences(),
+            counters,
+        }
+    }
+
+    pub(crate) fn ledger_data(&self) -> LedgerData {
+        LedgerData {
+            seen: self.ledger.seen(),
+            outcomes: self.ledger.outcomes(),
+        }
+    }
+
+    /// The report of a run that ends now.
+    pub fn finish(&self, counters: CaptureCounters) -> ReportData {
+        ReportData {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").into(),
+            started_at: self.started_at,
+            ended_at: now(),
+            results: self.results(counters),
+        }
+    }
+
+    pub fn started_at(&self) -> u64 {
+        self.started_at
+    }
+
+    fn tallies(&self) -> MutexGuard<'_, Tallies> {
+        // Counts stay usable after a panic elsewhere.
+        self.tallies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tallies {
+    fn ended(&mut self, label: &RequestLabel, end: &End) {
+        let route = self
+            .routes
+            .learn(label.method(), &label.target().path_text());
+        if self.routes.folds() != self.folds {
+            self.folds = self.routes.folds();
+            self.outcomes.fold(&self.routes);
+            self.compared.fold(&self.routes);
+        }
+        self.outcomes
+            .count(end.outcome, route, label, end.reason.as_deref());
+        if let Some(pair) = &end.pair {
+            self.compared.count(route, label, pair);
+            if pair.basis.is_evidence() {
+                self.differences += pair.comparison.different.total();
+            }
+        }
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use mirror_core::compare::{CompareOptions, compare};
+    use mirror_core::exchange::Response;
+    use mirror_core::verdict::{Basis, Decision};
+
+    use super::super::pair::tests::pair;
+    use super::super::request::tests::label;
+    use super::*;
+
+    fn json(status: u16, body: String) -> Response {
+        Response {
+            body: bytes::Bytes::from(body).into(),
+            ..Response::new(status)
+        }
+    }
+
+    fn ended(recorder: &Recorder, path: &str, end: End) {
+        recorder.saw();
+        recorder.ended(&label("GET", path), &end);
+    }
+
+    fn judged(recorder: &Recorder, path: &str, production: &Response, mirror: &Response) {
+        let comparison = compare(&CompareOptions::default(), production, mirror);
+        let outcome = verdict::outcome(Basis::Snapshot, &comparison);
+        let pair = pair(Basis::Snapshot, comparison);
+        ended(recorder, path, End::judged(outcome, pair));
+    }
+
+    #[test]
+    fn every_outcome_has_its_count_route_and_example() {
+        let recorder = Recorder::new(RunInfo::default());
+        for outcome in Outcome::ALL {
+            ended(&recorder, "/users/7", (*outcome).into());
+        }
+        let results = recorder.results(CaptureCounters::default());
+        assert_eq!(results.outcomes.len(), Outcome::ALL.len());
+        for outcome in &results.outcomes {
+            assert_eq!(outcome.count, 1, "{outcome:?}");
+            assert!(!outcome.meaning.is_empty(), "{outcome:?}");
+            let group = &outcome.groups[0];
+            assert_eq!((group.route.as_str(), group.count), ("GET /users/{id}", 1));
+            assert_eq!(group.examples[0].request.request, "GET /users/7");
+        }
+    }
+
+    #[test]
+    fn one_noisy_field_in_lists_is_one_group_and_a_status_comes_first() {
+        let recorder = Recorder::new(RunInfo::default());
+        let list = |side: &str| {
+            let item = |n| format!(r#"{{"id":{n},"trace":"{side}{n}"}}"#);
+            let items: Vec<String> = (0..100).map(item).collect();
+            json(200, format!(r#"{{"items":[{}]}}"#, items.join(",")))
+        };
+        for n in 0..50 {
+            judged(&recorder, &format!("/list/l{n}x"), &list("p"), &list("m"));
+        }
+        let (ok, error) = (json(200, "{}".into()), json(500, "{}".into()));
+        judged(&recorder, "/regression", &ok, &error);
+        let results = recorder.results(CaptureCounters::default());
+        let first = &results.differences[0];
+        assert_eq!(
+            (first.route.as_str(), first.place.as_str()),
+            ("GET /regression", "status")
+        );
+        assert_eq!(first.count, 1);
+        let noisy: Vec<_> = results.differences[1..].iter().collect();
+        assert!(
+            noisy
+                .iter()
+                .all(|group| group.place == "body /items/*/trace")
+        );
+        assert_eq!(noisy.iter().map(|group| group.count).sum::<u64>(), 50);
+        assert_eq!(results.verdict.decision, Decision::Fail);
+        assert_eq!(results.differences_dropped, 0);
+    }
+
+    #[test]
+    fn routes_with_names_in_their_paths_become_one() {
+        let recorder = Recorder::new(RunInfo::default());
+        for n in 0..620 {
+            let mirror = json(200, if n > 600 { "b" } else { "a" }.into());
+            let path = format!("/products/shoe-{n}-x");
+            judged(&recorder, &path, &json(200, "a".into()), &mirror);
+        }
+        let results = recorder.results(CaptureCounters::default());
+        assert_eq!(results.routes.len(), 1, "{:#?}", results.routes);
+        let route = &results.routes[0];
+        assert_eq!(route.route, "GET /products/{slug}");
+        assert_eq!((route.compared, route.differed), (620, 19));
+        assert_eq!((route.same.bodies, route.different.bodies), (601, 19));
+        assert_eq!(route.mirror_ms.count, 620);
+        assert_eq!(route.mirror_cache.hits, 620);
+        assert_eq!(results.differences.len(), 1);
+        assert_eq!(results.differences[0].count, 19);
+        let matched = &results.outcomes[0];
+        assert_eq!((matched.groups.len(), matched.groups[0].count), (1, 601));
+    }
+
+    #[test]
+    fn what_is_no_evidence_decides_nothing() {
+        let recorder = Recorder::new(RunInfo::default());
+        let (ok, error) = (json(200, "{}".into()), json(500, "{}".into()));
+        let comparison = compare(&CompareOptions::default(), &ok, &error);
+        let end = End::judged(
+            Outcome::DifferedWithoutSnapshot,
+            pair(Basis::Missing, comparison),
+        );
+        ended(&recorder, "/a", end);
+        let results = recorder.results(CaptureCounters::default());
+        assert_eq!(results.verdict.decision, Decision::Hold);
+        assert!(!results.differences[0].is_evidence);
+    }
+
+    #[test]
+    fn a_failed_run_is_invalid_for_its_first_reason() {
+        let recorder = Recorder::new(RunInfo::default());
+        recorder.fail("first".into());
+        recorder.fail("second".into());
+        let report = recorder.finish(CaptureCounters::default());
+        assert_eq!(report.results.failed.as_deref(), Some("first"));
+        assert_eq!(report.results.verdict.decision, Decision::Invalid);
+    }
+
+    #[test]
+    fn a_report_is_read_as_it_was_written() {
+        let recorder = Recorder::new(RunInfo::default());
+        let (ok, error) = (json(200, "{}".into()), json(500, "{}".into()));
+        judged(&recorder, "/a", &ok, &error);
+        ended(
+            &recorder,
+            "/b",
+            End::because(Outcome::ReplayFailed, "reset"),
+        );
+        let mut counters = CaptureCounters::default();
+        counters.dissect.http.tls_ports.add(443);
+        counters.capture.insert("copied".into(), 7);
+        let report = recorder.finish(counters);
+        let text = serde_json::to_string(&report).unwrap();
+        let read: ReportData = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), text);
+    }
+}

@@ -1,0 +1,86 @@
+//! What is kept of a request to name it in reports: no headers, no bodies, and no query, which may hold secrets.
+
+use mirror_core::compare::printable;
+use mirror_core::exchange::{Exchange, RequestTarget};
+use serde::{Deserialize, Serialize};
+
+/// Longest method and path that reports show.
+const MAX_METHOD: usize = 32;
+const MAX_PATH: usize = 200;
+
+/// A captured request, by what reports call it.
+#[derive(Clone, Debug)]
+pub struct RequestLabel {
+    method: Box<str>,
+    target: RequestTarget,
+    connection: u64,
+    index: u32,
+}
+
+/// A request as reports show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownRequest {
+    /// Method and path.
+    pub request: String,
+    /// Number of its connection, and its place in it.
+    pub connection: u64,
+    pub index: u32,
+}
+
+impl RequestLabel {
+    pub fn new(exchange: &Exchange) -> Self {
+        Self {
+            method: exchange.request.method.as_str().into(),
+            target: exchange.request.target.clone(),
+            connection: exchange.connection,
+            index: exchange.index,
+        }
+    }
+
+    pub(super) fn method(&self) -> &str {
+        &self.method
+    }
+
+    pub(super) fn target(&self) -> &RequestTarget {
+        &self.target
+    }
+
+    pub(super) fn shown(&self) -> ShownRequest {
+        let method = printable(&self.method, MAX_METHOD);
+        let path = printable(&self.target.path_text(), MAX_PATH);
+        ShownRequest {
+            request: format!("{method} {path}"),
+            connection: self.connection,
+            index: self.index,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use mirror_core::exchange::{Request, Timing};
+
+    pub(in crate::report) fn label(method: &str, target: &str) -> RequestLabel {
+        let address = "127.0.0.1:80".parse().unwrap();
+        RequestLabel::new(&Exchange {
+            connection: 3,
+            index: 1,
+            client: address,
+            server: address,
+            peer: address,
+            one_sided: false,
+            origin: 0,
+            timing: Timing::default(),
+            request: Request::new(method, target.to_owned()),
+            response: None,
+        })
+    }
+
+    #[test]
+    fn a_query_and_control_characters_are_not_shown() {
+        let shown = label("GET", "/a\u{1b}[2J?token=secret").shown();
+        assert_eq!(shown.request, "GET /a\\u{1b}[2J");
+        assert_eq!((shown.connection, shown.index), (3, 1));
+    }
+}

@@ -1,0 +1,135 @@
+//! What is kept of the compared answers of each route.
+
+use std::collections::HashMap;
+
+use mirror_core::compare::{Extent, PlaceTotals};
+use mirror_core::route::{RouteId, RouteLearner};
+
+use super::differences::{self, DifferenceGroup, DifferenceTable};
+use super::latency::Latencies;
+use super::pair::JudgedPair;
+use super::request::RequestLabel;
+use super::status::{CacheHits, RouteData};
+
+/// Routes that are told apart; the rest is one.
+const MAX_ROUTES: usize = 500;
+
+#[derive(Default)]
+pub(super) struct RouteTallies(HashMap<RouteId, RouteTally>);
+
+#[derive(Default)]
+struct RouteTally {
+    compared: u64,
+    differed: u64,
+    streamed: u64,
+    heads_only: u64,
+    same: PlaceTotals,
+    different: PlaceTotals,
+    production: Latencies,
+    mirror: Latencies,
+    production_cache: CacheHits,
+    mirror_cache: CacheHits,
+    differences: DifferenceTable,
+}
+
+impl RouteTallies {
+    pub(super) fn count(&mut self, mut route: RouteId, label: &RequestLabel, pair: &JudgedPair) {
+        if self.0.len() >= MAX_ROUTES && !self.0.contains_key(&route) {
+            route = RouteLearner::OTHER;
+        }
+        self.0.entry(route).or_default().count(label, pair);
+    }
+
+    /// Puts together what the learner has found to be one route.
+    pub(super) fn fold(&mut self, routes: &RouteLearner) {
+        let mut all: Vec<(RouteId, RouteTally)> = self.0.drain().collect();
+        all.sort_by_key(|(route, _)| *route);
+        for (route, tally) in all {
+            self.0
+                .entry(routes.resolve(route))
+                .or_default()
+                .merge(tally);
+        }
+    }
+
+    pub(super) fn data(&self, routes: &RouteLearner) -> Vec<RouteData> {
+        let tallies = self.0.iter();
+        let mut data: Vec<RouteData> = tallies
+            .map(|(route, tally)| tally.data(routes.name(*route)))
+            .collect();
+        data.sort_by(|a, b| {
+            let by_count = b.compared.cmp(&a.compared);
+            by_count.then_with(|| a.route.cmp(&b.route))
+        });
+        data
+    }
+
+    pub(super) fn differences(&self, routes: &RouteLearner) -> Vec<DifferenceGroup> {
+        let of = |(route, tally): (&RouteId, &RouteTally)| {
+            let name = routes.name(*route);
+            tally.differences.data(&name).collect::<Vec<_>>()
+        };
+        differences::sorted(self.0.iter().flat_map(of).collect())
+    }
+
+    pub(super) fn dropped_differences(&self) -> u64 {
+        self.0
+            .values()
+            .map(|tally| tally.differences.dropped())
+            .sum()
+    }
+}
+
+impl RouteTally {
+    fn count(&mut self, label: &RequestLabel, pair: &JudgedPair) {
+        let comparison = &pair.comparison;
+        match comparison.extent {
+            Extent::Head(_) => self.heads_only += 1,
+            Extent::Whole => self.compared += 1,
+            Extent::Stream => {
+                self.compared += 1;
+                self.streamed += 1;
+            }
+        }
+        self.differed += u64::from(comparison.differs());
+        self.same += comparison.same;
+        self.different += comparison.different;
+        self.mirror.add(pair.mirror);
+        if let Some(latency) = pair.production {
+            self.production.add(latency);
+        }
+        self.production_cache.count(pair.production_cache);
+        self.mirror_cache.count(pair.mirror_cache);
+        self.differences.count(label, pair);
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.compared += other.compared;
+        self.differed += other.differed;
+        self.streamed += other.streamed;
+        self.heads_only += other.heads_only;
+        self.same += other.same;
+        self.different += other.different;
+        self.production.merge(&other.production);
+        self.mirror.merge(&other.mirror);
+        self.production_cache.merge(other.production_cache);
+        self.mirror_cache.merge(other.mirror_cache);
+        self.differences.merge(other.differences);
+    }
+
+    fn data(&self, route: String) -> RouteData {
+        RouteData {
+            route,
+            compared: self.compared,
+            differed: self.differed,
+            streamed: self.streamed,
+            heads_only: self.heads_only,
+            same: self.same,
+            different: self.different,
+            production_ms: self.production.data(),
+            mirror_ms: self.mirror.data(),
+            production_cache: self.production_cache,
+            mirror_cache: self.mirror_cache,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The typed state of a run: what `status --json`, `stop`, metrics and reports exchange.
+
+use std::collections::BTreeMap;
+
+use mirror_common::{COUNTERS, Counter};
+use mirror_core::compare::PlaceTotals;
+use mirror_core::dissect::DissectStats;
+use mirror_core::filter::{FilterSettings, PortSet};
+use mirror_core::verdict::Verdict;
+use serde::{Deserialize, Serialize};
+
+use super::differences::DifferenceGroup;
+use super::latency::LatencyData;
+use super::outcomes::OutcomeData;
+use crate::capture::tc::BlindTime;
+
+/// Version of what is exchanged. A reader of another version refuses it.
+pub const FORMAT: u32 = 2;
+
+/// A run in progress.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    pub format: u32,
+    /// Of the agent.
+    pub version: String,
+    pub pid: u32,
+    /// Seconds since the epoch.
+    pub started_at: u64,
+    /// How the kernel program is attached.
+    pub hook: String,
+    pub attached: Vec<AttachedPlace>,
+    pub filter: FilterSettings,
+    #[serde(flatten)]
+    pub results: Results,
+}
+
+/// A run that has ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReportData {
+    pub format: u32,
+    /// Of the agent.
+    pub version: String,
+    /// Seconds since the epoch.
+    pub started_at: u64,
+    pub ended_at: u64,
+    #[serde(flatten)]
+    pub results: Results,
+}
+
+/// A place where the kernel program is attached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachedPlace {
+    pub interface: String,
+    pub hook: String,
+}
+
+/// What a run has found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Results {
+    pub run: RunInfo,
+    pub verdict: Verdict,
+    /// Why the run is not to be relied on.
+    #[serde(default)]
+    pub failed: Option<String>,
+    pub ledger: LedgerData,
+    /// For each outcome: routes, reasons, examples.
+    pub outcomes: Vec<OutcomeData>,
+    pub snapshots: BTreeMap<String, u64>,
+    /// Milliseconds from the first look to the snapshot.
+    pub snapshot_wait_ms: LatencyData,
+    /// Milliseconds that snapshots still had to live when they were found; the percentiles are from the shortest.
+    pub snapshot_ttl_ms: LatencyData,
+    /// What mirrors said of their own look for the snapshot.
+    pub mirror_snapshots: BTreeMap<String, u64>,
+    /// The most requests first.
+    pub routes: Vec<RouteData>,
+    /// The most significant first.
+    pub differences: Vec<DifferenceGroup>,
+    /// Differences that are in no group, because there were too many.
+    pub differences_dropped: u64,
+    #[serde(flatten)]
+    pub counters: CaptureCounters,
+}
+
+/// What was captured and where it was replayed to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInfo {
+    pub interfaces: Vec<String>,
+    pub ports: PortSet,
+    pub target: Option<String>,
+    /// Whether a store of snapshots was given.
+    pub snapshots: bool,
+    /// Whether a database replica was given.
+    pub replica: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerData {
+    pub seen: u64,
+    pub outcomes: BTreeMap<String, u64>,
+}
+
+impl LedgerData {
+    /// Requests that have no outcome yet.
+    pub fn in_flight(&self) -> u64 {
+        self.seen.saturating_sub(self.outcomes.values().sum())
+    }
+}
+
+/// The counters below the ledger.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct CaptureCounters {
+    /// The kernel's, by name.
+    pub capture: BTreeMap<String, u64>,
+    /// The kernel's by interface.
+    pub interfaces: BTreeMap<String, BTreeMap<String, u64>>,
+    /// What TCP and HTTP read, and could not read.
+    pub dissect: DissectStats,
+    /// Times in which programs of others may have kept packets from capture.
+    pub blind_times: Vec<BlindTime>,
+    /// What a user can do about connections that could not be read.
+    pub advice: Vec<String>,
+}
+
+impl CaptureCounters {
+    /// A counter of the kernel's.
+    pub fn kernel(&self, counter: Counter) -> u64 {
+        let named = COUNTERS.iter().find(|(known, _)| *known == counter);
+        let count = named.and_then(|(_, name)| self.capture.get(*name));
+        count.copied().unwrap_or(0)
+    }
+}
+
+/// What was compared on a route.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RouteData {
+    pub route: String,
+    pub compared: u64,
+    pub differed: u64,
+    /// Pairs among them whose bodies are over the limits for data, and were compared byte for byte.
+    pub streamed: u64,
+    /// Pairs of which status and headers alone were compared, because an answer was not whole.
+    pub heads_only: u64,
+    /// Places that were equal, and that were not: a share needs both.
+    pub same: PlaceTotals,
+    pub different: PlaceTotals,
+    /// From the request's last byte to the response's last byte, on the wire.
+    pub production_ms: LatencyData,
+    /// From sending to the response's last byte, as the agent saw it.
+    pub mirror_ms: LatencyData,
+    pub production_cache: CacheHits,
+    pub mirror_cache: CacheHits,
+}
+
+/// Answers that said in `x-cache` or `age` whether they came from a cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheHits {
+    pub hits: u64,
+    pub told: u64,
+}
+
+impl CacheHits {
+    pub(super) fn count(&mut self, from_cache: Option<bool>) {
+        if let Some(hit) = from_cache {
+            self.told += 1;
+            self.hits += u64::from(hit);
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.hits += other.hits;
+        self.told += other.told;
+    }
+}

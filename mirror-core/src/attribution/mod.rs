@@ -1,0 +1,623 @@
+//! Whose a numbered snapshot is: captured requests and the stamps that production listed → the one document that is proven to
+//! be a request's, or why none is. CONTRACT.md, "Whose snapshot".
+//!
+//! [`Attribution::enter`] takes each captured request, in any order, [`Attribution::list`] each stamp, and
+//! [`Attribution::decide`] answers for one request from what is known by then. A later request can still make an answer
+//! doubtful; its [`Claim`] says so. All times are arguments.
+
+mod offset;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use mirror_contract::{CapturedTime, Fit, OffsetRange, RequestId, Stamp};
+
+use crate::identity::Owner;
+use offset::{MAX_RANGES, Offset};
+
+/// Requests and stamps that are remembered, and for how long: a snapshot does not live longer.
+const MAX_REMEMBERED: usize = 200_000;
+const MAX_AGE: u64 = 300_000_000_000;
+/// Production hosts whose clocks are known.
+const MAX_HOSTS: usize = 1024;
+/// How far the kernel's time of a packet and production's own are apart at most where both read one clock. It is less than
+/// a request takes from the wire to the code: 9 microseconds were seen.
+const ONE_CLOCK: u64 = 3_000;
+/// The same where the id names a single request already, so that a document is not refused for a clock that is read badly.
+const ONE_CLOCK_NAMED: i64 = 5_000_000;
+
+/// Whether a request's snapshot turned out to be doubtful after it was found.
+#[derive(Clone, Debug, Default)]
+pub struct Claim(Arc<AtomicBool>);
+
+impl Claim {
+    pub fn is_doubtful(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+
+    pub fn doubt(&self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// Names a request that was entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestNumber(u64);
+
+/// What is known of a request's snapshot by now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attributed {
+    /// This document is proven to be the request's own.
+    Own { id: RequestId, stamp: Stamp },
+    /// None is so far; `why` if some may be.
+    Open { why: Option<Doubt> },
+    /// None can be, whatever still comes.
+    Never(Doubt),
+}
+
+/// Why no document is proven to be a request's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// A request like it was under way on its connection.
+    Overlap,
+    /// Documents without the client's address, and a request like it at the same time.
+    Shared,
+    /// Several documents fit.
+    SeveralFit,
+    /// The clocks of production and capture are not known well enough.
+    Clocks,
+    /// The end of its response was not seen.
+    NoEnd,
+}
+
+impl Doubt {
+    /// For people, with what to do where there is something.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Overlap => {
+                "an identical request was under way on the same connection (pipelined or multiplexed)"
+            }
+            Self::Shared => {
+                "an identical request was under way at the same time, and production does not tell the client's address: have its SDK file the `peer`"
+            }
+            Self::SeveralFit => "several snapshots fit this request",
+            Self::Clocks => {
+                "the offset between the clocks of production and capture is not known well enough yet for a request as short as this"
+            }
+            Self::NoEnd => "the end of production's response was not captured",
+        }
+    }
+}
+
+/// Requests with one target from one connection, or from all of them where production tells no peer; and their documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct GroupKey {
+    request: u64,
+    peer: Option<SocketAddr>,
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    requests: BTreeMap<(u64, RequestNumber), Request>,
+    documents: BTreeMap<(u64, u64), Document>,
+    /// The longest time that one of the requests took.
+    longest: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Request {
+    host: IpAddr,
+    time: CapturedTime,
+    body: Option<u64>,
+    has_end: bool,
+    claim: Claim,
+    has_document: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+struct Document {
+    id: RequestId,
+    stamp: Stamp,
+    body: Option<u64>,
+    owner: Option<(RequestNumber, Claim)>,
+}
+
+#[derive(Debug)]
+pub struct Attribution {
+    skew: u64,
+    next: u64,
+    groups: HashMap<GroupKey, Group, foldhash::fast::RandomState>,
+    hosts: HashMap<IpAddr, Offset>,
+    requests: HashMap<RequestNumber, (GroupKey, u64)>,
+    requests_order: VecDeque<(u64, RequestNumber)>,
+    known: HashSet<RequestId>,
+    /// With its group, if it stands in one.
+    documents_order: VecDeque<(Option<GroupKey>, (u64, u64), RequestId)>,
+    /// The latest time of capture so far.
+    now: u64,
+}
+
+impl Attribution {
+    /// `skew` is the largest offset between the two clocks, in nanoseconds.
+    pub fn new(skew: u64) -> Self {
+        Self {
+            skew,
+            next: 0,
+            groups: HashMap::default(),
+            hosts: HashMap::new(),
+            requests: HashMap::new(),
+            requests_order: VecDeque::new(),
+            known: HashSet::new(),
+            documents_order: VecDeque::new(),
+            now: 0,
+        }
+    }
+
+    /// A request to `host` was captured. `is_one_clock` if that is the host of the capture; `has_end` if its response was
+    /// seen to its end. `None` if its owner says no peer, so that nothing can be told of it.
+    pub fn enter(
+        &mut self,
+        owner: &Owner,
+        host: IpAddr,
+        is_one_clock: bool,
+        has_end: bool,
+    ) -> Option<(RequestNumber, Claim)> {
+        let time = owner.time();
+        self.now = self.now.max(time.last);
+        self.forget();
+        let key = GroupKey {
+            request: digest(&owner.request)?,
+            peer: Some(owner.peer.parse().ok()?),
+        };
+        let number = RequestNumber(self.next);
+        self.next += 1;
+        let request = Request {
+            host,
+            time,
+            body: owner.body.as_deref().and_then(digest),
+
+            has_end,
+            claim: Claim::default(),
+            has_document: Arc::default(),
+        };
+        let claim = request.claim.clone();
+        self.know_host(host, is_one_clock);
+        self.doubt_overlapping(key, &request);
+        for key in [key, GroupKey { peer: None, ..key }] {
+            self.learn_from_request(key, &request);
+            let group = self.groups.entry(key).or_default();
+            group.longest = group.longest.max(time.last.saturating_sub(time.first));
+            group.requests.insert((time.first, number), request.clone());
+        }
+        self.requests.insert(number, (key, time.first));
+        self.requests_order.push_back((time.first, number));
+        Some((number, claim))
+    }
+
+    /// Production listed a document. Listing it again changes nothing.
+    pub fn list(&mut self, id: &RequestId, stamp: &Stamp) {
+        let peer = match stamp.peer.as_deref().map(str::parse) {
+            Some(Err(_)) => return,
+            Some(Ok(peer)) => Some(peer),
+            None => None,
+        };
+        let Some(request) = digest(&stamp.request) else {
+            return;
+        };
+        if !self.known.insert(id.clone()) {
+            return;
+        }
+        let key = GroupKey { request, peer };
+        let place = (stamp.moment().0, self.next);
+        self.next += 1;
+        let document = Document {
+            id: id.clone(),
+            stamp: stamp.clone(),
+            body: stamp.body.as_deref().and_then(digest),
+            owner: None,
+        };
+        self.learn_from_document(key, place, &document);
+        let group = self.groups.entry(key).or_default();
+        group.documents.insert(place, document);
+        self.documents_order
+            .push_back((Some(key), place, id.clone()));
+        self.forget();
+    }
+
+    /// Whether a document is the request's that stands under the only id that a rule without numbers gives the request. The
+    /// two belong together unless their times do not fit.
+    pub fn pair(&mut self, owner: &Owner, host: IpAddr, id: &RequestId, stamp: &Stamp) -> bool {
+        let range = OffsetRange::of_pair(owner.time(), stamp);
+        self.now = self.now.max(owner.time().last);
+        self.know_host(host, false);
+        if self.known.insert(id.clone()) {
+            let place = (stamp.moment().0, self.next);
+            self.next += 1;
+            self.vote(host, place.1, place.0, range);
+            self.documents_order.push_back((None, place, id.clone()));
+            self.forget();
+        }
+        range.touches(&self.range_of_named(host))
+    }
+
+    /// Whether a document is the request's that stands under one of several ids that a rule without numbers may give the
+    /// request. It is if it fits, and fits no other request that has no document yet.
+    pub fn take_named(&mut self, number: RequestNumber, id: &RequestId, stamp: &Stamp) -> bool {
+        self.list(id, stamp);
+        let Some((request_key, request)) = self.request(number) else {
+            return false;
+        };
+        let Some((key, place)) = self.place_of(id, stamp) else {
+            return false;
+        };
+        let is_alike = key.request == request_key.request
+            && key.peer.is_none_or(|peer| Some(peer) == request_key.peer);
+        let Some(document) = self.groups.get(&key).and_then(|g| g.documents.get(&place)) else {
+            return false;
+        };
+        match &document.owner {
+            Some((owner, _)) => return *owner == number,
+            None if !is_alike || !agree(document.body, request.body) => return false,
+            None => {}
+        }
+        if !self.fits_named(&request, stamp) || self.is_wanted_by_another(key, place, number) {
+            return false;
+        }
+        request.has_document.store(true, Relaxed);
+        if let Some(document) = self
+            .groups
+            .get_mut(&key)
+            .and_then(|g| g.documents.get_mut(&place))
+        {
+            document.owner = Some((number, request.claim));
+        }
+        true
+    }
+
+    fn place_of(&self, id: &RequestId, stamp: &Stamp) -> Option<(GroupKey, (u64, u64))> {
+        let key = GroupKey {
+            request: digest(&stamp.request)?,
+            peer: stamp.peer.as_deref().map(str::parse).transpose().ok()?,
+        };
+        let at = stamp.moment().0;
+        let same_time = self
+            .groups
+            .get(&key)?
+            .documents
+            .range((at, 0)..=(at, u64::MAX));
+        let (place, _) = same_time
+            .into_iter()
+            .find(|(_, document)| document.id == *id)?;
+        Some((key, *place))
+    }
+
+    fn fits_named(&mut self, request: &Request, stamp: &Stamp) -> bool {
+        let range = self.range_of_named(request.host);
+        OffsetRange::of_pair(request.time, stamp).touches(&range)
+    }
+
+    /// The offsets with which a document fits whose id names a single request.
+    fn range_of_named(&mut self, host: IpAddr) -> OffsetRange {
+        let now = self.now;
+        let whole = OffsetRange::around_zero(self.skew);
+        match self.hosts.get_mut(&host) {
+            None => whole,
+            Some(offset) => match offset.at(now) {
+                known if known.is_learnt => known.range,
+                known if known.range.high < ONE_CLOCK_NAMED => {
+                    OffsetRange::around_zero(ONE_CLOCK_NAMED as u64)
+                }
+                _ => whole,
+            },
+        }
+    }
+
+    fn is_wanted_by_another(
+        &mut self,
+        key: GroupKey,
+        place: (u64, u64),
+        number: RequestNumber,
+    ) -> bool {
+        let Some(group) = self.groups.get(&key) else {
+            return false;
+        };
+        let Some(document) = group.documents.get(&place) else {
+            return false;
+        };
+        let stamp = document.stamp.clone();
+        let others: Vec<Request> = group
+            .requests
+            .range(self.nearby(place.0, group.longest))
+            .filter(|((_, other), _)| *other != number)
+            .filter(|(_, other)| agree(document.body, other.body))
+            .filter(|(_, other)| !other.has_document.load(Relaxed))
+            .map(|(_, other)| other.clone())
+            .collect();
+        others.iter().any(|other| self.fits_named(other, &stamp))
+    }
+
+    /// The requests of a group that a document may belong to which was stamped at `at`.
+    fn nearby(&self, at: u64, longest: u64) -> std::ops::RangeInclusive<(u64, RequestNumber)> {
+        let reach = self.skew.saturating_add(1_000_000);
+        let earliest = at.saturating_sub(reach.saturating_add(longest));
+        (earliest, RequestNumber(0))..=(at.saturating_add(reach), RequestNumber(u64::MAX))
+    }
+
+    /// What is known of a request's snapshot by now.
+    pub fn decide(&mut self, number: RequestNumber) -> Attributed {
+        let Some((key, request)) = self.request(number) else {
+            return Attributed::Open { why: None };
+        };
+        if !request.has_end {
+            return Attributed::Never(Doubt::NoEnd);
+        }
+        if request.claim.is_doubtful() {
+            return Attributed::Never(Doubt::Overlap);
+        }
+        let shared = GroupKey { peer: None, ..key };
+        let mut fitting = self.fitting(key, &request);
+        fitting.extend(self.fitting(shared, &request));
+        let proven: Vec<_> = fitting
+            .iter()
+            .filter(|(_, _, fit)| *fit == Fit::Proven)
+            .collect();
+        let open = |why| Attributed::Open { why };
+        match proven[..] {
+            [] if fitting.is_empty() => open(None),
+            [] => open(Some(Doubt::Clocks)),
+            [(key, ..)] if key.peer.is_none() && fitting.len() > 1 => open(Some(Doubt::SeveralFit)),
+            [(key, place, _)] => {
+                if self.fits_another(*key, *place, number, request.host) {
+                    open(Some(Doubt::Shared))
+                } else {
+                    self.own(*key, *place, number, &request)
+                }
+            }
+            _ => open(Some(Doubt::SeveralFit)),
+        }
+    }
+
+    fn request(&self, number: RequestNumber) -> Option<(GroupKey, Request)> {
+        let (key, first) = self.requests.get(&number)?;
+        let request = self.groups.get(key)?.requests.get(&(*first, number))?;
+        Some((*key, request.clone()))
+    }
+
+    /// The documents of a group that fit a request.
+    fn fitting(&mut self, key: GroupKey, request: &Request) -> Vec<(GroupKey, (u64, u64), Fit)> {
+        let (Some(group), Some(offset)) =
+            (self.groups.get(&key), self.hosts.get_mut(&request.host))
+        else {
+            return Vec::new();
+        };
+        let known = offset.at(self.now);
+        let window = shifted(request.time.first, known.range.low)
+            ..=shifted(request.time.last, known.range.high).saturating_add(1);
+        group
+            .documents
+            .range((window.start().saturating_sub(1_000_000), 0)..=(*window.end(), u64::MAX))
+            .filter(|(_, document)| agree(document.body, request.body))
+            .map(|(place, document)| (key, *place, known.fit(request.time, &document.stamp)))
+            .filter(|(_, _, fit)| *fit != Fit::No)
+            .collect()
+    }
+
+    /// Whether a document may be of another request too: without a peer, of any; with one, of a request from that peer to
+    /// another host.
+    fn fits_another(
+        &mut self,
+        key: GroupKey,
+        place: (u64, u64),
+        number: RequestNumber,
+        host: IpAddr,
+    ) -> bool {
+        let Some(group) = self.groups.get(&key) else {
+            return false;
+        };
+        let Some(document) = group.documents.get(&place) else {
+            return false;
+        };
+        let skew = self.skew.saturating_add(1_000_000);
+        let earliest = place.0.saturating_sub(skew.saturating_add(group.longest));
+        let nearby =
+            (earliest, RequestNumber(0))..=(place.0.saturating_add(skew), RequestNumber(u64::MAX));
+        let mut others = group
+            .requests
+            .range(nearby)
+            .filter(|((_, other), _)| *other != number)
+            .filter(|(_, request)| key.peer.is_none() || request.host != host)
+            .filter(|(_, request)| agree(document.body, request.body));
+        others.any(|(_, request)| {
+            let offset = self.hosts.get_mut(&request.host);
+            offset.is_some_and(|offset| {
+                offset.at(self.now).fit(request.time, &document.stamp) != Fit::No
+            })
+        })
+    }
+
+    /// Gives a document to a request. If another request has it, neither can be sure of it.
+    fn own(
+        &mut self,
+        key: GroupKey,
+        place: (u64, u64),
+        number: RequestNumber,
+        request: &Request,
+    ) -> Attributed {
+        let group = self.groups.get_mut(&key);
+        let Some(document) = group.and_then(|group| group.documents.get_mut(&place)) else {
+            return Attributed::Open { why: None };
+        };
+        match &document.owner {
+            Some((owner, claim)) if *owner != number => {
+                claim.doubt();
+                request.claim.doubt();
+                return Attributed::Never(Doubt::SeveralFit);
+            }
+            _ => document.owner = Some((number, request.claim.clone())),
+        }
+        Attributed::Own {
+            id: document.id.clone(),
+            stamp: document.stamp.clone(),
+        }
+    }
+
+    /// Requests that are alike and were under way at once on one connection say nothing about whose a document is; and a
+    /// document without a peer that was given to a request may be of this one.
+    fn doubt_overlapping(&mut self, key: GroupKey, request: &Request) {
+        let CapturedTime { first, last } = request.time;
+        if let Some(group) = self.groups.get(&key) {
+            let nearby = (first.saturating_sub(group.longest), RequestNumber(0))
+                ..=(last, RequestNumber(u64::MAX));
+            let others = group.requests.range(nearby).map(|(_, other)| other);
+            for other in others {
+                let overlaps = other.time.first < last && first < other.time.last;
+                if overlaps && other.host == request.host && agree(other.body, request.body) {
+                    other.claim.doubt();
+                    request.claim.doubt();
+                }
+            }
+        }
+        let shared = GroupKey { peer: None, ..key };
+        let fitting = self.fitting(shared, request);
+        let Some(group) = self.groups.get(&shared) else {
+            return;
+        };
+        for (_, place, _) in fitting {
+            let document = group.documents.get(&place);
+            if let Some((_, claim)) = document.and_then(|document| document.owner.as_ref()) {
+                claim.doubt();
+            }
+        }
+    }
+
+    fn learn_from_request(&mut self, key: GroupKey, request: &Request) {
+        let Some(group) = self.groups.get(&key) else {
+            return;
+        };
+        let reach = self.skew.saturating_add(1_000_000);
+        let window = (request.time.first.saturating_sub(reach), 0)
+            ..=(request.time.last.saturating_add(reach), u64::MAX);
+        let ranges: Vec<_> = group
+            .documents
+            .range(window)
+            .filter(|(_, document)| agree(document.body, request.body))
+            .map(|(place, document)| (*place, OffsetRange::of_pair(request.time, &document.stamp)))
+            .take(MAX_RANGES + 1)
+            .collect();
+        if ranges.len() > MAX_RANGES {
+            return;
+        }
+        for ((at, number), range) in ranges {
+            self.vote(request.host, number, at, range);
+        }
+    }
+
+    fn learn_from_document(&mut self, key: GroupKey, (at, number): (u64, u64), new: &Document) {
+        let Some(group) = self.groups.get(&key) else {
+            return;
+        };
+        let reach = self.skew.saturating_add(1_000_000);
+        let earliest = at.saturating_sub(reach.saturating_add(group.longest));
+        let window =
+            (earliest, RequestNumber(0))..=(at.saturating_add(reach), RequestNumber(u64::MAX));
+        let ranges: Vec<_> = group
+            .requests
+            .range(window)
+            .filter(|(_, request)| agree(new.body, request.body))
+            .map(|(_, request)| {
+                let range = OffsetRange::of_pair(request.time, &new.stamp);
+                (request.host, range)
+            })
+            .take(MAX_RANGES + 1)
+            .collect();
+        if ranges.len() > MAX_RANGES {
+            return;
+        }
+        for (host, range) in ranges {
+            self.vote(host, number, at, range);
+        }
+    }
+
+    fn vote(&mut self, host: IpAddr, document: u64, at: u64, range: OffsetRange) {
+        if let Some(offset) = self.hosts.get_mut(&host)
+            && range.touches(&OffsetRange::around_zero(self.skew))
+        {
+            offset.vote(document, at, range);
+        }
+    }
+
+    fn know_host(&mut self, host: IpAddr, is_one_clock: bool) {
+        if self.hosts.len() >= MAX_HOSTS && !self.hosts.contains_key(&host) {
+            // Rather learn some anew than hold more than that.
+            self.hosts.clear();
+        }
+        let at_first = if is_one_clock { ONE_CLOCK } else { self.skew };
+        self.hosts
+            .entry(host)
+            .or_insert_with(|| Offset::new(OffsetRange::around_zero(at_first)));
+    }
+
+    /// Drops what is too old, or too much.
+    fn forget(&mut self) {
+        let now = self.now;
+        let is_old = |at: u64| now.saturating_sub(at) > MAX_AGE;
+        while let Some((first, number)) = self.requests_order.front().copied()
+            && (is_old(first) || self.requests_order.len() > MAX_REMEMBERED)
+        {
+            self.requests_order.pop_front();
+            if let Some((key, _)) = self.requests.remove(&number) {
+                for key in [key, GroupKey { peer: None, ..key }] {
+                    self.drop_from(key, |group| {
+                        group.requests.remove(&(first, number));
+                    });
+                }
+            }
+        }
+        while let Some((key, place, id)) = self.documents_order.front().cloned()
+            && (is_old(place.0) || self.documents_order.len() > MAX_REMEMBERED)
+        {
+            self.documents_order.pop_front();
+            self.known.remove(&id);
+            if let Some(key) = key {
+                self.drop_from(key, |group| {
+                    group.documents.remove(&place);
+                });
+            }
+        }
+    }
+
+    fn drop_from(&mut self, key: GroupKey, remove: impl FnOnce(&mut Group)) {
+        if let Some(group) = self.groups.get_mut(&key) {
+            remove(group);
+            if group.requests.is_empty() && group.documents.is_empty() {
+                self.groups.remove(&key);
+            }
+        }
+    }
+}
+
+/// What one side does not say cannot speak against the other.
+fn agree(one: Option<u64>, other: Option<u64>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one == other,
+        _ => true,
+    }
+}
+
+/// A hash as stamps write it.
+fn digest(hex: &str) -> Option<u64> {
+    if hex.len() != 16 {
+        return None;
+    }
+    u64::from_str_radix(hex, 16).ok()
+}
+
+fn shifted(at: u64, offset: i64) -> u64 {
+    at.saturating_add_signed(offset)
+}

@@ -1,0 +1,399 @@
+//! JSON as it was written: numbers and texts stay slices of the body, so that no digit is lost and nothing is copied.
+//!
+//! A parser of our own, because kept ones round numbers or, where they keep them, do so for the whole program; and none
+//! of them counts the nodes while it reads, which is what bounds the memory of a comparison.
+
+use std::borrow::Cow;
+
+/// Arrays and objects one in the other; deeper ones are compared as bytes.
+const MAX_DEPTH: usize = 128;
+
+/// A JSON value whose numbers and texts stand as they were sent.
+#[derive(Debug, PartialEq)]
+pub(super) enum Value<'a> {
+    Null,
+    Bool(bool),
+    Number(&'a str),
+    /// What stands between the quotes.
+    Text(&'a str),
+    Array(Vec<Value<'a>>),
+    Object(Vec<(Cow<'a, str>, Value<'a>)>),
+}
+
+/// Why a body is not compared as JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotRead {
+    NotJson,
+    /// It has more values than the limit.
+    TooLarge,
+}
+
+impl<'a> Value<'a> {
+    /// Reads an array or object of at most `max_nodes` values. A byte order mark before it is ignored.
+    pub(super) fn parse(body: &'a [u8], max_nodes: usize) -> Result<Self, NotRead> {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        let first = body.iter().find(|b| !b.is_ascii_whitespace());
+        if !matches!(first, Some(b'{' | b'[')) {
+            return Err(NotRead::NotJson);
+        }
+        let text = std::str::from_utf8(body).map_err(|_| NotRead::NotJson)?;
+        let mut parser = Parser {
+            text,
+            at: 0,
+            nodes_left: max_nodes,
+        };
+        let value = parser.value(0)?;
+        parser.skip_space();
+        match parser.peek() {
+            None => Ok(value),
+            Some(_) => Err(NotRead::NotJson),
+        }
+    }
+
+    /// The value as it is shown, in at most about `most` bytes.
+    pub(super) fn shown(&self, most: usize) -> String {
+        let mut out = String::new();
+        self.write(&mut out, most);
+        out
+    }
+
+    fn write(&self, out: &mut String, most: usize) {
+        if out.len() > most {
+            return;
+        }
+        match self {
+            Self::Null => out.push_str("null"),
+            Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+            Self::Number(number) => out.push_str(number),
+            Self::Text(text) => {
+                out.push('"');
+                out.push_str(text);
+                out.push('"');
+            }
+            Self::Array(items) => {
+                out.push('[');
+                for (index, item) in items.iter().enumerate().take(most) {
+                    out.push_str(if index > 0 { "," } else { "" });
+                    item.write(out, most);
+                }
+                out.push(']');
+            }
+            Self::Object(members) => {
+                out.push('{');
+                for (index, (name, value)) in members.iter().enumerate().take(most) {
+                    out.push_str(if index > 0 { "," } else { "" });
+                    Value::Text(name).write(out, most);
+                    out.push(':');
+                    value.write(out, most);
+                }
+                out.push('}');
+            }
+        }
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+    nodes_left: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            self.at += 1;
+        }
+    }
+
+    /// Takes `byte` if it comes next after spaces.
+    fn take(&mut self, byte: u8) -> bool {
+        self.skip_space();
+        let is_next = self.peek() == Some(byte);
+        self.at += usize::from(is_next);
+        is_next
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), NotRead> {
+        self.take(byte).then_some(()).ok_or(NotRead::NotJson)
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Value<'a>, NotRead> {
+        self.nodes_left = self.nodes_left.checked_sub(1).ok_or(NotRead::TooLarge)?;
+        if depth > MAX_DEPTH {
+            return Err(NotRead::NotJson);
+        }
+        self.skip_space();
+        match self.peek().ok_or(NotRead::NotJson)? {
+            b'{' => self.object(depth),
+            b'[' => self.array(depth),
+            b'"' => Ok(Value::Text(self.string()?)),
+            b't' => self.word("true", Value::Bool(true)),
+            b'f' => self.word("false", Value::Bool(false)),
+            b'n' => self.word("null", Value::Null),
+            _ => self.number(),
+        }
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Value<'a>, NotRead> {
+        self.expect(b'[')?;
+        let mut items = Vec::new();
+        if self.take(b']') {
+            return Ok(Value::Array(items));
+        }
+        loop {
+            items.push(self.value(depth + 1)?);
+            if self.take(b']') {
+                return Ok(Value::Array(items));
+            }
+            self.expect(b',')?;
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Value<'a>, NotRead> {
+        self.expect(b'{')?;
+        let mut members = Vec::new();
+        if self.take(b'}') {
+            return Ok(Value::Object(members));
+        }
+        loop {
+            self.skip_space();
+            let name = unescaped(self.string()?);
+            self.expect(b':')?;
+            members.push((name, self.value(depth + 1)?));
+            if self.take(b'}') {
+                return Ok(Value::Object(members));
+            }
+            self.expect(b',')?;
+        }
+    }
+
+    /// What stands between two quotes. Escapes must be whole; control characters are let through.
+    fn string(&mut self) -> Result<&'a str, NotRead> {
+        if self.peek() != Some(b'"') {
+            return Err(NotRead::NotJson);
+        }
+        let begin = self.at + 1;
+        let bytes = self.text.as_bytes();
+        let mut at = begin;
+        loop {
+            let rest = bytes.get(at..).unwrap_or_default();
+            at += memchr::memchr2(b'"', b'\\', rest).ok_or(NotRead::NotJson)?;
+            if bytes[at] == b'"' {
+                self.at = at + 1;
+                return Ok(&self.text[begin..at]);
+            }
+            at += escape_len(&bytes[at..]).ok_or(NotRead::NotJson)?;
+        }
+    }
+
+    fn word(&mut self, word: &str, value: Value<'a>) -> Result<Value<'a>, NotRead> {
+        if !self.text[self.at..].starts_with(word) {
+            return Err(NotRead::NotJson);
+        }
+        self.at += word.len();
+        Ok(value)
+    }
+
+    /// A number by the grammar of RFC 8259 §6.
+    fn number(&mut self) -> Result<Value<'a>, NotRead> {
+        let begin = self.at;
+        self.at += usize::from(self.peek() == Some(b'-'));
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
+            self.digits()?;
+        }
+        Ok(Value::Number(&self.text[begin..self.at]))
+    }
+
+    fn digits(&mut self) -> Result<(), NotRead> {
+        let begin = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        (self.at > begin).then_some(()).ok_or(NotRead::NotJson)
+    }
+}
+
+/// Bytes of the escape that `bytes` begins with.
+fn escape_len(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [
+            b'\\',
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
+            ..,
+        ] => Some(2),
+        [b'\\', b'u', digits @ ..] => {
+            let four = digits.get(..4)?;
+            four.iter().all(u8::is_ascii_hexdigit).then_some(6)
+        }
+        _ => None,
+    }
+}
+
+/// Whether two texts mean the same characters.
+pub(super) fn same_text(ours: &str, theirs: &str) -> bool {
+    ours == theirs
+        || ((ours.contains('\\') || theirs.contains('\\')) && units(ours).eq(units(theirs)))
+}
+
+/// The text that is meant, with U+FFFD for half of a surrogate pair.
+fn unescaped(text: &str) -> Cow<'_, str> {
+    if !text.contains('\\') {
+        return text.into();
+    }
+    let units: Vec<u16> = units(text).collect();
+    String::from_utf16_lossy(&units).into()
+}
+
+/// The UTF-16 code units of a text whose escapes are whole: JSON's escapes name these.
+fn units(text: &str) -> impl Iterator<Item = u16> {
+    let mut rest = text.chars();
+    let mut low = None;
+    std::iter::from_fn(move || {
+        if let Some(unit) = low.take() {
+            return Some(unit);
+        }
+        let mut unit = |c: char| {
+            let mut buffer = [0; 2];
+            let units = c.encode_utf16(&mut buffer);
+            low = units.get(1).copied();
+            units[0]
+        };
+        Some(match rest.next()? {
+            '\\' => match rest.next()? {
+                'b' => 8,
+                'f' => 12,
+                'n' => 10,
+                'r' => 13,
+                't' => 9,
+                'u' => {
+                    let digits = rest.as_str().get(..4)?;
+                    rest = rest.as_str()[4..].chars();
+                    u16::from_str_radix(digits, 16).ok()?
+                }
+                other => unit(other),
+            },
+            other => unit(other),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_json(text: &str) -> bool {
+        Value::parse(text.as_bytes(), 1000).is_ok()
+    }
+
+    #[test]
+    fn what_serde_json_reads_is_read_and_nothing_else() {
+        let texts = [
+            "[]",
+            " { } ",
+            "[1,-0,0.5,1e9,1E+9,-1.5e-3]",
+            r#"{"a":[true,false,null],"b":{"c":"d"}}"#,
+            r#"["\"\\\/\b\f\n\r\té"]"#,
+            "[01]",
+            "[+1]",
+            "[1.]",
+            "[.5]",
+            "[-]",
+            "[1e]",
+            "[1,]",
+            "[,1]",
+            "{\"a\":1,}",
+            "{\"a\"}",
+            "{a:1}",
+            "[1] x",
+            "[",
+            "[1",
+            "{\"a\":",
+            "[\"a",
+            "[\"\\x\"]",
+            "[\"\\u12\"]",
+            "[tru]",
+            "[nullx]",
+            "[NaN]",
+            "[1 2]",
+            "[[[[1]]]]",
+        ];
+        for text in texts {
+            let theirs = serde_json::from_str::<serde_json::Value>(text).is_ok();
+            assert_eq!(is_json(text), theirs, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_arrays_and_objects_are_data() {
+        for text in ["1", "\"a\"", "null", "", "  ", "<html>", "\u{0}[1]"] {
+            assert!(!is_json(text), "{text}");
+        }
+        assert!(is_json("\u{feff}[1]"), "a byte order mark");
+        assert_eq!(Value::parse(b"[\"\xff\"]", 10), Err(NotRead::NotJson));
+    }
+
+    #[test]
+    fn values_over_the_limit_end_the_reading() {
+        assert!(Value::parse(b"[1,2,3]", 4).is_ok());
+        assert_eq!(Value::parse(b"[1,2,3]", 3), Err(NotRead::TooLarge));
+    }
+
+    #[test]
+    fn a_hundred_thousand_brackets_do_no_harm() {
+        let deep = "[".repeat(100_000);
+        assert_eq!(
+            Value::parse(deep.as_bytes(), 1 << 20),
+            Err(NotRead::NotJson)
+        );
+        let nested = format!("{}{}", "[".repeat(100), "]".repeat(100));
+        assert!(is_json(&nested));
+    }
+
+    #[test]
+    fn texts_are_equal_by_what_they_mean() {
+        let check = |ours, theirs, expect| {
+            assert_eq!(same_text(ours, theirs), expect, "{ours} {theirs}");
+            assert_eq!(same_text(theirs, ours), expect, "{theirs} {ours}");
+        };
+        check("é", r"\u00e9", true);
+        check("😀", r"\ud83d\uDE00", true);
+        check(r"\/", "/", true);
+        check(r"a\nb", r"a\u000ab", true);
+        check(r"\ud83d", r"\ud83e", false);
+        check(r"a\nb", r"a\rb", false);
+        check("a", "b", false);
+        check(r"\u0061", "ab", false);
+    }
+
+    #[test]
+    fn names_are_compared_by_what_they_mean() {
+        let value = Value::parse(br#"{"\u0061":1}"#, 10).unwrap();
+        let expect = Value::Object(vec![("a".into(), Value::Number("1"))]);
+        assert_eq!(value, expect);
+    }
+
+    #[test]
+    fn a_value_is_shown_as_it_was_sent_and_cut() {
+        let text = r#"{"a":[1.50,true,null],"b":{"c":"d\n"}}"#;
+        let value = Value::parse(text.as_bytes(), 100).unwrap();
+        assert_eq!(value.shown(1000), text);
+        let long = format!("[{}1]", "1,".repeat(5000));
+        let value = Value::parse(long.as_bytes(), 10_000).unwrap();
+        assert!(value.shown(200).len() < 500);
+    }
+}

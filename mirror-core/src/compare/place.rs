@@ -1,0 +1,205 @@
+//! Where in an answer something was compared, the same for all answers of a kind: `/items/*/price`, never
+//! `/items/37/price`.
+
+use std::fmt::{self, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::route::variable;
+
+/// Longest name of a place; what is behind it is one place.
+const MAX_POINTER: usize = 300;
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    Status,
+    Header(String),
+    /// A JSON pointer (RFC 6901) in which `*` stands for any index and `{*}` for any member that is named like an id or
+    /// a date; empty for the whole document.
+    Json(String),
+    /// The body as bytes.
+    Body,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status => f.write_str("status"),
+            Self::Header(name) => write!(f, "header {name}"),
+            Self::Json(pointer) => write!(f, "body {pointer}"),
+            Self::Body => f.write_str("body"),
+        }
+    }
+}
+
+/// A step into a JSON document.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step<'a> {
+    Index(usize),
+    Member(&'a str),
+}
+
+/// The normalised pointer of a place in a document.
+pub(super) fn pointer(steps: &[Step<'_>]) -> String {
+    let mut out = String::new();
+    for step in steps {
+        if out.len() > MAX_POINTER {
+            out.push_str("/…");
+            break;
+        }
+        out.push('/');
+        match step {
+            Step::Index(_) => out.push('*'),
+            Step::Member(name) if variable(name).is_some() => out.push_str("{*}"),
+            Step::Member(name) => push_escaped(&mut out, name),
+        }
+    }
+    out
+}
+
+fn push_escaped(out: &mut String, name: &str) {
+    for (index, c) in name.chars().enumerate() {
+        match c {
+            _ if index > MAX_POINTER => return out.push('…'),
+            '~' => out.push_str("~0"),
+            '/' => out.push_str("~1"),
+            c => out.push(c),
+        }
+    }
+}
+
+/// JSON pointers that are left out of a comparison; a step `*` stands for any.
+#[derive(Debug, Default)]
+pub(super) struct Ignored(Vec<Vec<String>>);
+
+impl Ignored {
+    pub(super) fn new(pointers: &[String]) -> Self {
+        let steps = |pointer: &String| pointer.split('/').skip(1).map(plain).collect();
+        Self(pointers.iter().map(steps).collect())
+    }
+
+    pub(super) fn contains(&self, steps: &[Step<'_>]) -> bool {
+        self.0.iter().any(|pattern| {
+            pattern.len() == steps.len() && pattern.iter().zip(steps).all(|(p, s)| s.fits(p))
+        })
+    }
+}
+
+fn plain(step: &str) -> String {
+    step.replace("~1", "/").replace("~0", "~")
+}
+
+impl Step<'_> {
+    fn fits(&self, pattern: &str) -> bool {
+        match self {
+            _ if pattern == "*" => true,
+            Self::Member(name) => pattern == *name,
+            Self::Index(index) => pattern.parse() == Ok(*index),
+        }
+    }
+}
+
+/// Counts for each kind of place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PlaceTotals {
+    pub status: u64,
+    pub headers: u64,
+    /// Values within JSON documents.
+    pub json: u64,
+    /// Bodies that were compared as bytes, or were equal byte for byte.
+    pub bodies: u64,
+}
+
+impl PlaceTotals {
+    pub(super) fn count(&mut self, place: &Place) {
+        *match place {
+            Place::Status => &mut self.status,
+            Place::Header(_) => &mut self.headers,
+            Place::Json(_) => &mut self.json,
+            Place::Body => &mut self.bodies,
+        } += 1;
+    }
+
+    pub fn total(&self) -> u64 {
+        self.status + self.headers + self.json + self.bodies
+    }
+}
+
+impl std::ops::AddAssign for PlaceTotals {
+    fn add_assign(&mut self, more: Self) {
+        self.status += more.status;
+        self.headers += more.headers;
+        self.json += more.json;
+        self.bodies += more.bodies;
+    }
+}
+
+/// Text of the network for reports, without what could move a cursor or turn text around, and cut to `most` characters.
+pub fn printable(text: &str, most: usize) -> String {
+    let mut out = String::new();
+    for (index, c) in text.chars().enumerate() {
+        if index >= most {
+            out.push('…');
+            break;
+        }
+        let is_format = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        if c.is_control() || is_format {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_the_same_for_every_element() {
+        let check = |steps: &[Step<'_>], expect: &str| assert_eq!(pointer(steps), expect);
+        use Step::{Index, Member};
+        check(&[], "");
+        check(
+            &[Member("items"), Index(37), Member("price")],
+            "/items/*/price",
+        );
+        check(&[Member("a/b"), Member("c~d")], "/a~1b/c~0d");
+        check(&[Member("prices"), Member("4711")], "/prices/{*}");
+        let uuid = "550e8400-e29b-41d4-a716-446655440000";
+        check(&[Member(uuid), Member("name")], "/{*}/name");
+        let long = "n".repeat(1000);
+        assert!(pointer(&[Member(&long), Member("a"), Member("b")]).len() < 320);
+    }
+
+    #[test]
+    fn a_pattern_fits_any_step_by_its_star_alone() {
+        let ignored = Ignored::new(&["/i/*/t".into(), "/a~1b/3".into(), String::new()]);
+        let check = |steps: &[Step<'_>], expect| {
+            assert_eq!(ignored.contains(steps), expect, "{steps:?}");
+        };
+        use Step::{Index, Member};
+        check(&[Member("i"), Index(4), Member("t")], true);
+        check(&[Member("i"), Member("x"), Member("t")], true);
+        check(&[Member("i"), Index(4)], false);
+        check(&[Member("i"), Index(4), Member("u")], false);
+        check(&[Member("a/b"), Index(3)], true);
+        check(&[Member("a/b"), Index(4)], false);
+        check(&[], true);
+        assert!(!Ignored::new(&[]).contains(&[]));
+    }
+
+    #[test]
+    fn nothing_in_shown_text_moves_a_cursor() {
+        assert_eq!(
+            printable("a\x1b[2Jb\n\u{202e}é", 99),
+            "a\\u{1b}[2Jb\\u{a}\\u{202e}é"
+        );
+        assert_eq!(printable("abc", 3), "abc");
+        assert_eq!(printable("abcd", 3), "abc…");
+    }
+}

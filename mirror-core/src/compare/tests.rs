@@ -1,0 +1,346 @@
+use std::io::Write;
+
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
+
+use super::*;
+
+fn response(status: u16, body: &str) -> Response {
+    Response {
+        body: Bytes::copy_from_slice(body.as_bytes()).into(),
+        ..Response::new(status)
+    }
+}
+
+fn gzip(body: &[u8]) -> Response {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(body).unwrap();
+    coded("gzip", &encoder.finish().unwrap())
+}
+
+fn coded(coding: &str, body: &[u8]) -> Response {
+    Response {
+        headers: [("content-encoding", coding)].into_iter().collect(),
+        body: Bytes::copy_from_slice(body).into(),
+        ..Response::new(200)
+    }
+}
+
+fn lines(comparison: &Comparison) -> Vec<String> {
+    let line = |o: &Observation| {
+        let kind = o.kind.name();
+        format!(
+            "{} × {} {kind}: {} | {}",
+            o.count, o.place, o.production, o.mirror
+        )
+    };
+    comparison.observations.iter().map(line).collect()
+}
+
+fn check(ours: &str, theirs: &str, ignore: &[&str], expect: &[&str]) {
+    let options = CompareOptions {
+        ignore: ignore.iter().map(|i| i.to_string()).collect(),
+        ..CompareOptions::default()
+    };
+    let comparison = compare(&options, &response(200, ours), &response(200, theirs));
+    assert_eq!(lines(&comparison), expect, "{ours} and {theirs}");
+    assert_eq!(comparison.differs(), !expect.is_empty());
+    assert_eq!(comparison.extent, Extent::Whole);
+}
+
+#[test]
+fn json_is_compared_as_data() {
+    check(r#"{"a":1,"b":2}"#, r#"{ "b": 2.0, "a": 1 }"#, &[], &[]);
+    check(
+        r#"{"a":[1,2]}"#,
+        r#"{"a":[1,3]}"#,
+        &[],
+        &["1 × body /a/* value: 2 | 3"],
+    );
+    check(
+        r#"{"a":1}"#,
+        r#"{"b":1}"#,
+        &[],
+        &[
+            "1 × body /a missing: 1 | (absent)",
+            "1 × body /b added: (absent) | 1",
+        ],
+    );
+    check(
+        r#"{"a":"1"}"#,
+        r#"{"a":1}"#,
+        &[],
+        &["1 × body /a type: \"1\" | 1"],
+    );
+    check(r#"{"a":"é"}"#, r#"{"a":"\u00e9"}"#, &[], &[]);
+    check(
+        "[1]",
+        "[1,null]",
+        &[],
+        &["1 × body /* added: (absent) | null"],
+    );
+    check("[]", "{}", &[], &["1 × body  type: [] | {}"]);
+    check(r#"{"a":1,"a":2}"#, r#"{"a":2}"#, &[], &[]);
+}
+
+#[test]
+fn no_digit_of_a_number_is_lost() {
+    check(
+        "[9007199254740993]",
+        "[9007199254740992.0]",
+        &[],
+        &["1 × body /* value: 9007199254740993 | 9007199254740992.0"],
+    );
+    check(
+        r#"{"wei":1000000000000000000001}"#,
+        r#"{"wei":1000000000000000000000}"#,
+        &[],
+        &["1 × body /wei value: 1000000000000000000001 | 1000000000000000000000"],
+    );
+}
+
+#[test]
+fn the_elements_of_a_list_are_one_place() {
+    let list = |side: &str| {
+        let items: Vec<String> = (0..100)
+            .map(|n| format!(r#"{{"id":{n},"trace":"{side}{n}"}}"#))
+            .collect();
+        format!(r#"{{"items":[{}]}}"#, items.join(","))
+    };
+    check(
+        &list("p"),
+        &list("m"),
+        &[],
+        &["100 × body /items/*/trace value: \"p0\" | \"m0\""],
+    );
+}
+
+#[test]
+fn members_named_by_ids_are_one_place() {
+    check(
+        r#"{"prices":{"4711":1,"4712":1}}"#,
+        r#"{"prices":{"4711":2,"4712":2}}"#,
+        &[],
+        &["2 × body /prices/{*} value: 1 | 2"],
+    );
+}
+
+#[test]
+fn ignored_places_do_not_count() {
+    check(
+        r#"{"i":[{"t":1},{"t":2}]}"#,
+        r#"{"i":[{"t":3},{}]}"#,
+        &["/i/*/t"],
+        &[],
+    );
+    check("[1,2]", "[3,4]", &["/1"], &["1 × body /* value: 1 | 3"]);
+}
+
+#[test]
+fn other_bodies_are_compared_as_bytes() {
+    check("abc", "abc", &[], &[]);
+    let expect = r#"1 × body bytes: 3 bytes, from byte 0: "abc" | 3 bytes, from byte 0: "abd""#;
+    check("abc", "abd", &[], &[expect]);
+    let expect = r#"1 × body bytes: 3 bytes, from byte 0: "[1]" | 2 bytes, from byte 0: "[1""#;
+    check("[1]", "[1", &[], &[expect]);
+}
+
+#[test]
+fn what_was_the_same_is_counted_too() {
+    let options = CompareOptions::default();
+    let ours = response(200, r#"{"a":1,"b":[1,2,{}],"c":null}"#);
+    let theirs = response(500, r#"{"a":1,"b":[1,3,{}],"c":"x","d":0}"#);
+    let comparison = compare(&options, &ours, &theirs);
+    let same = PlaceTotals {
+        headers: 1,
+        json: 3,
+        ..PlaceTotals::default()
+    };
+    let different = PlaceTotals {
+        status: 1,
+        json: 3,
+        ..PlaceTotals::default()
+    };
+    assert_eq!((comparison.same, comparison.different), (same, different));
+    let comparison = compare(&options, &ours, &ours);
+    let same = PlaceTotals {
+        status: 1,
+        headers: 1,
+        bodies: 1,
+        json: 0,
+    };
+    assert_eq!((comparison.same, comparison.same.total()), (same, 3));
+}
+
+#[test]
+fn status_and_chosen_headers_count() {
+    let mut mirror = response(500, "");
+    mirror.headers = [("Content-Type", "text/plain")].into_iter().collect();
+    let comparison = compare(&CompareOptions::default(), &response(200, ""), &mirror);
+    let expect = [
+        "1 × status value: 200 | 500",
+        "1 × header content-type added: (absent) | text/plain",
+    ];
+    assert_eq!(lines(&comparison), expect);
+}
+
+#[test]
+fn only_a_content_type_is_compared_as_one() {
+    let typed = |name: &str, value: &str| Response {
+        headers: [(name, value)].into_iter().collect(),
+        ..Response::new(200)
+    };
+    let options = CompareOptions {
+        headers: vec!["Content-Type".into(), "X-Kind".into()],
+        ..CompareOptions::default()
+    };
+    let differs =
+        |name, ours, theirs| compare(&options, &typed(name, ours), &typed(name, theirs)).differs();
+    assert!(!differs(
+        "content-type",
+        "text/html; charset=UTF-8",
+        "text/html;charset=utf-8"
+    ));
+    assert!(differs("content-type", "text/html", "text/plain"));
+    assert!(differs("x-kind", "A", "a"));
+    assert!(!differs("x-kind", "A", " A"));
+}
+
+#[test]
+fn more_places_than_are_told_apart_are_counted() {
+    let body = |value: u32| {
+        let members: Vec<String> = (0..150).map(|n| format!("\"m{n}x\":{value}")).collect();
+        format!("{{{}}}", members.join(","))
+    };
+    let options = CompareOptions::default();
+    let comparison = compare(&options, &response(200, &body(1)), &response(500, &body(2)));
+    assert_eq!(comparison.observations.len(), MAX_OBSERVATIONS);
+    assert_eq!(comparison.observations[0].place, Place::Status);
+    assert_eq!(comparison.untold, 51);
+    assert_eq!(comparison.different.total(), 151);
+}
+
+#[test]
+fn bodies_that_are_not_whole_are_not_compared_but_their_heads_are() {
+    let options = CompareOptions::default();
+    let faulty = Response {
+        fault: Some(Fault::TooLarge),
+        ..response(500, "")
+    };
+    let comparison = compare(&options, &response(200, "{}"), &faulty);
+    assert_eq!(comparison.extent, Extent::Head(NotWhole::MirrorTooLarge));
+    assert_eq!(lines(&comparison), ["1 × status value: 200 | 500"]);
+    assert_eq!(comparison.same.headers, 1);
+}
+
+#[test]
+fn content_codings_are_no_difference() {
+    let options = CompareOptions {
+        headers: Vec::new(),
+        ..CompareOptions::default()
+    };
+    // "abc" and "abd" as one uncompressed meta-block of Brotli each.
+    let (abc, abd) = (b"\x0b\x01\x80abc\x03", b"\x0b\x01\x80abd\x03");
+    let differs = |ours: &Response, theirs: &Response| compare(&options, ours, theirs).differs();
+    assert!(!differs(&coded("br", abc), &response(200, "abc")));
+    assert!(differs(&coded("br", abc), &coded("br", abd)));
+    assert!(!differs(&coded("none", abc), &coded("none", abc)));
+    // The same bytes that mean other data.
+    assert!(differs(&coded("br", abc), &coded("identity", abc)));
+    assert!(!differs(&gzip(b"[1, 2]"), &response(200, "[1,2]")));
+    // One that is damaged is compared as it was sent.
+    assert!(differs(
+        &coded("gzip", b"\x1f\x8bxx"),
+        &response(200, "[1]")
+    ));
+}
+
+const TINY: BodyLimits = BodyLimits {
+    bytes: 10_000,
+    nodes: 100,
+    stream_bytes: 50_000,
+};
+
+/// What is compared of two answers within the tiny limits, and whether they differ.
+fn within(ours: &Response, theirs: &Response) -> (Extent, bool) {
+    let options = CompareOptions {
+        headers: Vec::new(),
+        ..CompareOptions::default()
+    };
+    let comparison = Comparer::new(&options).compare(ours, theirs, TINY);
+    (comparison.extent, comparison.differs())
+}
+
+#[test]
+fn what_is_too_large_when_decoded_is_read_as_a_stream() {
+    let zeros = |count: usize| vec![b'0'; count];
+    let ending = |last: &[u8]| gzip(&[&zeros(20_000), last].concat());
+    assert_eq!(within(&ending(b"1"), &ending(b"2")), (Extent::Stream, true));
+    // Other bytes on the wire, and the same data.
+    let plain = response(200, &"0".repeat(20_000));
+    assert_eq!(within(&ending(b""), &plain), (Extent::Stream, false));
+    // One ends before the other.
+    assert_eq!(within(&ending(b"0"), &plain), (Extent::Stream, true));
+    assert_eq!(within(&plain, &ending(b"0")), (Extent::Stream, true));
+    assert_eq!(
+        within(&ending(b"0"), &response(200, "x")),
+        (Extent::Stream, true)
+    );
+    // One coding over the other does not hold what is between them.
+    let twice = |last: &[u8]| {
+        let inner = ending(last).body.bytes().clone();
+        let outer = gzip(&inner).body.bytes().clone();
+        coded("gzip, gzip", &outer)
+    };
+    assert_eq!(within(&twice(b"1"), &twice(b"2")), (Extent::Stream, true));
+}
+
+#[test]
+fn a_bomb_beyond_the_stream_limit_ends_unjudged() {
+    let bomb = |last: u8| gzip(&[&vec![0; 60_000][..], &[last]].concat());
+    let too_large = Extent::Head(NotWhole::DecodedTooLarge);
+    assert_eq!(within(&bomb(1), &bomb(2)), (too_large, false));
+    assert_eq!(within(&bomb(1), &bomb(1)), (Extent::Whole, false));
+}
+
+#[test]
+fn a_document_of_too_many_values_is_compared_as_bytes() {
+    let many = |last: &str| response(200, &format!("[{}{last}]", "1,".repeat(TINY.nodes)));
+    assert_eq!(within(&many("1"), &many("1.0")), (Extent::Stream, true));
+    let large = |last: &str| response(200, &format!("[\"{}{last}\"]", "1".repeat(TINY.bytes)));
+    assert_eq!(within(&large("1"), &large("2")), (Extent::Stream, true));
+}
+
+#[test]
+fn what_is_over_the_light_limits_needs_the_full_ones() {
+    let options = CompareOptions::default();
+    let many = |last: &str| {
+        let body = format!("[{}{last}]", "1,".repeat(BodyLimits::LIGHT.nodes));
+        (response(200, &body), gzip(body.as_bytes()))
+    };
+    let ((ours, _), (theirs, coded)) = (many("1"), many("1.0"));
+    for theirs in [&theirs, &coded] {
+        assert_eq!(compare_light(&options, &ours, theirs), None);
+        let full = compare(&options, &ours, theirs);
+        assert_eq!((full.extent, full.differs()), (Extent::Whole, false));
+    }
+}
+
+#[test]
+fn small_pairs_need_the_light_limits_only() {
+    let options = CompareOptions::default();
+    let pairs = [
+        (response(200, r#"{"a":1}"#), response(500, r#"{"a":2}"#)),
+        (gzip(b"[1]"), gzip(b"[2]")),
+        (response(200, "abc"), response(200, "abd")),
+    ];
+    for (ours, theirs) in pairs {
+        let light = compare_light(&options, &ours, &theirs).unwrap();
+        assert_eq!(light, compare(&options, &ours, &theirs));
+    }
+    let large = response(200, &"x".repeat(BodyLimits::LIGHT.bytes + 1));
+    assert!(
+        compare_light(&options, &large, &large).is_some(),
+        "equal bytes cost nothing"
+    );
+}
