@@ -60,10 +60,9 @@ final class BodyBeginning implements CoreSubscriber<DataBuffer> {
 
     @Override
     public void onNext(DataBuffer buffer) {
-        CoreSubscriber<? super DataBuffer> rest = downstream;
-        // Nothing more is asked for before there is one.
-        if (longer && rest != null) {
-            rest.onNext(buffer);
+        if (longer) {
+            // Nothing more is asked for before there is one.
+            Objects.requireNonNull(downstream).onNext(buffer);
             return;
         }
         byte[] bytes = new byte[buffer.readableByteCount()];
