@@ -140,8 +140,10 @@ fn a_snapshot_is_copied_or_extended_before_it_is_gone() -> Result<()> {
 
 /// The outcome of one request whose snapshot stands in a store with this URL.
 async fn outcome(url: &str) -> Result<SnapshotOutcome> {
-    let mut options = GateOptions::default();
-    options.wait = Duration::from_millis(300);
+    let options = GateOptions {
+        wait: Duration::from_millis(300),
+        ..GateOptions::default()
+    };
     let gate = Gate::new(RedisStore::connect(url)?, None, RUN, &options, 1);
     let envelope = envelope()?;
     let entered = gate.enter(&envelope);
