@@ -100,7 +100,7 @@ fn a_snapshot_is_copied_or_extended_before_it_is_gone() -> Result<()> {
             .context("a time")?;
         let until = care_at.saturating_duration_since(tokio::time::Instant::now());
         assert!(until < TTL - Duration::from_secs(5), "{until:?}");
-        assert!(gate.keep(&mut copied).await);
+        assert_eq!(gate.keep(&mut copied).await, Ok(()));
         assert_eq!(copied.namespace.as_deref(), Some(RUN));
         assert!(
             left(&copies)
@@ -113,7 +113,7 @@ fn a_snapshot_is_copied_or_extended_before_it_is_gone() -> Result<()> {
         );
 
         let (gate, mut extended) = found(&store, TtlCare::Extend).await?;
-        assert!(gate.keep(&mut extended).await);
+        assert_eq!(gate.keep(&mut extended).await, Ok(()));
         assert_eq!(extended.namespace, None);
         assert!(
             left(&store)
@@ -127,7 +127,65 @@ fn a_snapshot_is_copied_or_extended_before_it_is_gone() -> Result<()> {
         let (gate, mut late) = found(&store, TtlCare::Copy).await?;
         store.set(&id(), b"{}", Duration::from_millis(1)).await?;
         tokio::time::sleep(Duration::from_millis(20)).await;
-        assert!(!gate.keep(&mut late).await, "it was gone before");
+        assert!(gate.keep(&mut late).await.is_err(), "it was gone before");
+        Ok(())
+    };
+    network.on(Host::Mirror, || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(story)
+    })
+}
+
+/// The outcome of one request whose snapshot stands in a store with this URL.
+async fn outcome(url: &str) -> Result<SnapshotOutcome> {
+    let options = GateOptions {
+        wait: Duration::from_millis(300),
+        ..GateOptions::default()
+    };
+    let gate = Gate::new(RedisStore::connect(url)?, None, RUN, &options, 1);
+    let envelope = envelope()?;
+    let entered = gate.enter(&envelope);
+    Ok(gate.wait(&envelope, entered).await)
+}
+
+#[needs(root)]
+fn what_the_store_refuses_is_named_with_what_to_do() -> Result<()> {
+    let (network, scratch) = (Network::new()?, Scratch::new()?);
+    let _redis = Redis::start(&network, &scratch)?;
+    let ask = |command: &[&str]| Redis::ask(&network, 6379, command);
+    let user = |name: &str, rights: &[&str]| {
+        let known = ["acl", "setuser", name, "on", ">pw", "~snapshot:*", "+ping"];
+        ask(&[&known[..], rights].concat())
+    };
+    assert_eq!(user("blind", &["+pttl"])?, "OK");
+    assert_eq!(user("reader", &["+mget", "+pttl"])?, "OK");
+    let url = |name: &str| format!("redis://{name}:pw@{}:6379", Host::Mirror.address());
+    let story = async {
+        let blind = outcome(&url("blind")).await?;
+        let SnapshotOutcome::Unavailable { error } = &blind else {
+            anyhow::bail!("{blind:?}");
+        };
+        for part in ["NOPERM", "MGET", "+mget ~snapshot*"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+
+        let reader = RedisStore::connect(&url("reader"))?;
+        let (_, mut copied) = found(&RedisStore::connect(&Redis::url())?, TtlCare::Copy).await?;
+        let gate = Gate::new(reader, None, RUN, &GateOptions::default(), 1);
+        let why = gate.keep(&mut copied).await.unwrap_err();
+        assert!(why.contains("NOPERM") && why.contains("+set"), "{why}");
+
+        ask(&["del", "snapshot:one"])?;
+        ask(&["hset", "snapshot:one", "a", "b"])?;
+        let odd = outcome(&Redis::url()).await?;
+        let SnapshotOutcome::Missing { why: Some(why), .. } = &odd else {
+            anyhow::bail!("{odd:?}");
+        };
+        for part in ["WRONGTYPE", "`snapshot:one` holds a hash", "prefix="] {
+            assert!(why.contains(part), "{part}: {why}");
+        }
         Ok(())
     };
     network.on(Host::Mirror, || {

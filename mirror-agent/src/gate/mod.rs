@@ -32,6 +32,7 @@ use replica::{Caught, Position, Replica};
 pub use options::GateOptions;
 pub use rules::{GateRules, OnMissing};
 
+const OF_ANOTHER: &str = "the snapshot that was there is another request's";
 /// A request that overlaps with another one is captured at most this long after the other's snapshot is there.
 const SETTLES_FOR: Duration = Duration::from_secs(1);
 
@@ -64,6 +65,8 @@ pub enum SnapshotOutcome {
         waited: Duration,
         /// There was one of another request.
         refused: bool,
+        /// What else is known of it, with what to do.
+        why: Option<String>,
     },
     /// The exchange was older than a snapshot lives.
     Expired,
@@ -96,28 +99,21 @@ impl SnapshotOutcome {
         }
     }
 
-    /// Why there is no snapshot, for people; `None` where the name says all there is.
-    pub fn reason(&self) -> Option<String> {
-        match self {
-            Self::Unproven { why } => Some(why.text().into()),
-            Self::Unavailable { error } => Some(error.clone()),
-            Self::Missing { refused: true, .. } => {
-                Some("there was a snapshot of another request under its id".into())
-            }
-            _ => None,
-        }
-    }
-
     /// How a wait ended that found nothing.
     fn of_wait(waited: Waited) -> Self {
         match waited {
             Waited::Unavailable(error) => Self::Unavailable {
                 error: error.to_string(),
             },
-            Waited::Missing { waited, refused } => Self::Missing { waited, refused },
+            Waited::Missing { waited, refused } => Self::Missing {
+                waited,
+                refused,
+                why: refused.then(|| OF_ANOTHER.into()),
+            },
             Waited::Hit(hit) => Self::Missing {
                 waited: hit.waited,
                 refused: true,
+                why: Some(OF_ANOTHER.into()),
             },
         }
     }
@@ -333,24 +329,26 @@ impl Gate {
         }
     }
 
-    /// Lets a snapshot live on until its replay; false when that was not possible.
-    pub async fn keep(&self, found: &mut FoundSnapshot) -> bool {
+    /// Lets a snapshot live on until its replay, or says why that is not possible.
+    pub async fn keep(&self, found: &mut FoundSnapshot) -> Result<(), String> {
         let Some(gate) = &self.snapshots else {
-            return true;
+            return Ok(());
         };
         let kept = match gate.care {
             TtlCare::Off => Ok(false),
             TtlCare::Extend => gate.extend(found).await,
             TtlCare::Copy => gate.copy(found).await,
         };
-        let kept = kept.unwrap_or_else(|error| {
-            tracing::debug!(%error, "a snapshot could not be kept");
-            false
-        });
-        if kept {
-            found.expires = Some(Instant::now() + DEFAULT_TTL);
+        match kept {
+            Ok(true) => {
+                found.expires = Some(Instant::now() + DEFAULT_TTL);
+                Ok(())
+            }
+            Ok(false) => Err("it expired before a replay was free".into()),
+            Err(error) => Err(format!(
+                "it could not be kept until a replay was free: {error:#}"
+            )),
         }
-        kept
     }
 
     /// When a snapshot must be kept, for it to live until the end of a replay that takes `replay`.
@@ -387,7 +385,7 @@ impl SnapshotGate {
         }
         let marked = Arc::new(AtomicBool::new(false));
         let accept = self.accept_named(envelope, number, Arc::clone(&marked));
-        match self.waiter.wait(ids, accept).await {
+        match self.waiter.wait(ids.clone(), accept).await {
             Waited::Hit(hit) => {
                 let at = envelope.exchange().captured_at();
                 let claim = claim.unwrap_or_else(|| self.claims().claim(&hit.id, at));
@@ -401,6 +399,19 @@ impl SnapshotGate {
                 SnapshotOutcome::Expired
             }
             Waited::Missing { .. } if marked.load(Relaxed) => SnapshotOutcome::Collided,
+            Waited::Missing {
+                waited,
+                refused: false,
+            } => SnapshotOutcome::Missing {
+                waited,
+                refused: false,
+                why: self
+                    .waiter
+                    .store()
+                    .misfit(&ids)
+                    .await
+                    .map(|e| e.to_string()),
+            },
             other => SnapshotOutcome::of_wait(other),
         }
     }
@@ -526,6 +537,7 @@ async fn caught_up(
         Caught::Behind { waited } => SnapshotOutcome::Missing {
             waited,
             refused: false,
+            why: Some("the mirror's replica did not reach production's position".into()),
         },
         Caught::Unavailable { error } => SnapshotOutcome::Unavailable { error },
     }

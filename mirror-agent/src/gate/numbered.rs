@@ -43,6 +43,7 @@ impl SnapshotGate {
             Listed::None { why: None } => SnapshotOutcome::Missing {
                 waited: began.elapsed(),
                 refused: false,
+                why: None,
             },
             Listed::Unavailable(error) => SnapshotOutcome::Unavailable {
                 error: error.to_string(),

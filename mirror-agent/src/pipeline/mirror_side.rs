@@ -260,9 +260,8 @@ impl Judging {
                 Ok(told_by.map_or_else(|| plain(Basis::Replica), |found| Pass::Snapshot(*found)))
             }
             SnapshotOutcome::Found(found) => Ok(Pass::Snapshot(found)),
-            SnapshotOutcome::Missing { refused: true, .. } => {
-                let reason = "the snapshot that was there is another request's";
-                without(End::because(Outcome::SnapshotMissing, reason))
+            SnapshotOutcome::Missing { why: Some(why), .. } => {
+                without(End::because(Outcome::SnapshotMissing, why))
             }
             SnapshotOutcome::Missing { .. } => without(Outcome::SnapshotMissing.into()),
             SnapshotOutcome::Expired => {
@@ -295,9 +294,9 @@ impl Judging {
         };
         loop {
             let care_at = self.gate.care_at(found, replay_timeout);
-            if care_at.is_some_and(|at| at <= Instant::now()) && !self.gate.keep(found).await {
-                let reason = "it could not be kept until a replay was free";
-                return Err(End::because(Outcome::SnapshotExpired, reason));
+            if care_at.is_some_and(|at| at <= Instant::now()) {
+                let kept = self.gate.keep(found).await;
+                kept.map_err(|why| End::because(Outcome::SnapshotExpired, why))?;
             }
             let far = || Instant::now() + Duration::from_secs(3600);
             tokio::select! {

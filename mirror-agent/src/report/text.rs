@@ -118,10 +118,14 @@ fn snapshots(out: &mut String, results: &Results) -> fmt::Result {
 
 /// What can be done about snapshots that were not found.
 fn snapshot_advice(out: &mut String, results: &Results) -> fmt::Result {
-    const ADVICE: [(&str, &str); 4] = [
+    const ADVICE: [(&str, &str); 5] = [
         (
             "collided",
             "requests had an id that others had too: add a field to the rule that tells them apart",
+        ),
+        (
+            "unproven",
+            "requests were like others, and no snapshot is proven to be theirs: the reasons stand with the outcome `snapshot: unproven`",
         ),
         (
             "of another request",

@@ -160,6 +160,22 @@ impl RedisStore {
         Ok(subscription)
     }
 
+    /// What stands under one of the ids and is not a snapshot, because it is not a string. `look` cannot see it.
+    pub async fn misfit(&self, ids: &[RequestId]) -> Option<StoreError> {
+        for id in ids {
+            let key = self.keys.key(id);
+            let kind: Result<String, _> = self.link.run(cmd("TYPE").arg(&key)).await;
+            match kind.ok()?.as_str() {
+                "none" | "string" => {}
+                kind => {
+                    let kind = kind.to_owned();
+                    return Some(StoreError::WrongType { key, kind });
+                }
+            }
+        }
+        None
+    }
+
     /// How much longer each lives; none for one that is gone or stays for ever.
     pub async fn ttls(&self, ids: &[RequestId]) -> Vec<Option<Duration>> {
         let left = async |id: &RequestId| {

@@ -211,18 +211,7 @@ impl Shared {
     async fn look(&self, mut waits: Vec<Wait>) -> Vec<Wait> {
         // Who does not wait any more is not looked for.
         waits.retain(|wait| !wait.done.is_closed());
-        let mut batches: Vec<(Vec<Wait>, usize)> = Vec::new();
-        for wait in waits {
-            let more = wait.keys.len();
-            match batches.last_mut() {
-                Some((batch, keys)) if *keys + more <= KEYS_AT_ONCE => {
-                    *keys += more;
-                    batch.push(wait);
-                }
-                _ => batches.push((vec![wait], more)),
-            }
-        }
-        let looks = batches.into_iter().map(|(batch, _)| self.look_for(batch));
+        let looks = batches(waits).into_iter().map(|batch| self.look_for(batch));
         join_all(looks).await.into_iter().flatten().collect()
     }
 
@@ -297,6 +286,23 @@ impl Waiting {
     }
 }
 
+/// Waits whose keys go into one command each.
+fn batches(waits: Vec<Wait>) -> Vec<Vec<Wait>> {
+    let mut batches: Vec<Vec<Wait>> = Vec::new();
+    let mut keys = 0;
+    for wait in waits {
+        keys += wait.keys.len();
+        match batches.last_mut() {
+            Some(batch) if keys <= KEYS_AT_ONCE => batch.push(wait),
+            _ => {
+                keys = wait.keys.len();
+                batches.push(vec![wait]);
+            }
+        }
+    }
+    batches
+}
+
 /// Hears of snapshots for as long as somebody can wait; connects again where that breaks.
 async fn listen(shared: Weak<Shared>) {
     while let Some(store) = shared.upgrade().map(|shared| shared.store.clone()) {
@@ -339,5 +345,78 @@ impl Wait {
     fn end(self, outcome: Waited) {
         // Nobody may listen any more.
         let _ = self.done.send(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(ids: &[&str]) -> (Wait, oneshot::Receiver<Waited>) {
+        let (done, outcome) = oneshot::channel();
+        let ids: Vec<_> = ids.iter().filter_map(|id| RequestId::new(id)).collect();
+        let wait = Wait {
+            keys: ids.iter().map(|id| format!("snapshot:{id}")).collect(),
+            ids,
+            accept: Box::new(|id, value| value == id.as_str().as_bytes()),
+            began: Instant::now(),
+            looks: 0,
+            failures: 0,
+            refused: false,
+            done,
+        };
+        (wait, outcome)
+    }
+
+    fn values(texts: &[Option<&'static str>]) -> Vec<Option<Bytes>> {
+        let bytes = |text: &Option<&'static str>| text.map(Bytes::from);
+        texts.iter().map(bytes).collect()
+    }
+
+    #[test]
+    fn the_first_id_with_an_acceptable_value_is_chosen() {
+        let check = |found: &[Option<&'static str>], expect: Option<&str>, refused| {
+            let (mut wait, _outcome) = wait(&["a", "b", "c"]);
+            let chosen = wait.choose(values(found)).map(|(id, _)| id.to_string());
+            assert_eq!(chosen.as_deref(), expect, "{found:?}");
+            assert_eq!(wait.refused, refused, "{found:?}");
+        };
+        check(&[None, None, None], None, false);
+        check(&[None, Some("b"), Some("c")], Some("b"), false);
+        check(&[Some("x"), None, Some("c")], Some("c"), true);
+        // It is right for another id.
+        check(&[Some("b"), None, None], None, true);
+    }
+
+    #[test]
+    fn a_look_is_due_for_what_is_new_and_for_what_was_told_of() {
+        let mut waiting = Waiting::default();
+        let (a, _a) = wait(&["a"]);
+        let (b, _b) = wait(&["b", "c"]);
+        waiting.fresh.push(a);
+        waiting.known.push(b);
+        assert_eq!(waiting.due().len(), 1);
+        assert_eq!(waiting.due().len(), 0);
+        waiting.written.insert("snapshot:x".into());
+        assert_eq!(waiting.due().len(), 0);
+        waiting.written.insert("snapshot:c".into());
+        assert_eq!(waiting.due().len(), 1);
+        assert!(waiting.known.is_empty() && waiting.written.is_empty());
+    }
+
+    #[test]
+    fn a_command_holds_no_more_keys_than_is_stated() {
+        let sizes = |waits: usize, keys: usize| -> Vec<usize> {
+            let ids: Vec<_> = (0..keys).map(|n| n.to_string()).collect();
+            let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+            let waits = (0..waits).map(|_| wait(&ids).0).collect();
+            batches(waits).iter().map(Vec::len).collect()
+        };
+        assert_eq!(sizes(0, 1), [0; 0]);
+        assert_eq!(sizes(512, 1), [512]);
+        assert_eq!(sizes(513, 1), [512, 1]);
+        assert_eq!(sizes(172, 3), [170, 2]);
+        // One wait is never split.
+        assert_eq!(sizes(2, 600), [1, 1]);
     }
 }
