@@ -283,7 +283,6 @@ impl Conversation {
             match parsed {
                 Parsed::Message { message, last, .. } => self.request(message, last),
                 Parsed::BadHead { .. } => out.counts.bad_heads += 1,
-                Parsed::Closed => break,
                 _ => {}
             }
         }
@@ -629,9 +628,14 @@ mod tests {
         script.step(GET);
         assert!(script.exchanges()[0].one_sided);
         let mut script = Script::new(true);
-        script.step(GET);
+        script.step("c GET /a HTTP/1.1\r\n");
+        script.step("c \r\n");
         script.step("s-0");
-        assert!(!script.exchanges()[0].one_sided);
+        let exchange = &script.exchanges()[0];
+        assert!(!exchange.one_sided);
+        assert_eq!(exchange.timing.request_first, Timestamp(1));
+        assert_eq!(exchange.timing.request_last, Timestamp(2));
+        assert_eq!(exchange.timing.response_first, None);
         let mut script = Script::new(true);
         script.step(GET);
         script.step(OK);
