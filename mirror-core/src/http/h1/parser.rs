@@ -480,7 +480,8 @@ impl Parser {
     fn bad_head(&mut self, bytes: Bytes, first: Arrival) -> Step {
         let is_told = !self.resync || may_be_request(self.kind, &bytes);
         // A malformed request is not unread: its answer tells.
-        if !self.proven && !(is_told && self.kind == Kind::Request) {
+        let may_be_answered = is_told && self.kind == Kind::Request;
+        if !self.proven && !may_be_answered {
             self.passed += 1;
             let of = || Protocol::of(&bytes);
             let protocol = *self.passed_protocol.get_or_insert_with(of);
