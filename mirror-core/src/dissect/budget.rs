@@ -46,6 +46,7 @@ crate::options! {
 }
 
 /// Keeps the bytes of all connections under `max_total`: the connections that were not used for the longest time go first.
+#[inline]
 pub(super) fn relieve(
     max_total: usize,
     reassembly: &mut Reassembly,

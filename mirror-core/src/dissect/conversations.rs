@@ -108,11 +108,18 @@ impl Conversations {
         }
     }
 
-    /// The next event of one side.
-    pub fn take(&mut self, id: ConversationId, side: Side, event: StreamEvent, at: Arrival) {
+    /// The next event of one side; false when nothing more of this conversation is read.
+    #[inline]
+    pub fn take(
+        &mut self,
+        id: ConversationId,
+        side: Side,
+        event: StreamEvent,
+        at: Arrival,
+    ) -> bool {
         self.with(id, |conversation, out| {
             conversation.take(side, event, at, out);
-        });
+        })
     }
 
     /// The connection is over: what is open of it ends.
@@ -121,6 +128,7 @@ impl Conversations {
     }
 
     /// Whether anything more of this conversation is read.
+    #[inline]
     pub fn is_open(&self, id: ConversationId) -> bool {
         let entry = self.entries.get(id.slot as usize);
         entry.is_some_and(|entry| {
@@ -133,6 +141,12 @@ impl Conversations {
     /// Lets time pass. `now` is on the packets' clock.
     pub fn tick(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
+        if !self.waiting.is_empty() {
+            self.expire();
+        }
+    }
+
+    fn expire(&mut self) {
         // What goes on waiting is appended; each is looked at once even if the clock stands at its end.
         for _ in 0..self.waiting.len() {
             let Some((_, id)) = self.waiting.pop_front_if(|(due, _)| *due <= self.now) else {
@@ -152,6 +166,7 @@ impl Conversations {
     }
 
     /// Bytes of messages that are not finished, and of requests without response.
+    #[inline]
     pub fn held_bytes(&self) -> usize {
         self.held
     }
@@ -181,13 +196,18 @@ impl Conversations {
         (entry.number == id.number).then_some(entry)
     }
 
-    /// Lets a conversation do something, and sees to what becomes of it.
-    fn with(&mut self, id: ConversationId, act: impl FnOnce(&mut Conversation, &mut Output<'_>)) {
+    /// Lets a conversation do something, and sees to what becomes of it: whether it goes on.
+    #[inline]
+    fn with(
+        &mut self,
+        id: ConversationId,
+        act: impl FnOnce(&mut Conversation, &mut Output<'_>),
+    ) -> bool {
         let Some(place) = self.entries.get_mut(id.slot as usize) else {
-            return;
+            return false;
         };
         let Some(entry) = place.as_mut().filter(|entry| entry.number == id.number) else {
-            return;
+            return false;
         };
         let mut out = Output {
             counts: &mut self.counts,
@@ -210,6 +230,7 @@ impl Conversations {
             let due = self.now.0.saturating_add(self.limits.patience);
             self.waiting.push_back((Timestamp(due), id));
         }
+        !is_over
     }
 }
 

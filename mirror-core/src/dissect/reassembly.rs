@@ -37,6 +37,19 @@ struct Flow {
     held: usize,
 }
 
+impl Flow {
+    /// Tells the conversation which sides are there.
+    #[cold]
+    fn hear(&mut self, to: &mut Conversations) {
+        for side in [Side::Low, Side::High] {
+            if !self.heard[side.index()] && self.connection.has_heard(side) {
+                self.heard[side.index()] = true;
+                to.heard(self.conversation, side);
+            }
+        }
+    }
+}
+
 impl Reassembly {
     pub fn new(limits: &DissectLimits) -> Self {
         Self {
@@ -57,6 +70,7 @@ impl Reassembly {
     }
 
     /// The next segment; `client` when the ports tell.
+    #[inline]
     pub fn segment(&mut self, segment: &Segment, client: Option<Side>, to: &mut Conversations) {
         let now = self.now;
         let mut found = self.flows.find(&segment.flow);
@@ -87,6 +101,7 @@ impl Reassembly {
     }
 
     /// Lets time pass.
+    #[inline]
     pub fn tick(&mut self, now: Timestamp, to: &mut Conversations) {
         self.now = self.now.max(now);
         // What goes on waiting is appended; each is looked at once even if the clock stands at its end.
@@ -116,6 +131,7 @@ impl Reassembly {
     }
 
     /// Bytes that wait behind holes.
+    #[inline]
     pub fn held_bytes(&self) -> usize {
         self.held
     }
@@ -159,26 +175,24 @@ impl Reassembly {
     }
 
     /// Hands a flow's events to its conversation, and sees to what becomes of the flow.
+    #[inline]
     fn settle(&mut self, slot: Slot, to: &mut Conversations) {
         let Some(flow) = self.flows.value(slot) else {
             return;
         };
         if flow.is_read {
             let id = flow.conversation;
-            for side in [Side::Low, Side::High] {
-                if !flow.heard[side.index()] && flow.connection.has_heard(side) {
-                    flow.heard[side.index()] = true;
-                    to.heard(id, side);
-                }
+            if flow.heard != [true; 2] {
+                flow.hear(to);
             }
             for (side, event, arrival) in self.events.list.drain(..) {
-                to.take(id, side, event, arrival);
+                flow.is_read = to.take(id, side, event, arrival);
             }
             let closed = flow.connection.is_closed();
             if closed {
                 to.close(id);
+                flow.is_read = false;
             }
-            flow.is_read = to.is_open(id);
             if !closed && !flow.waits && flow.connection.is_waiting() {
                 flow.waits = true;
                 let due = self.now.0.saturating_add(self.tcp.patience);
@@ -220,6 +234,7 @@ impl Reassembly {
         }
     }
 
+    #[inline]
     fn count(&mut self) {
         let (events, counts) = (&mut self.events, &mut self.counts);
         counts.retransmitted_bytes += std::mem::take(&mut events.repeated_bytes);

@@ -103,6 +103,7 @@ impl Conversation {
     }
 
     /// The next event of one side.
+    #[inline]
     pub fn take(&mut self, side: Side, event: StreamEvent, at: Arrival, out: &mut Output<'_>) {
         match self {
             Self::Sniffing(sniffing) => {
@@ -134,6 +135,7 @@ impl Conversation {
     }
 
     /// Nothing of this connection matters any more.
+    #[inline]
     pub fn is_over(&self) -> bool {
         match self {
             Self::Sniffing(_) | Self::H1(_) => false,
@@ -142,6 +144,7 @@ impl Conversation {
     }
 
     /// Bytes of messages that are not finished, and of requests without response.
+    #[inline]
     pub fn held_bytes(&self) -> usize {
         match self {
             Self::Sniffing(sniffing) => sniffing.held_bytes(),
@@ -151,6 +154,7 @@ impl Conversation {
     }
 
     /// Something waits for time to pass: [`Self::expire`] is to be called.
+    #[inline]
     pub fn is_waiting(&self) -> bool {
         match self {
             Self::H1(h1) => h1.is_waiting(),

@@ -89,6 +89,7 @@ impl TcpConnection {
     }
 
     /// The side sent something other than a reset, which the kernel or something in between may send for it.
+    #[inline]
     pub fn has_heard(&self, side: Side) -> bool {
         self.halves[side.index()].spoke
     }

@@ -70,6 +70,7 @@ impl<T> FlowTable<T> {
         self.slots.is_empty()
     }
 
+    #[inline]
     pub fn find(&mut self, key: &FlowKey) -> Option<Slot> {
         if let Some(entry) = self.entries.get(self.last as usize)
             && entry.value.is_some()
@@ -111,10 +112,12 @@ impl<T> FlowTable<T> {
         Slot(slot)
     }
 
+    #[inline]
     pub fn value(&mut self, slot: Slot) -> Option<&mut T> {
         self.entries.get_mut(slot.0 as usize)?.value.as_mut()
     }
 
+    #[inline]
     pub fn touch(&mut self, slot: Slot, now: Timestamp) {
         let entry = &mut self.entries[slot.0 as usize];
         entry.used = now;

@@ -51,16 +51,19 @@ impl Conversation {
     }
 
     /// Bytes of messages that are not finished, and of requests without response.
+    #[inline]
     pub fn held_bytes(&self) -> usize {
         let parsers = self.requests.held_bytes() + self.responses.held_bytes();
         self.pairing.held_bytes() + parsers
     }
 
     /// A response waits for its request, or a request for its answer: [`Self::expire`] is to be called.
+    #[inline]
     pub fn is_waiting(&self) -> bool {
         self.responses.head().is_some() || self.requests.waiting_since().is_some()
     }
 
+    #[inline]
     pub fn take(&mut self, side: Side, event: StreamEvent, at: Arrival, out: &mut Output<'_>) {
         if side == self.client {
             self.requests.push(event, at);
@@ -145,6 +148,7 @@ impl Conversation {
         self.emit_whole(out);
     }
 
+    #[inline(always)]
     fn request_side(&mut self, parsed: Parsed, out: &mut Output<'_>) {
         match parsed {
             Parsed::Head => {
@@ -191,6 +195,7 @@ impl Conversation {
         }
     }
 
+    #[inline(always)]
     fn response_side(&mut self, parsed: Parsed, out: &mut Output<'_>) {
         match parsed {
             // `answer` takes it from here.
@@ -283,7 +288,6 @@ impl Conversation {
             match parsed {
                 Parsed::Message { message, last, .. } => self.request(message, last),
                 Parsed::BadHead { .. } => out.counts.bad_heads += 1,
-                Parsed::Closed => break,
                 _ => {}
             }
         }
@@ -629,9 +633,14 @@ mod tests {
         script.step(GET);
         assert!(script.exchanges()[0].one_sided);
         let mut script = Script::new(true);
-        script.step(GET);
+        script.step("c GET /a HTTP/1.1\r\n");
+        script.step("c \r\n");
         script.step("s-0");
-        assert!(!script.exchanges()[0].one_sided);
+        let exchange = &script.exchanges()[0];
+        assert!(!exchange.one_sided);
+        assert_eq!(exchange.timing.request_first, Timestamp(1));
+        assert_eq!(exchange.timing.request_last, Timestamp(2));
+        assert_eq!(exchange.timing.response_first, None);
         let mut script = Script::new(true);
         script.step(GET);
         script.step(OK);

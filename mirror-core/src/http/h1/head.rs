@@ -86,23 +86,23 @@ impl Head {
 }
 
 /// What httparse accepts, and targets in other bytes than UTF-8.
+#[inline(always)]
 fn strictly(kind: Kind, bytes: &Bytes) -> Result<Option<(Head, usize)>, HeadError> {
     let mut fields = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
-    match parsed(kind, bytes, &mut fields) {
-        Err(httparse::Error::TooManyHeaders) => {
-            let mut fields = vec![MaybeUninit::uninit(); MAX_FIELDS];
-            parsed(kind, bytes, &mut fields).map_err(|error| match error {
-                httparse::Error::TooManyHeaders => HeadError::TooManyFields,
-                _ => HeadError::NotHttp,
-            })
-        }
-        Err(httparse::Error::Token) if kind == Kind::Request => {
+    let error = match parsed(kind, bytes, &mut fields) {
+        Ok(parsed) => return Ok(parsed),
+        Err(error) => error,
+    };
+    match error {
+        httparse::Error::TooManyHeaders => with_many_fields(kind, bytes),
+        httparse::Error::Token if kind == Kind::Request => {
             with_raw_target(bytes).ok_or(HeadError::NotHttp)?
         }
-        result => result.map_err(|_| HeadError::NotHttp),
+        _ => Err(HeadError::NotHttp),
     }
 }
 
+#[inline(always)]
 fn parsed<'a>(
     kind: Kind,
     bytes: &'a Bytes,
@@ -143,8 +143,18 @@ fn parsed<'a>(
     }
 }
 
+#[cold]
+fn with_many_fields(kind: Kind, bytes: &Bytes) -> Result<Option<(Head, usize)>, HeadError> {
+    let mut fields = vec![MaybeUninit::uninit(); MAX_FIELDS];
+    parsed(kind, bytes, &mut fields).map_err(|error| match error {
+        httparse::Error::TooManyHeaders => HeadError::TooManyFields,
+        _ => HeadError::NotHttp,
+    })
+}
+
 /// A request whose target is not UTF-8, which httparse refuses: it is read with other bytes in the target's place. A
 /// target is opaque, and servers take any byte that is not a space or a control character.
+#[cold]
 fn with_raw_target(bytes: &Bytes) -> Option<Result<Option<(Head, usize)>, HeadError>> {
     let start = memchr::memchr(b' ', bytes)? + 1;
     let end = start + memchr::memchr2(b' ', b'\n', &bytes[start..])?;

@@ -82,6 +82,7 @@ impl Pairing {
     }
 
     /// The next request begins. When there are too many, the oldest is given up.
+    #[inline]
     pub(super) fn request(&mut self, first: Arrival, answered: Answered) -> Option<Box<Pending>> {
         // Nobody waits for an answer to what is no request.
         if let Some(before) = self.pending.back().filter(|before| !before.malformed) {
@@ -132,6 +133,7 @@ impl Pairing {
     }
 
     /// The request of a response that begins at `start`; the rules are at the top of this file.
+    #[inline]
     pub(super) fn choose(&mut self, start: Seq, status: u16) -> Choice {
         let front = self.pending.front();
         // A final response after an interim one answers the same request.
@@ -200,6 +202,7 @@ impl Pairing {
     }
 
     /// The first request is the one that the response being read answers.
+    #[inline]
     pub(super) fn answer_first(&mut self) -> Option<&mut Pending> {
         self.responses_lost = false;
         let first = self.pending.front_mut()?;
@@ -221,6 +224,7 @@ impl Pairing {
 
     /// Gives the response that was read, up to `end`, to the request that it answers: how that one is answered, or
     /// `None` for an orphan.
+    #[inline]
     pub(super) fn response(
         &mut self,
         response: Response,
@@ -247,6 +251,7 @@ impl Pairing {
     }
 
     /// The first exchange, when nothing more of it can come.
+    #[inline]
     pub(super) fn pop_whole(&mut self) -> Option<Box<Pending>> {
         self.pending
             .front()

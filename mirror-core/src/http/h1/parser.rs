@@ -146,6 +146,7 @@ impl Parser {
         }
     }
 
+    #[inline]
     pub fn push(&mut self, event: StreamEvent, arrival: Arrival) {
         if self.stage != Stage::Ignored {
             self.queue.push(event, arrival);
@@ -179,6 +180,7 @@ impl Parser {
     }
 
     /// Goes on after the head. `answered` matters to responses only.
+    #[inline]
     pub fn proceed(&mut self, answered: Answered) {
         let (Stage::Paused, Some(partial)) = (self.stage, &mut self.partial) else {
             return;
@@ -267,8 +269,7 @@ impl Parser {
     pub fn poll(&mut self) -> Option<Parsed> {
         loop {
             let step = match self.stage {
-                Stage::Start if self.doubtful.is_some() => self.tell_doubtful(),
-                Stage::Start if std::mem::take(&mut self.lost) => Step::Told(Parsed::Lost),
+                Stage::Start if self.lost => self.tell_lost(),
                 Stage::Start if self.held => Step::Starved,
                 Stage::Start => self.start(),
                 Stage::Body => self.body(),
@@ -298,9 +299,11 @@ impl Parser {
         }
     }
 
-    fn tell_doubtful(&mut self) -> Step {
+    #[cold]
+    fn tell_lost(&mut self) -> Step {
         let Some((bytes, first)) = self.doubtful.take() else {
-            return Step::Further;
+            self.lost = false;
+            return Step::Told(Parsed::Lost);
         };
         let fault = Fault::Ambiguous(Ambiguity::AfterAmbiguous);
         Step::Told(Parsed::BadHead {
@@ -480,7 +483,8 @@ impl Parser {
     fn bad_head(&mut self, bytes: Bytes, first: Arrival) -> Step {
         let is_told = !self.resync || may_be_request(self.kind, &bytes);
         // A malformed request is not unread: its answer tells.
-        if !self.proven && !(is_told && self.kind == Kind::Request) {
+        let may_be_answered = is_told && self.kind == Kind::Request;
+        if !self.proven && !may_be_answered {
             self.passed += 1;
             let of = || Protocol::of(&bytes);
             let protocol = *self.passed_protocol.get_or_insert_with(of);
@@ -606,6 +610,7 @@ impl Parser {
 
 /// Whether the client leaves out a body that it asked whether to send: it has received something since, and goes on
 /// with a start line.
+#[inline]
 fn next(partial: &Partial, bytes: &[u8], arrival: Arrival) -> Next {
     let Some(expect) = partial.expect else {
         return Next::Body;

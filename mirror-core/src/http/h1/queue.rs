@@ -18,7 +18,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, event: StreamEvent, arrival: Arrival) {
         if let StreamEvent::Data(bytes) = &event {
             self.bytes += bytes.len();
@@ -32,12 +32,12 @@ impl Queue {
     }
 
     /// Bytes of data in it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn pop(&mut self) -> Option<(StreamEvent, Arrival)> {
         let (event, arrival) = self.next.take()?;
         self.next = self.later.pop_front();
@@ -54,7 +54,7 @@ impl Queue {
     }
 
     /// Puts an event back in front.
-    #[inline]
+    #[inline(always)]
     pub(super) fn unpop(&mut self, event: StreamEvent, arrival: Arrival) {
         if let StreamEvent::Data(bytes) = &event {
             if bytes.is_empty() {
@@ -68,7 +68,7 @@ impl Queue {
     }
 
     /// Puts back what of a packet was not used.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push_rest(&mut self, bytes: Bytes, arrival: Arrival) {
         if !bytes.is_empty() {
             self.unpop(StreamEvent::Data(bytes), arrival);
