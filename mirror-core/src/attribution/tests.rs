@@ -326,7 +326,11 @@ fn what_is_five_minutes_old_is_forgotten() {
     assert!(owned(&mut known, number).is_some());
     enter(&mut known, &owner(PEER, 300_003, 300_003));
     assert_eq!(known.decide(number), open(None));
-    assert_eq!(known.known.len(), 1, "the document came later than the request");
+    assert_eq!(
+        known.known.len(),
+        1,
+        "the document came later than the request"
+    );
     enter(&mut known, &owner(PEER, 301_000, 301_000));
     assert!(known.known.is_empty() && known.documents_order.is_empty());
     assert_eq!(known.requests.len(), 3);
