@@ -107,7 +107,8 @@ fn run(test: &Test) -> Result<Completion, libtest_mimic::Failed> {
     let began = Instant::now();
     let result = (test.run)();
     if began.elapsed() > LONG {
-        note!("{} took {} s", test.path, began.elapsed().as_secs());
+        // The line of the test is not at its end yet.
+        note!("\n  {} took {} s", test.path, began.elapsed().as_secs());
     }
     match result {
         Ok(()) => Ok(Completion::Completed),

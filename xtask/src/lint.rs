@@ -8,6 +8,7 @@ mod toolchain;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use mirror_tests::workspace;
@@ -31,11 +32,10 @@ const CRATES: [&str; 7] = [
 ];
 
 /// Circles that are still there. A new one fails the check, and so does one that is gone and stands here.
-const KNOWN_CIRCLES: [&str; 4] = [
+const KNOWN_CIRCLES: [&str; 3] = [
     "mirror-core: body → chunk → body in http::h1",
     "mirror-core: head → lenient → head in http::h1",
     "mirror-core: parser → partial → parser in http::h1",
-    "mirror-snapshot: snapshots → source → snapshots",
 ];
 
 /// What became of a check that did not fail.
@@ -91,10 +91,15 @@ fn format() -> Result<Found> {
     clean(cargo().args(["fmt", "--all", "--check"]))
 }
 
+/// Whether clippy, with the compiler that is in use, has got through the workspace.
+static BUILT: AtomicBool = AtomicBool::new(false);
+
 fn clippy() -> Result<Found> {
     let mut command = cargo();
     command.args(["clippy", "--workspace", "--all-targets"]);
-    clean(command.args(["--", "-D", "warnings"]))
+    let found = clean(command.args(["--", "-D", "warnings"]))?;
+    BUILT.store(true, Ordering::Relaxed);
+    Ok(found)
 }
 
 fn deny() -> Result<Found> {

@@ -1,18 +1,23 @@
 //! Whether the compiler that `Cargo.toml` names as the oldest still builds the workspace.
 
 use std::process::Command;
+use std::sync::atomic::Ordering;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use mirror_tests::workspace;
 
-use super::{Found, clean};
+use super::{BUILT, Found, clean};
 use crate::cargo::cargo;
 use crate::say::note;
 
 pub(super) fn oldest() -> Result<Found> {
     let stated = stated()?;
     if has_version(&version(Command::new("rustc").arg("--version"))?, &stated) {
-        note!("the compiler in use is Rust {stated}, the oldest: clippy has built everything");
+        ensure!(
+            BUILT.load(Ordering::Relaxed),
+            "the compiler in use is Rust {stated}, the oldest, and clippy did not get through"
+        );
+        note!("the compiler in use is Rust {stated}, the oldest: clippy was its build");
         return Ok(Found::Clean);
     }
     let chosen = format!("+{stated}");
