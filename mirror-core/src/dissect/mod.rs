@@ -9,6 +9,7 @@
 mod advice;
 mod budget;
 mod conversations;
+mod limits;
 mod reassembly;
 mod stats;
 #[cfg(test)]
@@ -20,10 +21,10 @@ use crate::http::{ConversationLimits, HttpLimits};
 use crate::packet::{Packet, PacketError, PacketReader, Segment, Side};
 use crate::time::Timestamp;
 
-use budget::{bytes, nanoseconds};
+use limits::{bytes, nanoseconds};
 
-pub use budget::DissectLimits;
 pub use conversations::{ConversationId, Conversations};
+pub use limits::DissectLimits;
 pub use reassembly::Reassembly;
 pub use stats::{DissectStats, PacketCounts, StreamCounts};
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::budget::{bytes, nanoseconds};
+use super::limits::{bytes, nanoseconds};
 use super::{ConversationId, Conversations, DissectLimits, StreamCounts};
 use crate::packet::{Flags, Segment, Side};
 use crate::tcp::{CloseReason, Events, FlowTable, Slot, TcpConnection, TcpLimits};

@@ -7,8 +7,6 @@ use bytes::Bytes;
 use crate::exchange::{Exchange, Headers};
 use crate::identity::Identity;
 
-use super::wire::{self, WireError};
-
 /// An exchange on its way to the mirror. Only [`Policy::admit`](super::Policy::admit) makes one from an exchange; a
 /// transport reads one back that another host's policy made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,16 +56,5 @@ impl Envelope {
             + head(&request.headers)
             + response.map_or(0, |r| r.body.len() + head(&r.headers))
             + self.snapshot.as_ref().map_or(0, Bytes::len)
-    }
-
-    /// The wire form, which begins with its version.
-    pub fn to_wire(&self) -> Vec<u8> {
-        wire::write(self)
-    }
-
-    /// Reads what [`to_wire`](Self::to_wire) wrote, here or on another host. Only a transport may do that. Bodies and
-    /// headers stay slices of `bytes`.
-    pub fn from_wire(bytes: &Bytes) -> Result<Self, WireError> {
-        wire::read(bytes)
     }
 }

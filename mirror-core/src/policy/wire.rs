@@ -134,7 +134,20 @@ enum AmbiguityV1 {
     AfterAmbiguous,
 }
 
-pub(super) fn write(envelope: &Envelope) -> Vec<u8> {
+impl Envelope {
+    /// The wire form, which begins with its version.
+    pub fn to_wire(&self) -> Vec<u8> {
+        write(self)
+    }
+
+    /// Reads what [`to_wire`](Self::to_wire) wrote, here or on another host. Only a transport may do that. Bodies and
+    /// headers stay slices of `bytes`.
+    pub fn from_wire(bytes: &Bytes) -> Result<Self, WireError> {
+        read(bytes)
+    }
+}
+
+fn write(envelope: &Envelope) -> Vec<u8> {
     let Envelope {
         host,
         exchange,
@@ -190,7 +203,7 @@ pub(super) fn write(envelope: &Envelope) -> Vec<u8> {
     postcard::to_extend(&form, begun).unwrap_or_default()
 }
 
-pub(super) fn read(bytes: &Bytes) -> Result<Envelope, WireError> {
+fn read(bytes: &Bytes) -> Result<Envelope, WireError> {
     let damaged = |why: &str| WireError::Damaged(why.into());
     match bytes.first() {
         None => Err(damaged("it is empty")),
