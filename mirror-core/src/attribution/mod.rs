@@ -104,14 +104,14 @@ struct GroupKey {
 
 #[derive(Debug, Default)]
 struct Group {
-    requests: BTreeMap<(u64, RequestNumber), Request>,
-    documents: BTreeMap<(u64, u64), Document>,
+    requests: BTreeMap<(u64, RequestNumber), CapturedRequest>,
+    documents: BTreeMap<(u64, u64), ListedDocument>,
     /// The longest time that one of the requests took.
     longest: u64,
 }
 
 #[derive(Clone, Debug)]
-struct Request {
+struct CapturedRequest {
     host: IpAddr,
     time: CapturedTime,
     body: Option<u64>,
@@ -121,7 +121,7 @@ struct Request {
 }
 
 #[derive(Debug)]
-struct Document {
+struct ListedDocument {
     id: RequestId,
     stamp: Stamp,
     body: Option<u64>,
@@ -177,7 +177,7 @@ impl Attribution {
         };
         let number = RequestNumber(self.next);
         self.next += 1;
-        let request = Request {
+        let request = CapturedRequest {
             host,
             time,
             body: owner.body.as_deref().and_then(digest),
@@ -216,7 +216,7 @@ impl Attribution {
         let key = GroupKey { request, peer };
         let place = (stamp.moment().0, self.next);
         self.next += 1;
-        let document = Document {
+        let document = ListedDocument {
             id: id.clone(),
             stamp: stamp.clone(),
             body: stamp.body.as_deref().and_then(digest),
@@ -297,7 +297,7 @@ impl Attribution {
         Some((key, *place))
     }
 
-    fn fits_named(&mut self, request: &Request, stamp: &Stamp) -> bool {
+    fn fits_named(&mut self, request: &CapturedRequest, stamp: &Stamp) -> bool {
         let range = self.range_of_named(request.host);
         OffsetRange::of_pair(request.time, stamp).touches(&range)
     }
@@ -331,7 +331,7 @@ impl Attribution {
             return false;
         };
         let stamp = document.stamp.clone();
-        let others: Vec<Request> = group
+        let others: Vec<CapturedRequest> = group
             .requests
             .range(self.nearby(place.0, group.longest))
             .filter(|((_, other), _)| *other != number)
@@ -383,14 +383,18 @@ impl Attribution {
         }
     }
 
-    fn request(&self, number: RequestNumber) -> Option<(GroupKey, Request)> {
+    fn request(&self, number: RequestNumber) -> Option<(GroupKey, CapturedRequest)> {
         let (key, first) = self.requests.get(&number)?;
         let request = self.groups.get(key)?.requests.get(&(*first, number))?;
         Some((*key, request.clone()))
     }
 
     /// The documents of a group that fit a request.
-    fn fitting(&mut self, key: GroupKey, request: &Request) -> Vec<(GroupKey, (u64, u64), Fit)> {
+    fn fitting(
+        &mut self,
+        key: GroupKey,
+        request: &CapturedRequest,
+    ) -> Vec<(GroupKey, (u64, u64), Fit)> {
         let (Some(group), Some(offset)) =
             (self.groups.get(&key), self.hosts.get_mut(&request.host))
         else {
@@ -447,7 +451,7 @@ impl Attribution {
         key: GroupKey,
         place: (u64, u64),
         number: RequestNumber,
-        request: &Request,
+        request: &CapturedRequest,
     ) -> Attributed {
         let group = self.groups.get_mut(&key);
         let Some(document) = group.and_then(|group| group.documents.get_mut(&place)) else {
@@ -469,7 +473,7 @@ impl Attribution {
 
     /// Requests that are alike and were under way at once on one connection say nothing about whose a document is; and a
     /// document without a peer that was given to a request may be of this one.
-    fn doubt_overlapping(&mut self, key: GroupKey, request: &Request) {
+    fn doubt_overlapping(&mut self, key: GroupKey, request: &CapturedRequest) {
         let CapturedTime { first, last } = request.time;
         if let Some(group) = self.groups.get(&key) {
             let nearby = (first.saturating_sub(group.longest), RequestNumber(0))
@@ -496,7 +500,7 @@ impl Attribution {
         }
     }
 
-    fn learn_from_request(&mut self, key: GroupKey, request: &Request) {
+    fn learn_from_request(&mut self, key: GroupKey, request: &CapturedRequest) {
         let Some(group) = self.groups.get(&key) else {
             return;
         };
@@ -518,7 +522,12 @@ impl Attribution {
         }
     }
 
-    fn learn_from_document(&mut self, key: GroupKey, (at, number): (u64, u64), new: &Document) {
+    fn learn_from_document(
+        &mut self,
+        key: GroupKey,
+        (at, number): (u64, u64),
+        new: &ListedDocument,
+    ) {
         let Some(group) = self.groups.get(&key) else {
             return;
         };

@@ -346,3 +346,22 @@ fn no_more_is_remembered_than_is_stated() {
     }
     assert_eq!(known.hosts.len(), 1);
 }
+
+#[test]
+fn documents_of_one_moment_are_both_known() {
+    let mut known = attribution();
+    let (number, _) = enter(&mut known, &owner(PEER, 0, 10));
+    known.list(&id("a"), &stamp(Some(PEER), 5));
+    known.list(&id("b"), &stamp(Some(PEER), 5));
+    assert_eq!(known.decide(number), open(Some(Doubt::SeveralFit)));
+}
+
+#[test]
+fn a_doubt_says_what_it_is_about() {
+    let check = |doubt: Doubt, part| assert!(doubt.text().contains(part), "{doubt:?}");
+    check(Doubt::Overlap, "same connection");
+    check(Doubt::Shared, "`peer`");
+    check(Doubt::SeveralFit, "several snapshots");
+    check(Doubt::Clocks, "clocks");
+    check(Doubt::NoEnd, "end of production's response");
+}
