@@ -38,7 +38,8 @@ One Ctrl-C drains what is in flight, a second one ends at once; both print the l
 
 {}
 
-Exit codes: 0 no difference found, 1 differences found, 2 nothing was started, 3 the run failed, 4 nothing was compared.", sources()))]
+Exit codes: 0 pass: no difference found, 1 fail: differences found, 2 nothing was started, 3 invalid: the run failed,
+4 hold: nothing was compared.", sources()))]
     Run {
         #[command(flatten)]
         options: RunOptions,
@@ -82,7 +83,8 @@ Examples:
   mirror-agent stop
   mirror-agent stop --json | jq .differences
 
-Exit codes: 0 no difference found, 1 differences found, 2 no agent is running, 3 the run failed, 4 nothing was compared.")]
+Exit codes: 0 pass: no difference found, 1 fail: differences found, 2 no agent is running, 3 invalid: the run failed,
+4 hold: nothing was compared.")]
     Stop {
         /// Print the final report as JSON
         #[arg(long)]
