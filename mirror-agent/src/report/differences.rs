@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use mirror_core::compare::{Kind, Observation, Place, printable};
+use mirror_core::compare::{Kind, Observation, Place, excerpt};
 use serde::{Deserialize, Serialize};
 
 use super::pair::JudgedPair;
@@ -165,9 +165,9 @@ fn example(
     observation: &Observation,
 ) -> DifferenceExample {
     let shown = label.shown();
-    let target = printable(&pair.target, MAX_TARGET);
+    let target = excerpt(&pair.target, MAX_TARGET);
     DifferenceExample {
-        request: format!("{} {target}", printable(label.method(), MAX_TARGET)),
+        request: format!("{} {target}", excerpt(label.method(), MAX_TARGET)),
         id: pair.id.clone(),
         connection: shown.connection,
         index: shown.index,

@@ -80,7 +80,7 @@ impl OutcomeTallies {
                 request: label.shown(),
                 reason: full_reason
                     .filter(|_| is_cut)
-                    .map(|full| mirror_core::compare::printable(full, 500)),
+                    .map(|full| mirror_core::compare::excerpt(full, 500)),
             });
         }
     }

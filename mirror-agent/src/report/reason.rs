@@ -1,6 +1,6 @@
 //! Why a request ended as it did, so that equal reasons are counted as one.
 
-use mirror_core::compare::printable;
+use mirror_core::compare::excerpt;
 
 /// Longest reason that reports show.
 const MAX_REASON: usize = 240;
@@ -9,7 +9,7 @@ const MAX_REASON: usize = 240;
 pub(super) fn grouped(reason: &str) -> String {
     let mut out = String::new();
     let mut word = String::new();
-    for c in printable(reason, MAX_REASON).chars() {
+    for c in excerpt(reason, MAX_REASON).chars() {
         if c.is_ascii_alphanumeric() || ".:-_[]".contains(c) {
             word.push(c);
         } else {

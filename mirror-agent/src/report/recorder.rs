@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use mirror_core::compare::printable;
+use mirror_core::compare::excerpt;
 use mirror_core::ledger::{Ledger, Outcome};
 use mirror_core::route::RouteLearner;
 use mirror_core::verdict::{self, Findings};
@@ -133,7 +133,7 @@ impl Recorder {
     /// What the mirror said of its own look for the snapshot.
     pub fn mirror_snapshot(&self, state: &str) {
         let mut tallies = self.tallies();
-        let state = printable(state, 40);
+        let state = excerpt(state, 40);
         if tallies.mirror_snapshots.len() < MAX_STATES {
             *tallies.mirror_snapshots.entry(state).or_default() += 1;
         } else if let Some(count) = tallies.mirror_snapshots.get_mut(&state) {

@@ -1,6 +1,6 @@
 //! What is kept of a request to name it in reports: no headers, no bodies, and no query, which may hold secrets.
 
-use mirror_core::compare::printable;
+use mirror_core::compare::excerpt;
 use mirror_core::exchange::{Exchange, RequestTarget};
 use serde::{Deserialize, Serialize};
 
@@ -46,8 +46,8 @@ impl RequestLabel {
     }
 
     pub(super) fn shown(&self) -> ShownRequest {
-        let method = printable(&self.method, MAX_METHOD);
-        let path = printable(&self.target.path_text(), MAX_PATH);
+        let method = excerpt(&self.method, MAX_METHOD);
+        let path = excerpt(&self.target.path_text(), MAX_PATH);
         ShownRequest {
             request: format!("{method} {path}"),
             connection: self.connection,

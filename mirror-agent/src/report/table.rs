@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableStyle};
-use mirror_core::compare::printable;
+use mirror_core::compare::excerpt;
 
 /// Longest text of a cell.
 const MAX_CELL: usize = 500;
@@ -31,7 +31,7 @@ pub fn table<const N: usize>(
         table.set_header(columns.map(|(name, _)| name.to_owned()).to_vec());
     }
     for row in rows {
-        table.add_row(row.map(|cell| printable(&cell, MAX_CELL)).to_vec());
+        table.add_row(row.map(|cell| excerpt(&cell, MAX_CELL)).to_vec());
     }
     for (column, (_, align)) in table.column_iter_mut().zip(columns) {
         column.set_padding((0, 2));

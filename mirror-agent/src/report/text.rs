@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use mirror_common::Counter;
-use mirror_core::compare::printable;
+use mirror_core::compare::excerpt;
 use mirror_core::ledger::Outcome;
 
 use super::latency::LatencyData;
@@ -67,7 +67,7 @@ fn verdict(out: &mut String, results: &Results) -> fmt::Result {
     let verdict = &results.verdict;
     let decision = verdict.decision;
     let (name, code) = (decision.name(), decision.exit_code());
-    let reason = printable(&verdict.reason, 1000);
+    let reason = excerpt(&verdict.reason, 1000);
     writeln!(out, "\n{name}: {reason} (exit code {code})")
 }
 
@@ -83,7 +83,7 @@ fn ledger(out: &mut String, results: &Results, width: Option<u16>) -> fmt::Resul
         writeln!(out, "packets lost in the kernel's ring: {ring_full}")?;
     }
     for advice in &results.counters.advice {
-        writeln!(out, "{}", printable(advice, 1000))?;
+        writeln!(out, "{}", excerpt(advice, 1000))?;
     }
     Ok(())
 }
@@ -148,7 +148,7 @@ fn snapshot_advice(out: &mut String, results: &Results) -> fmt::Result {
     }
     for (state, count) in &results.mirror_snapshots {
         if !["hit", "late", "unread"].contains(&state.as_str()) {
-            let state = printable(state, 100);
+            let state = excerpt(state, 100);
             writeln!(
                 out,
                 "{count} answers of the mirror say of their snapshot: {state}"
@@ -182,23 +182,23 @@ fn not_compared(out: &mut String, results: &Results) -> fmt::Result {
 }
 
 fn outcome_group(out: &mut String, group: &OutcomeGroup) -> fmt::Result {
-    write!(out, "  {} × {}", group.count, printable(&group.route, 500))?;
+    write!(out, "  {} × {}", group.count, excerpt(&group.route, 500))?;
     if let Some(reason) = &group.reason {
-        write!(out, ": {}", printable(reason, 500))?;
+        write!(out, ": {}", excerpt(reason, 500))?;
     }
     out.push('\n');
     let Some(example) = group.examples.first() else {
         return Ok(());
     };
     let request = &example.request;
-    let shown = printable(&request.request, 500);
+    let shown = excerpt(&request.request, 500);
     write!(
         out,
         "    for example {shown} (connection {}, request {})",
         request.connection, request.index
     )?;
     if let Some(reason) = &example.reason {
-        write!(out, ": {}", printable(reason, 500))?;
+        write!(out, ": {}", excerpt(reason, 500))?;
     }
     out.push('\n');
     Ok(())
@@ -247,14 +247,14 @@ fn differences(out: &mut String, results: &Results) -> fmt::Result {
             out,
             "\n{} × {} {} ({}){remark}",
             group.count,
-            printable(&group.route, 500),
-            printable(&group.place, 500),
+            excerpt(&group.route, 500),
+            excerpt(&group.place, 500),
             group.kind.name()
         )?;
         for example in &group.examples {
-            writeln!(out, "  {}", printable(&example.request, 500))?;
-            writeln!(out, "  - {}", printable(&example.production, 500))?;
-            writeln!(out, "  + {}", printable(&example.mirror, 500))?;
+            writeln!(out, "  {}", excerpt(&example.request, 500))?;
+            writeln!(out, "  - {}", excerpt(&example.production, 500))?;
+            writeln!(out, "  + {}", excerpt(&example.mirror, 500))?;
         }
     }
     let more = results

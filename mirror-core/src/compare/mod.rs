@@ -23,7 +23,7 @@ use number::same_number;
 use place::{Ignored, Step, pointer};
 
 pub use body::BodyLimits;
-pub use place::{Place, PlaceTotals, printable};
+pub use place::{Place, PlaceTotals, excerpt};
 
 /// Longest value that an observation shows.
 const MAX_SHOWN: usize = 200;
@@ -330,8 +330,8 @@ impl<'o> Comparer<'o> {
                 place: key.0.clone(),
                 kind,
                 count: 1,
-                production: printable(production, MAX_SHOWN),
-                mirror: printable(mirror, MAX_SHOWN),
+                production: excerpt(production, MAX_SHOWN),
+                mirror: excerpt(mirror, MAX_SHOWN),
             };
             self.found.insert(key, observation);
         } else {

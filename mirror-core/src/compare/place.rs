@@ -137,7 +137,7 @@ impl std::ops::AddAssign for PlaceTotals {
 }
 
 /// Text of the network for reports, without what could move a cursor or turn text around, and cut to `most` characters.
-pub fn printable(text: &str, most: usize) -> String {
+pub fn excerpt(text: &str, most: usize) -> String {
     let mut out = String::new();
     for (index, c) in text.chars().enumerate() {
         if index >= most {
@@ -196,10 +196,10 @@ mod tests {
     #[test]
     fn nothing_in_shown_text_moves_a_cursor() {
         assert_eq!(
-            printable("a\x1b[2Jb\n\u{202e}é", 99),
+            excerpt("a\x1b[2Jb\n\u{202e}é", 99),
             "a\\u{1b}[2Jb\\u{a}\\u{202e}é"
         );
-        assert_eq!(printable("abc", 3), "abc");
-        assert_eq!(printable("abcd", 3), "abc…");
+        assert_eq!(excerpt("abc", 3), "abc");
+        assert_eq!(excerpt("abcd", 3), "abc…");
     }
 }
