@@ -82,7 +82,7 @@ mod tests {
             claims.claim(&id(&n.to_string()), second(0));
         }
         assert_eq!(claims.claimed.len(), MAX_IDS);
-        claims.claim(&id("one more"), second(0));
+        claims.claim(&id("one-more"), second(0));
         assert_eq!(claims.claimed.len(), MAX_IDS);
         assert!(!claims.claim(&id("first"), second(0)).is_doubtful());
         assert!(!first.is_doubtful());

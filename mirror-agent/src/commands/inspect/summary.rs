@@ -109,9 +109,6 @@ impl Summary {
         if let Some(fault) = exchange.request.fault {
             *self.faults.entry(fault.to_string()).or_default() += 1;
         }
-        if let Some(fault) = exchange.request.fault {
-            *self.faults.entry(fault.to_string()).or_default() += 1;
-        }
     }
 
     /// All of it; `stats` are of the whole file, the rest of the exchanges that were shown.
