@@ -95,6 +95,20 @@ pub(crate) fn build_programs() -> Result<()> {
     check(&mut build)
 }
 
+/// Builds the agent and the probe of kernels as static binaries, and gives their folder. Both in one command, because image and
+/// kernels share all that they are built of.
+pub(crate) fn build_static() -> Result<PathBuf> {
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let mut build = cargo();
+    build
+        .args(["build", "--release", "--target", &target])
+        .args(["-p", "mirror-agent", "-p", "kernel-probe"])
+        // With --target, this reaches the binaries and not the build scripts.
+        .env("RUSTFLAGS", "-C target-feature=+crt-static");
+    check(&mut build)?;
+    Ok(workspace::target_dir()?.join(target).join("release"))
+}
+
 /// Builds all that tests run and all that they start. In one command, because dependencies have other features where those
 /// of tests are added.
 pub(crate) fn build_tests() -> Command {

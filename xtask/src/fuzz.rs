@@ -126,3 +126,19 @@ fn build() -> Result<PathBuf> {
     check(&mut build)?;
     Ok(workspace::target_dir()?.join(target).join("fuzz"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_of_the_fuzz_crate_is_run() {
+        let manifest = workspace::root().join("fuzz/Cargo.toml");
+        let manifest = std::fs::read_to_string(manifest).unwrap();
+        let programs = manifest
+            .lines()
+            .filter_map(|line| line.strip_prefix("path = \"fuzz_targets/"))
+            .filter_map(|rest| rest.strip_suffix(".rs\""));
+        assert_eq!(programs.collect::<Vec<_>>(), TARGETS);
+    }
+}

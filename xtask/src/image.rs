@@ -4,34 +4,17 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use mirror_tests::workspace;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::cargo::{cargo, check};
+use crate::cargo::build_static;
 use crate::say::say;
 
 const IMAGE: &str = "localhost/mirror-agent:1";
 const PROGRAM: &str = "usr/bin/mirror-agent";
 
 pub(crate) fn run(out: &Path) -> Result<()> {
-    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-    check(
-        cargo()
-            .args([
-                "build",
-                "--release",
-                "--target",
-                &target,
-                "-p",
-                "mirror-agent",
-            ])
-            // With --target, this reaches the binary and not the build scripts.
-            .env("RUSTFLAGS", "-C target-feature=+crt-static"),
-    )?;
-    let binary = workspace::target_dir()?
-        .join(&target)
-        .join("release/mirror-agent");
+    let binary = build_static()?.join("mirror-agent");
     let bytes = std::fs::read(&binary).with_context(|| format!("reading {}", binary.display()))?;
     std::fs::write(out, archive(&bytes)?).with_context(|| format!("writing {}", out.display()))?;
     say!("{}: {IMAGE}", out.display());

@@ -14,7 +14,7 @@ use clap::ValueEnum;
 use mirror_tests::workspace;
 use serde_json::{Value, json};
 
-use crate::cargo::{cargo, check};
+use crate::cargo::build_static;
 use crate::install::{self, BUSYBOX, CPIO, IP, QEMU, XZ};
 use crate::progress::Progress;
 use crate::say::{self, note, say};
@@ -108,15 +108,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// One static binary that runs on any of them.
 fn build_probe() -> Result<PathBuf> {
-    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-    check(
-        cargo()
-            .args(["build", "--release", "--target", &target])
-            .args(["-p", "mirror-agent", "--example", "kernel_probe"])
-            .env("RUSTFLAGS", "-C target-feature=+crt-static"),
-    )?;
-    let directory = workspace::target_dir()?.join(target);
-    Ok(directory.join("release/examples/kernel_probe"))
+    Ok(build_static()?.join("kernel-probe"))
 }
 
 /// On the running kernel, in a network namespace of its own.

@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/../mirror-ebpf/mirror.bpf.o"
+    "/../../mirror-ebpf/mirror.bpf.o"
 ));
 
 const PORT: u16 = 8080;
