@@ -169,7 +169,7 @@ public final class RedisServer implements AutoCloseable {
     }
 
     /** How often it did a command, as {@code set}. */
-    long calls(String name) {
+    public long calls(String name) {
         for (String line : ask("INFO", "commandstats").split("\r\n")) {
             if (line.startsWith("cmdstat_" + name + ":")) {
                 return Long.parseLong(line.replaceFirst(".*:calls=(\\d+),.*", "$1"));
