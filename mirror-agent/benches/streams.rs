@@ -8,11 +8,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use mirror_agent::capture::pcap::PcapFile;
-use mirror_core::dissect::DissectLimits;
-use mirror_core::dissect::Dissector;
+use mirror_core::dissect::{DissectLimits, Dissector};
 use mirror_core::filter::PortSet;
-use mirror_core::packet::LinkType;
-use mirror_core::packet::Packet;
+use mirror_core::packet::{LinkType, Packet};
 use mirror_core::time::Timestamp;
 use serde_json::{Value, json};
 

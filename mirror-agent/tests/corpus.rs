@@ -7,22 +7,11 @@ use std::process::ExitCode;
 
 use bytes::Bytes;
 use mirror_agent::capture::pcap::PcapFile;
-use mirror_core::dissect::DissectLimits;
-use mirror_core::dissect::DissectStats;
-use mirror_core::dissect::Dissector;
+use mirror_core::dissect::{DissectLimits, DissectStats, Dissector};
 use mirror_core::exchange::Exchange;
-use mirror_core::http::Answered;
-use mirror_core::http::HttpLimits;
-use mirror_core::http::Kind;
-use mirror_core::http::Message;
-use mirror_core::http::Parsed;
-use mirror_core::http::Parser;
-use mirror_core::packet::LinkType;
-use mirror_core::packet::Packet;
-use mirror_core::packet::Seq;
-use mirror_core::tcp::Arrival;
-use mirror_core::tcp::CloseReason;
-use mirror_core::tcp::StreamEvent;
+use mirror_core::http::{Answered, HttpLimits, Kind, Message, Parsed, Parser};
+use mirror_core::packet::{LinkType, Packet, Seq};
+use mirror_core::tcp::{Arrival, CloseReason, StreamEvent};
 use mirror_core::time::Timestamp;
 use mirror_tests::{captures, needs, testing};
 

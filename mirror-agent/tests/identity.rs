@@ -11,9 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use mirror_core::exchange;
-use mirror_core::exchange::Body;
-use mirror_core::exchange::Exchange;
-use mirror_core::exchange::Timing;
+use mirror_core::exchange::{Body, Exchange, Timing};
 use mirror_core::identity::Identifier;
 use mirror_core::time::Timestamp;
 use mirror_snapshot::{

@@ -1,12 +1,10 @@
 //! The same conversations, captured badly: what a capture may do to packets must not change the exchanges, and a packet
 //! that it loses costs the exchanges it belongs to and no other.
 
-use mirror_core::dissect::DissectLimits;
-use mirror_core::dissect::Dissector;
+use mirror_core::dissect::{DissectLimits, Dissector};
 use mirror_core::exchange::Exchange;
 use mirror_core::options::ByteSize;
-use mirror_core::packet::LinkType;
-use mirror_core::packet::Packet;
+use mirror_core::packet::{LinkType, Packet};
 use mirror_core::time::Timestamp;
 
 const MILLI: u64 = 1_000_000;

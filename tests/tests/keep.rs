@@ -5,13 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use mirror_agent::gate::{FoundSnapshot, Gate, GateOptions, SnapshotOutcome, TtlCare};
-use mirror_core::exchange::Exchange;
-use mirror_core::exchange::Request;
-use mirror_core::exchange::Timing;
-use mirror_core::identity::Identifier;
-use mirror_core::identity::Identity;
-use mirror_core::policy::Envelope;
-use mirror_core::policy::Policy;
+use mirror_core::exchange::{Exchange, Request, Timing};
+use mirror_core::identity::{Identifier, Identity};
+use mirror_core::policy::{Envelope, Policy};
 use mirror_core::time::Timestamp;
 use mirror_snapshot::{
     Candidates, DEFAULT_TTL, RedisStore, RequestId, RequestTarget, request_hash,

@@ -26,11 +26,10 @@ use crate::transport::{Receiver, Sender};
 use mirror_core::dissect::DissectLimits;
 
 use super::capture_side::{Intake, Readers};
-use super::descriptors;
 use super::mirror_side::Judging;
-use super::preflight;
 use super::progress::{self, Event};
 use super::running::Running;
+use super::{descriptors, preflight};
 
 /// How a run is ended from outside.
 #[derive(Clone)]

@@ -13,9 +13,7 @@ use crate::config::{Config, Settings};
 use crate::control::Order;
 use crate::control::answers::{FilterAnswer, ReloadAnswer};
 use crate::report::{AttachedPlace, CaptureCounters, FORMAT, Recorder, Status};
-use mirror_core::filter::FilterChange;
-use mirror_core::filter::FilterSettings;
-use mirror_core::filter::PortSet;
+use mirror_core::filter::{FilterChange, FilterSettings, PortSet};
 use mirror_core::options::OptionSpec;
 
 pub(super) struct Running {

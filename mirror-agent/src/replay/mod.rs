@@ -21,12 +21,7 @@ use mirror_snapshot::{HEADER_CAPTURED_AT, HEADER_NAMESPACE, HEADER_REPLAY, HEADE
 use tokio::task::JoinSet;
 use tower_service::Service;
 
-use mirror_core::exchange::Exchange;
-use mirror_core::exchange::Fault;
-use mirror_core::exchange::Headers;
-use mirror_core::exchange::Request;
-use mirror_core::exchange::Response;
-use mirror_core::exchange::Version;
+use mirror_core::exchange::{Exchange, Fault, Headers, Request, Response, Version};
 use mirror_core::options::ByteSize;
 
 use connector::Connector;

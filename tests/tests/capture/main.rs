@@ -17,11 +17,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use mirror_agent::capture::ring::RingReader;
 use mirror_agent::capture::tc::{CaptureOptions, Hook, Namespaces, Rings, TcCapture};
-use mirror_core::filter::FilterChange;
-use mirror_core::filter::FilterSettings;
+use mirror_core::filter::{FilterChange, FilterSettings};
 use mirror_core::packet;
-use mirror_core::packet::Packet;
-use mirror_core::packet::Segment;
+use mirror_core::packet::{Packet, Segment};
 use mirror_tests::net::{Host, INTERFACE, Network};
 use mirror_tests::{needs, testing};
 

@@ -12,10 +12,8 @@ use aya::{Ebpf, EbpfLoader, programs::Program};
 use mirror_agent::capture::ring::RingReader;
 use mirror_agent::capture::tc::TcCapture;
 use mirror_agent::capture::tc::{CaptureOptions, Hook, RingSize, Rings};
-use mirror_core::dissect::DissectLimits;
-use mirror_core::dissect::Dissector;
-use mirror_core::filter::FilterChange;
-use mirror_core::filter::FilterSettings;
+use mirror_core::dissect::{DissectLimits, Dissector};
+use mirror_core::filter::{FilterChange, FilterSettings};
 use mirror_core::options::FromText;
 use serde_json::{Map, Value, json};
 

@@ -5,8 +5,7 @@
 
 use bytes::{Buf, Bytes};
 
-use super::Unreadable;
-use super::lenient;
+use super::{Unreadable, lenient};
 use crate::exchange::{Ambiguity, Headers};
 
 /// Bytes of trailers, and of one chunk's extensions.
