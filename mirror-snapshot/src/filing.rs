@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     Document, ListEntry, Read, RedisStore, RequestId, Settings, Stamp, StoreError,
-    counts::Counters, snapshots::Listing, store::Put,
+    counts::Counters, naming::Listing, store::Put,
 };
 
 /// Documents on their way to the store, and their bytes; what is more is dropped and counted.

@@ -5,6 +5,7 @@
 
 mod counts;
 mod filing;
+mod naming;
 #[cfg(feature = "tower")]
 pub mod service;
 mod settings;

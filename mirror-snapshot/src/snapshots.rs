@@ -1,15 +1,10 @@
-//! The snapshots of a service: names each request and begins what is recorded or served for it.
+//! The snapshots of a service: what all its requests share, and how each is named.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Duration};
 
 use crate::{
-    Counts, Fields, HEADER_CAPTURED_AT, HEADER_NAMESPACE, HEADER_REQUEST_ID, IdRules, Profile,
-    RedisStore, RequestId, RequestTarget, Settings, SnapshotNumber, SnapshotSource, Stamp,
-    counts::Counters, filing::Filings, store::Waiter,
+    Counts, Fields, IdRules, Profile, RedisStore, RequestId, RequestTarget, Settings,
+    counts::Counters, filing::Filings, naming::Naming, store::Waiter,
 };
 
 /// The snapshots of one service. Clones are the same.
@@ -68,35 +63,15 @@ impl Snapshots {
         self.0.counters.read()
     }
 
-    /// Whether the body of such a request is needed before [`Snapshots::begin`].
+    /// Whether the body of such a request is needed before `Snapshots::begin`.
     pub fn reads_body(&self, method: &str, target: &RequestTarget) -> bool {
         self.0.store.is_some()
             && self.profile() == Profile::Production
             && self.0.rules.read_body(method, target)
     }
 
-    /// The snapshot of a request that arrived now: to be filed in production, to be read in the mirror.
-    pub fn begin(&self, request: &dyn Fields, peer: Option<SocketAddr>) -> SnapshotSource {
-        let now = since_epoch(SystemTime::now());
-        let mut named = Naming::default();
-        if self.0.store.is_some() {
-            named = match self.profile() {
-                Profile::Production => self.name(request, now),
-                Profile::Mirror => Naming::given(request),
-            };
-            if named.id.is_none() {
-                Counters::count(&self.0.counters.no_id);
-            }
-        }
-        let at = named.captured_at.unwrap_or(now);
-        let reads_body = |target| self.reads_body(request.method(), target);
-        let is_read = request.target().is_some_and(reads_body);
-        let body = is_read.then(|| request.body());
-        let stamp = Stamp::new(request, at, body.flatten(), peer);
-        SnapshotSource::new(self.clone(), at, named, stamp)
-    }
-
-    fn name(&self, request: &dyn Fields, now: Duration) -> Naming {
+    /// Names a request of production that arrived `now`, since the epoch.
+    pub(crate) fn name(&self, request: &dyn Fields, now: Duration) -> Naming {
         let shared = &self.0;
         match shared.rules.derive(request, None, now.as_secs()) {
             Some((derived, true)) => return Naming::numbered(derived),
@@ -116,59 +91,4 @@ impl Snapshots {
             ..Naming::default()
         }
     }
-}
-
-/// How a request is named, and what else the agent said of it.
-#[derive(Default)]
-pub(crate) struct Naming {
-    pub(crate) id: Option<RequestId>,
-    /// Of a numbered id: where it is listed.
-    pub(crate) listing: Option<Listing>,
-    pub(crate) told_in: Option<String>,
-    pub(crate) namespace: Option<String>,
-    captured_at: Option<Duration>,
-}
-
-/// A derived id that many requests have, and the number of one of them.
-#[derive(Clone, Debug)]
-pub(crate) struct Listing {
-    pub(crate) derived: RequestId,
-    pub(crate) number: SnapshotNumber,
-}
-
-impl Naming {
-    /// Draws a number for one of the requests that have this derived id.
-    fn numbered(derived: RequestId) -> Self {
-        // Each half has bits that are not random, at other places than the other half.
-        let (one, other) = uuid::Uuid::new_v4().as_u64_pair();
-        let number = SnapshotNumber(one ^ other);
-        let id = derived.numbered(number);
-        Self {
-            listing: id.as_ref().map(|_| Listing { derived, number }),
-            id,
-            ..Self::default()
-        }
-    }
-
-    /// As the agent says.
-    fn given(request: &dyn Fields) -> Self {
-        let text = |name| std::str::from_utf8(request.header(name, 0)?).ok();
-        Self {
-            id: text(HEADER_REQUEST_ID).and_then(RequestId::new),
-            told_in: None,
-            listing: None,
-            namespace: text(HEADER_NAMESPACE).map(Into::into),
-            captured_at: text(HEADER_CAPTURED_AT)
-                .and_then(|text| text.parse().ok())
-                .map(Duration::from_millis),
-        }
-    }
-}
-
-fn since_epoch(time: SystemTime) -> Duration {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-pub(crate) fn millis(since_epoch: Duration) -> u64 {
-    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,6 +4,7 @@
 use std::{
     convert::Infallible,
     fmt,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -12,10 +13,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Document, DocumentError, Filed, OnMiss, OnWrite, Profile, Read, RequestId, SnapshotState,
-    Snapshots, Stamp, StoreError, Waited,
+    Document, DocumentError, Fields, Filed, OnMiss, OnWrite, Profile, Read, RequestId,
+    SnapshotState, Snapshots, Stamp, StoreError, Waited,
     counts::Counters,
-    snapshots::{Listing, Naming, Store, millis},
+    naming::{Listing, Naming, millis, since_epoch},
+    snapshots::Store,
     store::Waiter,
 };
 
@@ -49,6 +51,30 @@ pub enum WriteError<E> {
     #[error("what the write gave is not known: {0}")]
     Unanswered(LoadError<E>),
 }
+
+impl Snapshots {
+    /// The snapshot of a request that arrived now: to be filed in production, to be read in the mirror.
+    pub fn begin(&self, request: &dyn Fields, peer: Option<SocketAddr>) -> SnapshotSource {
+        let now = since_epoch(SystemTime::now());
+        let mut named = Naming::default();
+        if self.0.store.is_some() {
+            named = match self.profile() {
+                Profile::Production => self.name(request, now),
+                Profile::Mirror => Naming::given(request),
+            };
+            if named.id.is_none() {
+                Counters::count(&self.0.counters.no_id);
+            }
+        }
+        let at = named.captured_at.unwrap_or(now);
+        let reads_body = |target| self.reads_body(request.method(), target);
+        let is_read = request.target().is_some_and(reads_body);
+        let body = is_read.then(|| request.body());
+        let stamp = Stamp::new(request, at, body.flatten(), peer);
+        SnapshotSource::new(self.clone(), at, named, stamp)
+    }
+}
+
 /// The snapshot of one request. It is filed when the last clone is dropped.
 #[derive(Clone)]
 pub struct SnapshotSource(Arc<Exchange>);
