@@ -45,14 +45,17 @@ impl RequestTarget {
             TargetForm::Origin | TargetForm::Asterisk | TargetForm::Other => 0,
         };
         let local = &bytes[path_start..];
-        let local_len = position(local, b"#").unwrap_or(local.len());
-        let question = position(&local[..local_len], b"?");
-        let path_len = question.unwrap_or(local_len);
+        let (path_len, local_len) = match memchr::memchr2(b'?', b'#', local) {
+            None => (local.len(), local.len()),
+            Some(at) if local[at] == b'#' => (at, at),
+            Some(at) => (at, memchr::memchr(b'#', local).unwrap_or(local.len())),
+        };
+        let has_query = local.get(path_len) == Some(&b'?');
         Self {
             form,
             path_start: offset(path_start),
             path_end: offset(path_start + path_len),
-            query_end: question.map(|_| offset(path_start + local_len)),
+            query_end: has_query.then(|| offset(path_start + local_len)),
             bytes,
         }
     }

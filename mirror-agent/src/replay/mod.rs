@@ -21,7 +21,7 @@ use mirror_snapshot::{HEADER_CAPTURED_AT, HEADER_NAMESPACE, HEADER_REPLAY, HEADE
 use tokio::task::JoinSet;
 use tower_service::Service;
 
-use mirror_core::exchange::{Exchange, Fault, Headers, Request, Response, Version};
+use mirror_core::exchange::{Exchange, Fault, Headers, Request, Response, Trailers, Version};
 use mirror_core::options::ByteSize;
 
 use connector::Connector;
@@ -166,7 +166,7 @@ impl Replayer {
             version: version(head.version),
             headers: headers(&head.headers),
             body: body.into(),
-            trailers: Headers::default(),
+            trailers: Trailers::default(),
             fault,
         })
     }

@@ -43,6 +43,12 @@ impl Span {
     }
 }
 
+/// What a message without fields has.
+pub(super) static NONE: Headers = Headers {
+    block: Bytes::new(),
+    fields: Vec::new(),
+};
+
 impl Headers {
     /// Fields whose names and values are parts of `block`.
     pub fn within<'a>(block: &Bytes, fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {

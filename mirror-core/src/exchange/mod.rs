@@ -3,6 +3,7 @@
 mod body;
 mod fault;
 mod headers;
+mod trailers;
 
 use std::{borrow::Cow, net::SocketAddr};
 
@@ -15,6 +16,7 @@ pub use body::Body;
 pub use fault::{Ambiguity, Fault};
 pub use headers::Headers;
 pub use mirror_contract::{RequestTarget, TargetForm};
+pub use trailers::Trailers;
 
 /// The version of HTTP that a message was sent in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,7 +48,7 @@ pub struct Request {
     /// Body with transfer-coding undone, content-coding kept.
     pub body: Body,
     /// Fields after a chunked body (RFC 9112 §7.1.2).
-    pub trailers: Headers,
+    pub trailers: Trailers,
     /// None when it is whole.
     pub fault: Option<Fault>,
 }
@@ -57,7 +59,7 @@ pub struct Response {
     pub version: Version,
     pub headers: Headers,
     pub body: Body,
-    pub trailers: Headers,
+    pub trailers: Trailers,
     pub fault: Option<Fault>,
 }
 
@@ -70,7 +72,7 @@ impl Request {
             version: Version::Http11,
             headers: Headers::default(),
             body: Body::default(),
-            trailers: Headers::default(),
+            trailers: Trailers::default(),
             fault: None,
         }
     }
@@ -92,7 +94,7 @@ impl Response {
             version: Version::Http11,
             headers: Headers::default(),
             body: Body::default(),
-            trailers: Headers::default(),
+            trailers: Trailers::default(),
             fault: None,
         }
     }

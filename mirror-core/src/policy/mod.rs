@@ -58,10 +58,13 @@ impl Policy {
         self.judge(&exchange)?;
         let identity = identify(&exchange);
         self.redact(&mut exchange.request.headers);
-        self.redact(&mut exchange.request.trailers);
+        exchange
+            .request
+            .trailers
+            .retain(|name| !self.is_secret(name));
         if let Some(response) = &mut exchange.response {
             self.redact(&mut response.headers);
-            self.redact(&mut response.trailers);
+            response.trailers.retain(|name| !self.is_secret(name));
         }
         Ok(Envelope {
             host: Arc::clone(host),

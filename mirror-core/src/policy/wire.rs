@@ -242,7 +242,7 @@ impl V1<'_> {
                     version: request.message.version.into(),
                     headers: headers(form, &request.message.headers),
                     body: Body::from(form.slice_ref(request.message.body)),
-                    trailers: headers(form, &request.message.trailers),
+                    trailers: headers(form, &request.message.trailers).into(),
                     fault: request.message.fault.map(Into::into),
                 },
                 response: self.response.map(|response| Response {
@@ -250,7 +250,7 @@ impl V1<'_> {
                     version: response.message.version.into(),
                     headers: headers(form, &response.message.headers),
                     body: Body::from(form.slice_ref(response.message.body)),
-                    trailers: headers(form, &response.message.trailers),
+                    trailers: headers(form, &response.message.trailers).into(),
                     fault: response.message.fault.map(Into::into),
                 }),
                 // Policy lets no other out.

@@ -49,7 +49,7 @@ impl Expect {
 impl Partial {
     pub(super) fn finish(self) -> Parsed {
         let Self { body, fault, .. } = self;
-        let trailers = self.decoder.trailers();
+        let trailers = self.decoder.trailers().into();
         let message = match self.head {
             Head::Request {
                 method,
