@@ -225,7 +225,7 @@ fn answers_that_decode_to_millions_of_values_do_not_fill_the_memory() -> Result<
         (&route["compared"], &route["streamed"]),
         (&8.into(), &8.into())
     );
-    assert!(peak < MOST_KB, "{peak} KB at the most");
+    assert!(peak < MOST_KB, "{peak} KB at most");
     println!("peak memory: {peak} KB");
     Ok(())
 }

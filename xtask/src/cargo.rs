@@ -13,7 +13,7 @@ use crate::say::note;
 
 static THIS_PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
-/// A build may put another program in the place of this one, which then has no name any more.
+/// A build may put another program in the place of this one, whose file then has lost its name.
 pub(crate) fn remember_this_program() {
     if let Ok(path) = std::env::current_exe() {
         THIS_PROGRAM.get_or_init(|| path);

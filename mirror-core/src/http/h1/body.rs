@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::Head;
-use super::chunk::Chunks;
+use super::chunk::{Chunks, Unreadable};
 use crate::exchange::{Ambiguity, Headers, Version};
 
 /// How a message says where its body ends.
@@ -152,11 +152,6 @@ fn is_registered(coding: &[u8]) -> bool {
     const NAMES: [&[u8]; 5] = [b"gzip", b"deflate", b"compress", b"x-gzip", b"x-compress"];
     NAMES.iter().any(|name| coding.eq_ignore_ascii_case(name))
 }
-
-/// No more of the body can be told from what is behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the body cannot be read on")]
-pub struct Unreadable;
 
 /// Takes a body's bytes in any pieces.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,13 @@
 
 use bytes::{Buf, Bytes};
 
-use super::{Unreadable, lenient};
+use super::lenient;
 use crate::exchange::{Ambiguity, Headers};
+
+/// Where the body ends can no longer be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the body cannot be read on")]
+pub struct Unreadable;
 
 /// Bytes of trailers, and of one chunk's extensions.
 const MAX_SKIPPED: u32 = 64 << 10;

@@ -281,7 +281,7 @@ impl Conversation {
         true
     }
 
-    /// What the client sends from here on is no HTTP; a request that is half there ends.
+    /// What the client sends from here on is not HTTP; a request that is half there ends.
     fn end_requests(&mut self, out: &mut Output<'_>) {
         self.requests.cut_off();
         while let Some(parsed) = self.requests.poll() {

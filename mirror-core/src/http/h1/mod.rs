@@ -16,7 +16,8 @@ use start_line::has_known_method;
 pub(in crate::http) use parser::may_be_request;
 pub(in crate::http) use start_line::is_worth_another_look;
 
-pub use body::{Answered, BodyLength, Decoder, Framing, Unreadable};
+pub use body::{Answered, BodyLength, Decoder, Framing};
+pub use chunk::Unreadable;
 pub use conversation::Conversation;
 pub use head::{Head, HeadError, ParsedHead};
 pub use parser::{HttpLimits, Parsed, Parser};

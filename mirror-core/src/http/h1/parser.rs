@@ -249,7 +249,7 @@ impl Parser {
         }
     }
 
-    /// From here on the stream is no HTTP: everything is dropped.
+    /// From here on the stream is not HTTP: everything is dropped.
     pub fn ignore(&mut self) {
         self.stage = Stage::Ignored;
         self.queue = Queue::default();
@@ -604,7 +604,13 @@ impl Parser {
         if self.kind == Kind::Request && matches!(partial.fault, Some(Fault::Ambiguous(_))) {
             self.distrust();
         }
-        Step::Told(partial.finish())
+        let (first, last, end) = (partial.first, partial.last, partial.end);
+        Step::Told(Parsed::Message {
+            message: partial.into_message(),
+            first,
+            last,
+            end,
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! A message between its head and its last byte.
 
-use super::{Decoder, Head, Parsed};
+use super::{Decoder, Head};
 use crate::exchange::{Body, Fault, Request, Response};
 use crate::http::Message;
 use crate::packet::Seq;
@@ -47,10 +47,10 @@ impl Expect {
 }
 
 impl Partial {
-    pub(super) fn finish(self) -> Parsed {
+    pub(super) fn into_message(self) -> Message {
         let Self { body, fault, .. } = self;
         let trailers = self.decoder.trailers().into();
-        let message = match self.head {
+        match self.head {
             Head::Request {
                 method,
                 target,
@@ -77,12 +77,6 @@ impl Partial {
                 trailers,
                 fault,
             }),
-        };
-        Parsed::Message {
-            message,
-            first: self.first,
-            last: self.last,
-            end: self.end,
         }
     }
 }
