@@ -10,6 +10,7 @@ mod parser;
 mod partial;
 mod queue;
 mod start_line;
+mod strict;
 
 use start_line::has_known_method;
 
