@@ -1,5 +1,6 @@
--- Requests for the order service at a constant rate, each different from the others.
--- Arguments: requests a second, how many in all, what their ids begin with, and `all` routes or `orders` only, which carry no id.
+-- Requests at a constant rate: for the order service, each different from the others, or the same one for any server.
+-- Arguments: requests a second, how many in all, what their ids begin with, and `all` routes of the order service, its `orders`
+-- only, which carry no id, or `one` route, without ids.
 
 local ffi = require("ffi")
 ffi.cdef [[
@@ -18,6 +19,7 @@ end
 
 local rate, total, label, routes
 local planned, numbered, start = 0, 0, nil
+local same = nil
 -- Global, so that done() finds them: of this thread, the only one.
 ok, failed, example, took_ms = 0, 0, "", 0
 
@@ -26,6 +28,7 @@ function setup(thread) table.insert(threads, thread) end
 
 function init(args)
   rate, total, label, routes = tonumber(args[1]), tonumber(args[2]), args[3], args[4]
+  if routes == "one" then same = wrk.format("GET", "/products/17") end
 end
 
 -- Each request has its moment, whatever became of those before it.
@@ -37,6 +40,7 @@ function delay()
 end
 
 function request()
+  if same then return same end
   numbered = numbered + 1
   local n = numbered
   local user, product, quantity = n % 997 + 1, n % 50 + 1, n % 4 + 1

@@ -1,5 +1,5 @@
-//! wrk at a constant rate on the order service's routes: keep-alive connections, every request with an id of its own, every other
-//! one asking for gzip. Its script is `paced.lua`.
+//! wrk at a constant rate on keep-alive connections. On the order service's routes every request has an id of its own, and every other
+//! one asks for gzip. Its script is `paced.lua`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub enum Routes {
     All,
     /// Orders without an id, no two of one user.
     Orders,
+    /// The same small GET each time, for any server.
+    One,
 }
 
 #[derive(Debug)]
@@ -111,6 +113,7 @@ impl Paced {
             .arg(match plan.routes {
                 Routes::All => "all",
                 Routes::Orders => "orders",
+                Routes::One => "one",
             });
         Ok(Self {
             process: Process::spawn("paced", command, scratch.path())?,

@@ -5,6 +5,7 @@ mod java;
 mod machine;
 mod main_job;
 mod program;
+mod replay;
 mod snapshot;
 mod streams;
 
@@ -26,6 +27,8 @@ enum What {
     Main(main_job::Load),
     /// The price of capture, and what production notices of an agent in trouble
     Capture(capture::Trials),
+    /// Full mirroring: its cost, what production's clients notice, and GoReplay beside it
+    Replay(replay::Options),
     /// Packets in memory to exchanges, on one core: speed, memory, instructions, and tshark beside it
     Streams(streams::Options),
     /// Ids a second, what production's requests pay for snapshots, thousands of waits at once
@@ -38,6 +41,7 @@ pub(crate) fn run(bench: Bench) -> Result<()> {
     match bench.what.unwrap_or(What::Main(bench.main)) {
         What::Main(load) => main_job::run(&load),
         What::Capture(trials) => capture::run(&trials),
+        What::Replay(options) => replay::run(&options),
         What::Streams(options) => streams::run(&options),
         What::Snapshot(options) => snapshot::run(&options),
         What::Java(options) => java::run(&options),
