@@ -84,13 +84,11 @@ impl Judging {
         replays: usize,
     ) -> anyhow::Result<Self> {
         let config = Arc::clone(&live.borrow());
-        let replayer = |target| {
-            let max_body = config.dissect.max_body;
-            Replayer::new(target, &config.replay, max_body, Some(own_sockets))
-        };
+        let replayer =
+            |target| Replayer::new(target, &config.replay, &config.dissect, Some(own_sockets));
         Ok(Self {
             gate: gate(&config)?,
-            replayer: config.replay.target.clone().map(replayer),
+            replayer: config.replay.target.clone().map(replayer).transpose()?,
             replays: Semaphore::new(replays),
             heavy: Semaphore::new(1),
             config: live,
@@ -157,7 +155,7 @@ impl Judging {
         let _permit = self.replay_slot(&mut pass, config.replay.timeout).await?;
         let exchange = envelope.exchange();
         let marks = pass.marks(exchange.captured_at());
-        let allowance = config.replay.timeout;
+        let allowance = exchange.timing.allowance(config.replay.timeout);
         let sent = replayer.send(&exchange.request, &marks, allowance).await;
         let (response, latency) = match sent {
             ReplayOutcome::Answered {

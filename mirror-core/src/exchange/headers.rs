@@ -1,6 +1,6 @@
 //! Header fields as they stood on the wire.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, ops::Range};
 
 use bytes::{Bytes, BytesMut};
 
@@ -152,18 +152,24 @@ impl Headers {
         self.fields.iter().map(|field| Line {
             name: field.name.bytes(&self.block),
             value: field.value.bytes(&self.block),
-            captured: self.captured_line(field),
+            place: self.place(field),
         })
     }
 
-    fn captured_line(&self, field: &Field) -> Option<&[u8]> {
+    /// The bytes of one line, or of lines that follow one another.
+    pub fn captured(&self, place: Range<usize>) -> &[u8] {
+        self.block.get(place).unwrap_or_default()
+    }
+
+    /// Where a field's line lies in the block, its end included.
+    fn place(&self, field: &Field) -> Option<Range<usize>> {
         let start = field.name.at as usize;
         let after = |at: usize| self.block.get(at..).unwrap_or_default();
         let value = after(start + field.name.len as usize).strip_prefix(b":")?;
         let value = without_padding(value).strip_prefix(field.value.bytes(&self.block))?;
         let end = without_padding(value);
         let rest = end.strip_prefix(b"\r\n").or(end.strip_prefix(b"\n"))?;
-        self.block.get(start..self.block.len() - rest.len())
+        Some(start..self.block.len() - rest.len())
     }
 
     fn edited(&self, mut edit: impl FnMut(&Field, &str, &mut Lines)) -> Self {
@@ -176,13 +182,13 @@ impl Headers {
 }
 
 /// A field as it stood on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
     pub name: &'a [u8],
     pub value: &'a [u8],
-    /// All of the line, its end included, where it is known. The lines of a head that nobody edited follow one another in
-    /// memory.
-    pub captured: Option<&'a [u8]>,
+    /// What [`Headers::captured`] is asked for to have all of the line, its end included; `None` where the field does not
+    /// stand in a line. The lines of a head that nobody edited follow one another.
+    pub place: Option<Range<usize>>,
 }
 
 /// Lines that are written one after the other.
@@ -211,11 +217,11 @@ impl Lines {
 
     /// A field of `headers` as it is, spaces included.
     fn push_field(&mut self, headers: &Headers, field: &Field) {
-        let Some(line) = headers.captured_line(field) else {
+        let Some(place) = headers.place(field) else {
             let (name, value) = (&field.name, &field.value);
             return self.push(name.bytes(&headers.block), value.bytes(&headers.block));
         };
-        let at = self.put(line).at;
+        let at = self.put(headers.captured(place)).at;
         let moved = |span: Span| Span {
             at: at + span.at.saturating_sub(field.name.at),
             len: span.len,
@@ -311,7 +317,8 @@ mod tests {
 
     /// The lines as they are sent.
     fn text(headers: &Headers) -> String {
-        let lines = headers.lines().map(|line| line.captured.unwrap());
+        let lines = headers.lines();
+        let lines = lines.map(|line| headers.captured(line.place.unwrap()));
         String::from_utf8(lines.collect::<Vec<_>>().concat()).unwrap()
     }
 
@@ -371,7 +378,7 @@ mod tests {
         let block = Bytes::from_static(b"a\x01b");
         let name = std::str::from_utf8(&block[..1]).unwrap();
         let mut headers = Headers::within(&block, [(name, &block[2..])].into_iter());
-        assert_eq!(headers.lines().next().unwrap().captured, None);
+        assert_eq!(headers.lines().next().unwrap().place, None);
         headers.append("c", b"d");
         assert_eq!(text(&headers), "a: b\r\nc: d\r\n");
     }

@@ -5,7 +5,7 @@ mod fault;
 mod headers;
 mod trailers;
 
-use std::{borrow::Cow, net::SocketAddr};
+use std::{borrow::Cow, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -124,6 +124,17 @@ pub struct Timing {
     pub response_last: Option<Timestamp>,
 }
 
+impl Timing {
+    /// How long a mirror may take for the whole answer: three times as long as production took, and `floor` at least. So a
+    /// slow endpoint is not a time-out.
+    pub fn allowance(&self, floor: Duration) -> Duration {
+        let taken = self
+            .response_last
+            .map_or(0, |last| last.nanos_since(self.request_first));
+        floor.max(Duration::from_nanos(taken.saturating_mul(3)))
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// Number of the connection within this capture, from 0 in order of appearance.
@@ -207,6 +218,27 @@ mod tests {
         check(&[upgrade, ("Connection", "keep-alive")], None);
         check(&[("Connection", "upgrade")], None);
         check(&[], None);
+    }
+
+    #[test]
+    fn the_allowance_follows_what_production_took() {
+        let floor = Duration::from_secs(5);
+        let check = |last: Option<u64>, expect_ms: u64| {
+            let timing = Timing {
+                request_first: Timestamp(1_000_000),
+                response_last: last.map(Timestamp),
+                ..Timing::default()
+            };
+            let expect = Duration::from_millis(expect_ms);
+            assert_eq!(timing.allowance(floor), expect, "{last:?}");
+        };
+        check(None, 5000);
+        check(Some(2_000_000), 5000);
+        check(Some(1_667_000_000), 5000);
+        check(Some(2_001_000_000), 6000);
+        check(Some(10_001_000_000), 30_000);
+        // A clock that was set back.
+        check(Some(0), 5000);
     }
 
     #[test]

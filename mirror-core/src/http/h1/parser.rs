@@ -173,6 +173,17 @@ impl Parser {
         self.queue.bytes() + self.begun.len() + body
     }
 
+    /// Of the body that is being read: bytes that came, and how many there will be where the head says so.
+    pub fn body_progress(&self) -> Option<(u64, Option<u64>)> {
+        let partial = self.partial.as_ref()?;
+        let came = partial.body.len() as u64;
+        let all = match &partial.decoder {
+            Decoder::Length(left) => Some(came + left),
+            Decoder::UntilClose | Decoder::Chunked(_) => None,
+        };
+        (self.stage == Stage::Body).then_some((came, all))
+    }
+
     /// The head that awaits `proceed`, and when it began.
     pub fn head(&self) -> Option<(&Head, Arrival)> {
         let partial = self.partial.as_ref()?;
