@@ -164,7 +164,7 @@ impl Turn<'_, '_> {
             }
             let step = match pin!(stream.read_buf(input)).poll(context) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0)) => self.answer.end(End::Closed),
+                Poll::Ready(Ok(0)) => self.answer.end(self.upload.end()),
                 Poll::Ready(Err(error)) => self.answer.end(End::Broken(error)),
                 Poll::Ready(Ok(_)) => {
                     let bytes = input.split().freeze();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 
+use super::failure::End;
 use super::outgoing::{Cursor, Outgoing};
 
 /// Longest wait for a 100 before a body is sent all the same (RFC 9110 §10.1.1).
@@ -61,6 +62,14 @@ impl<'o> Upload<'o> {
     /// Why no more can be sent. The answer may be there all the same.
     pub(super) fn error(&self) -> Option<&io::Error> {
         self.error.as_ref()
+    }
+
+    /// How the connection ended, when nothing more can be read: the kernel tells of a reset once, and that was a write.
+    pub(super) fn end(&self) -> End {
+        match self.error.as_ref().map(io::Error::kind) {
+            Some(kind @ io::ErrorKind::ConnectionReset) => End::Broken(kind.into()),
+            _ => End::Closed,
+        }
     }
 
     pub(super) fn held_until(&self) -> Option<Instant> {
