@@ -1,6 +1,7 @@
 //! The central type: one request, production's own response to it, and when and where both were seen.
 
 mod body;
+mod digest;
 mod fault;
 mod headers;
 mod trailers;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::time::Timestamp;
 
 pub use body::Body;
+pub use digest::{BodyDigest, Digester};
 pub use fault::{Ambiguity, Fault};
 pub use headers::{Headers, Line};
 pub use mirror_contract::{RequestTarget, TargetForm};
