@@ -37,9 +37,9 @@ outcomes! {
     ReplayedWithoutBaseline = "replayed without baseline":
         "production's own response was not seen whole",
     NotComparedMirrorTooLarge = "not compared: mirror answer too large":
-        "the mirror's body is over the limit, so only status and headers were compared: raise --max-body",
+        "the mirror's body is over the limit and coded otherwise than production's, so only status and headers were compared: raise --max-body",
     NotComparedProductionTooLarge = "not compared: production answer too large":
-        "production's body is over the limit, so only status and headers were compared: raise --max-body",
+        "production's body is over the limit and coded otherwise than the mirror's, so only status and headers were compared: raise --max-body",
     NotComparedDecodedTooLarge = "not compared: too large when decoded":
         "the bodies are too large without their content-coding, so only status and headers were compared",
     NotReplayedUpgrade = "not replayed: upgrade":

@@ -1,6 +1,6 @@
 //! What the replay is told.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use super::Target;
 
@@ -8,14 +8,56 @@ mirror_core::options! {
     /// Where and how requests are sent again.
     #[derive(Clone, Debug)]
     pub struct ReplayOptions("Replay") {
-        /// Where to replay to, as in http://mirror:8080; without it the agent only observes
+        /// Where to replay to, as in http://mirror:8080 or https://mirror; without it the agent only observes
         #[option("target", "URL")]
         pub target: Option<Target>,
-        /// Longest time for connecting, and for the whole answer
-        #[option("replay-timeout", "TIME", default = "5s")]
-        pub timeout: Duration,
-        /// Most replays at once
+        /// Most replays at once, and most idle connections that are kept
         #[option("concurrency", "N", default = "64")]
         pub concurrency: NonZeroUsize,
+        /// Longest time for the mirror's whole answer; three times what production took, where that is more
+        #[option("replay-timeout", "TIME", default = "5s")]
+        pub timeout: Duration,
+        /// Longest time for a connection to the mirror; the default has room for one lost packet
+        #[option("connect-timeout", "TIME", default = "3s")]
+        pub connect_timeout: Duration,
+        /// Longest wait for the first byte of an answer; as long as the whole answer, where production took so long that
+        /// --replay-timeout is extended
+        #[option("head-timeout", "TIME", default = "5s")]
+        pub head_timeout: Duration,
+        /// Longest time between two bytes of an answer; extended in the same way
+        #[option("body-timeout", "TIME", default = "5s")]
+        pub body_timeout: Duration,
+        /// Time after which an unused connection is not used again. Many servers close theirs after 5 seconds: the default
+        /// is below that. A shorter time in the mirror's Keep-Alive counts
+        #[option("target-idle-timeout", "TIME", default = "4s")]
+        pub idle_timeout: Duration,
+        /// File with certificates (PEM) that a mirror behind https:// may be signed by, beside the system's
+        #[option("target-ca", "FILE")]
+        pub target_ca: Option<PathBuf>,
+        /// Name that is asked for in TLS and looked for in the mirror's certificate; without it that of --target
+        #[option("target-name", "NAME")]
+        pub target_name: Option<String>,
+        /// Take any certificate of the mirror
+        #[option("target-insecure", "")]
+        pub target_insecure: bool,
+        /// Mark (SO_MARK) of the sockets to the mirror, for firewall and routing rules; 0 for none
+        #[option("socket-mark", "MARK", default = "0x6d")]
+        pub socket_mark: SocketMark,
+    }
+}
+
+/// The mark of a socket, as `ip rule` and `iptables` write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketMark(pub u32);
+
+impl mirror_core::options::FromText for SocketMark {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let number = match text.strip_prefix("0x") {
+            Some(digits) => u32::from_str_radix(digits, 16),
+            None => text.parse(),
+        };
+        number
+            .map(Self)
+            .map_err(|_| "use a number of 32 bits as in 109 or 0x6d".into())
     }
 }

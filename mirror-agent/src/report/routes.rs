@@ -86,7 +86,7 @@ impl RouteTally {
         match comparison.extent {
             Extent::Head(_) => self.heads_only += 1,
             Extent::Whole => self.compared += 1,
-            Extent::Stream => {
+            Extent::Stream | Extent::Digest => {
                 self.compared += 1;
                 self.streamed += 1;
             }

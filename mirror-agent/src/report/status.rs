@@ -137,7 +137,7 @@ pub struct RouteData {
     pub route: String,
     pub compared: u64,
     pub differed: u64,
-    /// Pairs among them whose bodies are over the limits for data, and were compared byte for byte.
+    /// Pairs among them whose bodies are over the limits for data, and were compared byte for byte, or by length and digest.
     pub streamed: u64,
     /// Pairs of which status and headers alone were compared, because an answer was not whole.
     pub heads_only: u64,

@@ -230,7 +230,7 @@ fn routes(out: &mut String, results: &Results, width: Option<u16>) -> fmt::Resul
     if streamed > 0 {
         writeln!(
             out,
-            "{streamed} pairs of bodies are too large to be compared as data: they were compared byte for byte"
+            "{streamed} pairs of bodies are too large to be compared as data: they were compared byte for byte, those over --max-body by length and digest"
         )?;
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::BufRead;
 
 use super::json::{NotRead, Value};
-use crate::exchange::Response;
+use crate::exchange::{BodyDigest, Fault, Response};
 use crate::http::coding::{Undecoded, decoded_within, decoder, undecoded};
 
 /// What the comparison of two bodies may hold, for each side.
@@ -93,6 +93,21 @@ pub(super) fn data<'b>(
     Ok((ours, Value::parse(theirs, limits.nodes)?))
 }
 
+/// Length and digest of a body that is known whole, though it may not be kept.
+pub(super) fn digest(response: &Response) -> Option<BodyDigest> {
+    match response.fault {
+        None => Some(BodyDigest::of(&response.body)),
+        Some(Fault::TooLarge) => response.body.digest(),
+        Some(_) => None,
+    }
+}
+
+/// Shows how two bodies differ that are known by their digests.
+pub(super) fn digested(digest: BodyDigest) -> String {
+    let BodyDigest { len, hash } = digest;
+    format!("{len} bytes, too large to be kept (--max-body); their XXH3 is {hash:032x}")
+}
+
 /// Shows where two bodies part.
 pub(super) fn parted(ours: &[u8], theirs: &[u8]) -> (String, String) {
     let first = ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();
@@ -105,7 +120,8 @@ pub(super) fn parted(ours: &[u8], theirs: &[u8]) -> (String, String) {
     (around(ours), around(theirs))
 }
 
-fn same_codings(production: &Response, mirror: &Response) -> bool {
+/// As they were sent, so that their bytes can be compared.
+pub(super) fn same_codings(production: &Response, mirror: &Response) -> bool {
     let codings = |response: &Response| {
         let values = response.headers.all("content-encoding");
         values.map(<[u8]>::to_vec).collect::<Vec<_>>()

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::{Fault, Response};
-use body::Bodies;
+use body::{Bodies, same_codings};
 use json::{NotRead, Value, same_text};
 use media::same_media_type;
 use number::same_number;
@@ -108,11 +108,13 @@ pub enum Extent {
     Whole,
     /// The bodies are over the limits for data: they were read side by side, and byte for byte.
     Stream,
+    /// The bodies are over the cap, and were never held: by their length and the digest of all their bytes.
+    Digest,
     /// Status and headers only.
     Head(NotWhole),
 }
 
-/// Why bodies were not compared.
+/// Why bodies were not compared, not even by their digests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotWhole {
     ProductionTooLarge,
@@ -168,7 +170,7 @@ impl<'o> Comparer<'o> {
     ) -> Comparison {
         self.heads(production, mirror);
         match not_whole(production, mirror) {
-            Some(why) => self.result.extent = Extent::Head(why),
+            Some(why) => self.digests(production, mirror, why),
             None => self.bodies(production, mirror, limits),
         }
         self.result.observations = self.found.into_values().collect();
@@ -229,6 +231,24 @@ impl<'o> Comparer<'o> {
                 self.result.extent = Extent::Head(NotWhole::DecodedTooLarge);
             }
         }
+    }
+
+    /// Bodies that are over the cap, by length and digest; `why` they cannot be compared otherwise.
+    fn digests(&mut self, production: &Response, mirror: &Response, why: NotWhole) {
+        let digests = (body::digest(production), body::digest(mirror));
+        self.result.extent = match digests {
+            // Two codings are other bytes for the same data.
+            (Some(_), Some(_)) if !same_codings(production, mirror) => Extent::Head(why),
+            (Some(ours), Some(theirs)) if ours == theirs => {
+                self.result.same.count(&Place::Body);
+                Extent::Digest
+            }
+            (Some(ours), Some(theirs)) => {
+                self.bytes(&(body::digested(ours), body::digested(theirs)));
+                Extent::Digest
+            }
+            _ => Extent::Head(why),
+        };
     }
 
     fn bytes(&mut self, (ours, theirs): &(String, String)) {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 
 use super::*;
+use crate::exchange::BodyDigest;
 
 fn response(status: u16, body: &str) -> Response {
     Response {
@@ -231,6 +232,60 @@ fn bodies_that_are_not_whole_are_not_compared_but_their_heads_are() {
     assert_eq!(comparison.extent, Extent::Head(NotWhole::MirrorTooLarge));
     assert_eq!(lines(&comparison), ["1 × status value: 200 | 500"]);
     assert_eq!(comparison.same.headers, 1);
+}
+
+#[test]
+fn bodies_over_the_cap_are_compared_by_length_and_digest() {
+    let options = CompareOptions::default();
+    let large = |all: &str| {
+        let mut large = response(200, &all[..2]);
+        large.fault = Some(Fault::TooLarge);
+        let all = Bytes::copy_from_slice(all.as_bytes());
+        large.body.set_digest(BodyDigest::of(&all.into()));
+        large
+    };
+    let check = |ours: &Response, theirs: &Response, extent, lines_seen: &[&str]| {
+        let comparison = compare(&options, ours, theirs);
+        assert_eq!(comparison.extent, extent);
+        let seen = lines(&comparison);
+        assert_eq!(seen.len(), lines_seen.len(), "{seen:?}");
+        for (seen, expect) in seen.iter().zip(lines_seen) {
+            assert!(seen.starts_with(expect), "{seen}");
+        }
+        assert_eq!(
+            compare_light(&options, ours, theirs).map(|light| light.extent),
+            Some(extent)
+        );
+    };
+    check(&large("abcdef"), &large("abcdef"), Extent::Digest, &[]);
+    let differ = "1 × body bytes: 6 bytes, too large to be kept";
+    check(
+        &large("abcdef"),
+        &large("abcdeX"),
+        Extent::Digest,
+        &[differ],
+    );
+    check(
+        &large("abcdef"),
+        &response(200, "ab"),
+        Extent::Digest,
+        &[differ],
+    );
+    let shorter = "1 × body bytes: 2 bytes, too large";
+    check(
+        &response(200, "ab"),
+        &large("abcdef"),
+        Extent::Digest,
+        &[shorter],
+    );
+    // Other bytes may be the same data.
+    let mut coded = large("abcdef");
+    coded.headers.append("Content-Encoding", b"gzip");
+    let not_whole = Extent::Head(NotWhole::ProductionTooLarge);
+    check(&large("abcdeX"), &coded, not_whole, &[]);
+    let mut unknown = response(200, "ab");
+    unknown.fault = Some(Fault::TooLarge);
+    check(&unknown, &large("abcdef"), not_whole, &[]);
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::{fmt, ops::Deref, sync::OnceLock};
 
 use bytes::{Bytes, BytesMut};
 
+use super::BodyDigest;
+
 /// Slices below this are copied together: each keeps the whole packet it is from in memory.
 const MIN_SLICE: usize = 512;
 
@@ -22,6 +24,7 @@ struct Rest {
     slices: Vec<Bytes>,
     len: usize,
     joined: OnceLock<Bytes>,
+    digest: Option<BodyDigest>,
 }
 
 impl Body {
@@ -41,7 +44,7 @@ impl Body {
 
     /// In one run; a copy when it is in several slices, made once.
     pub fn bytes(&self) -> &Bytes {
-        let Some(rest) = &self.rest else {
+        let Some(rest) = self.rest.as_ref().filter(|rest| rest.len > 0) else {
             return &self.first;
         };
         rest.joined.get_or_init(|| {
@@ -50,6 +53,16 @@ impl Body {
                 .for_each(|slice| joined.extend_from_slice(slice));
             joined.freeze()
         })
+    }
+
+    /// Of all of it, where only its beginning is kept.
+    pub fn digest(&self) -> Option<BodyDigest> {
+        self.rest.as_ref()?.digest
+    }
+
+    /// Says that it is only the beginning of a body.
+    pub fn set_digest(&mut self, of_all: BodyDigest) {
+        self.rest.get_or_insert_default().digest = Some(of_all);
     }
 
     /// Puts `slice` behind it.
@@ -105,7 +118,9 @@ impl Deref for Body {
 
 impl PartialEq for Body {
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len() && self.bytes() == other.bytes()
+        self.len() == other.len()
+            && self.digest() == other.digest()
+            && self.bytes() == other.bytes()
     }
 }
 
@@ -141,6 +156,17 @@ mod tests {
         check(&[1448, 1448, 20], 3);
         check(&[1448, 20, 20, 1448], 3);
         check(&[1; 4000], 9);
+    }
+
+    #[test]
+    fn the_beginning_of_a_body_is_not_that_body() {
+        let whole = Body::from(Bytes::from_static(b"ab"));
+        let mut begun = whole.clone();
+        let of_all = BodyDigest::of(&Body::from(Bytes::from_static(b"abc")));
+        begun.set_digest(of_all);
+        assert_eq!(&begun[..], b"ab");
+        assert_eq!((begun.digest(), whole.digest()), (Some(of_all), None));
+        assert_ne!(begun, whole);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The central type: one request, production's own response to it, and when and where both were seen.
 
 mod body;
+mod digest;
 mod fault;
 mod headers;
 mod trailers;
 
-use std::{borrow::Cow, net::SocketAddr};
+use std::{borrow::Cow, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use crate::time::Timestamp;
 
 pub use body::Body;
+pub use digest::{BodyDigest, Digester};
 pub use fault::{Ambiguity, Fault};
-pub use headers::Headers;
+pub use headers::{Headers, Line};
 pub use mirror_contract::{RequestTarget, TargetForm};
 pub use trailers::Trailers;
 
@@ -77,6 +79,21 @@ impl Request {
         }
     }
 
+    /// Its transfer coding is chunked: where its body ends is not told by Content-Length.
+    pub fn is_chunked(&self) -> bool {
+        self.headers.first("transfer-encoding").is_some()
+    }
+
+    /// Gives it another body, and its Content-Length the length of that. A chunked request stays chunked.
+    pub fn set_body(&mut self, body: Bytes) {
+        let had_length = self.headers.first("content-length").is_some();
+        if !self.is_chunked() && (had_length || !body.is_empty()) {
+            let length = body.len().to_string();
+            self.headers.set("Content-Length", length.as_bytes());
+        }
+        self.body = body.into();
+    }
+
     /// The protocols that the client asks to switch to (RFC 9110 §7.8), as they were sent.
     pub fn upgrade(&self) -> Option<&[u8]> {
         let options = self.headers.all("connection");
@@ -107,6 +124,17 @@ pub struct Timing {
     pub request_last: Timestamp,
     pub response_first: Option<Timestamp>,
     pub response_last: Option<Timestamp>,
+}
+
+impl Timing {
+    /// How long a mirror may take for the whole answer: three times as long as production took, and `floor` at least. So a
+    /// slow endpoint is not a time-out.
+    pub fn allowance(&self, floor: Duration) -> Duration {
+        let taken = self
+            .response_last
+            .map_or(0, |last| last.nanos_since(self.request_first));
+        floor.max(Duration::from_nanos(taken.saturating_mul(3)))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,6 +220,46 @@ mod tests {
         check(&[upgrade, ("Connection", "keep-alive")], None);
         check(&[("Connection", "upgrade")], None);
         check(&[], None);
+    }
+
+    #[test]
+    fn the_allowance_follows_what_production_took() {
+        let floor = Duration::from_secs(5);
+        let check = |last: Option<u64>, expect_ms: u64| {
+            let timing = Timing {
+                request_first: Timestamp(1_000_000),
+                response_last: last.map(Timestamp),
+                ..Timing::default()
+            };
+            let expect = Duration::from_millis(expect_ms);
+            assert_eq!(timing.allowance(floor), expect, "{last:?}");
+        };
+        check(None, 5000);
+        check(Some(2_000_000), 5000);
+        check(Some(1_667_000_000), 5000);
+        check(Some(2_001_000_000), 6000);
+        check(Some(10_001_000_000), 30_000);
+        // A clock that was set back.
+        check(Some(0), 5000);
+    }
+
+    #[test]
+    fn another_body_has_another_length() {
+        let check = |fields: &[(&str, &str)], body: &'static str, expect: &[(&str, &str)]| {
+            let mut request = Request::new("PUT", "/");
+            request.headers = fields.iter().copied().collect();
+            request.set_body(Bytes::from_static(body.as_bytes()));
+            let expect: Headers = expect.iter().copied().collect();
+            assert_eq!(request.headers, expect, "{fields:?} {body}");
+            assert_eq!(&request.body[..], body.as_bytes());
+        };
+        let chunked = [("Transfer-Encoding", "chunked")];
+        let length = |length| [("content-length", length)];
+        check(&length("5"), "abc", &length("3"));
+        check(&length("5"), "", &length("0"));
+        check(&chunked, "abc", &chunked);
+        check(&[], "abc", &[("Content-Length", "3")]);
+        check(&[], "", &[]);
     }
 
     #[test]

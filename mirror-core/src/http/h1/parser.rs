@@ -173,6 +173,17 @@ impl Parser {
         self.queue.bytes() + self.begun.len() + body
     }
 
+    /// Of the body that is being read: bytes that came, and how many there will be where the head says so.
+    pub fn body_progress(&self) -> Option<(u64, Option<u64>)> {
+        let partial = self.partial.as_ref()?;
+        let came = partial.body_len();
+        let all = match &partial.decoder {
+            Decoder::Length(left) => Some(came + left),
+            Decoder::UntilClose | Decoder::Chunked(_) => None,
+        };
+        (self.stage == Stage::Body).then_some((came, all))
+    }
+
     /// The head that awaits `proceed`, and when it began.
     pub fn head(&self) -> Option<(&Head, Arrival)> {
         let partial = self.partial.as_ref()?;
@@ -428,6 +439,7 @@ impl Parser {
         self.partial = Some(Box::new(Partial {
             head: parsed.head,
             body: Body::default(),
+            digester: None,
             decoder: Decoder::Length(0),
             fault: ambiguity.map(Fault::Ambiguous),
             first,
@@ -537,7 +549,7 @@ impl Parser {
             StreamEvent::Close { reason } => {
                 self.queue.unpop(StreamEvent::Close { reason }, arrival);
                 if partial.decoder != Decoder::UntilClose || reason != CloseReason::Fin {
-                    partial.fault.get_or_insert(Fault::Truncated);
+                    partial.truncate();
                 }
                 self.finish()
             }
@@ -555,19 +567,14 @@ impl Parser {
         partial.expect = None;
         let length = bytes.len();
         while !partial.decoder.is_done() && !bytes.is_empty() {
-            let Ok(mut slice) = partial.decoder.decode(&mut bytes) else {
+            let Ok(slice) = partial.decoder.decode(&mut bytes) else {
                 partial
                     .fault
                     .get_or_insert(Fault::Ambiguous(Ambiguity::Chunk));
                 self.lose();
                 return self.finish();
             };
-            let room = self.limits.max_body - partial.body.len();
-            if slice.len() > room {
-                slice.truncate(room);
-                partial.fault.get_or_insert(Fault::TooLarge);
-            }
-            partial.body.push(slice);
+            partial.push(slice, self.limits.max_body);
         }
         if let Some(ambiguity) = partial.decoder.ambiguity() {
             partial.fault = Some(Fault::Ambiguous(ambiguity));
@@ -653,6 +660,7 @@ pub(in crate::http) fn may_be_request(kind: Kind, bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::BodyDigest;
 
     const LIMITS: HttpLimits = HttpLimits {
         max_head: 200,
@@ -839,6 +847,39 @@ mod tests {
             &["POST / HTTP/1.1\r\nContent-Length: 12\r\n\r\n012345678901GET / HTTP/1.1\r\n\r\n"],
             "POST:0123456789!TooLarge GET:",
         );
+    }
+
+    #[test]
+    fn a_response_over_the_cap_has_the_digest_of_all_its_bytes() {
+        let sent = Bytes::from_static(b"0123456789abcdef");
+        let expect = BodyDigest::of(&Body::from(sent.clone()));
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n";
+        let run = |pieces: &[&[u8]], reason: CloseReason| {
+            let mut parser = Parser::new(Kind::Response, LIMITS);
+            for piece in [&[head.as_bytes()], pieces].concat() {
+                let data = StreamEvent::Data(Bytes::copy_from_slice(piece));
+                parser.push(data, Arrival::default());
+            }
+            parser.push(StreamEvent::Close { reason }, Arrival::default());
+            assert!(matches!(parser.poll(), Some(Parsed::Head)));
+            parser.proceed(Answered::Other);
+            let Some(Parsed::Message {
+                message: Message::Response(response),
+                ..
+            }) = parser.poll()
+            else {
+                panic!("a response")
+            };
+            (response.fault, response.body.digest(), response.body.len())
+        };
+        for size in 1..=16 {
+            let pieces: Vec<_> = sent.chunks(size).collect();
+            let whole = (Some(Fault::TooLarge), Some(expect), 10);
+            assert_eq!(run(&pieces, CloseReason::Fin), whole, "{size}");
+        }
+        // One that breaks off is not known.
+        let cut = (Some(Fault::Truncated), None, 10);
+        assert_eq!(run(&[&sent[..15]], CloseReason::Fin), cut);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! A message between its head and its last byte.
 
+use bytes::Bytes;
+
 use super::{Decoder, Head};
-use crate::exchange::{Body, Fault, Request, Response};
+use crate::exchange::{Body, Digester, Fault, Request, Response};
 use crate::http::Message;
 use crate::packet::Seq;
 use crate::tcp::Arrival;
@@ -11,6 +13,8 @@ use crate::time::Timestamp;
 pub(super) struct Partial {
     pub(super) head: Head,
     pub(super) body: Body,
+    /// Of a response's body that is over the cap.
+    pub(super) digester: Option<Box<Digester>>,
     pub(super) decoder: Decoder,
     pub(super) fault: Option<Fault>,
     pub(super) first: Arrival,
@@ -47,8 +51,50 @@ impl Expect {
 }
 
 impl Partial {
+    /// Takes the next run of body bytes, and keeps what fits.
+    #[inline]
+    pub(super) fn push(&mut self, mut slice: Bytes, max_body: usize) {
+        let room = max_body - self.body.len();
+        if slice.len() > room {
+            self.overflow(&slice);
+            slice.truncate(room);
+        }
+        self.body.push(slice);
+    }
+
+    /// A request over the cap is never sent again, so that nothing more is asked of it.
+    #[cold]
+    fn overflow(&mut self, slice: &[u8]) {
+        self.fault.get_or_insert(Fault::TooLarge);
+        if matches!(self.head, Head::Response { .. }) {
+            let body = &self.body;
+            let new = || Box::new(Digester::of(body));
+            self.digester.get_or_insert_with(new).take(slice);
+        }
+    }
+
+    /// It ends before its declared end.
+    pub(super) fn truncate(&mut self) {
+        if matches!(self.fault, None | Some(Fault::TooLarge)) {
+            self.fault = Some(Fault::Truncated);
+        }
+    }
+
+    /// Body bytes that came.
+    pub(super) fn body_len(&self) -> u64 {
+        let len = self.body.len() as u64;
+        self.digester
+            .as_ref()
+            .map_or(len, |digester| digester.len())
+    }
+
     pub(super) fn into_message(self) -> Message {
-        let Self { body, fault, .. } = self;
+        let Self {
+            mut body, fault, ..
+        } = self;
+        if let (Some(digester), Some(Fault::TooLarge)) = (&self.digester, fault) {
+            body.set_digest(digester.finish());
+        }
         let trailers = self.decoder.trailers().into();
         match self.head {
             Head::Request {

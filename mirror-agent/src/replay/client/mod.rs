@@ -1,0 +1,150 @@
+//! A captured request → the target's answer, or why there is none.
+//!
+//! A client of our own, because one that is made for applications writes a request as it likes it and not as it was, and reads
+//! answers by other rules than the capture of production's: here both sides of a comparison are read by one parser. A usual
+//! exchange is one `writev` and one `recvfrom`, in the task that asks for it.
+//!
+//! A connection that the target closed while it was idle is not a failure: what fails on a used connection before a byte of
+//! the answer came is sent once more on a new one, if the method is idempotent or nothing of it was written. Nothing else is
+//! ever sent twice. Redirects are answers like others.
+
+mod answer;
+mod connect;
+mod connection;
+mod failure;
+mod outgoing;
+mod pool;
+mod timer;
+mod tls;
+mod upload;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mirror_core::exchange::Request;
+use mirror_core::http::HttpLimits;
+
+use super::own_sockets::OwnSockets;
+use super::{Marks, ReplayOptions, ReplayOutcome, Target};
+use connect::Connector;
+use connection::{Answer, Connection, Patience};
+use failure::{Failure, FailureKind};
+use outgoing::Outgoing;
+use pool::Pool;
+use tls::Tls;
+
+pub(super) use connect::set_mark;
+
+/// Methods that may come twice (RFC 9110 §9.2.2), and those that are registered as safe.
+const IDEMPOTENT: [&str; 10] = [
+    "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "QUERY", "SEARCH", "PROPFIND", "REPORT",
+];
+
+pub(super) struct Client {
+    connector: Connector,
+    pool: Arc<Pool>,
+    limits: HttpLimits,
+    patience: Patience,
+    idle: Duration,
+}
+
+impl Client {
+    pub(super) fn new(
+        target: Target,
+        options: &ReplayOptions,
+        limits: HttpLimits,
+        own: Option<Arc<dyn OwnSockets>>,
+    ) -> anyhow::Result<Self> {
+        let tls = Tls::new(&target, options, &["http/1.1"])?;
+        let (mark, timeout) = (options.socket_mark, options.connect_timeout);
+        Ok(Self {
+            connector: Connector::new(target, tls, own, mark, timeout),
+            pool: Pool::new(options.concurrency.get()),
+            limits,
+            patience: Patience {
+                head: options.head_timeout,
+                body: options.body_timeout,
+                whole: options.timeout,
+            },
+            idle: options.idle_timeout,
+        })
+    }
+
+    pub(super) async fn send(
+        &self,
+        request: &Request,
+        marks: &Marks<'_>,
+        allowance: Duration,
+    ) -> ReplayOutcome {
+        let outgoing = match Outgoing::new(self.connector.target(), request, marks) {
+            Ok(outgoing) => outgoing,
+            Err(wrong) => {
+                let reason = format!("the request cannot be sent again: {wrong}");
+                return Failure::new(FailureKind::Other, reason).outcome(1);
+            }
+        };
+        let patience = self.patience.extended(allowance);
+        let mut attempts = 1;
+        let mut connection = self.pool.take().await;
+        loop {
+            let mut used = match connection.take() {
+                Some(used) => used,
+                None => match self.connector.connect().await {
+                    Ok(new) => new,
+                    Err(failure) => return failure.outcome(attempts),
+                },
+            };
+            let exchange = used.exchange(&outgoing, &request.method, self.limits, patience);
+            match exchange.await {
+                Ok(answer) => return self.answered(answer, used, attempts),
+                Err(failure) if attempts == 1 && may_repeat(&failure, &used, request) => {
+                    attempts = 2;
+                }
+                Err(failure) => return failure.outcome(attempts),
+            }
+        }
+    }
+
+    fn answered(&self, answer: Answer, connection: Connection, attempts: u8) -> ReplayOutcome {
+        if answer.is_persistent {
+            let idle = answer.kept_seconds.map_or(self.idle, |seconds| {
+                // It counts from when the target sent it.
+                self.idle.min(Duration::from_secs(seconds) * 4 / 5)
+            });
+            if !idle.is_zero() {
+                self.pool.put(connection, answer.came_at + idle);
+            }
+        }
+        ReplayOutcome::Answered {
+            response: answer.response,
+            sent_at: answer.sent_at.into_std(),
+            latency: answer.came_at.duration_since(answer.sent_at),
+            attempts,
+        }
+    }
+}
+
+impl Patience {
+    /// With so much time for the whole answer. Where that is more than usual, production was slow: then so may be the first
+    /// byte, and each after it.
+    fn extended(self, allowance: Duration) -> Self {
+        let extended = |limit: Duration| match allowance > self.whole {
+            true => limit.max(allowance),
+            false => limit,
+        };
+        Self {
+            head: extended(self.head),
+            body: extended(self.body),
+            whole: allowance,
+        }
+    }
+}
+
+/// Whether a request that failed on this connection is sent again on a new one.
+fn may_repeat(failure: &Failure, connection: &Connection, request: &Request) -> bool {
+    let is_idempotent = IDEMPOTENT.contains(&request.method.as_str());
+    connection.answers > 0 && failure.is_stale && (is_idempotent || failure.is_unsent)
+}
+
+#[cfg(test)]
+mod tests;
