@@ -23,6 +23,7 @@ use mirror_core::compare::{Comparison, compare, compare_light};
 use mirror_core::exchange::Response;
 use mirror_core::ledger::Outcome;
 use mirror_core::policy::Envelope;
+use mirror_core::time::Timestamp;
 use mirror_core::verdict::{self, Basis};
 
 /// Judges what comes out of the queue.
@@ -56,16 +57,18 @@ impl Pass {
         }
     }
 
-    fn marks(&self) -> Marks<'_> {
+    fn marks(&self, captured_at: Timestamp) -> Marks<'_> {
+        let captured_at = captured_at.as_millis();
         match self {
             Self::Snapshot(found) => Marks {
                 id: Some(found.id.as_str()),
                 namespace: found.namespace.as_deref(),
-                at: found.at,
+                at: found.at.unwrap_or(captured_at),
             },
             Self::Plain { id, .. } => Marks {
                 id: id.as_ref().map(RequestId::as_str),
-                ..Marks::default()
+                namespace: None,
+                at: captured_at,
             },
         }
     }
@@ -153,18 +156,21 @@ impl Judging {
         // Held until the answers are compared: it bounds the answers that are in memory.
         let _permit = self.replay_slot(&mut pass, config.replay.timeout).await?;
         let exchange = envelope.exchange();
-        let marks = pass.marks();
-        let (response, latency) = match replayer.send(exchange, marks).await {
-            ReplayOutcome::Answered { response, latency } => (response, latency),
-            ReplayOutcome::Timeout => {
-                let limit = format!("no whole answer within {:?}", config.replay.timeout);
-                return Err(End::because(Outcome::ReplayTimeout, limit));
+        let marks = pass.marks(exchange.captured_at());
+        let allowance = config.replay.timeout;
+        let sent = replayer.send(&exchange.request, &marks, allowance).await;
+        let (response, latency) = match sent {
+            ReplayOutcome::Answered {
+                response, latency, ..
+            } => (response, latency),
+            ReplayOutcome::Timeout { reason } => {
+                return Err(End::because(Outcome::ReplayTimeout, reason));
             }
-            ReplayOutcome::ConnectFailed { error } => {
-                return Err(End::because(Outcome::ReplayConnectFailed, error));
+            ReplayOutcome::ConnectFailed { reason } => {
+                return Err(End::because(Outcome::ReplayConnectFailed, reason));
             }
-            ReplayOutcome::Failed { error } => {
-                return Err(End::because(Outcome::ReplayFailed, error));
+            ReplayOutcome::Failed { reason } => {
+                return Err(End::because(Outcome::ReplayFailed, reason));
             }
         };
         self.mirror_had_its_data(&response)?;

@@ -21,7 +21,7 @@ use mirror_snapshot::{HEADER_CAPTURED_AT, HEADER_NAMESPACE, HEADER_REPLAY, HEADE
 use tokio::task::JoinSet;
 use tower_service::Service;
 
-use mirror_core::exchange::{Exchange, Fault, Headers, Request, Response, Trailers, Version};
+use mirror_core::exchange::{Fault, Headers, Request, Response, Trailers, Version};
 use mirror_core::options::ByteSize;
 
 use connector::Connector;
@@ -53,22 +53,28 @@ pub struct Marks<'a> {
     /// Where its snapshot was copied to.
     pub namespace: Option<&'a str>,
     /// When production says that it received the request, milliseconds since the epoch; else when it was captured.
-    pub at: Option<u64>,
+    pub at: u64,
 }
 
 #[derive(Debug)]
 pub enum ReplayOutcome {
-    /// `latency` is from the request's sending to the last byte of the answer.
     Answered {
         response: Response,
+        /// When its first byte was written.
+        sent_at: Instant,
+        /// From `sent_at` to the last byte of the answer.
         latency: Duration,
+        /// 2 when a connection that the target had closed meanwhile was replaced.
+        attempts: u8,
     },
-    Timeout,
+    Timeout {
+        reason: String,
+    },
     ConnectFailed {
-        error: String,
+        reason: String,
     },
     Failed {
-        error: String,
+        reason: String,
     },
 }
 
@@ -84,7 +90,6 @@ pub struct Replayer {
     /// For requests that the client cannot send.
     connector: Connector,
     target: Target,
-    timeout: Duration,
     max_body: usize,
 }
 
@@ -109,27 +114,36 @@ impl Replayer {
             client,
             connector,
             target,
-            timeout: options.timeout,
             max_body: usize::try_from(max_body.as_u64()).unwrap_or(usize::MAX),
         }
     }
 
-    pub async fn send(&self, exchange: &Exchange, marks: Marks<'_>) -> ReplayOutcome {
-        let request = match self.request(exchange, marks) {
-            Ok(request) => request,
+    /// Sends the request, and reads the whole answer within `allowance`.
+    pub async fn send(
+        &self,
+        request: &Request,
+        marks: &Marks<'_>,
+        allowance: Duration,
+    ) -> ReplayOutcome {
+        let outgoing = match self.request(request, marks) {
+            Ok(outgoing) => outgoing,
             Err(error) => {
                 return ReplayOutcome::Failed {
-                    error: format!("the request cannot be sent again: {error}"),
+                    reason: format!("the request cannot be sent again: {error}"),
                 };
             }
         };
-        let began = Instant::now();
-        match tokio::time::timeout(self.timeout, self.answer(request)).await {
-            Err(_) => ReplayOutcome::Timeout,
+        let sent_at = Instant::now();
+        match tokio::time::timeout(allowance, self.answer(outgoing)).await {
+            Err(_) => ReplayOutcome::Timeout {
+                reason: format!("no whole answer within {allowance:?}"),
+            },
             Ok(Err(outcome)) => outcome,
             Ok(Ok(response)) => ReplayOutcome::Answered {
                 response,
-                latency: began.elapsed(),
+                sent_at,
+                latency: sent_at.elapsed(),
+                attempts: 1,
             },
         }
     }
@@ -145,9 +159,9 @@ impl Replayer {
             None => self.client.request(request).await.map_err(|error| {
                 let text = chain(&error);
                 if error.is_connect() {
-                    ReplayOutcome::ConnectFailed { error: text }
+                    ReplayOutcome::ConnectFailed { reason: text }
                 } else {
-                    ReplayOutcome::Failed { error: text }
+                    ReplayOutcome::Failed { reason: text }
                 }
             })?,
         };
@@ -157,7 +171,7 @@ impl Replayer {
             Err(error) if error.is::<LengthLimitError>() => (Bytes::new(), Some(Fault::TooLarge)),
             Err(error) => {
                 return Err(ReplayOutcome::Failed {
-                    error: format!("reading the body: {error}"),
+                    reason: format!("reading the body: {error}"),
                 });
             }
         };
@@ -179,13 +193,13 @@ impl Replayer {
         connection: &mut JoinSet<hyper::Result<()>>,
     ) -> Result<hyper::Response<Incoming>, ReplayOutcome> {
         let failed = |error: hyper::Error| ReplayOutcome::Failed {
-            error: chain(&error),
+            reason: chain(&error),
         };
         let connecting = self.connector.clone().call(request.uri().clone());
         let stream = connecting
             .await
             .map_err(|error| ReplayOutcome::ConnectFailed {
-                error: chain(&error),
+                reason: chain(&error),
             })?;
         let with_line = WithLine::new(stream, line);
         let (mut sender, driver) = http1::handshake(with_line).await.map_err(failed)?;
@@ -193,8 +207,7 @@ impl Replayer {
         sender.send_request(request).await.map_err(failed)
     }
 
-    fn request(&self, exchange: &Exchange, marks: Marks<'_>) -> Result<Outgoing, http::Error> {
-        let captured = &exchange.request;
+    fn request(&self, captured: &Request, marks: &Marks<'_>) -> Result<Outgoing, http::Error> {
         let (uri, line) = uri_and_line(&self.target, captured)?;
         let mut request = hyper::Request::builder()
             .method(captured.method.as_str())
@@ -212,10 +225,8 @@ impl Replayer {
         if let Some(namespace) = marks.namespace {
             request = request.header(HEADER_NAMESPACE, namespace);
         }
-        let captured_at = || exchange.captured_at().as_millis();
-        let at = marks.at.unwrap_or_else(captured_at);
         request
-            .header(HEADER_CAPTURED_AT, at)
+            .header(HEADER_CAPTURED_AT, marks.at)
             .header(HEADER_REPLAY, "1")
             .body(Full::new(captured.body.bytes().clone()))
             .map(|mut request| {

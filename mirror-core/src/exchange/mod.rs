@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 
 pub use body::Body;
 pub use fault::{Ambiguity, Fault};
-pub use headers::Headers;
+pub use headers::{Headers, Line};
 pub use mirror_contract::{RequestTarget, TargetForm};
 pub use trailers::Trailers;
 
@@ -75,6 +75,21 @@ impl Request {
             trailers: Trailers::default(),
             fault: None,
         }
+    }
+
+    /// Its transfer coding is chunked: where its body ends is not told by Content-Length.
+    pub fn is_chunked(&self) -> bool {
+        self.headers.first("transfer-encoding").is_some()
+    }
+
+    /// Gives it another body, and its Content-Length the length of that. A chunked request stays chunked.
+    pub fn set_body(&mut self, body: Bytes) {
+        let had_length = self.headers.first("content-length").is_some();
+        if !self.is_chunked() && (had_length || !body.is_empty()) {
+            let length = body.len().to_string();
+            self.headers.set("Content-Length", length.as_bytes());
+        }
+        self.body = body.into();
     }
 
     /// The protocols that the client asks to switch to (RFC 9110 §7.8), as they were sent.
@@ -192,6 +207,25 @@ mod tests {
         check(&[upgrade, ("Connection", "keep-alive")], None);
         check(&[("Connection", "upgrade")], None);
         check(&[], None);
+    }
+
+    #[test]
+    fn another_body_has_another_length() {
+        let check = |fields: &[(&str, &str)], body: &'static str, expect: &[(&str, &str)]| {
+            let mut request = Request::new("PUT", "/");
+            request.headers = fields.iter().copied().collect();
+            request.set_body(Bytes::from_static(body.as_bytes()));
+            let expect: Headers = expect.iter().copied().collect();
+            assert_eq!(request.headers, expect, "{fields:?} {body}");
+            assert_eq!(&request.body[..], body.as_bytes());
+        };
+        let chunked = [("Transfer-Encoding", "chunked")];
+        let length = |length| [("content-length", length)];
+        check(&length("5"), "abc", &length("3"));
+        check(&length("5"), "", &length("0"));
+        check(&chunked, "abc", &chunked);
+        check(&[], "abc", &[("Content-Length", "3")]);
+        check(&[], "", &[]);
     }
 
     #[test]
