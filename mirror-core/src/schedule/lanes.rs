@@ -101,7 +101,10 @@ mod tests {
         assert_eq!(lanes.counts(), LaneCounts::default());
         assert!(lanes.waiting.capacity() < 100);
         assert!(lanes.push(A, 1));
-        let counts = LaneCounts { active: 1, waiting: 1 };
+        let counts = LaneCounts {
+            active: 1,
+            waiting: 1,
+        };
         assert_eq!(lanes.counts(), counts);
     }
 

@@ -79,9 +79,9 @@ impl FromText for Order {
             Some(("header", name)) => Some(SessionField::Header(name.into())),
             Some(_) => None,
         };
-        field
-            .map(Self::Session)
-            .ok_or_else(|| "use connection, session:cookie:NAME, session:header:NAME or none".into())
+        field.map(Self::Session).ok_or_else(|| {
+            "use connection, session:cookie:NAME, session:header:NAME or none".into()
+        })
     }
 }
 
@@ -109,16 +109,14 @@ mod tests {
 
     #[test]
     fn a_session_is_a_lane_over_all_its_connections() {
-        let by_cookie = |connection, cookie| {
-            lane("session:cookie:sid", connection, &[("Cookie", cookie)])
-        };
+        let by_cookie =
+            |connection, cookie| lane("session:cookie:sid", connection, &[("Cookie", cookie)]);
         assert_eq!(by_cookie(1, "a=b; sid=7"), by_cookie(2, "sid=7;c=d"));
         assert_ne!(by_cookie(1, "sid=7"), by_cookie(1, "sid=8"));
         // `xsid` is another cookie: both are in their connections' lanes.
         assert_ne!(by_cookie(1, "xsid=7"), by_cookie(2, "xsid=7"));
-        let by_header = |connection, value| {
-            lane("session:header:x-user", connection, &[("X-User", value)])
-        };
+        let by_header =
+            |connection, value| lane("session:header:x-user", connection, &[("X-User", value)]);
         assert_eq!(by_header(1, "7"), by_header(2, "7"));
     }
 
@@ -129,7 +127,13 @@ mod tests {
 
     #[test]
     fn what_is_not_an_order_is_refused_with_the_remedy() {
-        for text in ["", "session", "session:sid", "session:cookie:", "session:path:x"] {
+        for text in [
+            "",
+            "session",
+            "session:sid",
+            "session:cookie:",
+            "session:path:x",
+        ] {
             let remedy = Order::from_text(text).unwrap_err();
             assert!(remedy.contains("session:cookie:NAME"), "{text}: {remedy}");
         }
