@@ -14,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use anyhow::{bail, ensure};
 use mirror_core::{
     compare::CompareOptions, dissect::DissectLimits, identity::Identifier, policy::Policy,
+    schedule::ScheduleOptions,
 };
 
 use crate::capture::tc::{CaptureOptions, Hook};
@@ -36,6 +37,7 @@ mirror_core::options! {
         pub policy: Policy,
         pub transport: TransportOptions,
         pub gate: GateOptions,
+        pub schedule: ScheduleOptions,
         pub replay: ReplayOptions,
         pub compare: CompareOptions,
         pub report: ReportOptions,

@@ -211,6 +211,11 @@ impl Gate {
         Self::default()
     }
 
+    /// Whether it lets everything through at once.
+    pub fn is_off(&self) -> bool {
+        self.snapshots.is_none() && self.replica.is_none()
+    }
+
     /// A gate for snapshots in `store`, copied to `mirror` if that is another one. `run` names the namespace of copies
     /// that outlive production's keys. `skew_seconds` is
     /// the most by which production's clock may differ from the capture's.

@@ -6,10 +6,11 @@ use std::{
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, anyhow};
+use foldhash::fast::RandomState;
 use tokio::sync::watch;
 
 use crate::capture::ring::RingReader;
@@ -33,10 +34,13 @@ pub(super) struct Intake {
     pub(super) config: watch::Receiver<Arc<Config>>,
     pub(super) recorder: Arc<Recorder>,
     pub(super) sender: Sender,
+    /// Of lanes' names.
+    pub(super) hasher: RandomState,
 }
 
 impl Intake {
-    fn take(&self, exchange: Exchange) {
+    /// Takes an exchange that is to be sent at `due`. Call `sender.flush` after some.
+    pub(super) fn take(&self, exchange: Exchange, due: Instant) {
         let ticket = Ticket::new(&self.recorder, &exchange);
         let fault = exchange.request.fault;
         let refused = |outcome| End {
@@ -50,11 +54,24 @@ impl Intake {
                 Ok(()) => Outcome::Observed.into(),
             });
         }
-        let identify = |exchange: &Exchange| config.identity.identify(exchange);
+        let mut lane = None;
+        let identify = |exchange: &Exchange| {
+            lane = config
+                .schedule
+                .order
+                .lane(&self.host, exchange, &self.hasher);
+            config.identity.identify(exchange)
+        };
         match config.policy.admit(&self.host, exchange, identify) {
             Err(outcome) => ticket.end(refused(outcome)),
             Ok(envelope) => {
-                if let Err(refused) = self.sender.offer(Delivery { envelope, ticket }) {
+                let delivery = Delivery {
+                    envelope,
+                    ticket,
+                    lane,
+                    due,
+                };
+                if let Err(refused) = self.sender.offer(delivery.into()) {
                     refused.ticket.end(Outcome::ShedQueueFull);
                 }
             }
@@ -160,8 +177,9 @@ impl Reader {
                 self.dissector.tick(now());
             }
             while let Some(exchange) = self.dissector.poll() {
-                self.intake.take(exchange);
+                self.intake.take(exchange, Instant::now());
             }
+            self.intake.sender.flush();
             *shown.lock().unwrap_or_else(PoisonError::into_inner) = self.dissector.stats();
         }
         Ok(())
@@ -172,7 +190,7 @@ impl Reader {
         self.ring.read(RING_POLL, |packet| {
             dissector.packet(&packet);
             while let Some(exchange) = dissector.poll() {
-                intake.take(exchange);
+                intake.take(exchange, Instant::now());
             }
         })?;
         Ok(())

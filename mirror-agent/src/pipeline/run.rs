@@ -2,14 +2,15 @@
 
 use std::{
     net::SocketAddr,
+    pin::pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use anyhow::{Context, bail};
+use foldhash::fast::RandomState;
 use tokio::{
     sync::watch,
-    task::JoinHandle,
     time::{sleep, timeout},
 };
 
@@ -26,7 +27,7 @@ use crate::transport::{Receiver, Sender};
 use mirror_core::dissect::DissectLimits;
 
 use super::capture_side::{Intake, Readers};
-use super::mirror_side::Judging;
+use super::mirror_side::{MirrorParts, MirrorThread};
 use super::progress::{self, Event};
 use super::running::Running;
 use super::{descriptors, preflight};
@@ -90,19 +91,23 @@ pub async fn run(
     }
     let own_sockets = Arc::new(capture.filters.clone());
     let live = watch::Sender::new(Arc::clone(&config));
-    let judging = Judging::new(
-        live.subscribe(),
-        Arc::clone(&recorder),
-        own_sockets,
-        stop.clone(),
-        shares.replays,
-    )?;
+    let parts = MirrorParts {
+        config: live.subscribe(),
+        recorder: Arc::clone(&recorder),
+        own_sockets: Some(own_sockets),
+        stop: stop.clone(),
+        replays: shares.replays,
+    };
+    let cut = watch::Sender::new(false);
+    let receiver = Receiver::Memory(receiver);
+    let mirror = MirrorThread::start(parts, receiver, cut.subscribe()).await?;
     let (ports, ports_now) = watch::channel(config.capture.filter.ports.clone());
     let intake = Intake {
         host: host()?,
         config: live.subscribe(),
         recorder: Arc::clone(&recorder),
         sender: Sender::Memory(sender),
+        hasher: RandomState::default(),
     };
     let (readers, dissected) = Readers::start(rings, &limits(&config), &ports_now, intake)?;
     show(Event::Begins(begins(&config, &capture.hook())));
@@ -128,8 +133,6 @@ pub async fn run(
         let pages = pages(&running, &stop);
         tokio::spawn(http::serve(listener, pages, shares.http));
     }
-    let cut = watch::Sender::new(false);
-    let replaying = tokio::spawn(judging.run(Receiver::Memory(receiver), cut.subscribe()));
     let showing = tokio::spawn(progress::tell(
         Arc::clone(&recorder),
         stop.subscribe(),
@@ -148,13 +151,10 @@ pub async fn run(
     if let Err(error) = readers.finish().await {
         recorder.fail(format!("capture failed: {error:#}"));
     }
-    drain(
-        replaying,
-        &cut,
-        config.transport.drain_timeout,
-        ending.abort.subscribe(),
-    )
-    .await;
+    let longest = config.transport.drain_timeout;
+    if let Err(error) = drain(mirror, &cut, longest, ending.abort.subscribe()).await {
+        recorder.fail(format!("{error:#}"));
+    }
     showing.abort();
     let _ = showing.await;
     let mut report = recorder.finish(running.counters());
@@ -198,13 +198,14 @@ fn pages(running: &Arc<Running>, stop: &watch::Sender<bool>) -> Pages {
 
 /// Waits until everything has its outcome; what has none when the time is over, or at an abort, ends as `interrupted`.
 async fn drain(
-    mut replaying: JoinHandle<()>,
+    mirror: MirrorThread,
     cut: &watch::Sender<bool>,
     longest: Duration,
     mut abort: watch::Receiver<bool>,
-) {
+) -> anyhow::Result<()> {
+    let mut judging = pin!(mirror.finish());
     tokio::select! {
-        _ = &mut replaying => return,
+        judged = &mut judging => return judged,
         () = sleep(longest) => tracing::warn!(
             "not everything could be replayed within {} (--drain-timeout): the rest ends as `interrupted`",
             humantime::format_duration(longest)
@@ -214,7 +215,7 @@ async fn drain(
         }
     }
     cut.send_replace(true);
-    let _ = replaying.await;
+    judging.await
 }
 
 /// Loads and attaches, which may take a moment, away from the runtime's threads.

@@ -2,25 +2,65 @@
 //!
 //! An exchange takes up room until its [`Room`] is dropped, not only until it is taken from the
 //! queue: the bounds hold for all that is between capture and verdict.
+//!
+//! The receiver takes all that is there at once, and is woken once for all that the sender has offered since it last flushed:
+//! waking another thread costs more than anything else here.
 
+use std::mem;
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 
 use super::{Delivery, TransportOptions};
 
+/// Deliveries after which the receiver is woken even if the sender has more to come.
+const WAKE_AFTER: usize = 128;
+
 pub fn queue(bounds: &TransportOptions) -> (Sender, Receiver) {
-    // Never full: there are no more rooms than places.
-    let (sender, receiver) = mpsc::channel(bounds.exchanges.get());
+    let queue = Arc::new(Queue::default());
     let taken = Arc::new(Taken {
         bounds: bounds.clone(),
         exchanges: AtomicUsize::new(0),
         bytes: AtomicUsize::new(0),
     });
-    (Sender { sender, taken }, Receiver { receiver })
+    let sender = Sender {
+        queue: Arc::clone(&queue),
+        taken,
+    };
+    (sender, Receiver { queue })
+}
+
+/// What was offered and not yet taken. There is never more of it than there are rooms.
+#[derive(Default)]
+struct Queue {
+    offered: Mutex<Offered>,
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct Offered {
+    deliveries: Vec<Arrival>,
+    /// How many of them the receiver was not woken for.
+    unannounced: usize,
+    /// One of the two ends is gone.
+    is_closed: bool,
+}
+
+/// A delivery, and the room that it takes up until it is judged.
+pub type Arrival = (Box<Delivery>, Room);
+
+impl Queue {
+    fn offered(&self) -> MutexGuard<'_, Offered> {
+        self.offered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        self.offered().is_closed = true;
+        self.wake.notify_one();
+    }
 }
 
 #[derive(Debug)]
@@ -61,28 +101,72 @@ impl Drop for Room {
 }
 
 pub struct Sender {
-    sender: mpsc::Sender<(Delivery, Room)>,
+    queue: Arc<Queue>,
     taken: Arc<Taken>,
 }
 
 impl Sender {
-    pub(super) fn offer(&self, delivery: Delivery) -> Result<(), Box<Delivery>> {
+    pub(super) fn offer(&self, delivery: Box<Delivery>) -> Result<(), Box<Delivery>> {
         let Some(room) = Room::take(&self.taken, delivery.envelope.held_bytes()) else {
-            return Err(delivery.into());
+            // Whoever makes room must know of what is there.
+            self.flush();
+            return Err(delivery);
         };
-        self.sender
-            .try_send((delivery, room))
-            .map_err(|refused| refused.into_inner().0.into())
+        let mut offered = self.queue.offered();
+        if offered.is_closed {
+            return Err(delivery);
+        }
+        offered.deliveries.push((delivery, room));
+        offered.unannounced += 1;
+        let is_much = offered.unannounced >= WAKE_AFTER;
+        drop(offered);
+        if is_much {
+            self.flush();
+        }
+        Ok(())
+    }
+
+    pub(super) fn flush(&self) {
+        if mem::take(&mut self.queue.offered().unannounced) > 0 {
+            self.queue.wake.notify_one();
+        }
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.queue.close();
     }
 }
 
 pub struct Receiver {
-    receiver: mpsc::Receiver<(Delivery, Room)>,
+    queue: Arc<Queue>,
 }
 
 impl Receiver {
-    /// `None` when the sender is gone and the queue empty.
-    pub(super) async fn next(&mut self) -> Option<(Delivery, Room)> {
-        self.receiver.recv().await
+    pub(super) async fn take(&mut self, batch: &mut Vec<Arrival>) -> bool {
+        loop {
+            {
+                let mut offered = self.queue.offered();
+                offered.unannounced = 0;
+                if !offered.deliveries.is_empty() {
+                    batch.append(&mut offered.deliveries);
+                    return true;
+                }
+                if offered.is_closed {
+                    return false;
+                }
+            }
+            self.queue.wake.notified().await;
+        }
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.queue.close();
+        // Away from the lock: what is dropped ends in the ledger.
+        let left = mem::take(&mut self.queue.offered().deliveries);
+        drop(left);
     }
 }

@@ -7,16 +7,24 @@
 pub mod memory;
 mod options;
 
+use std::time::Instant;
+
 use mirror_core::policy::Envelope;
+use mirror_core::schedule::LaneKey;
 
 use crate::report::Ticket;
 
+pub use memory::Arrival;
 pub use options::TransportOptions;
 
 /// An envelope, and the ticket that says in the ledger how it ends.
 pub struct Delivery {
     pub envelope: Envelope,
     pub ticket: Ticket,
+    /// Whose order it keeps, if any. It is found before redaction, which may take away what names a session.
+    pub lane: Option<LaneKey>,
+    /// When it should be sent: when it was captured whole, or at its place in the time of a file.
+    pub due: Instant,
 }
 
 /// The capture side's end.
@@ -25,10 +33,18 @@ pub enum Sender {
 }
 
 impl Sender {
-    /// Sends an envelope on, or gives it back if there is no room or nobody receives.
-    pub fn offer(&self, delivery: Delivery) -> Result<(), Box<Delivery>> {
+    /// Sends an envelope on, or gives it back if there is no room or nobody receives. The receiver may not look for it
+    /// before `flush`.
+    pub fn offer(&self, delivery: Box<Delivery>) -> Result<(), Box<Delivery>> {
         match self {
             Self::Memory(sender) => sender.offer(delivery),
+        }
+    }
+
+    /// Wakes the receiver, if anything was offered since the last time.
+    pub fn flush(&self) {
+        match self {
+            Self::Memory(sender) => sender.flush(),
         }
     }
 }
@@ -39,10 +55,10 @@ pub enum Receiver {
 }
 
 impl Receiver {
-    /// The next delivery, and the room that it takes up until it is judged; `None` when no more will come.
-    pub async fn next(&mut self) -> Option<(Delivery, memory::Room)> {
+    /// Waits for deliveries, and appends all that are there to `batch`; false when no more will come.
+    pub async fn take(&mut self, batch: &mut Vec<Arrival>) -> bool {
         match self {
-            Self::Memory(receiver) => receiver.next().await,
+            Self::Memory(receiver) => receiver.take(batch).await,
         }
     }
 }

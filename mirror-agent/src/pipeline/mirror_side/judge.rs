@@ -1,0 +1,150 @@
+//! Sends a request, and compares the two answers.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::{spawn_blocking, spawn_local};
+
+use super::MirrorSide;
+use super::gate_pass::{Pass, Passing};
+use super::lane::{Turn, Waiting};
+use super::settle::Judged;
+use crate::config::Config;
+use crate::gate::FoundSnapshot;
+use crate::replay::{ReplayOutcome, Replayer};
+use crate::report::{End, JudgedPair};
+use mirror_core::compare::{Comparison, compare, compare_light};
+use mirror_core::exchange::{Request, Response};
+use mirror_core::ledger::Outcome;
+use mirror_core::policy::Envelope;
+
+/// What the mirror answered, and how long it took.
+struct Answer {
+    response: Response,
+    latency: Duration,
+}
+
+/// What two answers came to.
+pub(super) struct Judgement {
+    pub(super) pair: JudgedPair,
+    /// The snapshot that it was replayed with.
+    pub(super) found: Option<FoundSnapshot>,
+}
+
+impl MirrorSide {
+    /// From a request's arrival at the head of its lane to its outcome. Returns when the next one of the lane may be sent.
+    pub(super) async fn judge(self: Rc<Self>, waiting: Waiting, passing: Passing) {
+        let Some(replayer) = &self.replayer else {
+            return waiting.ticket.end(Outcome::Observed);
+        };
+        let turn = match self.turn(passing).await {
+            Ok(turn) => turn,
+            Err(end) => return waiting.ticket.end(end),
+        };
+        match self.send(replayer, &waiting, &turn).await {
+            Err(end) => waiting.ticket.end(end),
+            Ok(answer) => self.answered(waiting, turn, answer),
+        }
+    }
+
+    async fn send(
+        &self,
+        replayer: &Replayer,
+        waiting: &Waiting,
+        turn: &Turn,
+    ) -> Result<Answer, End> {
+        let request = prepare(&waiting.envelope);
+        let exchange = waiting.envelope.exchange();
+        let marks = turn.pass.marks(exchange.captured_at());
+        let allowance = exchange.timing.allowance(waiting.config.replay.timeout);
+        match replayer.send(&request, &marks, allowance).await {
+            ReplayOutcome::Answered {
+                response, latency, ..
+            } => Ok(Answer { response, latency }),
+            ReplayOutcome::Timeout { reason } => Err(End::because(Outcome::ReplayTimeout, reason)),
+            ReplayOutcome::ConnectFailed { reason } => {
+                Err(End::because(Outcome::ReplayConnectFailed, reason))
+            }
+            ReplayOutcome::Failed { reason } => Err(End::because(Outcome::ReplayFailed, reason)),
+        }
+    }
+
+    /// Compares here what is light, and beside the lane what is not.
+    fn answered(self: &Rc<Self>, waiting: Waiting, turn: Turn, answer: Answer) {
+        if let Err(end) = self.mirror_had_its_data(&answer.response) {
+            return waiting.ticket.end(end);
+        }
+        let Some(baseline) = &waiting.envelope.exchange().response else {
+            let reason = "production's answer was not seen";
+            return waiting
+                .ticket
+                .end(End::because(Outcome::ReplayedWithoutBaseline, reason));
+        };
+        match compare_light(&waiting.config.compare, baseline, &answer.response) {
+            Some(comparison) => self.compared(waiting, turn.pass, &answer, comparison),
+            None => {
+                let (side, baseline) = (Rc::clone(self), baseline.clone());
+                let Turn { pass, slot } = turn;
+                spawn_local(async move {
+                    let config = &waiting.config;
+                    match side.compare(config, baseline, &answer.response, slot).await {
+                        Err(end) => waiting.ticket.end(end),
+                        Ok(comparison) => side.compared(waiting, pass, &answer, comparison),
+                    }
+                });
+            }
+        }
+    }
+
+    async fn compare(
+        &self,
+        config: &Arc<Config>,
+        production: Response,
+        mirror: &Response,
+        _slot: OwnedSemaphorePermit,
+    ) -> Result<Comparison, End> {
+        // Never closed; without a permit it would merely not be alone.
+        let _alone = self.heavy.acquire().await;
+        // Bodies are counted references.
+        let (config, mirror) = (Arc::clone(config), mirror.clone());
+        let heavy = spawn_blocking(move || compare(&config.compare, &production, &mirror));
+        heavy
+            .await
+            .map_err(|error| End::because(Outcome::Interrupted, format!("comparing: {error}")))
+    }
+
+    /// Ends the request, at once or when no other one can turn up any more that has its id.
+    fn compared(&self, waiting: Waiting, pass: Pass, answer: &Answer, comparison: Comparison) {
+        let exchange = waiting.envelope.exchange();
+        let marks = pass.marks(exchange.captured_at());
+        let pair = JudgedPair::new(
+            exchange,
+            &answer.response,
+            comparison,
+            marks.id,
+            answer.latency,
+            pass.basis(),
+        );
+        let found = match pass {
+            Pass::Snapshot(found) => Some(found),
+            Pass::Plain { .. } => None,
+        };
+        let settles_at = found.as_ref().map(|found| found.settles_at);
+        let judged = Judged {
+            judgement: Judgement { pair, found },
+            ticket: waiting.ticket,
+            pending: waiting.pending,
+        };
+        match settles_at {
+            None => self.settle(judged),
+            Some(at) => self.settling.add(at.max(waiting.settles_at), judged),
+        }
+    }
+}
+
+/// The request as it is sent, but for its marks: a copy whose bytes are those of the captured one.
+fn prepare(envelope: &Envelope) -> Request {
+    envelope.exchange().request.clone()
+}
