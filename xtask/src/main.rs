@@ -5,6 +5,7 @@ mod cargo;
 mod ci;
 mod demo;
 mod ebpf;
+mod failures;
 mod fuzz;
 mod image;
 mod install;
@@ -49,7 +50,7 @@ enum Task {
     /// All tests: in Rust, in Java, and end to end in network namespaces
     ///
     /// As root nothing is skipped that the machine can run. Each part runs whatever became of the others. The end names each
-    /// part, each skipped test with what it needs, and the counts.
+    /// part, each skipped test with what it needs, each failed test with its message, and the counts.
     #[command(after_help = "Example: sudo -E cargo xtask test")]
     Test,
     /// What a program can say about the source without running it

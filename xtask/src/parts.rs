@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use mirror_tests::workspace;
 
 use crate::cargo::spell;
+use crate::failures::{self, Failure};
 use crate::leave::{self, Registered};
 use crate::progress;
 use crate::say::{note, say, text};
@@ -83,6 +84,8 @@ struct Ended {
     name: &'static str,
     tally: Tally,
     skipped: Vec<String>,
+    /// Not empty when the part failed.
+    failures: Vec<Failure>,
     /// The command that failed, and how.
     failure: Option<String>,
     took: Duration,
@@ -199,14 +202,31 @@ fn work(part: Part, file: &File, log: PathBuf) -> Ended {
             part.counts.skipped(&output),
         ),
     };
+    let failures = match &failure {
+        Some(command) => failed_tests(part.counts, &output, command),
+        None => Vec::new(),
+    };
     Ended {
         name: part.name,
         tally,
         skipped,
+        failures,
         failure,
         took: began.elapsed(),
         log,
     }
+}
+
+/// Those of a part whose command failed. The command stands for tests where none is named.
+fn failed_tests(counts: Counts, output: &str, command: &str) -> Vec<Failure> {
+    let failures = counts.failures(output);
+    if !failures.is_empty() {
+        return failures;
+    }
+    vec![Failure {
+        test: command.to_owned(),
+        message: failures::last_lines(output),
+    }]
 }
 
 /// Runs a command with its output in `file`, in a process group of its own: it ends when this task is told to end, in order.
@@ -288,6 +308,11 @@ fn summarise(all: &[Ended]) -> Result<()> {
     for failure in all.iter().filter_map(|ended| ended.failure.as_ref()) {
         say!("failed: {failure}");
     }
+    let failures = all.iter().flat_map(|ended| {
+        let tests = ended.failures.iter();
+        tests.map(|failure| (ended.name, failure))
+    });
+    text(&failures::summary(failures));
     say!("\n{total}");
     if total.failed > 0 || all.iter().any(|ended| ended.failure.is_some()) {
         bail!("not all parts passed");
@@ -343,6 +368,11 @@ mod tests {
         let ended = work(Part::new("p", Counts::Exit, commands), &file, log.clone());
         assert_eq!(ended.tally.failed, 1);
         assert!(ended.failure.unwrap().contains("exit status: 3"));
+        let [failure] = &ended.failures[..] else {
+            panic!("{:?}", ended.failures)
+        };
+        assert!(failure.test.contains("exit status: 3"), "{failure:?}");
+        assert_eq!(failure.message.last().unwrap(), "+ sh -c exit 3");
         let output = std::fs::read_to_string(log).unwrap();
         assert!(
             output.contains("\none\n") && !output.contains("\ntwo\n"),

@@ -120,7 +120,8 @@ fn maven(line: &str) -> Option<Tally> {
     })
 }
 
-fn closing(line: &str) -> Option<Tally> {
+/// A line of the form of [`Tally`].
+pub(crate) fn closing(line: &str) -> Option<Tally> {
     let tally = Tally {
         passed: before(line, " passed")?,
         failed: before(line, " failed")?,
