@@ -1,6 +1,5 @@
 package dev.mirror.snapshot.spring;
 
-import dev.mirror.snapshot.Outcome;
 import dev.mirror.snapshot.SnapshotContext;
 import dev.mirror.snapshot.SnapshotSource;
 import dev.mirror.snapshot.Snapshots;
@@ -72,14 +71,16 @@ public final class AbsentJarsService {
                 .properties("server.port=0", "spring.main.banner-mode=off", "mirror.snapshot.profile=production",
                         "mirror.snapshot.store=" + arguments[1], "mirror.snapshot.rules[0]=header:x-id").run()) {
             Snapshots snapshots = context.getBean(Snapshots.class);
-            String answered = type == WebApplicationType.NONE ? worked(snapshots, context) : answered(context);
-            String filed = snapshots.misconfigured().map(why -> "misconfigured: " + why).orElseGet(() -> filed(snapshots));
-            System.out.println("answered " + answered + "; " + filed + " " + String.join(" ", context.getBeanDefinitionNames()));
+            Recorded.Work<String> work = id -> type == WebApplicationType.NONE ? worked(snapshots, context, id) : answered(context, id);
+            String told = snapshots.misconfigured().isPresent()
+                    ? work.done(UUID.randomUUID().toString()) + "; misconfigured: " + snapshots.misconfigured().get()
+                    : Recorded.by(Redis.at(arguments[1]), snapshots, work).given() + "; filed";
+            System.out.println("answered " + told + " " + String.join(" ", context.getBeanDefinitionNames()));
         }
     }
 
-    private static String worked(Snapshots snapshots, ConfigurableApplicationContext context) throws Exception {
-        return Sent.with("x-id", UUID.randomUUID().toString()).to(snapshots, () -> {
+    private static String worked(Snapshots snapshots, ConfigurableApplicationContext context, String id) throws Exception {
+        return Sent.with("x-id", id).to(snapshots, () -> {
             if (SnapshotContext.current().isEmpty()) {
                 throw new AssertionError("no request");
             }
@@ -87,15 +88,10 @@ public final class AbsentJarsService {
         });
     }
 
-    private static String answered(ConfigurableApplicationContext context) throws Exception {
+    private static String answered(ConfigurableApplicationContext context, String id) throws Exception {
         HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:"
-                + context.getEnvironment().getProperty("local.server.port") + "/")).header("x-id", UUID.randomUUID().toString()).build();
+                + context.getEnvironment().getProperty("local.server.port") + "/")).header("x-id", id).build();
         HttpResponse<String> response = HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString());
         return response.statusCode() + " " + response.body();
-    }
-
-    private static String filed(Snapshots snapshots) {
-        Waiting.until("it is filed", () -> snapshots.counts().of(Outcome.FILED) == 1);
-        return "filed";
     }
 }

@@ -6,7 +6,6 @@ import org.springframework.core.env.Environment;
 /** Stands for a database: its values change with every read, and it counts who touches it. */
 public final class Database {
     private final boolean isMirror;
-    private final AtomicInteger asked = new AtomicInteger();
     private final AtomicInteger touched = new AtomicInteger();
 
     public Database(Environment environment) {
@@ -17,15 +16,6 @@ public final class Database {
     /** What only this side knows. */
     public String read(String what) {
         return what + (isMirror ? " of the mirror " : " of production ") + touched.incrementAndGet();
-    }
-
-    /** Somebody is about to read. */
-    public void asked() {
-        asked.incrementAndGet();
-    }
-
-    public int timesAsked() {
-        return asked.get();
     }
 
     public int touched() {

@@ -1,53 +1,63 @@
 package dev.mirror.snapshot.spring;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertNotNull;
 
 import dev.mirror.snapshot.Headers;
+import dev.mirror.snapshot.SnapshotState;
+import dev.mirror.snapshot.Snapshots;
 import java.net.http.HttpRequest;
-import java.util.UUID;
+import java.util.Set;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 
-/** A service in production and its mirror, with one store between them. */
+/** A service in production and its mirror, with the shared store between them. */
 public record Pair(Redis redis, Service production, Service mirror) implements AutoCloseable {
+    private static final int MAX_REPLAYS = 20;
+    /** What a mirror tells of a snapshot that is in the store, when the store did not answer its first look. */
+    private static final Set<String> STORE_STOOD_STILL =
+            Set.of(SnapshotState.LATE.text(), SnapshotState.MISSING.text(), SnapshotState.UNAVAILABLE.text());
+
     /**
      * Sends a request to production and, when its snapshot is there, replays it to the mirror as the agent does.
      *
      * @return the mirror's answer, which is production's
      */
     public Answer same(String target) {
-        try {
-            return Waiting.again(() -> {
-                String id = UUID.randomUUID().toString();
-                return same(service -> service.request(target, "x-id", id).GET());
-            });
-        } catch (Exception error) {
-            throw new AssertionError(error);
-        }
+        return same((service, id) -> service.request(target, "x-id", id).GET());
     }
 
-    public Answer same(Function<Service, HttpRequest.Builder> request) {
-        Answer first = production.send(request.apply(production));
-        Answer second = replayed(first, request);
-        assertEquals(first.status(), second.status(), first + " / " + second);
-        assertEquals(first.text(), second.text(), first + " / " + second);
-        assertEquals(first.header(Headers.REQUEST_ID), second.header(Headers.REQUEST_ID));
+    /** The same of a request that has this id. */
+    public Answer same(BiFunction<Service, String, HttpRequest.Builder> request) {
+        Recorded<Answer> first = recorded(request);
+        Answer second = replayed(first, service -> request.apply(service, first.id()));
+        assertEquals(first.given().status(), second.status(), first + " / " + second);
+        assertEquals(first.given().text(), second.text(), first + " / " + second);
+        assertEquals(first.given().header(Headers.REQUEST_ID), second.header(Headers.REQUEST_ID));
         return second;
     }
 
-    /** The mirror's answer to the request that production answered so. */
-    public Answer replayed(Answer first, Function<Service, HttpRequest.Builder> request) {
-        String id = first.header(Headers.REQUEST_ID);
-        assertNotNull(id, () -> "no id: " + first);
-        String document = document(id);
-        String at = document.replaceAll(".*\"at\":(\\d+).*", "$1");
-        return mirror.send(request.apply(mirror).header(Headers.REQUEST_ID, id).header(Headers.CAPTURED_AT, at)
-                .header(Headers.REPLAY, "1"));
+    /** Production's answer to a request that has this id. */
+    public Recorded<Answer> recorded(BiFunction<Service, String, HttpRequest.Builder> request) {
+        return Recorded.by(production.bean(Snapshots.class), id -> production.send(request.apply(production, id)));
     }
 
-    /** What production filed under an id. */
-    public String document(String id) {
-        return Waiting.found("the snapshot of " + id, () -> redis.get("snapshot:" + id));
+    /** Production's answer to a request that production names in its answer. */
+    public Recorded<Answer> told(String target) {
+        return Recorded.by(production.bean(Snapshots.class), () -> production.get(target), answer -> answer.header(Headers.REQUEST_ID));
+    }
+
+    /** The mirror's answer to the request that production answered so. */
+    public Answer replayed(Recorded<Answer> first, Function<Service, HttpRequest.Builder> request) {
+        String at = first.document().replaceAll(".*\"at\":(\\d+).*", "$1");
+        Answer answer = null;
+        for (int i = 0; i < MAX_REPLAYS; i++) {
+            answer = mirror.send(request.apply(mirror).header(Headers.REQUEST_ID, first.id()).header(Headers.CAPTURED_AT, at)
+                    .header(Headers.REPLAY, "1"));
+            if (!STORE_STOOD_STILL.contains(String.valueOf(answer.header(Headers.SNAPSHOT)))) {
+                break;
+            }
+        }
+        return answer;
     }
 
     @Override

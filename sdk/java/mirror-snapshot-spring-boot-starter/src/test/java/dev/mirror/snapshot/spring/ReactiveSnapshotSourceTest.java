@@ -16,6 +16,7 @@ import dev.mirror.snapshot.store.WaitOptions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -37,7 +38,9 @@ class ReactiveSnapshotSourceTest {
         String store = Redis.shared().url();
         WaitOptions briefly = new WaitOptions(Duration.ofMillis(50), Duration.ofMillis(10), 3);
         production = Snapshots.builder(Profile.PRODUCTION).store(store).rules(List.of("header:x-id")).mostBytes(MOST).build();
-        mirror = Snapshots.builder(Profile.MIRROR).store(store).wait(briefly).build();
+        // What this one waits for is there.
+        WaitOptions patiently = new WaitOptions(Duration.ofSeconds(30), Duration.ofMillis(10), 1000);
+        mirror = Snapshots.builder(Profile.MIRROR).store(store).wait(patiently).build();
         withDatabase = Snapshots.builder(Profile.MIRROR).store(store).wait(briefly).onMiss(OnMiss.DATABASE).build();
     }
 
@@ -53,14 +56,13 @@ class ReactiveSnapshotSourceTest {
     }
 
     /** What was filed for a request for which this was subscribed to. */
-    private static String filed(Mono<?> work) throws Exception {
-        return Waiting.again(() -> {
-            String id = UUID.randomUUID().toString();
+    private static String filed(Mono<?> work) {
+        return Recorded.by(production, id -> {
             RequestSnapshot request = production.begin(Sent.with("x-id", id), null);
-            work.onErrorComplete().contextWrite(context -> context.put(RequestSnapshot.class, request)).block();
+            Object given = work.onErrorComplete().contextWrite(context -> context.put(RequestSnapshot.class, request)).block();
             request.finish();
-            return Waiting.found("the snapshot", () -> Redis.shared().get("snapshot:" + id));
-        });
+            return Optional.ofNullable(given);
+        }).document();
     }
 
     /** An object that changes. */
@@ -76,11 +78,13 @@ class ReactiveSnapshotSourceTest {
         String many = filed(source.loadMany("many", "k", Changing.class, () -> Flux.range(0, 2).map(i -> new Changing()))
                 .doOnNext(given -> given.value = 7).then());
         assertTrue(many.contains("[{\"value\":0},{\"value\":0}]"), many);
-        Changing key = new Changing();
-        String keyed = filed(source.load("keyed", key, String.class, () -> Mono.fromSupplier(() -> {
-            key.value = 9;
-            return "read";
-        })));
+        String keyed = filed(Mono.defer(() -> {
+            Changing key = new Changing();
+            return source.load("keyed", key, String.class, () -> Mono.fromSupplier(() -> {
+                key.value = 9;
+                return "read";
+            }));
+        }));
         assertTrue(keyed.contains("\"key\":\"{\\\"value\\\":0}\""), keyed);
     }
 
@@ -113,7 +117,10 @@ class ReactiveSnapshotSourceTest {
     void each_subscription_is_a_read_of_its_own() throws Exception {
         AtomicInteger reads = new AtomicInteger();
         Mono<Integer> read = source(production).load("again", "", Integer.class, () -> Mono.fromSupplier(reads::incrementAndGet));
-        String document = filed(read.then(read));
+        String document = filed(Mono.defer(() -> {
+            reads.set(0);
+            return read.then(read);
+        }));
         assertTrue(document.contains("\"value\":1}") && document.contains("\"value\":2}"), document);
         String id = UUID.randomUUID().toString();
         Redis.shared().set("snapshot:" + id, document);

@@ -1,21 +1,26 @@
 package dev.mirror.snapshot.spring;
 
+import dev.mirror.snapshot.Snapshots;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Assumptions;
 
 /** A Redis server on a free port of the loopback address, with nothing on disk, that ends with the tests at the latest. */
 public final class Redis implements AutoCloseable {
     private static final String HOST = "127.0.0.1";
+    private static final int MAX_PORTS = 5;
+    private static final int MAX_ANSWER_MILLIS = 30_000;
     private static Redis shared;
 
     private final int port;
@@ -41,12 +46,24 @@ public final class Redis implements AutoCloseable {
                 .anyMatch(place -> Files.isExecutable(Path.of(place, "redis-server")));
         Assumptions.assumeTrue(installed, "needs redis-server");
         try {
-            Redis redis = new Redis(freePort(), TemporaryFolder.of("mirror-redis"));
-            redis.run();
-            return redis;
+            for (int attempt = 1; ; attempt++) {
+                Redis redis = new Redis(freePort(), TemporaryFolder.of("mirror-redis"));
+                if (redis.runs()) {
+                    return redis;
+                }
+                String log = Files.readString(redis.log());
+                redis.close();
+                // Somebody may have taken the port meanwhile.
+                Assertions.assertTrue(attempt < MAX_PORTS, log);
+            }
         } catch (IOException error) {
             throw new AssertionError(error);
         }
+    }
+
+    /** One that runs already. */
+    static Redis at(String url) {
+        return new Redis(URI.create(url).getPort(), null);
     }
 
     /** A port of the loopback address on which nothing listens. */
@@ -56,18 +73,31 @@ public final class Redis implements AutoCloseable {
         }
     }
 
-    private void run() throws IOException {
+    /** Whether it listens; it has ended otherwise. */
+    private boolean runs() throws IOException {
         process = new ProcessBuilder("redis-server", "--port", Integer.toString(port), "--bind", HOST, "--save", "", "--appendonly",
                 "no", "--dir", folder.path().toString())
-                .redirectErrorStream(true).redirectOutput(folder.path().resolve("log").toFile()).start();
+                .redirectErrorStream(true).redirectOutput(log().toFile()).start();
         folder.first(this::end);
-        Waiting.until("a Redis server listens", () -> {
-            try {
-                return ask("PING").startsWith("+PONG");
-            } catch (IOException notYet) {
-                return false;
-            }
-        });
+        Waiting.until("a Redis server listens or ends", () -> !process.isAlive() || answers());
+        return process.isAlive();
+    }
+
+    private boolean answers() {
+        try {
+            return ask("PING").startsWith("+PONG");
+        } catch (IOException notYet) {
+            return false;
+        }
+    }
+
+    private Path log() {
+        return folder.path().resolve("log");
+    }
+
+    /** Whether the store of these snapshots answers. */
+    public static boolean isReached(Snapshots snapshots) {
+        return !snapshots.ping().toCompletableFuture().handle((done, error) -> error != null).join();
     }
 
     public String url() {
@@ -84,6 +114,16 @@ public final class Redis implements AutoCloseable {
         }
     }
 
+    /** How often the server was asked for several keys at once, which is how mirrors look. */
+    public int looks() {
+        try {
+            Matcher calls = Pattern.compile("cmdstat_mget:calls=(\\d+)").matcher(ask("INFO", "commandstats"));
+            return calls.find() ? Integer.parseInt(calls.group(1)) : 0;
+        } catch (IOException error) {
+            throw new AssertionError(error);
+        }
+    }
+
     public void set(String key, String value) {
         try {
             ask("SET", key, value);
@@ -94,8 +134,8 @@ public final class Redis implements AutoCloseable {
 
     private String ask(String... words) throws IOException {
         try (Socket socket = new Socket()) {
-            socket.connect(new InetSocketAddress(HOST, port), 1000);
-            socket.setSoTimeout(5000);
+            socket.connect(new InetSocketAddress(HOST, port), MAX_ANSWER_MILLIS);
+            socket.setSoTimeout(MAX_ANSWER_MILLIS);
             StringBuilder command = new StringBuilder("*" + (words.length + 1) + "\r\n");
             for (String word : words) {
                 command.append('$').append(word.getBytes(StandardCharsets.UTF_8).length).append("\r\n").append(word).append("\r\n");
@@ -130,7 +170,7 @@ public final class Redis implements AutoCloseable {
     private void end() {
         process.destroyForcibly();
         try {
-            process.waitFor(5, TimeUnit.SECONDS);
+            process.waitFor();
         } catch (InterruptedException error) {
             throw new AssertionError(error);
         }

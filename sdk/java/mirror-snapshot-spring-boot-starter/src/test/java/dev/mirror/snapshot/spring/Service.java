@@ -18,7 +18,7 @@ import org.springframework.core.io.DefaultResourceLoader;
 /** A real service on a free port. */
 public final class Service implements AutoCloseable {
     private static final HttpClient CLIENT =
-            HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(Duration.ofSeconds(5)).build();
+            HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).connectTimeout(Duration.ofSeconds(30)).build();
     /** Moved between the lines of Spring Boot; of names that are not there nothing is left out. */
     private static final String NO_DATABASE = "spring.autoconfigure.exclude="
             + "org.springframework.boot.autoconfigure.jdbc.DataSourceAutoConfiguration,"
@@ -80,7 +80,7 @@ public final class Service implements AutoCloseable {
 
     public HttpRequest.Builder request(String target, String... headers) {
         HttpRequest.Builder request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port() + target))
-                .timeout(Duration.ofSeconds(20));
+                .timeout(Duration.ofSeconds(60));
         return headers.length == 0 ? request : request.headers(headers);
     }
 

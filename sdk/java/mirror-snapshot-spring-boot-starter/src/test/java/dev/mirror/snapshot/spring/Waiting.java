@@ -1,13 +1,12 @@
 package dev.mirror.snapshot.spring;
 
 import java.time.Duration;
-import java.util.concurrent.Callable;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
-/** Waits for what comes from elsewhere, and not for ever. */
+/** Waits for what comes from elsewhere. The limit only ends a test that would never end. */
 public final class Waiting {
-    private static final Duration LONGEST = Duration.ofSeconds(5);
+    private static final Duration LONGEST = Duration.ofSeconds(30);
 
     private Waiting() {}
 
@@ -28,15 +27,6 @@ public final class Waiting {
         @SuppressWarnings("unchecked")
         T it = (T) found[0];
         return it;
-    }
-
-    /** Once more where the machine stood still for so long that production gave a snapshot up, as it should. */
-    public static <T> T again(Callable<T> work) throws Exception {
-        try {
-            return work.call();
-        } catch (AssertionError once) {
-            return work.call();
-        }
     }
 
     public static void sleep(long millis) {

@@ -5,11 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.mirror.snapshot.Headers;
+import dev.mirror.snapshot.Snapshots;
 import dev.mirror.snapshot.document.Hash;
 import dev.mirror.snapshot.spring.Answer;
+import dev.mirror.snapshot.spring.Recorded;
 import dev.mirror.snapshot.spring.Redis;
 import dev.mirror.snapshot.spring.Service;
-import dev.mirror.snapshot.spring.Waiting;
 import java.util.UUID;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -27,20 +28,16 @@ class ReactiveForwardedTest {
                 "mirror.snapshot.rules[1]=none(\"{client}|{path}|{?query:n}|{header:x-forwarded-for}\")");
     }
 
-    private static String document(String id) {
-        return Waiting.found("the snapshot of " + id, () -> Redis.shared().get("snapshot:" + id));
-    }
-
     @Test
     void forwarded_addresses_and_paths_are_not_what_came_over_the_wire() {
         for (String strategy : new String[] {"framework", "none"}) {
             try (Service service = service(strategy)) {
-                String n = UUID.randomUUID().toString();
-                Answer answer = service.get("/nothing-read?n=" + n, FORWARDED);
-                String named = "127.0.0.1|/nothing-read|" + n + "|9.9.9.9";
-                assertEquals(named, answer.header(Headers.REQUEST_ID), strategy);
-                String document = document(named);
-                assertTrue(document.contains("\"request\":\"" + Hash.request("GET", "/nothing-read?n=" + n) + "\""), document);
+                Recorded<Answer> named = Recorded.by(service.bean(Snapshots.class),
+                        () -> service.get("/nothing-read?n=" + UUID.randomUUID(), FORWARDED), answer -> answer.header(Headers.REQUEST_ID));
+                String[] parts = named.id().split("\\|");
+                assertEquals("127.0.0.1|/nothing-read|" + parts[2] + "|9.9.9.9", named.id(), strategy);
+                String document = named.document();
+                assertTrue(document.contains("\"request\":\"" + Hash.request("GET", "/nothing-read?n=" + parts[2]) + "\""), document);
                 assertTrue(document.contains("\"peer\":\"127.0.0.1:"), document);
             }
         }
@@ -49,9 +46,9 @@ class ReactiveForwardedTest {
     @Test
     void where_the_server_replaces_addresses_none_is_told() {
         try (Service service = service("native")) {
-            String id = UUID.randomUUID().toString();
-            service.get("/nothing-read", "x-id", id, "x-forwarded-for", "9.9.9.9");
-            assertFalse(document(id).contains("peer"));
+            Recorded<Answer> filed = Recorded.by(service.bean(Snapshots.class),
+                    id -> service.get("/nothing-read", "x-id", id, "x-forwarded-for", "9.9.9.9"));
+            assertFalse(filed.document().contains("peer"), filed.document());
         }
     }
 }

@@ -10,9 +10,9 @@ import dev.mirror.snapshot.Snapshots;
 import dev.mirror.snapshot.spring.Answer;
 import dev.mirror.snapshot.spring.Database;
 import dev.mirror.snapshot.spring.Pair;
+import dev.mirror.snapshot.spring.Recorded;
 import dev.mirror.snapshot.spring.Redis;
 import dev.mirror.snapshot.spring.Service;
-import java.io.IOException;
 import java.net.Socket;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.StandardCharsets;
@@ -73,18 +73,18 @@ class ReactiveRoundTripTest {
 
     @Test
     void a_read_that_failed_fails_alike() {
-        Answer first = pair.production().get("/fails", "x-id", id());
+        Recorded<Answer> first = pair.recorded((service, id) -> service.request("/fails", "x-id", id));
         Answer second = pair.replayed(first, service -> service.request("/fails"));
-        assertEquals("500 500 hit", first.status() + " " + second.status() + " " + second.header(Headers.SNAPSHOT));
+        assertEquals("500 500 hit", first.given().status() + " " + second.status() + " " + second.header(Headers.SNAPSHOT));
     }
 
     @Test
     void writes_are_not_done_in_the_mirror_and_answered_as_in_production() {
         int before = pair.mirror().bean(Database.class).touched();
-        Answer answer = pair.same(service -> service.request("/write", "x-id", "reactive-write").POST(BodyPublishers.noBody()));
+        Answer answer = pair.same((service, id) -> service.request("/write", "x-id", id).POST(BodyPublishers.noBody()));
         assertTrue(answer.text().contains("booked b of production"), answer.text());
         assertEquals(before, pair.mirror().bean(Database.class).touched());
-        assertTrue(pair.document("reactive-write").contains("write:reserve"));
+        assertTrue(pair.redis().get("snapshot:" + answer.header(Headers.REQUEST_ID)).contains("write:reserve"));
     }
 
     @Test
@@ -112,31 +112,33 @@ class ReactiveRoundTripTest {
     }
 
     @Test
-    void a_request_whose_client_goes_away_is_filed_as_well() throws IOException {
-        String id = id();
-        try (Socket socket = new Socket("127.0.0.1", pair.production().port())) {
-            socket.getOutputStream().write(("GET /endless HTTP/1.1\r\nhost: a\r\nx-id: " + id + "\r\n\r\n")
-                    .getBytes(StandardCharsets.US_ASCII));
-            socket.getInputStream().read(new byte[100]);
-        }
-        assertTrue(pair.document(id).contains("endless of production"));
+    void a_request_whose_client_goes_away_is_filed_as_well() {
+        String document = Recorded.by(pair.production().bean(Snapshots.class), id -> {
+            try (Socket socket = new Socket("127.0.0.1", pair.production().port())) {
+                socket.getOutputStream().write(("GET /endless HTTP/1.1\r\nhost: a\r\nx-id: " + id + "\r\n\r\n")
+                        .getBytes(StandardCharsets.US_ASCII));
+                return socket.getInputStream().read(new byte[100]);
+            }
+        }).document();
+        assertTrue(document.contains("endless of production"), document);
     }
 
     @Test
     void answers_carry_the_id() {
-        String id = id();
-        Answer answer = pair.same(service -> service.request("/nothing-read", "x-id", id));
-        assertEquals(id + " unread", answer.header(Headers.REQUEST_ID) + " " + answer.header(Headers.SNAPSHOT));
+        Recorded<Answer> first = pair.recorded((service, id) -> service.request("/nothing-read", "x-id", id));
+        assertEquals(first.id(), first.given().header(Headers.REQUEST_ID));
+        Answer answer = pair.replayed(first, service -> service.request("/nothing-read"));
+        assertEquals(first.id() + " unread", answer.header(Headers.REQUEST_ID) + " " + answer.header(Headers.SNAPSHOT));
     }
 
     @Test
     void an_id_that_production_tells_is_the_one_in_its_answer() {
-        Answer first = pair.production().get("/told");
-        assertEquals(first.header("x-trace"), first.header(Headers.REQUEST_ID));
-        assertEquals(first.text(), pair.replayed(first, service -> service.request("/told").GET()).text());
-        String own = id();
-        assertEquals(own, pair.production().get("/told?own=" + own).header("x-trace"));
-        assertTrue(pair.document(own).contains("told of production"));
+        Recorded<Answer> first = pair.told("/told");
+        assertEquals(first.id(), first.given().header("x-trace"));
+        assertEquals(first.given().text(), pair.replayed(first, service -> service.request("/told").GET()).text());
+        Recorded<Answer> own = pair.recorded((service, id) -> service.request("/told?own=" + id));
+        assertEquals(own.id(), own.given().header("x-trace"));
+        assertTrue(own.document().contains("told of production"), own.document());
     }
 
     @Test

@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.mirror.snapshot.SnapshotMissException;
 import dev.mirror.snapshot.Snapshots;
 import dev.mirror.snapshot.spring.Database;
+import dev.mirror.snapshot.spring.Recorded;
 import dev.mirror.snapshot.spring.RecordedRead;
 import dev.mirror.snapshot.spring.RecordedWrite;
 import dev.mirror.snapshot.spring.Redis;
@@ -55,12 +56,9 @@ class RecordedBeansTest {
     private final ApplicationContextRunner mirror = runner.withPropertyValues("mirror.snapshot.profile=mirror");
 
     /** What was filed for some work in production. */
-    private static String filed(ApplicationContext context, Callable<?> work) throws Exception {
-        return Waiting.again(() -> {
-            String id = UUID.randomUUID().toString();
-            Sent.with("x-id", id).to(context.getBean(Snapshots.class), work);
-            return Waiting.found("the snapshot", () -> Redis.shared().get("snapshot:" + id));
-        });
+    private static String filed(ApplicationContext context, Callable<?> work) {
+        Snapshots snapshots = context.getBean(Snapshots.class);
+        return Recorded.by(snapshots, id -> Sent.with("x-id", id).to(snapshots, work)).document();
     }
 
     private static String misuses(ApplicationContext context) {
@@ -442,7 +440,8 @@ class RecordedBeansTest {
             String id = UUID.randomUUID().toString();
             Redis.shared().set("snapshot:" + id, document);
             assertTrue(document.contains("\"name\":\"Concrete.list\"") && document.contains("\"name\":\"write:put\""), document);
-            mirror.withUserConfiguration(Inherited.class).run(mirrored -> {
+            mirror.withUserConfiguration(Inherited.class).withPropertyValues("mirror.snapshot.wait.timeout=30s").run(mirrored -> {
+                Waiting.until("the mirror reaches its store", () -> Redis.isReached(mirrored.getBean(Snapshots.class)));
                 Object given = Sent.with("x-mirror-request-id", id).to(mirrored.getBean(Snapshots.class),
                         () -> mirrored.getBean(Concrete.class).list().get(0));
                 assertEquals(new Stock("inherited", null), given);

@@ -10,6 +10,7 @@ import dev.mirror.snapshot.Outcome;
 import dev.mirror.snapshot.Snapshots;
 import dev.mirror.snapshot.document.Hash;
 import dev.mirror.snapshot.spring.Answer;
+import dev.mirror.snapshot.spring.Recorded;
 import dev.mirror.snapshot.spring.Redis;
 import dev.mirror.snapshot.spring.ServerFaults;
 import dev.mirror.snapshot.spring.Service;
@@ -171,17 +172,18 @@ class ServletBodyTest {
     @Test
     void a_rule_reads_a_coded_body_without_its_coding_and_the_service_gets_it_as_it_came() throws IOException {
         for (String coding : new String[] {"gzip", "x-gzip", "deflate", "identity", "GZIP", "gzip, gzip", "deflate, gzip"}) {
-            String id = id();
-            byte[] plain = json(id, 2000);
-            byte[] coded = plain;
-            for (String step : coding.toLowerCase(Locale.ROOT).split(", ")) {
-                coded = coded(step, coded);
-            }
-            Answer answer = service.post("/json/raw/stream", "application/json", coded, "content-encoding", coding);
-            assertArrayEquals(coded, answer.bytes(), coding);
-            assertEquals(id, answer.header(Headers.REQUEST_ID), coding);
-            String document = Waiting.found("the snapshot", () -> Redis.shared().get("snapshot:" + id));
-            assertTrue(document.contains("\"body\":\"" + Hash.of(plain) + "\""), document);
+            Recorded<byte[]> filed = Recorded.by(service.bean(Snapshots.class), id -> {
+                byte[] plain = json(id, 2000);
+                byte[] coded = plain;
+                for (String step : coding.toLowerCase(Locale.ROOT).split(", ")) {
+                    coded = coded(step, coded);
+                }
+                Answer answer = service.post("/json/raw/stream", "application/json", coded, "content-encoding", coding);
+                assertArrayEquals(coded, answer.bytes(), coding);
+                assertEquals(id, answer.header(Headers.REQUEST_ID), coding);
+                return plain;
+            });
+            assertTrue(filed.document().contains("\"body\":\"" + Hash.of(filed.given()) + "\""), filed.document());
         }
         // Too large behind the coding, unknown, and not what it is said to be.
         long before = counted(Outcome.BODY_NOT_READ);

@@ -181,7 +181,6 @@ public class Shop {
 
         @GetMapping("/late")
         String late() {
-            database.asked();
             return source.load("late", "", String.class, () -> database.read("late"));
         }
 

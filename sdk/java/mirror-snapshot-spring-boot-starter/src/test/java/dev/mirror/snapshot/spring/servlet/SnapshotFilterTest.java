@@ -12,6 +12,7 @@ import dev.mirror.snapshot.OnMiss;
 import dev.mirror.snapshot.Profile;
 import dev.mirror.snapshot.SnapshotContext;
 import dev.mirror.snapshot.Snapshots;
+import dev.mirror.snapshot.spring.Recorded;
 import dev.mirror.snapshot.spring.Redis;
 import dev.mirror.snapshot.spring.Waiting;
 import dev.mirror.snapshot.spring.web.WebSettings;
@@ -51,7 +52,7 @@ class SnapshotFilterTest {
                 .rules(List.of("header:x-id", "POST /body => none(\"{json:id}\")", "GET /told => response-header:x-trace")).build();
         mirror = Snapshots.builder(Profile.MIRROR).store(store).onMiss(OnMiss.ERROR)
                 .wait(new WaitOptions(Duration.ofMillis(30), Duration.ofMillis(10), 100)).build();
-        Waiting.until("the mirror reaches its store", () -> !mirror.ping().toCompletableFuture().handle((done, error) -> error != null).join());
+        Waiting.until("the mirror reaches its store", () -> Redis.isReached(mirror));
     }
 
     @AfterAll
@@ -92,23 +93,26 @@ class SnapshotFilterTest {
 
     @Test
     void a_request_is_filed_without_a_container_that_tells_its_end() throws Exception {
-        String id = UUID.randomUUID().toString();
-        passed(production, request("GET", "/", "x-id", id), (request, response) -> {
+        Recorded<?> answered = Recorded.by(production, id -> passed(production, request("GET", "/", "x-id", id), (request, response) -> {
             assertEquals(id, MDC.get("id"));
             SnapshotContext.current().orElseThrow().load("a", "", String.class, () -> "read");
-        });
-        assertTrue(Waiting.found("the snapshot", () -> Redis.shared().get("snapshot:" + id)).contains("\"read\""));
-        String failed = UUID.randomUUID().toString();
-        assertThrows(IllegalStateException.class, () -> passed(production, request("GET", "/", "x-id", failed), (request, response) -> {
-            throw new IllegalStateException("the service's own");
         }));
-        Waiting.found("the snapshot", () -> Redis.shared().get("snapshot:" + failed));
+        assertTrue(answered.document().contains("\"read\""), answered.document());
+        Recorded.by(production, id -> assertThrows(IllegalStateException.class,
+                () -> passed(production, request("GET", "/", "x-id", id), (request, response) -> {
+                    throw new IllegalStateException("the service's own");
+                })));
     }
 
     @Test
     void a_container_that_tells_too_early_of_an_end_is_not_believed() throws Exception {
+        String document = Recorded.by(production, SnapshotFilterTest::ended).document();
+        assertTrue(document.contains("read later"), document);
+    }
+
+    private static MockHttpServletRequest ended(String id) throws Exception {
         SnapshotRequestListener listener = new SnapshotRequestListener();
-        MockHttpServletRequest request = request("GET", "/", "x-id", UUID.randomUUID().toString());
+        MockHttpServletRequest request = request("GET", "/", "x-id", id);
         request.setAsyncSupported(true);
         ServletRequestEvent event = new ServletRequestEvent(new MockServletContext(), request);
         listener.requestInitialized(event);
@@ -117,8 +121,7 @@ class SnapshotFilterTest {
         listener.requestDestroyed(event);
         SnapshotFilter.of(request).load("a", "", String.class, () -> "read later");
         request.getAsyncContext().complete();
-        String document = Waiting.found("the snapshot", () -> Redis.shared().get("snapshot:" + request.getHeader("x-id")));
-        assertTrue(document.contains("read later"), document);
+        return request;
     }
 
     @Test
@@ -279,11 +282,10 @@ class SnapshotFilterTest {
     void an_id_in_the_response_is_set_last_and_never_twice() throws Exception {
         MockHttpServletResponse ours = passed(production, request("GET", "/told"), (request, response) -> response.getWriter().print("a"));
         assertEquals(ours.getHeader("x-mirror-request-id"), ours.getHeader("x-trace"));
-        MockHttpServletResponse own = passed(production, request("GET", "/told"), (request, response) -> {
-            ((HttpServletResponse) response).addHeader("x-trace", "own-id");
+        Recorded<MockHttpServletResponse> own = Recorded.by(production, id -> passed(production, request("GET", "/told"), (request, response) -> {
+            ((HttpServletResponse) response).addHeader("x-trace", id);
             response.getWriter().print("a");
-        });
-        assertEquals(List.of("own-id"), own.getHeaders("x-trace"));
-        Waiting.found("the snapshot", () -> Redis.shared().get("snapshot:own-id"));
+        }));
+        assertEquals(List.of(own.id()), own.given().getHeaders("x-trace"));
     }
 }
