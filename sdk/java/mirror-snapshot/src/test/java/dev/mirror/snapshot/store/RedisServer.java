@@ -29,7 +29,7 @@ import org.junit.jupiter.api.Assumptions;
 /** A Redis server on a free port of the loopback address, with nothing on disk, that ends with the test. */
 public final class RedisServer implements AutoCloseable {
     static final String HOST = "127.0.0.1";
-    private static final Duration STARTS_WITHIN = Duration.ofSeconds(10);
+    private static final Duration STARTS_WITHIN = Duration.ofSeconds(30);
     private static final Set<RedisServer> OPEN = ConcurrentHashMap.newKeySet();
 
     static {

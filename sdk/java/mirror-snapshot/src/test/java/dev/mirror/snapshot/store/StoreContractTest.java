@@ -179,10 +179,10 @@ class StoreContractTest {
         CompletableFuture<Put> last = store.put("snapshot:last", bytes("a"), TTL).toCompletableFuture();
         store.close();
         store.close();
-        RedisServer.until("the last call ends", Duration.ofSeconds(2), last::isDone);
+        RedisServer.until("the last call ends", StoreSteps.RECOVERS_WITHIN, last::isDone);
         CompletableFuture<Void> after = store.ping().toCompletableFuture();
-        RedisServer.until("a call after the end fails", Duration.ofMillis(100), after::isCompletedExceptionally);
-        RedisServer.until("no thread is left", Duration.ofSeconds(10), () -> others.containsAll(StoreSteps.threads()));
+        RedisServer.until("a call after the end fails", StoreSteps.RECOVERS_WITHIN, after::isCompletedExceptionally);
+        RedisServer.until("no thread is left", StoreSteps.RECOVERS_WITHIN, () -> others.containsAll(StoreSteps.threads()));
         assertEquals(0, server.ask("CLIENT", "LIST").lines().filter(line -> line.contains("cmd=set")).count());
     }
 }

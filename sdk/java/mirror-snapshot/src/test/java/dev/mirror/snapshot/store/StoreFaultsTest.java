@@ -119,7 +119,7 @@ class StoreFaultsTest {
                 String key = "snapshot:cut-" + n;
                 String why = fails(() -> store.put(key, bytes("a"), TTL));
                 refused += why.contains("tried again in") ? 1 : 0;
-                RedisServer.until("it is tried again", Duration.ofSeconds(5), () -> works(store.ping()));
+                RedisServer.until("it is tried again", StoreSteps.RECOVERS_WITHIN, () -> works(store.ping()));
             }
             assertEquals(20 - refused, server.sets());
             assertTrue(refused < 10, refused + " of 20 were not sent");
@@ -151,14 +151,14 @@ class StoreFaultsTest {
     void a_wrong_password_is_told_without_being_shown(StoreClient client) {
         try (RedisServer server = RedisServer.start("--requirepass", "right")) {
             try (SnapshotStore store = open(server.url().replace("//", "//:wr0ng@"), client)) {
-                RedisServer.until("the server's refusal", Duration.ofSeconds(10), () -> {
+                RedisServer.until("the server's refusal", StoreSteps.RECOVERS_WITHIN, () -> {
                     String why = fails(store::ping);
                     assertFalse(why.contains("wr0ng"), why);
                     return why.contains("WRONGPASS") && why.contains("check user and password");
                 });
             }
             try (SnapshotStore store = open(server.url(), client)) {
-                RedisServer.until("the server's refusal", Duration.ofSeconds(10), () -> {
+                RedisServer.until("the server's refusal", StoreSteps.RECOVERS_WITHIN, () -> {
                     String why = fails(() -> store.put("snapshot:a", bytes("a"), TTL));
                     return why.contains("NOAUTH") && why.contains("check user and password");
                 });

@@ -26,7 +26,7 @@ final class StoreSteps {
     static final Duration TTL = Duration.ofMinutes(5);
     static final Duration RECOVERS_WITHIN = Duration.ofSeconds(30);
     /** A call ends: connecting, a command, the mark of a collision, and a machine with much else to do. */
-    private static final Duration ENDS_WITHIN = Duration.ofSeconds(5);
+    private static final Duration ENDS_WITHIN = Duration.ofSeconds(30);
     /** A call returns, many times over: it waits for nothing. Much more than that takes on a machine with nothing else to do. */
     static final Duration RETURNS_WITHIN = Duration.ofSeconds(2);
 
@@ -48,7 +48,7 @@ final class StoreSteps {
     }
 
     static <T> T await(CompletionStage<T> stage) {
-        return stage.toCompletableFuture().orTimeout(10, TimeUnit.SECONDS).join();
+        return stage.toCompletableFuture().orTimeout(30, TimeUnit.SECONDS).join();
     }
 
     static boolean works(CompletionStage<?> stage) {

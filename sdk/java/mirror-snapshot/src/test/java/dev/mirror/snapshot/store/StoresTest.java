@@ -51,7 +51,7 @@ class StoresTest {
                     .getMethod("open", options, clients)
                     .invoke(null, parsed, choice);
             loadClass("dev.mirror.snapshot.store.SnapshotStore").getMethod("close").invoke(store);
-            RedisServer.until("its threads end", Duration.ofSeconds(20), () -> others.containsAll(StoreSteps.threads()));
+            RedisServer.until("its threads end", StoreSteps.RECOVERS_WITHIN, () -> others.containsAll(StoreSteps.threads()));
             return store.getClass().getSimpleName();
         }
 
