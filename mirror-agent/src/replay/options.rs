@@ -20,13 +20,14 @@ mirror_core::options! {
         /// Longest time for a connection to the mirror; the default has room for one lost packet
         #[option("connect-timeout", "TIME", default = "3s")]
         pub connect_timeout: Duration,
-        /// Longest wait for the first byte of an answer; as long as the whole answer, where production took so long that
-        /// --replay-timeout is extended
-        #[option("head-timeout", "TIME", default = "5s")]
-        pub head_timeout: Duration,
-        /// Longest time between two bytes of an answer; extended in the same way
-        #[option("body-timeout", "TIME", default = "5s")]
-        pub body_timeout: Duration,
+        /// Longest wait for the first byte of an answer, three times production's time where that is more; without it the
+        /// limit is that of the whole answer
+        #[option("head-timeout", "TIME")]
+        pub head_timeout: Option<Duration>,
+        /// Longest time between two bytes of an answer, three times production's time where that is more; without it the
+        /// limit is that of the whole answer
+        #[option("body-timeout", "TIME")]
+        pub body_timeout: Option<Duration>,
         /// Time after which an unused connection is not used again. Many servers close theirs after 5 seconds: the default
         /// is below that. A shorter time in the mirror's Keep-Alive counts
         #[option("target-idle-timeout", "TIME", default = "4s")]

@@ -62,8 +62,8 @@ impl Client {
             pool: Pool::new(options.concurrency.get()),
             limits,
             patience: Patience {
-                head: options.head_timeout,
-                body: options.body_timeout,
+                head: options.head_timeout.unwrap_or(options.timeout),
+                body: options.body_timeout.unwrap_or(options.timeout),
                 whole: options.timeout,
             },
             idle: options.idle_timeout,

@@ -90,8 +90,6 @@ impl Script {
         let target = Target::from_text(&format!("http://{}", self.address)).unwrap();
         let mut options = ReplayOptions {
             timeout: LONG,
-            head_timeout: LONG,
-            body_timeout: LONG,
             ..ReplayOptions::default()
         };
         change(&mut options);

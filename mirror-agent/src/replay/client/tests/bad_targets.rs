@@ -173,7 +173,7 @@ async fn each_phase_has_its_limit() {
     let limit = Duration::from_millis(60);
     check_slow(
         "",
-        |options| options.head_timeout = limit,
+        |options| options.head_timeout = Some(limit),
         "timeout: no byte of an answer came within 60ms (--head-timeout)",
     )
     .await;
@@ -185,14 +185,14 @@ async fn each_phase_has_its_limit() {
     .await;
     check_slow(
         "HTTP/1.1 200",
-        |options| options.body_timeout = limit,
+        |options| options.body_timeout = Some(limit),
         "timeout: a part of the answer's head came, and no more within 60ms (--body-timeout)",
     )
     .await;
     let part = "HTTP/1.1 200 OK\r\nContent-Length: 4096\r\n\r\nabc";
     check_slow(
         part,
-        |options| options.body_timeout = limit,
+        |options| options.body_timeout = Some(limit),
         "timeout: 3 of 4,096 body bytes came, and no more within 60ms (--body-timeout)",
     )
     .await;
@@ -204,7 +204,7 @@ async fn each_phase_has_its_limit() {
     .await;
     check_slow(
         "HTTP/1.1 100 Continue\r\n\r\n",
-        |options| options.body_timeout = limit,
+        |options| options.body_timeout = Some(limit),
         "timeout: a part of the answer's head came, and no more within 60ms (--body-timeout)",
     )
     .await;
@@ -244,7 +244,8 @@ async fn where_production_was_slow_the_mirror_may_be() {
     .await;
     let client = script.client(|options| {
         let limit = Duration::from_millis(20);
-        (options.timeout, options.head_timeout, options.body_timeout) = (limit, limit, limit);
+        options.timeout = limit;
+        (options.head_timeout, options.body_timeout) = (Some(limit), Some(limit));
     });
     let sent = sent(&client, request("GET", ""));
     assert_eq!(text(sent.await), "200 a");
@@ -260,7 +261,7 @@ async fn an_upload_that_is_not_taken_says_how_far_it_came() {
     })
     .await;
     let limit = Duration::from_millis(200);
-    let outcome = script.send(&large, |options| options.head_timeout = limit);
+    let outcome = script.send(&large, |options| options.head_timeout = Some(limit));
     let outcome = text(outcome.await);
     assert!(
         outcome.starts_with("timeout: the target took only ")
