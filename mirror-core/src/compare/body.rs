@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::io::BufRead;
 
-use super::json::{NotRead, Value};
 use crate::exchange::{BodyDigest, Fault, Response};
 use crate::http::coding::{Undecoded, decoded_within, decoder, undecoded};
+use crate::json::{NotRead, Value};
 
 /// What the comparison of two bodies may hold, for each side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

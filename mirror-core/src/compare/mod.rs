@@ -5,7 +5,6 @@
 //! them are read side by side as a stream, and the comparison says so in its [`Extent`].
 
 mod body;
-mod json;
 mod media;
 mod number;
 mod place;
@@ -16,14 +15,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::{Fault, Response};
+use crate::json::{NotRead, Value, same_text};
 use body::{Bodies, same_codings};
-use json::{NotRead, Value, same_text};
 use media::same_media_type;
 use number::same_number;
-use place::{Ignored, Step, pointer};
+use place::Ignored;
 
 pub use body::BodyLimits;
 pub use place::{Place, PlaceTotals, excerpt};
+pub(crate) use place::{Step, pointer};
 
 /// Longest value that an observation shows.
 const MAX_SHOWN: usize = 200;
