@@ -11,7 +11,7 @@ mod sources;
 
 use std::net::{IpAddr, SocketAddr};
 
-use anyhow::{bail, ensure};
+use anyhow::{Error, bail, ensure};
 use mirror_core::{
     compare::CompareOptions, dissect::DissectLimits, identity::Identifier, policy::Policy,
     schedule::ScheduleOptions,
@@ -25,7 +25,7 @@ use crate::report::ReportOptions;
 use crate::transport::TransportOptions;
 
 pub use flags::{Changes, Flags};
-pub use sources::{Settings, Sources};
+pub use sources::{Settings, Sources, read_key};
 
 mirror_core::options! {
     /// The options of every stage.
@@ -50,6 +50,7 @@ impl Config {
     fn check(&self) -> anyhow::Result<()> {
         self.capture.filter.check()?;
         self.gate.check()?;
+        self.policy.check().map_err(Error::msg)?;
         let (body, room) = (self.dissect.max_body, self.transport.bytes);
         ensure!(
             body.as_u64().saturating_mul(2) <= room.as_u64(),

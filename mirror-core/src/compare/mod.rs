@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::detect::{CREDENTIALS, is_secret_header};
 use crate::exchange::{Fault, Response};
 use crate::json::{NotRead, Value, same_text};
 use body::{Bodies, same_codings};
@@ -199,10 +200,10 @@ impl<'o> Comparer<'o> {
         if is_same {
             return self.result.same.count(&place);
         }
-        let shown = |value: Option<&[u8]>| {
-            value.map_or_else(absent, |v| {
-                String::from_utf8_lossy(v.trim_ascii()).into_owned()
-            })
+        let shown = |value: Option<&[u8]>| match value {
+            None => absent(),
+            Some(_) if is_secret_header(name) => "(not shown)".into(),
+            Some(value) => String::from_utf8_lossy(value.trim_ascii()).into_owned(),
         };
         let kind = kind_of(ours.is_some(), theirs.is_some());
         self.differ(place, kind, &shown(ours), &shown(theirs));
@@ -346,12 +347,14 @@ impl<'o> Comparer<'o> {
         if let Some(known) = self.found.get_mut(&key) {
             known.count += 1;
         } else if self.found.len() < MAX_OBSERVATIONS {
+            // What is known to be a secret by its form is not shown, whatever the rules say.
+            let shown = |value: &str| excerpt(&CREDENTIALS.masked(value), MAX_SHOWN);
             let observation = Observation {
                 place: key.0.clone(),
                 kind,
                 count: 1,
-                production: excerpt(production, MAX_SHOWN),
-                mirror: excerpt(mirror, MAX_SHOWN),
+                production: shown(production),
+                mirror: shown(mirror),
             };
             self.found.insert(key, observation);
         } else {

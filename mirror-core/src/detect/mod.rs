@@ -1,4 +1,5 @@
-//! Secrets that are known by their form, wherever they stand: keys, tokens, card numbers, addresses.
+//! Secrets that are known by their form, wherever they stand: keys, tokens, card numbers, addresses. And the header fields
+//! that carry credentials.
 //!
 //! One pass over the text finds where a secret may begin; each kind then says where it ends, or that it is none. Texts are
 //! bytes: every form is ASCII.
@@ -8,8 +9,44 @@ mod form;
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
+
+/// Header fields that carry credentials: they are taken out unless kept by name.
+pub const SECRETS: [&str; 22] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "cookie2",
+    "set-cookie",
+    "set-cookie2",
+    "api-key",
+    "apikey",
+    "x-api-key",
+    "x-apikey",
+    "x-auth-token",
+    "x-access-token",
+    "x-session-token",
+    "x-refresh-token",
+    "x-amz-security-token",
+    "x-goog-api-key",
+    "x-goog-iap-jwt-assertion",
+    "x-ms-token-aad-access-token",
+    "x-vault-token",
+    "x-gitlab-token",
+    "private-token",
+    "ocp-apim-subscription-key",
+];
+
+pub(crate) fn is_secret_header(name: &str) -> bool {
+    SECRETS
+        .iter()
+        .any(|secret| secret.eq_ignore_ascii_case(name))
+}
+
+/// How far around a part that is shown credentials are looked for; hardly any is longer.
+const REACH: usize = 8 << 10;
 
 /// A kind of secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,12 +154,6 @@ impl Detectors {
         }
     }
 
-    /// Those that are credentials whatever the user says: everything but addresses.
-    pub fn credentials() -> Self {
-        let kinds = Detector::ALL.into_iter();
-        Self::new(kinds.filter(|kind| *kind != Detector::Email))
-    }
-
     pub fn is_empty(&self) -> bool {
         self.kinds.is_empty()
     }
@@ -167,6 +198,29 @@ impl Detectors {
 
 /// What stands for a secret that is hidden.
 pub const MASK: &str = "***";
+
+/// What is a credential whatever the user says: everything but addresses. It is never shown.
+pub static CREDENTIALS: LazyLock<Detectors> = LazyLock::new(|| {
+    let kinds = Detector::ALL.into_iter();
+    Detectors::new(kinds.filter(|kind| *kind != Detector::Email))
+});
+
+/// A part of a text, to be shown: without the credentials in it, also where the part begins or ends inside of one.
+pub fn shown_part(text: &[u8], part: Range<usize>) -> String {
+    let begin = part.start.saturating_sub(REACH);
+    let around = &text[begin..text.len().min(part.end + REACH)];
+    let mut out = String::new();
+    let mut at = part.start;
+    for hit in CREDENTIALS.find(around) {
+        let (from, to) = (begin + hit.range.start, begin + hit.range.end);
+        if to > at && from < part.end {
+            out += &String::from_utf8_lossy(&text[at..from.max(at)]);
+            out += MASK;
+            at = to;
+        }
+    }
+    out + &String::from_utf8_lossy(text.get(at..part.end).unwrap_or_default())
+}
 
 /// Of hits that overlap, the one that begins first takes the others in.
 fn apart(hits: &mut Vec<Hit>) {

@@ -124,6 +124,23 @@ fn hits_of_several_kinds_are_apart_and_in_order() {
         ]
     );
     assert_eq!(all.masked(text), "Bearer *** *** ***");
-    assert_eq!(Detectors::credentials().masked("a@b.co"), "a@b.co");
+    assert_eq!(CREDENTIALS.masked("a@b.co"), "a@b.co");
     assert_eq!(all.masked("nothing"), "nothing");
+}
+
+#[test]
+fn a_part_shows_nothing_of_a_credential_that_it_cuts() {
+    let text = "before Bearer abc123def456 after";
+    let check = |part: Range<usize>, expect: &str| {
+        assert_eq!(
+            shown_part(text.as_bytes(), part.clone()),
+            expect,
+            "{part:?}"
+        );
+    };
+    check(0..6, "before");
+    check(7..18, "Bearer ***");
+    check(16..30, "*** aft");
+    check(16..20, "***");
+    check(26..32, " after");
 }

@@ -23,7 +23,7 @@ impl Policy {
     pub fn explain(
         &self,
         exchange: Exchange,
-        identify: impl Fn(&Exchange) -> Identity,
+        identify: impl FnOnce(&Exchange) -> Identity,
     ) -> Explanation {
         let host = Arc::from("");
         let mut trace = Trace::on();

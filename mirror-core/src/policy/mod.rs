@@ -27,7 +27,7 @@ use rule::{Sense, View};
 pub use envelope::{Access, Envelope};
 pub use explain::Explanation;
 pub use fair::FairRate;
-pub use redact::{KeyTooShort, Mode, RedactKey, RedactRule, Redaction, Redactor, SECRETS};
+pub use redact::{KeyTooShort, Mode, RedactKey, RedactRule, Redaction, Redactor};
 pub use rule::Rule;
 pub use share::ReplayShare;
 pub use wire::WireError;
@@ -113,6 +113,14 @@ impl Refusal {
 }
 
 impl Policy {
+    /// The defaults, with these rules of `--allow`.
+    pub fn allowing(allow: Vec<Rule>) -> Self {
+        Self {
+            allow,
+            ..Self::default()
+        }
+    }
+
     /// What concerns several options: rules that can never decide anything, and tokens without a key.
     pub fn check(&self) -> Result<(), String> {
         for (name, rules) in [("allow", &self.allow), ("reads", &self.reads)] {
@@ -150,7 +158,7 @@ impl Policy {
         &self,
         host: &Arc<str>,
         exchange: Exchange,
-        identify: impl Fn(&Exchange) -> Identity,
+        identify: impl FnOnce(&Exchange) -> Identity,
     ) -> Result<Envelope, Refusal> {
         let (envelope, _) = self.admit_traced(host, exchange, identify, &mut Trace::default())?;
         Ok(envelope)
@@ -160,12 +168,11 @@ impl Policy {
         &self,
         host: &Arc<str>,
         mut exchange: Exchange,
-        identify: impl Fn(&Exchange) -> Identity,
+        identify: impl FnOnce(&Exchange) -> Identity,
         trace: &mut Trace,
     ) -> Result<(Envelope, Permission), Refusal> {
         let permission = self.judge(&exchange)?;
-        self.choose(&exchange, &identify)?;
-        let identity = identify(&exchange);
+        let identity = self.choose(&exchange, identify)?;
         let redactor = self.redactor();
         redactor
             .redact_request(&mut exchange.request, trace)
@@ -243,23 +250,29 @@ impl Policy {
         Ok(Permission { access, rule: None })
     }
 
-    /// Whether the exchange is in the share that is replayed.
+    /// The identity of an exchange that is in the share that is replayed.
     fn choose(
         &self,
         exchange: &Exchange,
-        identify: &impl Fn(&Exchange) -> Identity,
-    ) -> Result<(), Refusal> {
-        if self.shares.is_empty() {
-            return Ok(());
-        }
+        identify: impl FnOnce(&Exchange) -> Identity,
+    ) -> Result<Identity, Refusal> {
         let view = View::new(exchange);
-        match share::of(&self.shares, &view) {
-            Some(share) if !share.takes(&view, || identify(exchange)) => {
-                let reason = format!("--replay-share {share}");
-                Err(Refusal::because(Outcome::FilteredSample, reason))
-            }
-            _ => Ok(()),
+        let Some(share) = share::of(&self.shares, &view) else {
+            return Ok(identify(exchange));
+        };
+        let refusal =
+            || Refusal::because(Outcome::FilteredSample, format!("--replay-share {share}"));
+        if share.needs_identity() {
+            let identity = identify(exchange);
+            return share
+                .takes(&view, Some(&identity))
+                .then_some(identity)
+                .ok_or_else(refusal);
         }
+        if !share.takes(&view, None) {
+            return Err(refusal());
+        }
+        Ok(identify(exchange))
     }
 
     /// Whether an exchange may be replayed with the data that was found for it: a write needs the snapshot of the very
@@ -346,7 +359,7 @@ pub(crate) mod tests {
             ..Policy::default()
         };
         policy
-            .admit(&"web-1".into(), exchange, |_| identity.clone())
+            .admit(&"web-1".into(), exchange, |_| identity)
             .unwrap()
     }
 

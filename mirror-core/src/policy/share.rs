@@ -77,16 +77,21 @@ pub(super) fn of<'s>(shares: &'s [ReplayShare], view: &View<'_>) -> Option<&'s R
 }
 
 impl ReplayShare {
-    /// Whether the request is in it. `identity` is asked for only where its id decides.
-    pub(super) fn takes(&self, view: &View<'_>, identity: impl FnOnce() -> Identity) -> bool {
+    /// Whether the request's id decides.
+    pub(super) fn needs_identity(&self) -> bool {
+        self.by == By::Id
+    }
+
+    /// Whether the request is in it.
+    pub(super) fn takes(&self, view: &View<'_>, identity: Option<&Identity>) -> bool {
         let Some(below) = self.share.below() else {
             return true;
         };
         let hash = match &self.by {
             By::Client => by_client(view),
             By::Id => {
-                let identity = identity();
-                match identity.candidates.ids.first() {
+                let ids = identity.map(|identity| identity.candidates.ids.as_slice());
+                match ids.and_then(<[_]>::first) {
                     Some(id) => xxh3_64(id.as_str().as_bytes()),
                     None => by_place(view),
                 }
@@ -145,7 +150,7 @@ mod tests {
     fn takes(share: &str, exchange: &Exchange) -> bool {
         let shares = [ReplayShare::from_text(share).unwrap()];
         let view = View::new(exchange);
-        of(&shares, &view).is_none_or(|share| share.takes(&view, Identity::default))
+        of(&shares, &view).is_none_or(|share| share.takes(&view, None))
     }
 
     #[test]

@@ -9,12 +9,12 @@ use bytes::Bytes;
 use mirror_contract::{Candidates, RequestId};
 use serde::{Deserialize, Serialize};
 
+use crate::detect::is_secret_header;
 use crate::exchange::{Ambiguity, Body, Exchange, Fault, Headers, Request, RequestTarget};
 use crate::exchange::{Response, Timing, Version};
 use crate::identity::{Identity, Owner};
 use crate::time::Timestamp;
 
-use super::redact::is_secret_header;
 use super::{Access, Envelope};
 
 /// The version that is written. Version 2 has its own members before those of version 1.

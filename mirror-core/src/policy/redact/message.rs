@@ -67,11 +67,11 @@ impl Redactor {
             Ok(None) => {}
             Ok(Some(body)) => {
                 response.headers = described(&response.headers, body.len());
-                response.body = Body::from(Bytes::from(body));
+                response.body = instead_of(&response.body, body);
             }
             Err(_) => {
                 trace.note(Mode::Remove, || "body (it cannot be read)".into());
-                response.body = Body::default();
+                response.body = instead_of(&response.body, Vec::new());
                 response.fault.get_or_insert(Fault::TooLarge);
             }
         }
@@ -183,6 +183,15 @@ impl Redactor {
             _ => self.detected_bytes(&plain, trace),
         })
     }
+}
+
+/// Another body, which is the beginning of as much as the old one is.
+fn instead_of(old: &Body, new: Vec<u8>) -> Body {
+    let mut body = Body::from(Bytes::from(new));
+    if let Some(digest) = old.digest() {
+        body.set_digest(digest);
+    }
+    body
 }
 
 fn is_cookie(name: &str) -> bool {

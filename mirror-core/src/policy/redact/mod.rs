@@ -18,7 +18,7 @@ mod token;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::detect::{Detector, Detectors, MASK};
+use crate::detect::{Detector, Detectors, MASK, is_secret_header};
 use crate::exchange::Headers;
 
 use edits::Edits;
@@ -28,32 +28,6 @@ pub(super) use rule::fits;
 pub use rule::{Mode, RedactRule};
 pub(super) use token::percent_decoded;
 pub use token::{KeyTooShort, RedactKey};
-
-/// Header fields that carry credentials: they are taken out unless kept by name.
-pub const SECRETS: [&str; 22] = [
-    "authorization",
-    "proxy-authorization",
-    "cookie",
-    "cookie2",
-    "set-cookie",
-    "set-cookie2",
-    "api-key",
-    "apikey",
-    "x-api-key",
-    "x-apikey",
-    "x-auth-token",
-    "x-access-token",
-    "x-session-token",
-    "x-refresh-token",
-    "x-amz-security-token",
-    "x-goog-api-key",
-    "x-goog-iap-jwt-assertion",
-    "x-ms-token-aad-access-token",
-    "x-vault-token",
-    "x-gitlab-token",
-    "private-token",
-    "ocp-apim-subscription-key",
-];
 
 /// Hides what its rules name.
 #[derive(Clone, Debug)]
@@ -143,7 +117,7 @@ impl Redactor {
             detected: Vec::new(),
             key,
             kept: Arc::default(),
-            shown: Detectors::credentials(),
+            shown: Detectors::new([]),
         };
         rules.iter().for_each(|rule| redactor.add(rule));
         let mut kept: Vec<Box<str>> = kept
@@ -303,12 +277,6 @@ impl RedactRule {
     pub(super) fn hides_header(&self, name: &str) -> bool {
         matches!(&self.at, RedactPlace::Header(pattern) if pattern.fits(name))
     }
-}
-
-pub(crate) fn is_secret_header(name: &str) -> bool {
-    SECRETS
-        .iter()
-        .any(|secret| secret.eq_ignore_ascii_case(name))
 }
 
 /// Whether bytes are not a text.
