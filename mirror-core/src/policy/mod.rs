@@ -152,6 +152,13 @@ impl Policy {
         Ok(())
     }
 
+    /// The first rule that allows writes by their method.
+    pub fn writes(&self) -> Option<&Rule> {
+        let is_write = |method| Access::of(method) == Access::Write;
+        let mut rules = self.allow.iter();
+        rules.find(|rule| rule.method().is_some_and(is_write))
+    }
+
     /// Lets an exchange through, or says how it ends. `identify` is called before anything is redacted, and only for an
     /// exchange that is not refused by a rule.
     pub fn admit(
