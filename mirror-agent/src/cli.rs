@@ -6,9 +6,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use mirror_core::{
     dissect::DissectLimits,
     filter::{FilterSettings, PortSet},
+    identity::Identifier,
     options::Options,
+    policy::{Policy, Rule},
 };
-use mirror_snapshot::{IdRules, Route};
+use mirror_snapshot::IdRules;
 
 use crate::config::{Changes, Config, Flags, Sources};
 use crate::control::ControlOptions;
@@ -138,6 +140,34 @@ Filters of one kind widen, filters of several kinds narrow.
 
 Exit codes: 0 the whole file was read, 2 it cannot be read, 3 it is damaged: what stands before the damage was shown.")]
     Inspect(Inspect),
+    /// Show which rule decides about each exchange of a file, what is hidden, and what would be sent
+    #[command(after_help = "\
+Examples:
+  mirror-agent explain traffic.pcap --allow 'POST /orders' --deny 'GET /logout'
+  mirror-agent explain traffic.pcap --deny \"where header:user-agent ~ '^kube-probe'\" --summary
+  mirror-agent explain traffic.pcap --reads 'POST /graphql where graphql = query' --json | jq .rule
+  mirror-agent explain traffic.har --redact 'json:/user/email => mask' --redact 'detect:card => mask'
+  tcpdump -i eth0 -w - tcp port 8080 | mirror-agent explain -
+
+A rule is METHOD /path, with * for one segment or a part of it and ** for any number of them, then perhaps `where` and
+conditions with `and` between them:
+  host = shop.example        header:x-tenant ~ '^a'     query:debug       path ~ '\\.php$'       body > 64KiB
+  status = 5xx               client in 10.0.0.0/8       cookie:ab = b     form:dry-run = 1       json:user.id = 7
+  graphql = query            not header:x-debug         query:v != 2      client not in 10.9.0.0/16
+`where …` alone is for every route. In = and !=, * stands for anything; ~ and !~ take a regular expression.
+
+What decides: a --deny rule that fits keeps the request out, whatever else fits. Else the first --reads rule that fits lets
+it in as a read, else the first --allow rule that fits. Else GET, HEAD and OPTIONS are let in, unless an --allow rule names
+that very method, and everything else is kept out. Then --replay-share chooses. A write is replayed only with the snapshot
+of the very request, unless --allow-unsnapshotted-writes.
+
+What is hidden, as PLACE => MODE: header:NAME, cookie:NAME, query:NAME, form:NAME, json:/A/POINTER (with * for any step),
+json:MEMBER (at any depth), body:MEDIA/TYPE, detect:KIND (card, email, bearer, jwt, aws, google, github, slack, pem; keys, all);
+and remove, mask, token (equal for equal values, with the key of --redact-key-file), or unsigned for a web token. Headers that
+carry credentials are removed without a rule, and stay with --keep-header.
+
+Exit codes: 0 the whole file was read, 2 it cannot be read or a rule is wrong, 3 it is damaged.")]
+    Explain(Explain),
     /// Print a finished report again
     #[command(after_help = "\
 Examples:
@@ -261,9 +291,36 @@ mirror_core::options! {
         /// Rule for the request id, tried in order (repeatable)
         #[option("rule", "RULE", default = "header:x-request-id")]
         pub rules: IdRules,
-        /// Route with an unsafe method that may be replayed (repeatable)
-        #[option("allow", "ROUTE")]
-        pub allow: Vec<Route>,
+        /// Requests with an unsafe method that may be replayed (repeatable)
+        #[option("allow", "RULE")]
+        pub allow: Vec<Rule>,
+        pub limits: DissectLimits,
+    }
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Explain {
+    /// Capture file (pcap or pcapng, plain, gzip or zstd) or HTTP Archive; - for standard input
+    pub file: PathBuf,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Only count the exchanges that each rule decides
+    #[arg(long)]
+    pub summary: bool,
+    #[command(flatten)]
+    pub reading: Flags<ExplainOptions>,
+}
+
+mirror_core::options! {
+    /// What of a file is read, and the rules that it is held against.
+    #[derive(Clone, Debug)]
+    pub struct ExplainOptions("What is read") {
+        /// Port that is a server's, or a range; any port unless given (repeatable)
+        #[option("port", "PORT")]
+        pub ports: PortSet,
+        pub policy: Policy,
+        pub identity: Identifier,
         pub limits: DissectLimits,
     }
 }

@@ -59,7 +59,15 @@ outcomes! {
     DroppedOneSide = "dropped: one side only":
         "nothing was seen of the server, so nobody is known to have received it",
     FilteredMethod = "filtered: method":
-        "only GET, HEAD and OPTIONS are replayed: name the route with --allow if it may be repeated",
+        "only GET, HEAD and OPTIONS are replayed: name the route with --allow if it may be repeated, or with --reads if it only reads",
+    FilteredRule = "filtered: rule":
+        "a --deny rule fits it, or its method is allowed by name and no --allow rule fits: `mirror-agent explain` shows which",
+    FilteredSample = "filtered: sample":
+        "it is not in the share that --replay-share takes",
+    FilteredWrite = "filtered: write without snapshot":
+        "it writes, and the snapshot of this very request was not there: give --redis, say --reads if it only reads, or --allow-unsnapshotted-writes",
+    FilteredUnreadable = "filtered: not redactable":
+        "a --redact rule may concern its body, which cannot be read, so it must not leave the host: keep it out with --deny",
     FilteredReplayed = "filtered: replayed request":
         "it carries the mark of a replay",
     ShedQueueFull = "shed: queue full":

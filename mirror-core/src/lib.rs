@@ -9,11 +9,13 @@
 pub mod attribution;
 pub mod compare;
 mod counters;
+pub mod detect;
 pub mod dissect;
 pub mod exchange;
 pub mod filter;
 pub mod http;
 pub mod identity;
+mod json;
 pub mod ledger;
 pub mod options;
 pub mod packet;

@@ -75,7 +75,10 @@ fn reload_applies_what_has_changed_or_nothing() -> Result<()> {
     let mirror = Nginx::start(&network, Host::Mirror, 9090, r#"{"new":1}"#, &scratch)?;
     let config = scratch.join("agent.toml");
     let write = |target: &str, more: &str| {
-        std::fs::write(&config, format!("target = \"{target}\"\n{more}\n"))
+        std::fs::write(
+            &config,
+            format!("target = \"{target}\"\nallow-unsnapshotted-writes = true\n{more}\n"),
+        )
     };
     write(&mirror.url(), "")?;
     let args = ["--config", text(&config)?];

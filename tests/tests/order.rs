@@ -78,7 +78,7 @@ fn a_put_is_never_overtaken_by_the_get_after_it() -> Result<()> {
     let stage = Stage::new()?
         .production(register(Duration::ZERO))?
         .mirror(register(Duration::from_millis(1)))?;
-    let agent = stage.agent(&["--allow", "PUT /register"])?;
+    let agent = stage.agent(&["--allow", "PUT /register", "--allow-unsnapshotted-writes"])?;
     let mut client = Client::connect(&stage.network, stage.production.address())?;
     for n in 0..PAIRS {
         client.send("PUT /register", "", &n.to_string())?;
@@ -104,7 +104,13 @@ fn a_session_keeps_its_order_over_its_connections() -> Result<()> {
     let stage = Stage::new()?
         .production(register(Duration::ZERO))?
         .mirror(register(Duration::from_millis(20)))?;
-    let order = ["--order", "session:cookie:sid", "--allow", "PUT /register"];
+    let order = [
+        "--order",
+        "session:cookie:sid",
+        "--allow",
+        "PUT /register",
+        "--allow-unsnapshotted-writes",
+    ];
     let agent = stage.agent(&order)?;
     for n in 0..PAIRS {
         for line in ["PUT /register".into(), format!("GET /register?{n}")] {

@@ -112,7 +112,7 @@ fn other_forms_keep_their_path_and_lose_production_s_host() -> Result<()> {
 #[needs(root)]
 fn a_target_that_no_url_can_hold_is_replayed_with_all_of_its_request() -> Result<()> {
     let stage = stage()?;
-    let agent = stage.agent(&["--allow", "POST /orders"])?;
+    let agent = stage.agent(&["--allow", "POST /orders", "--allow-unsnapshotted-writes"])?;
     ask(&stage, "POST", b"/orders?<1>", "{\"count\":3}")?;
     let status = agent.wait_settled(1, LIMIT)?;
     assert_eq!(status["ledger"]["outcomes"]["matched"], 1, "{status:#}");
@@ -134,7 +134,7 @@ fn a_target_that_no_url_can_hold_is_replayed_with_all_of_its_request() -> Result
 #[needs(root)]
 fn an_allowed_route_is_one_of_the_path_alone() -> Result<()> {
     let stage = stage()?;
-    let agent = stage.agent(&["--allow", "POST /orders"])?;
+    let agent = stage.agent(&["--allow", "POST /orders", "--allow-unsnapshotted-writes"])?;
     let refused: [&[u8]; 4] = [
         b"/accounts/delete?next=http://shop.example/orders",
         b"/accounts/delete?next=/orders",
@@ -156,7 +156,7 @@ fn an_allowed_route_is_one_of_the_path_alone() -> Result<()> {
 #[needs(root)]
 fn a_target_without_a_slash_is_counted_and_does_not_spoil_what_follows() -> Result<()> {
     let stage = stage()?;
-    let agent = stage.agent(&["--allow", "POST /**"])?;
+    let agent = stage.agent(&["--allow", "POST /**", "--allow-unsnapshotted-writes"])?;
     ask(&stage, "GET", b"/version", "")?;
     ask(&stage, "POST", b"ranker/latest?batch=true", "{}")?;
     ask(&stage, "GET", b"/version", "")?;

@@ -57,8 +57,8 @@ fn is_nothing(value: &Value) -> bool {
 fn exchange(exchange: &Exchange) -> Value {
     let request = &exchange.request;
     let outcome = match Policy::default().judge(exchange) {
-        Ok(()) => "replayable",
-        Err(outcome) => outcome.name(),
+        Ok(_) => "replayable",
+        Err(refusal) => refusal.outcome.name(),
     };
     let target = request.target.as_bytes().escape_ascii().to_string();
     let target = match target.len() {

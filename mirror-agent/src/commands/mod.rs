@@ -1,6 +1,7 @@
 //! One file per family of commands.
 
 mod doctor;
+mod explain;
 mod inspect;
 mod live;
 mod progress;
@@ -28,6 +29,7 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         } => live::filter(&socket.socket, &change.given, json),
         Command::Reload { json, socket } => live::reload(&socket.socket, json),
         Command::Inspect(options) => inspect::inspect(&options),
+        Command::Explain(options) => explain::explain(&options),
         Command::Doctor { options, fix, json } => {
             doctor::doctor(&settings(options)?.config, fix, json)
         }

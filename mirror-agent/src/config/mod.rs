@@ -11,7 +11,7 @@ mod sources;
 
 use std::net::{IpAddr, SocketAddr};
 
-use anyhow::{bail, ensure};
+use anyhow::{Error, bail, ensure};
 use mirror_core::{
     compare::CompareOptions, dissect::DissectLimits, identity::Identifier, policy::Policy,
     schedule::ScheduleOptions,
@@ -25,7 +25,7 @@ use crate::report::ReportOptions;
 use crate::transport::TransportOptions;
 
 pub use flags::{Changes, Flags};
-pub use sources::{Settings, Sources};
+pub use sources::{Settings, Sources, read_key};
 
 mirror_core::options! {
     /// The options of every stage.
@@ -50,12 +50,28 @@ impl Config {
     fn check(&self) -> anyhow::Result<()> {
         self.capture.filter.check()?;
         self.gate.check()?;
+        self.policy.check().map_err(Error::msg)?;
+        self.check_writes()?;
         let (body, room) = (self.dissect.max_body, self.transport.bytes);
         ensure!(
             body.as_u64().saturating_mul(2) <= room.as_u64(),
             "--max-body {body} needs a --queue-bytes of twice as much, for a request and its response: it is {room}"
         );
         Ok(())
+    }
+
+    /// Refuses rules for writes of which none could be replayed.
+    fn check_writes(&self) -> anyhow::Result<()> {
+        let has_snapshots = self.gate.store.is_some() || self.policy.allow_unsnapshotted_writes;
+        if has_snapshots || self.replay.target.is_none() {
+            return Ok(());
+        }
+        let Some(rule) = self.policy.writes() else {
+            return Ok(());
+        };
+        bail!(
+            "--allow `{rule}` lets nothing through: a write is replayed only with the snapshot of the very request. Give --redis, or --allow-unsnapshotted-writes if it may change the mirror's own data, or --reads in the place of --allow if it only reads"
+        );
     }
 
     /// What a capture needs and `doctor` does not.
@@ -129,6 +145,44 @@ mod tests {
                 "{message}"
             );
         }
+    }
+
+    #[test]
+    fn writes_without_a_store_are_refused_with_the_remedies() {
+        let write = ("allow", "POST /orders");
+        let target = ("target", "http://mirror:8080");
+        let error = config(&[write, target]).unwrap_err();
+        for word in [
+            "POST /orders",
+            "--redis",
+            "--allow-unsnapshotted-writes",
+            "--reads",
+        ] {
+            assert!(error.contains(word), "{error}");
+        }
+        for fine in [
+            &[write][..],
+            &[write, target, ("redis", "redis://h")],
+            &[write, target, ("allow-unsnapshotted-writes", "true")],
+            &[("allow", "GET /a"), target],
+            &[("reads", "POST /_search"), target],
+        ] {
+            assert!(config(fine).is_ok(), "{fine:?}");
+        }
+    }
+
+    #[test]
+    fn rules_are_checked_with_the_remedy() {
+        let check = |values: &[(&str, &str)], word: &str| {
+            let error = config(values).unwrap_err();
+            assert!(error.contains(word), "{error}");
+        };
+        check(&[("deny", "GET")], "as in 'POST /orders'");
+        check(&[("deny", "GET /a where colour = red")], "SUBJECT = VALUE");
+        check(&[("redact", "json:a => token")], "--redact-key-file");
+        check(&[("redact", "a => mask")], "header:NAME");
+        check(&[("replay-share", "a lot")], "5%");
+        check(&[("reads", "GET /a")], "changes nothing");
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::{Context, ensure};
 use mirror_core::options::{Given, OptionSpec, Options, Origin};
+use mirror_core::policy::{Policy, RedactKey};
 
 use super::{Config, environment, file};
 use crate::secret::holds_secret;
@@ -16,6 +18,22 @@ use crate::secret::holds_secret;
 pub struct Sources {
     flags: Given,
     file: Option<PathBuf>,
+}
+
+/// Reads the key of the tokens, where a file is named.
+pub fn read_key(policy: &mut Policy) -> anyhow::Result<()> {
+    let Some(path) = &policy.key_file else {
+        return Ok(());
+    };
+    let shown = path.display();
+    let bytes = fs::read(path).with_context(|| format!("reading --redact-key-file {shown}"))?;
+    ensure!(
+        !is_public(path),
+        "--redact-key-file {shown}: every user of this host can read it: chmod 600 {shown}"
+    );
+    let key = RedactKey::new(&bytes).with_context(|| format!("--redact-key-file {shown}"))?;
+    policy.key = Some(key);
+    Ok(())
 }
 
 impl Sources {
@@ -32,7 +50,8 @@ impl Sources {
         }
         environment::read(&specs, |name| std::env::var(name).ok(), &mut given)?;
         given.extend(&self.flags);
-        let config = Config::read(&given)?;
+        let mut config = Config::read(&given)?;
+        read_key(&mut config.policy)?;
         config.check()?;
         Ok(Settings {
             config,

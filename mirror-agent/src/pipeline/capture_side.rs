@@ -21,6 +21,7 @@ use mirror_core::dissect::{DissectLimits, DissectStats, Dissector};
 use mirror_core::exchange::Exchange;
 use mirror_core::filter::PortSet;
 use mirror_core::ledger::Outcome;
+use mirror_core::policy::Refusal;
 use mirror_core::time::Timestamp;
 
 /// Longest sleep of a reader; bounds how late a packet below the wake-up threshold is seen.
@@ -41,17 +42,17 @@ pub(super) struct Intake {
 impl Intake {
     /// Takes an exchange that is to be sent at `due`. Call `sender.flush` after some.
     pub(super) fn take(&self, exchange: Exchange, due: Instant) {
-        let ticket = Ticket::new(&self.recorder, &exchange);
-        let fault = exchange.request.fault;
-        let refused = |outcome| End {
-            reason: fault.map(|fault| fault.reason().into()),
-            ..End::from(outcome)
-        };
         let config = Arc::clone(&self.config.borrow());
+        let ticket = Ticket::new(&self.recorder, config.policy.redactor(), &exchange);
+        let fault = exchange.request.fault;
+        let refused = |refusal: Refusal| End {
+            reason: fault.map(|fault| fault.reason().into()).or(refusal.reason),
+            ..End::from(refusal.outcome)
+        };
         if config.replay.target.is_none() {
             return ticket.end(match config.policy.judge(&exchange) {
-                Err(outcome) => refused(outcome),
-                Ok(()) => Outcome::Observed.into(),
+                Err(refusal) => refused(refusal),
+                Ok(_) => Outcome::Observed.into(),
             });
         }
         let mut lane = None;
@@ -63,7 +64,7 @@ impl Intake {
             config.identity.identify(exchange)
         };
         match config.policy.admit(&self.host, exchange, identify) {
-            Err(outcome) => ticket.end(refused(outcome)),
+            Err(refusal) => ticket.end(refused(refusal)),
             Ok(envelope) => {
                 let delivery = Delivery {
                     envelope,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mirror_core::compare::Comparison;
+use mirror_core::detect::CREDENTIALS;
 use mirror_core::exchange::{Exchange, Headers, Response};
 use mirror_core::verdict::Basis;
 
@@ -32,7 +33,9 @@ impl JudgedPair {
     ) -> Self {
         let production = exchange.response.as_ref();
         Self {
-            target: exchange.request.target.to_string(),
+            target: CREDENTIALS
+                .masked(&exchange.request.target.text())
+                .into_owned(),
             id: id.map(Into::into),
             production: exchange.latency_nanos().map(Duration::from_nanos),
             mirror: latency,

@@ -2,6 +2,7 @@
 
 use mirror_core::compare::excerpt;
 use mirror_core::exchange::{Exchange, RequestTarget};
+use mirror_core::policy::Redactor;
 use serde::{Deserialize, Serialize};
 
 /// Longest method and path that reports show.
@@ -28,10 +29,11 @@ pub struct ShownRequest {
 }
 
 impl RequestLabel {
-    pub fn new(exchange: &Exchange) -> Self {
+    /// What `redactor` lets people see of a request.
+    pub fn new(redactor: &Redactor, exchange: &Exchange) -> Self {
         Self {
             method: exchange.request.method.as_str().into(),
-            target: exchange.request.target.clone(),
+            target: redactor.shown_target(&exchange.request),
             connection: exchange.connection,
             index: exchange.index,
         }
@@ -60,21 +62,33 @@ impl RequestLabel {
 pub(super) mod tests {
     use super::*;
     use mirror_core::exchange::{Request, Timing};
+    use mirror_core::policy::Policy;
 
     pub(in crate::report) fn label(method: &str, target: &str) -> RequestLabel {
         let address = "127.0.0.1:80".parse().unwrap();
-        RequestLabel::new(&Exchange {
-            connection: 3,
-            index: 1,
-            client: address,
-            server: address,
-            peer: address,
-            one_sided: false,
-            origin: 0,
-            timing: Timing::default(),
-            request: Request::new(method, target.to_owned()),
-            response: None,
-        })
+        let redactor = Policy::default();
+        RequestLabel::new(
+            redactor.redactor(),
+            &Exchange {
+                connection: 3,
+                index: 1,
+                client: address,
+                server: address,
+                peer: address,
+                one_sided: false,
+                origin: 0,
+                timing: Timing::default(),
+                request: Request::new(method, target.to_owned()),
+                response: None,
+            },
+        )
+    }
+
+    #[test]
+    fn what_is_known_to_be_a_credential_is_not_shown_in_a_path() {
+        let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
+        let shown = label("GET", &format!("/reset/{token}/a")).shown();
+        assert_eq!(shown.request, "GET /reset/***/a");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mirror_core::exchange::Exchange;
 use mirror_core::ledger::Outcome;
+use mirror_core::policy::Redactor;
 
 use super::{End, Recorder, RequestLabel};
 
@@ -16,21 +17,21 @@ pub struct Ticket {
 
 impl Ticket {
     /// For a request that was captured here.
-    pub fn new(recorder: &Arc<Recorder>, exchange: &Exchange) -> Self {
+    pub fn new(recorder: &Arc<Recorder>, redactor: &Redactor, exchange: &Exchange) -> Self {
         recorder.saw();
-        Self::open(recorder, exchange)
+        Self::open(recorder, redactor, exchange)
     }
 
     /// For a request that another process handed over: it is counted here from now on.
-    pub fn take_over(recorder: &Arc<Recorder>, exchange: &Exchange) -> Self {
+    pub fn take_over(recorder: &Arc<Recorder>, redactor: &Redactor, exchange: &Exchange) -> Self {
         recorder.took_over();
-        Self::open(recorder, exchange)
+        Self::open(recorder, redactor, exchange)
     }
 
-    fn open(recorder: &Arc<Recorder>, exchange: &Exchange) -> Self {
+    fn open(recorder: &Arc<Recorder>, redactor: &Redactor, exchange: &Exchange) -> Self {
         Self {
             recorder: Arc::clone(recorder),
-            label: RequestLabel::new(exchange),
+            label: RequestLabel::new(redactor, exchange),
             open: true,
         }
     }

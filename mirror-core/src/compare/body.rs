@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::io::BufRead;
 
-use super::json::{NotRead, Value};
+use crate::detect::shown_part;
 use crate::exchange::{BodyDigest, Fault, Response};
 use crate::http::coding::{Undecoded, decoded_within, decoder, undecoded};
+use crate::json::{NotRead, Value};
 
 /// What the comparison of two bodies may hold, for each side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +115,7 @@ pub(super) fn parted(ours: &[u8], theirs: &[u8]) -> (String, String) {
     let around = |body: &[u8]| {
         let from = first.saturating_sub(20);
         let to = body.len().min(first + 60);
-        let excerpt = String::from_utf8_lossy(body.get(from..to).unwrap_or_default());
+        let excerpt = shown_part(body, from.min(to)..to);
         format!("{} bytes, from byte {from}: {excerpt:?}", body.len())
     };
     (around(ours), around(theirs))
@@ -153,7 +154,7 @@ fn part(
             let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
             let at = read + same as u64;
             let around = |rest: &[u8]| {
-                let excerpt = String::from_utf8_lossy(&rest[same..rest.len().min(same + 60)]);
+                let excerpt = shown_part(rest, same..rest.len().min(same + 60));
                 format!("too large to be compared as data; from byte {at}: {excerpt:?}")
             };
             return Ok(Some((around(a), around(b))));

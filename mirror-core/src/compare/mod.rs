@@ -5,7 +5,6 @@
 //! them are read side by side as a stream, and the comparison says so in its [`Extent`].
 
 mod body;
-mod json;
 mod media;
 mod number;
 mod place;
@@ -15,15 +14,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::detect::{CREDENTIALS, is_secret_header};
 use crate::exchange::{Fault, Response};
+use crate::json::{NotRead, Value, same_text};
 use body::{Bodies, same_codings};
-use json::{NotRead, Value, same_text};
 use media::same_media_type;
 use number::same_number;
-use place::{Ignored, Step, pointer};
+use place::Ignored;
 
 pub use body::BodyLimits;
 pub use place::{Place, PlaceTotals, excerpt};
+pub(crate) use place::{Step, pointer};
 
 /// Longest value that an observation shows.
 const MAX_SHOWN: usize = 200;
@@ -199,10 +200,10 @@ impl<'o> Comparer<'o> {
         if is_same {
             return self.result.same.count(&place);
         }
-        let shown = |value: Option<&[u8]>| {
-            value.map_or_else(absent, |v| {
-                String::from_utf8_lossy(v.trim_ascii()).into_owned()
-            })
+        let shown = |value: Option<&[u8]>| match value {
+            None => absent(),
+            Some(_) if is_secret_header(name) => "(not shown)".into(),
+            Some(value) => String::from_utf8_lossy(value.trim_ascii()).into_owned(),
         };
         let kind = kind_of(ours.is_some(), theirs.is_some());
         self.differ(place, kind, &shown(ours), &shown(theirs));
@@ -346,12 +347,14 @@ impl<'o> Comparer<'o> {
         if let Some(known) = self.found.get_mut(&key) {
             known.count += 1;
         } else if self.found.len() < MAX_OBSERVATIONS {
+            // What is known to be a secret by its form is not shown, whatever the rules say.
+            let shown = |value: &str| excerpt(&CREDENTIALS.masked(value), MAX_SHOWN);
             let observation = Observation {
                 place: key.0.clone(),
                 kind,
                 count: 1,
-                production: excerpt(production, MAX_SHOWN),
-                mirror: excerpt(mirror, MAX_SHOWN),
+                production: shown(production),
+                mirror: shown(mirror),
             };
             self.found.insert(key, observation);
         } else {

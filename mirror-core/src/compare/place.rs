@@ -35,13 +35,13 @@ impl fmt::Display for Place {
 
 /// A step into a JSON document.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Step<'a> {
+pub(crate) enum Step<'a> {
     Index(usize),
     Member(&'a str),
 }
 
 /// The normalised pointer of a place in a document.
-pub(super) fn pointer(steps: &[Step<'_>]) -> String {
+pub(crate) fn pointer(steps: &[Step<'_>]) -> String {
     let mut out = String::new();
     for step in steps {
         if out.len() > MAX_POINTER {

@@ -7,6 +7,27 @@ use bytes::Bytes;
 use crate::exchange::{Exchange, Headers};
 use crate::identity::Identity;
 
+use super::SAFE;
+
+/// Whether a request only reads, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Its method is safe, or a rule says so.
+    Read,
+    Write,
+}
+
+impl Access {
+    /// What a method says of itself.
+    pub(super) fn of(method: &str) -> Self {
+        if SAFE.contains(&method) {
+            Self::Read
+        } else {
+            Self::Write
+        }
+    }
+}
+
 /// An exchange on its way to the mirror. Only [`Policy::admit`](super::Policy::admit) makes one from an exchange; a
 /// transport reads one back that another host's policy made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +35,9 @@ pub struct Envelope {
     pub(super) host: Arc<str>,
     pub(super) exchange: Exchange,
     pub(super) identity: Identity,
+    pub(super) access: Access,
+    /// Headers that go to the mirror, and nowhere else, in lower case.
+    pub(super) kept: Arc<[Box<str>]>,
     pub(super) snapshot: Option<Bytes>,
 }
 
@@ -29,6 +53,15 @@ impl Envelope {
 
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Headers that go to the mirror, and nowhere else: what stores or shows the exchange leaves them out.
+    pub fn kept(&self) -> &[Box<str>] {
+        &self.kept
     }
 
     /// Production's data for this request, where a gate before the transport put it in.

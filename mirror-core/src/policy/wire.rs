@@ -3,21 +3,22 @@
 //! The structs here are the form, apart from the types that the program works with: those may change, these may not. A new
 //! member is a new version, and the versions before it stay readable.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use mirror_contract::{Candidates, RequestId};
 use serde::{Deserialize, Serialize};
 
+use crate::detect::is_secret_header;
 use crate::exchange::{Ambiguity, Body, Exchange, Fault, Headers, Request, RequestTarget};
 use crate::exchange::{Response, Timing, Version};
 use crate::identity::{Identity, Owner};
 use crate::time::Timestamp;
 
-use super::Envelope;
+use super::{Access, Envelope};
 
-/// The version that is written.
-const VERSION: u8 = 1;
+/// The version that is written. Version 2 has its own members before those of version 1.
+const VERSION: u8 = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
@@ -27,6 +28,19 @@ pub enum WireError {
     UnknownVersion(u8),
     #[error("the exchange is damaged: {0}")]
     Damaged(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct V2<'a> {
+    access: AccessV2,
+    #[serde(borrow)]
+    kept: Vec<&'a str>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum AccessV2 {
+    Read,
+    Write,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -152,6 +166,8 @@ fn write(envelope: &Envelope) -> Vec<u8> {
         host,
         exchange,
         identity,
+        access,
+        kept,
         snapshot,
     } = envelope;
     let request = &exchange.request;
@@ -198,25 +214,53 @@ fn write(envelope: &Envelope) -> Vec<u8> {
         },
         snapshot: snapshot.as_deref(),
     };
-    let begun = vec![VERSION];
+    let own = V2 {
+        access: (*access).into(),
+        kept: kept.iter().map(|name| &**name).collect(),
+    };
     // Only a serializer that runs out of room fails, and a vector grows.
+    let begun = postcard::to_extend(&own, vec![VERSION]).unwrap_or_default();
     postcard::to_extend(&form, begun).unwrap_or_default()
 }
 
 fn read(bytes: &Bytes) -> Result<Envelope, WireError> {
     let damaged = |why: &str| WireError::Damaged(why.into());
-    match bytes.first() {
-        None => Err(damaged("it is empty")),
-        Some(&VERSION) => {
-            let form = bytes.slice(1..);
-            let (v1, rest) = postcard::take_from_bytes::<V1<'_>>(&form)
-                .map_err(|error| damaged(&error.to_string()))?;
-            if !rest.is_empty() {
-                return Err(damaged("something follows its end"));
-            }
-            v1.envelope(&form)
+    let version = *bytes.first().ok_or_else(|| damaged("it is empty"))?;
+    let form = bytes.slice(1..);
+    match version {
+        1 => {
+            let mut envelope = V1::read(&form)?.envelope(&form)?;
+            envelope.kept = secrets_of(&envelope.exchange.request.headers);
+            Ok(envelope)
         }
-        Some(other) => Err(WireError::UnknownVersion(*other)),
+        VERSION => {
+            let own = postcard::take_from_bytes::<V2<'_>>(&form);
+            let (own, rest) = own.map_err(|error| damaged(&error.to_string()))?;
+            let form = form.slice_ref(rest);
+            Ok(Envelope {
+                access: own.access.into(),
+                kept: own.kept.into_iter().map(Into::into).collect(),
+                ..V1::read(&form)?.envelope(&form)?
+            })
+        }
+        other => Err(WireError::UnknownVersion(other)),
+    }
+}
+
+/// Version 1 does not say which headers were kept: those that are taken out unless they are.
+fn secrets_of(headers: &Headers) -> Arc<[Box<str>]> {
+    let names = headers.iter().map(|(name, _)| name);
+    let kept = names.filter(|name| is_secret_header(name));
+    kept.map(|name| name.to_ascii_lowercase().into()).collect()
+}
+
+impl<'a> V1<'a> {
+    fn read(form: &'a [u8]) -> Result<Self, WireError> {
+        let read = postcard::take_from_bytes(form);
+        match read.map_err(|error| WireError::Damaged(error.to_string()))? {
+            (v1, []) => Ok(v1),
+            _ => Err(WireError::Damaged("something follows its end".into())),
+        }
     }
 }
 
@@ -228,6 +272,8 @@ impl V1<'_> {
         let request = self.request;
         Ok(Envelope {
             host: self.host.into(),
+            access: Access::of(request.method),
+            kept: Arc::default(),
             exchange: Exchange {
                 connection: self.connection,
                 index: self.index,
@@ -322,6 +368,7 @@ macro_rules! same_members {
     };
 }
 
+same_members!(Access, AccessV2: Read, Write);
 same_members!(Version, VersionV1: Http10, Http11, Http2);
 same_members!(Ambiguity, AmbiguityV1:
     StartLine, TargetBytes, TargetForm, FieldLine, FieldBytes, FoldedField, BareCr, MixedLineEnds, SeveralHosts, LookalikeField, ContentLength, LengthAndCoding, TransferCoding, Chunk, Trailer, UrgentData, UnseenStart,
@@ -356,8 +403,9 @@ mod tests {
     use super::*;
     use crate::policy::tests::envelope;
 
-    /// Of version 1, written by the first release that had it. It must stay readable.
-    const GOLDEN: &[u8] = include_bytes!("../../tests/data/envelope-v1.bin");
+    /// Of each version, written by the first release that had it. They must stay readable.
+    const GOLDEN_V1: &[u8] = include_bytes!("../../tests/data/envelope-v1.bin");
+    const GOLDEN_V2: &[u8] = include_bytes!("../../tests/data/envelope-v2.bin");
 
     #[test]
     fn an_envelope_is_read_as_it_was_written() {
@@ -371,24 +419,41 @@ mod tests {
     }
 
     #[test]
-    fn version_1_stays_readable() {
-        let read = Envelope::from_wire(&Bytes::from_static(GOLDEN));
-        assert_eq!(read, Ok(envelope()));
+    fn every_version_stays_readable() {
+        for golden in [GOLDEN_V1, GOLDEN_V2] {
+            let read = Envelope::from_wire(&Bytes::from_static(golden));
+            assert_eq!(read, Ok(envelope()));
+        }
         assert_eq!(
             envelope().to_wire(),
-            GOLDEN,
+            GOLDEN_V2,
             "the form of a version is fixed"
         );
+    }
+
+    #[test]
+    fn what_is_kept_is_known_on_the_other_side() {
+        let mut kept = envelope();
+        kept.exchange.request.headers = [("Cookie", "a=b"), ("A", "b")].into_iter().collect();
+        kept.kept = ["cookie".into()].into();
+        kept.access = Access::Read;
+        let wire = Bytes::from(kept.to_wire());
+        assert_eq!(Envelope::from_wire(&wire).as_ref(), Ok(&kept));
+        // Version 1 is the same without the first members: one byte, then a list of one text.
+        let own = 1 + 1 + 1 + "cookie".len();
+        let older = Bytes::from([&[1], &wire[1 + own..]].concat());
+        let read = Envelope::from_wire(&older).unwrap();
+        assert_eq!((read.kept(), read.access()), (kept.kept(), Access::Write));
     }
 
     #[test]
     fn other_versions_and_damage_are_told_apart() {
         let wire = envelope().to_wire();
         let mut later = wire.clone();
-        later[0] = 2;
+        later[0] = 3;
         assert_eq!(
             Envelope::from_wire(&later.into()),
-            Err(WireError::UnknownVersion(2))
+            Err(WireError::UnknownVersion(3))
         );
         for cut in 0..wire.len() {
             let read = Envelope::from_wire(&Bytes::copy_from_slice(&wire[..cut]));

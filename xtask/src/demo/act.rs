@@ -125,6 +125,8 @@ pub(super) fn play(act: &Act, service: Service) -> Result<Played> {
     let mut options = vec!["--allow", "POST /orders"];
     if act.snapshots {
         options.extend(["--rule", "header:x-request-id"]);
+    } else {
+        options.push("--allow-unsnapshotted-writes");
     }
     let agent = stage.agent(&options)?;
     let sending = Progress::begin(format!(

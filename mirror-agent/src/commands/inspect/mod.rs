@@ -59,8 +59,8 @@ impl Judge {
         Known {
             id: candidates.ids.first().map(RequestId::to_string),
             outcome: match self.policy.judge(exchange) {
-                Ok(()) => "replayable",
-                Err(outcome) => outcome.name(),
+                Ok(_) => "replayable",
+                Err(refusal) => refusal.outcome.name(),
             },
         }
     }
@@ -73,10 +73,7 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
             rules: reading.rules,
             ..Identifier::default()
         },
-        policy: Policy {
-            allow: reading.allow,
-            ..Policy::default()
-        },
+        policy: Policy::allowing(reading.allow),
     };
     let selection = Selection::new(options)?;
     ensure!(

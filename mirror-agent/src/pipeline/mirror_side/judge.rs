@@ -43,9 +43,16 @@ impl MirrorSide {
             Ok(turn) => turn,
             Err(end) => return waiting.ticket.end(end),
         };
+        let policy = &waiting.config.policy;
+        if let Err(outcome) = policy.may_write(&waiting.envelope, turn.pass.basis()) {
+            return waiting.ticket.end(outcome);
+        }
         match self.send(replayer, &waiting, &turn).await {
             Err(end) => waiting.ticket.end(end),
-            Ok(answer) => self.answered(waiting, turn, answer),
+            Ok(mut answer) => {
+                policy.redactor().redact_response(&mut answer.response);
+                self.answered(waiting, turn, answer);
+            }
         }
     }
 

@@ -1,16 +1,17 @@
 //! JSON as it was written: numbers and texts stay slices of the body, so that no digit is lost and nothing is copied.
 //!
 //! A parser of our own, because kept ones round numbers or, where they keep them, do so for the whole program; and none
-//! of them counts the nodes while it reads, which is what bounds the memory of a comparison.
+//! of them counts the nodes while it reads, which is what bounds the memory of a comparison. [`Lexer`] is for those who
+//! walk through a document without keeping it.
 
 use std::borrow::Cow;
 
-/// Arrays and objects one in the other; deeper ones are compared as bytes.
-const MAX_DEPTH: usize = 128;
+/// Arrays and objects one in the other; deeper ones are not read.
+pub(crate) const MAX_DEPTH: usize = 128;
 
 /// A JSON value whose numbers and texts stand as they were sent.
 #[derive(Debug, PartialEq)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     Null,
     Bool(bool),
     Number(&'a str),
@@ -22,7 +23,7 @@ pub(super) enum Value<'a> {
 
 /// Why a body is not compared as JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NotRead {
+pub(crate) enum NotRead {
     NotJson,
     /// It has more values than the limit.
     TooLarge,
@@ -30,7 +31,7 @@ pub(super) enum NotRead {
 
 impl<'a> Value<'a> {
     /// Reads an array or object of at most `max_nodes` values. A byte order mark before it is ignored.
-    pub(super) fn parse(body: &'a [u8], max_nodes: usize) -> Result<Self, NotRead> {
+    pub(crate) fn parse(body: &'a [u8], max_nodes: usize) -> Result<Self, NotRead> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         let first = body.iter().find(|b| !b.is_ascii_whitespace());
         if !matches!(first, Some(b'{' | b'[')) {
@@ -38,20 +39,19 @@ impl<'a> Value<'a> {
         }
         let text = std::str::from_utf8(body).map_err(|_| NotRead::NotJson)?;
         let mut parser = Parser {
-            text,
-            at: 0,
+            lexer: Lexer::new(text),
             nodes_left: max_nodes,
         };
         let value = parser.value(0)?;
-        parser.skip_space();
-        match parser.peek() {
+        parser.lexer.skip_space();
+        match parser.lexer.peek() {
             None => Ok(value),
             Some(_) => Err(NotRead::NotJson),
         }
     }
 
     /// The value as it is shown, in at most about `most` bytes.
-    pub(super) fn shown(&self, most: usize) -> String {
+    pub(crate) fn shown(&self, most: usize) -> String {
         let mut out = String::new();
         self.write(&mut out, most);
         out
@@ -93,86 +93,99 @@ impl<'a> Value<'a> {
 }
 
 struct Parser<'a> {
-    text: &'a str,
-    at: usize,
+    lexer: Lexer<'a>,
     nodes_left: usize,
 }
 
 impl<'a> Parser<'a> {
-    fn peek(&self) -> Option<u8> {
+    fn value(&mut self, depth: usize) -> Result<Value<'a>, NotRead> {
+        self.nodes_left = self.nodes_left.checked_sub(1).ok_or(NotRead::TooLarge)?;
+        if depth > MAX_DEPTH {
+            return Err(NotRead::NotJson);
+        }
+        let lexer = &mut self.lexer;
+        lexer.skip_space();
+        match lexer.peek().ok_or(NotRead::NotJson)? {
+            b'{' => self.object(depth),
+            b'[' => self.array(depth),
+            b'"' => Ok(Value::Text(lexer.string()?)),
+            b't' => lexer.word("true").map(|()| Value::Bool(true)),
+            b'f' => lexer.word("false").map(|()| Value::Bool(false)),
+            b'n' => lexer.word("null").map(|()| Value::Null),
+            _ => lexer.number().map(Value::Number),
+        }
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Value<'a>, NotRead> {
+        self.lexer.expect(b'[')?;
+        let mut items = Vec::new();
+        if self.lexer.take(b']') {
+            return Ok(Value::Array(items));
+        }
+        loop {
+            items.push(self.value(depth + 1)?);
+            if self.lexer.take(b']') {
+                return Ok(Value::Array(items));
+            }
+            self.lexer.expect(b',')?;
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Value<'a>, NotRead> {
+        self.lexer.expect(b'{')?;
+        let mut members = Vec::new();
+        if self.lexer.take(b'}') {
+            return Ok(Value::Object(members));
+        }
+        loop {
+            self.lexer.skip_space();
+            let name = unescaped(self.lexer.string()?);
+            self.lexer.expect(b':')?;
+            members.push((name, self.value(depth + 1)?));
+            if self.lexer.take(b'}') {
+                return Ok(Value::Object(members));
+            }
+            self.lexer.expect(b',')?;
+        }
+    }
+}
+
+/// Reads the parts that a document is made of, one by one.
+pub(crate) struct Lexer<'a> {
+    text: &'a str,
+    /// Where the next part begins.
+    pub(crate) at: usize,
+}
+
+impl<'a> Lexer<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    pub(crate) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn skip_space(&mut self) {
+    pub(crate) fn skip_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             self.at += 1;
         }
     }
 
     /// Takes `byte` if it comes next after spaces.
-    fn take(&mut self, byte: u8) -> bool {
+    pub(crate) fn take(&mut self, byte: u8) -> bool {
         self.skip_space();
         let is_next = self.peek() == Some(byte);
         self.at += usize::from(is_next);
         is_next
     }
 
-    fn expect(&mut self, byte: u8) -> Result<(), NotRead> {
+    pub(crate) fn expect(&mut self, byte: u8) -> Result<(), NotRead> {
         self.take(byte).then_some(()).ok_or(NotRead::NotJson)
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value<'a>, NotRead> {
-        self.nodes_left = self.nodes_left.checked_sub(1).ok_or(NotRead::TooLarge)?;
-        if depth > MAX_DEPTH {
-            return Err(NotRead::NotJson);
-        }
-        self.skip_space();
-        match self.peek().ok_or(NotRead::NotJson)? {
-            b'{' => self.object(depth),
-            b'[' => self.array(depth),
-            b'"' => Ok(Value::Text(self.string()?)),
-            b't' => self.word("true", Value::Bool(true)),
-            b'f' => self.word("false", Value::Bool(false)),
-            b'n' => self.word("null", Value::Null),
-            _ => self.number(),
-        }
-    }
-
-    fn array(&mut self, depth: usize) -> Result<Value<'a>, NotRead> {
-        self.expect(b'[')?;
-        let mut items = Vec::new();
-        if self.take(b']') {
-            return Ok(Value::Array(items));
-        }
-        loop {
-            items.push(self.value(depth + 1)?);
-            if self.take(b']') {
-                return Ok(Value::Array(items));
-            }
-            self.expect(b',')?;
-        }
-    }
-
-    fn object(&mut self, depth: usize) -> Result<Value<'a>, NotRead> {
-        self.expect(b'{')?;
-        let mut members = Vec::new();
-        if self.take(b'}') {
-            return Ok(Value::Object(members));
-        }
-        loop {
-            self.skip_space();
-            let name = unescaped(self.string()?);
-            self.expect(b':')?;
-            members.push((name, self.value(depth + 1)?));
-            if self.take(b'}') {
-                return Ok(Value::Object(members));
-            }
-            self.expect(b',')?;
-        }
-    }
-
     /// What stands between two quotes. Escapes must be whole; control characters are let through.
-    fn string(&mut self) -> Result<&'a str, NotRead> {
+    pub(crate) fn string(&mut self) -> Result<&'a str, NotRead> {
         if self.peek() != Some(b'"') {
             return Err(NotRead::NotJson);
         }
@@ -190,16 +203,16 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn word(&mut self, word: &str, value: Value<'a>) -> Result<Value<'a>, NotRead> {
+    pub(crate) fn word(&mut self, word: &str) -> Result<(), NotRead> {
         if !self.text[self.at..].starts_with(word) {
             return Err(NotRead::NotJson);
         }
         self.at += word.len();
-        Ok(value)
+        Ok(())
     }
 
     /// A number by the grammar of RFC 8259 §6.
-    fn number(&mut self) -> Result<Value<'a>, NotRead> {
+    pub(crate) fn number(&mut self) -> Result<&'a str, NotRead> {
         let begin = self.at;
         self.at += usize::from(self.peek() == Some(b'-'));
         if self.peek() == Some(b'0') {
@@ -216,7 +229,7 @@ impl<'a> Parser<'a> {
             self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
             self.digits()?;
         }
-        Ok(Value::Number(&self.text[begin..self.at]))
+        Ok(&self.text[begin..self.at])
     }
 
     fn digits(&mut self) -> Result<(), NotRead> {
@@ -245,13 +258,13 @@ fn escape_len(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Whether two texts mean the same characters.
-pub(super) fn same_text(ours: &str, theirs: &str) -> bool {
+pub(crate) fn same_text(ours: &str, theirs: &str) -> bool {
     ours == theirs
         || ((ours.contains('\\') || theirs.contains('\\')) && units(ours).eq(units(theirs)))
 }
 
 /// The text that is meant, with U+FFFD for half of a surrogate pair.
-fn unescaped(text: &str) -> Cow<'_, str> {
+pub(crate) fn unescaped(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return text.into();
     }

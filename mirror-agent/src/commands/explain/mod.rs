@@ -1,0 +1,127 @@
+//! What `run` would do with the exchanges of a file: which rule decides, what is hidden, and what would be sent. Nothing is
+//! sent, and nothing is shown that a report would not show.
+
+mod archive;
+mod shown;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Error};
+use mirror_agent::capture::pcap::PcapFile;
+use mirror_agent::cli::{Explain, ExplainOptions};
+use mirror_agent::config::read_key;
+use mirror_core::dissect::{DissectLimits, Dissector};
+use mirror_core::exchange::Exchange;
+use mirror_core::identity::Identifier;
+use mirror_core::options::Options;
+use mirror_core::policy::Policy;
+
+use crate::terminal;
+
+const DAMAGED: u8 = 3;
+
+pub(crate) fn explain(options: &Explain) -> anyhow::Result<ExitCode> {
+    let mut reading = ExplainOptions::read(&options.reading.given)?;
+    read_key(&mut reading.policy)?;
+    reading.policy.check().map_err(Error::msg)?;
+    let mut explainer = Explainer {
+        identifier: &reading.identity,
+        policy: &reading.policy,
+        json: options.json,
+        summary: options.summary.then(BTreeMap::new),
+    };
+    if archive::is_archive(&options.file)? {
+        for exchange in archive::exchanges(&options.file)? {
+            explainer.exchange(exchange)?;
+        }
+        explainer.end()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let limits = DissectLimits {
+        ports: reading.ports.clone(),
+        ..reading.limits.clone()
+    };
+    let damage = explainer.capture(&options.file, limits)?;
+    explainer.end()?;
+    let Some(error) = damage else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    terminal::note(&format!(
+        "warning: {}: {error:#}; what stands before is shown",
+        options.file.display()
+    ));
+    Ok(ExitCode::from(DAMAGED))
+}
+
+struct Explainer<'o> {
+    identifier: &'o Identifier,
+    policy: &'o Policy,
+    json: bool,
+    /// How many exchanges each rule decided, if only that is asked for.
+    summary: Option<BTreeMap<String, u64>>,
+}
+
+impl Explainer<'_> {
+    /// Returns what is wrong with the file, where something is.
+    fn capture(&mut self, file: &Path, limits: DissectLimits) -> anyhow::Result<Option<Error>> {
+        let mut dissector = Dissector::new(limits);
+        let mut packets = PcapFile::open(file)?;
+        let mut damage = None;
+        loop {
+            let packet = match packets.next() {
+                Some(Ok(packet)) => Some(packet),
+                Some(Err(error)) => {
+                    damage = Some(error);
+                    None
+                }
+                None => None,
+            };
+            match &packet {
+                Some(packet) => dissector.packet(packet),
+                None => dissector.finish(),
+            }
+            while let Some(exchange) = dissector.poll() {
+                self.exchange(exchange)?;
+            }
+            if packet.is_none() {
+                return Ok(damage);
+            }
+        }
+    }
+
+    fn exchange(&mut self, exchange: Exchange) -> anyhow::Result<()> {
+        let redactor = self.policy.redactor();
+        let heading = shown::Heading::new(redactor, &exchange);
+        let identify = |exchange: &Exchange| self.identifier.identify(exchange);
+        let explanation = self.policy.explain(exchange, identify);
+        if let Some(summary) = &mut self.summary {
+            *summary.entry(shown::decision(&explanation)).or_default() += 1;
+            return Ok(());
+        }
+        print(&match self.json {
+            true => shown::json(redactor, &heading, &explanation),
+            false => shown::text(redactor, &heading, &explanation),
+        })
+    }
+
+    fn end(&self) -> anyhow::Result<()> {
+        let Some(summary) = &self.summary else {
+            return Ok(());
+        };
+        if self.json {
+            return terminal::print_json(summary);
+        }
+        let mut lines: Vec<_> = summary.iter().collect();
+        lines.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        let line = |(decision, count): (&String, &u64)| format!("{count:>8}  {decision}\n");
+        terminal::print(&lines.into_iter().map(line).collect::<String>())
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).context("printing")
+}

@@ -1,0 +1,408 @@
+//! Secrets in 36 places of requests, of production's answers and of the mirror's: none of them comes out anywhere, with every
+//! way of hiding them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use mirror_tests::net::Host;
+use mirror_tests::stage::{Actor, Stage};
+use mirror_tests::wire::{self, Answering, Received, Server};
+use mirror_tests::{http, needs, testing};
+
+const LIMIT: Duration = Duration::from_secs(20);
+const METRICS: &str = "127.0.0.1:9464";
+const MODES: [&str; 3] = ["remove", "mask", "token"];
+
+/// What must not come out. Most have a form that a detector knows, or stand at a place that a rule names.
+const PLANTED: [&str; 36] = [
+    // In requests.
+    "planted01bearer",
+    "planted02cookie",
+    "planted03apikey",
+    "planted04proxy",
+    "planted05userheader",
+    "planted06referer",
+    "planted07query",
+    "planted08@shop.example",
+    "planted09claims",
+    "planted10email",
+    "planted11password",
+    "4111111111111111",
+    "AKIAPLANTED000000013",
+    "5555555555554444",
+    "planted15@shop.example",
+    "planted16pin",
+    "378282246310005",
+    "planted18multipart",
+    "planted19",
+    "planted20",
+    "planted21pem",
+    // In production's answers.
+    "planted22setcookie",
+    "planted23location",
+    "planted24access",
+    "planted25bearer1",
+    "planted26header",
+    "planted27@shop.example",
+    "planted28",
+    // In the mirror's.
+    "planted29setcookie",
+    "planted30access",
+    "planted31bearer1",
+    "planted32header",
+    "AKIAPLANTED000000033",
+    "planted34@shop.example",
+    // In what is refused, and in what cannot be read.
+    "planted35claims",
+    "planted36claims",
+];
+
+fn main() -> ExitCode {
+    testing::main()
+}
+
+fn jwt(claims: &str) -> String {
+    format!("eyJhbGciOiJIUzI1NiJ9.{claims}.c2lnbmF0dXJl")
+}
+
+fn github() -> String {
+    format!("ghp_{:0<36}", "planted19")
+}
+
+fn google() -> String {
+    format!("AIza{:0<35}", "planted28")
+}
+
+/// The requests, as they are sent.
+fn requests() -> Vec<String> {
+    let request = |line: &str, fields: &str, body: &str| {
+        let length = body.len();
+        format!(
+            "{line} HTTP/1.1\r\nHost: shop.example\r\n{fields}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )
+    };
+    let json = "Content-Type: application/json\r\n";
+    let multipart = "--B\r\nContent-Disposition: form-data; name=\"pin\"\r\n\r\nplanted18multipart\r\n--B--\r\n";
+    vec![
+        request(
+            "GET /headers",
+            &format!(
+                "Authorization: Bearer planted01bearer\r\nCookie: sid=planted02cookie\r\nX-Api-Key: planted03apikey\r\n\
+                 Proxy-Authorization: Basic planted04proxy\r\nX-User-Token: planted05userheader\r\n\
+                 Referer: http://shop.example/?token=planted06referer\r\nX-Note: see {}\r\n",
+                github()
+            ),
+            "",
+        ),
+        request(
+            "GET /query?token=planted07query&mail=planted08%40shop.example&hook=xoxb-planted20-0000000",
+            "",
+            "",
+        ),
+        request(&format!("GET /reset/{}", jwt("planted09claims")), "", ""),
+        request(
+            "POST /json",
+            json,
+            "{\"user\":{\"email\":\"planted10email\",\"x\":[{\"password\":\"planted11password\"}]},\
+             \"cards\":[{\"number\":\"4111111111111111\"}],\"note\":\"key AKIAPLANTED000000013\",\"n\":5555555555554444,\
+             \"e\":\"planted15\\u0040shop.example\",\"pem\":\"-----BEGIN PRIVATE KEY-----\\nplanted21pem\\n-----END PRIVATE KEY-----\"}",
+        ),
+        request(
+            "POST /form",
+            "Content-Type: application/x-www-form-urlencoded\r\n",
+            "pin=planted16pin&text=card+378282246310005",
+        ),
+        request(
+            "POST /multipart",
+            "Content-Type: multipart/form-data; boundary=B\r\n",
+            multipart,
+        ),
+        request("GET /answer-json", "", ""),
+        request("GET /answer-text", "", ""),
+        request(
+            &format!("DELETE /refused/{}", jwt("planted35claims")),
+            "",
+            "",
+        ),
+        request(&format!("GET /broken/{}", jwt("planted36claims")), "", ""),
+        request(
+            "POST /echo?token=same",
+            json,
+            "{\"access_token\":\"same\",\"user\":{\"email\":\"a.b@c.example\"}}",
+        ),
+    ]
+}
+
+fn answer(fields: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: {length}\r\n\r\n{body}").into_bytes()
+}
+
+fn path(request: &Received) -> String {
+    let line = String::from_utf8_lossy(request.line()).into_owned();
+    let target = line.split(' ').nth(1).unwrap_or_default();
+    target.split('?').next().unwrap_or_default().to_owned()
+}
+
+fn production(request: &Received) -> Vec<u8> {
+    let json = "Content-Type: application/json\r\n";
+    match path(request).as_str() {
+        "/answer-json" => answer(
+            &format!(
+                "{json}Set-Cookie: sid=planted22setcookie\r\nLocation: /next?token=planted23location\r\nX-Secret: planted26header\r\n"
+            ),
+            "{\"access_token\":\"planted24access\",\"mail\":\"planted27@shop.example\"}",
+        ),
+        "/answer-text" => answer(
+            "Content-Type: text/html\r\n",
+            &format!("<p>Bearer planted25bearer1 and {}</p>", google()),
+        ),
+        "/echo" => answer(json, &String::from_utf8_lossy(&request.body)),
+        _ => answer(json, "{}"),
+    }
+}
+
+/// Different from production's, so that both are in the report.
+fn mirror(request: &Received) -> Vec<u8> {
+    let json = "Content-Type: application/json\r\n";
+    match path(request).as_str() {
+        "/answer-json" => answer(
+            &format!(
+                "{json}Set-Cookie: sid=planted29setcookie\r\nLocation: /other\r\nX-Secret: planted32header\r\nX-Mirror-Snapshot: AKIAPLANTED000000033\r\n"
+            ),
+            "{\"access_token\":\"planted30access\",\"mail\":\"planted34@shop.example\",\"new\":1}",
+        ),
+        "/answer-text" => answer(
+            "Content-Type: text/html\r\n",
+            "<p>Bearer planted31bearer1, changed</p>",
+        ),
+        "/echo" => answer(json, &String::from_utf8_lossy(&request.body)),
+        path if path.starts_with("/broken") => b"HTTP/1.1 2\r\nno answer\r\n\r\n".to_vec(),
+        _ => answer(json, "{}"),
+    }
+}
+
+fn stage() -> Result<Stage<Server, Server>> {
+    Stage::new()?
+        .production(Answering(production))?
+        .mirror(Answering(mirror))
+}
+
+fn rules(mode: &str) -> Vec<String> {
+    let places = [
+        "header:x-user-token",
+        "header:x-secret",
+        "query:token",
+        "json:/user/email",
+        "json:/cards/*/number",
+        "json:password",
+        "json:access_token",
+        "form:pin",
+        "detect:all",
+    ];
+    let rule = |place| ["--redact".to_owned(), format!("{place} => {mode}")];
+    places.into_iter().flat_map(rule).collect()
+}
+
+/// All that came out of a run, and where.
+struct Leaks(Vec<(String, String)>);
+
+impl Leaks {
+    fn look(&mut self, place: impl Into<String>, text: impl Into<String>) {
+        self.0.push((place.into(), text.into()));
+    }
+
+    fn found(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (place, text) in &self.0 {
+            let secrets = PLANTED.iter().filter(|secret| text.contains(**secret));
+            found.extend(secrets.map(|secret| format!("{secret} in {place}")));
+        }
+        found
+    }
+}
+
+/// Sends everything once; all that came out, and what the mirror received.
+fn run(more: &[String]) -> Result<(Leaks, Vec<Received>, serde_json::Value)> {
+    let stage = stage()?;
+    let mut args = vec![
+        "--allow",
+        "POST /**",
+        "--allow-unsnapshotted-writes",
+        "--metrics",
+        METRICS,
+        "--compare-header",
+        "set-cookie",
+        "--compare-header",
+        "location",
+        "--compare-header",
+        "x-secret",
+    ];
+    args.extend(more.iter().map(String::as_str));
+    let key = stage.scratch.join("redact.key");
+    fs::write(&key, "planted-key-of-a-fleet-0123456789\n")?;
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600))?;
+    let key = key.to_str().context("a path that is text")?.to_owned();
+    args.extend(["--redact-key-file", &key]);
+    let agent = stage.agent(&args)?;
+    let sent = requests();
+    for request in &sent {
+        wire::send(
+            &stage.network,
+            stage.production.address(),
+            request.as_bytes(),
+        )?;
+    }
+    let status = agent.wait_settled(sent.len() as u64, LIMIT)?;
+    let mut leaks = Leaks(Vec::new());
+    leaks.look("status --json", status.to_string());
+    leaks.look("status", agent.tell(&["status"])?.1);
+    let (code, metrics) = http::get(
+        &stage.network,
+        Host::Production,
+        &format!("http://{METRICS}/metrics"),
+    )?;
+    assert_eq!(code, 200, "{metrics}");
+    leaks.look("the metrics", metrics);
+    let directory = agent.report_dir().to_owned();
+    let finished = agent.stop()?;
+    leaks.look("what it printed", finished.output);
+    leaks.look("the report", finished.report.json.to_string());
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+        leaks.look(path.display().to_string(), text);
+    }
+    let received = stage.mirror.received();
+    for request in &received {
+        let text =
+            String::from_utf8_lossy(&[&request.head[..], &request.body].concat()).into_owned();
+        leaks.look(
+            format!("the request to the mirror {:?}", text.lines().next()),
+            text,
+        );
+    }
+    for (place, text) in &leaks.0 {
+        assert!(!text.contains("planted-key"), "the key is in {place}");
+    }
+    assert!(
+        finished.report.seen == sent.len() as u64,
+        "{:#}",
+        finished.report.json
+    );
+    Ok((leaks, received, finished.report.json))
+}
+
+#[needs(root)]
+fn no_secret_comes_out_in_any_mode() -> Result<()> {
+    for mode in MODES {
+        let (leaks, received, report) = run(&rules(mode))?;
+        assert_eq!(leaks.found(), Vec::<String>::new(), "{mode}");
+        // All but what is refused came to the mirror.
+        assert_eq!(received.len(), requests().len() - 1, "{mode}");
+        let outcomes = &report["ledger"]["outcomes"];
+        assert_eq!(outcomes["filtered: method"], 1, "{mode}: {outcomes:#}");
+        assert_eq!(outcomes["replay: failed"], 1, "{mode}: {outcomes:#}");
+        assert_eq!(outcomes["differed"], 2, "{mode}: {outcomes:#}");
+    }
+    Ok(())
+}
+
+/// What the mirror got in the place of a value is what stands in production's answer for it, and wherever else the value was.
+#[needs(root)]
+fn equal_values_stay_equal_as_tokens() -> Result<()> {
+    let (_, received, report) = run(&rules("token"))?;
+    let is_echo = |request: &&Received| path(request) == "/echo";
+    let echo = received.iter().find(is_echo).context("the echo")?;
+    let line = String::from_utf8_lossy(echo.line()).into_owned();
+    let token = line
+        .split("token=")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
+    let token = token.context("a token in the query")?;
+    let body: serde_json::Value = serde_json::from_slice(&echo.body)?;
+    assert!(token.starts_with("t_"), "{token}");
+    assert_eq!(body["access_token"], token);
+    let mail = body["user"]["email"].as_str().context("an address")?;
+    assert!(mail.ends_with("@redacted.invalid"), "{mail}");
+    // Production answered with the values, the mirror with their tokens: no difference.
+    let differences = report["differences"].as_array().context("differences")?;
+    let of_echo = differences
+        .iter()
+        .filter(|group| group["route"] == "POST /echo");
+    assert_eq!(of_echo.count(), 0, "{report:#}");
+    Ok(())
+}
+
+/// The secrets do stand where they are looked for: without rules they come to the mirror.
+#[needs(root)]
+fn without_rules_only_headers_that_carry_credentials_are_hidden() -> Result<()> {
+    let (leaks, _, _) = run(&[])?;
+    let found = leaks.found().join("\n");
+    for hidden in [
+        "planted01",
+        "planted02",
+        "planted03",
+        "planted04",
+        "planted22",
+        "planted29",
+    ] {
+        assert!(!found.contains(hidden), "{found}");
+    }
+    for sent in [
+        "planted05",
+        "planted07",
+        "planted10",
+        "planted16",
+        "planted18",
+        "planted19",
+    ] {
+        assert!(found.contains(sent), "{sent}: {found}");
+    }
+    // Nothing that is shown to people has a credential, whatever the rules say.
+    let shown: String = found
+        .lines()
+        .filter(|line| !line.contains("to the mirror"))
+        .collect();
+    for credential in [
+        "planted09",
+        "planted19",
+        "planted20",
+        "planted25",
+        "planted28",
+        "planted31",
+        "planted35",
+        "planted36",
+        "4111",
+    ] {
+        assert!(!shown.contains(credential), "{found}");
+    }
+    Ok(())
+}
+
+/// A header that is kept for the replay comes to the mirror, and nowhere else.
+#[needs(root)]
+fn a_kept_header_is_sent_and_not_shown() -> Result<()> {
+    let keep = [
+        "--keep-header",
+        "authorization",
+        "--keep-header",
+        "set-cookie",
+    ]
+    .map(str::to_owned);
+    let (leaks, received, _) = run(&keep)?;
+    let has = |request: &Received| {
+        request.header("Authorization").as_deref() == Some("Bearer planted01bearer")
+    };
+    assert!(received.iter().any(has), "{received:?}");
+    let found = leaks.found();
+    let is_shown = |line: &&String| !line.contains("to the mirror");
+    let shown: Vec<_> = found.iter().filter(is_shown).collect();
+    for kept in ["planted01", "planted22", "planted29"] {
+        assert!(!shown.iter().any(|line| line.contains(kept)), "{shown:?}");
+    }
+    Ok(())
+}
