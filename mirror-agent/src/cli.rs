@@ -35,6 +35,7 @@ pub enum Command {
 Examples:
   mirror-agent run --interface eth0 --port 8080 --target http://mirror:8080 --report /var/tmp/mirror
   mirror-agent run --config agent.toml --json | jq .ledger
+  mirror-agent run --config agent.toml --schedule 'Mon-Fri 22:00-06:00 Europe/Berlin' --max-rps 500 --duration 8h
 
 One Ctrl-C drains what is in flight, a second one ends at once; both print the ledger.
 
@@ -94,6 +95,26 @@ Exit codes: 0 pass: no difference found, 1 fail: differences found, 2 no agent i
         #[command(flatten)]
         socket: Socket,
     },
+    /// Replay no more of what comes from now on; capture goes on
+    #[command(after_help = "\
+Examples:
+  mirror-agent pause
+  mirror-agent pause && sleep 600 && mirror-agent resume
+
+What comes meanwhile ends as `filtered: paused`; what came before is still replayed.")]
+    Pause {
+        #[command(flatten)]
+        socket: Socket,
+    },
+    /// Replay again what comes from now on
+    #[command(after_help = "\
+Examples:
+  mirror-agent resume
+  mirror-agent resume --socket /run/other.sock")]
+    Resume {
+        #[command(flatten)]
+        socket: Socket,
+    },
     /// Show what the running agent captures, or change it without a gap
     #[command(after_help = "\
 Examples:
@@ -126,6 +147,31 @@ agent names it, and goes on as before.", live_keys()))]
         json: bool,
         #[command(flatten)]
         socket: Socket,
+    },
+    /// Replay a capture file to a mirror and compare the answers; needs no rights
+    #[command(after_help = format!("\
+Examples:
+  mirror-agent replay traffic.pcapng.zst --target http://mirror:8080
+  mirror-agent replay traffic.pcap --port 8080 --target http://mirror:8080 --speed 2 --report /var/tmp/mirror
+  mirror-agent replay traffic.pcap --target http://mirror:8080 --speed max --order session:cookie:sid
+  tcpdump -i eth0 -w - tcp port 8080 | mirror-agent replay - --target http://mirror:8080 --json | jq .timing
+
+Each request is sent at its place in the file's time, whether the mirror keeps up or not; --json and the report have the \
+percentiles of the time by which it was sent too late. The options are those of `run`; what is for live capture or for the \
+control of an agent has no effect here, but --port says which ports are a server's, any unless given.
+
+{}
+
+Exit codes: 0 pass: no difference found, 1 fail: differences found, 2 nothing was sent, 3 invalid: the run failed, or the \
+file is damaged, 4 hold: nothing was compared.", sources()))]
+    Replay {
+        /// Capture file: pcap or pcapng, plain, gzip or zstd; - for standard input
+        file: PathBuf,
+        #[command(flatten)]
+        options: RunOptions,
+        /// Print the final report as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// List the HTTP exchanges in a capture file
     #[command(after_help = "\

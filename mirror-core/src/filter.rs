@@ -86,6 +86,11 @@ pub struct Share(f64);
 impl Share {
     pub const ALL: Self = Self(1.0);
 
+    /// From 0 to 1.
+    pub const fn fraction(self) -> f64 {
+        self.0
+    }
+
     /// The bound of a flow hash's upper half; None for all flows.
     pub fn below(self) -> Option<u32> {
         // Saturating, and exact at both ends.

@@ -70,6 +70,14 @@ outcomes! {
         "a --redact rule may concern its body, which cannot be read, so it must not leave the host: keep it out with --deny",
     FilteredReplayed = "filtered: replayed request":
         "it carries the mark of a replay",
+    FilteredPaused = "filtered: paused":
+        "it came while mirroring was paused: `mirror-agent resume` goes on",
+    FilteredSchedule = "filtered: schedule":
+        "it came outside of the times that --schedule names",
+    FilteredEnough = "filtered: enough":
+        "as many requests as --requests names had been taken up before it came",
+    ShedBreaker = "shed: breaker":
+        "the mirror did not answer, so it was left alone for a while: see to the mirror; --breaker-failures, --breaker-share and --breaker-pause are the limits",
     ShedQueueFull = "shed: queue full":
         "the mirror is slower than production: raise --concurrency, or take a --sample",
     SnapshotMissing = "snapshot: missing":

@@ -1,5 +1,7 @@
 //! Time as the cores know it: a number that is passed in.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Nanoseconds since the Unix epoch, UTC.
@@ -19,6 +21,12 @@ impl Timestamp {
 
     pub const fn as_secs(self) -> u64 {
         self.0 / 1_000_000_000
+    }
+
+    /// So much later.
+    pub fn after(self, time: Duration) -> Self {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(nanos))
     }
 
     /// Nanoseconds from `earlier` to `self`, zero when the clock went backwards.

@@ -3,6 +3,7 @@
 //! package and `cargo xtask demo` and `bench` tell their stories with it.
 
 pub mod agent;
+pub mod capture_file;
 pub mod captures;
 pub mod cluster;
 pub mod foreign;

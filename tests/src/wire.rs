@@ -62,6 +62,15 @@ impl Server {
         let listener = network.on(host, || {
             TcpListener::bind(address).with_context(|| format!("listening on {address}"))
         })?;
+        Self::on(listener, answer)
+    }
+
+    /// The same, on a listener of the test's own.
+    pub fn on(
+        listener: TcpListener,
+        answer: impl Fn(&Received) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let server = Self {
             address,

@@ -32,20 +32,18 @@ fn a_dead_mirror_costs_production_nothing() -> Result<()> {
     let mut stage = Stage::new()?
         .production(Nginx::answering("{}"))?
         .mirror(Nginx::answering("{}"))?;
-    let agent = stage.agent(&[])?;
+    let agent = stage.agent(&["--breaker-failures", "20", "--breaker-pause", "1m"])?;
     stage.mirror.kill();
 
     stage.get(100)?;
     let finished = agent.stop()?;
     let report = &finished.report;
     assert_eq!(report.seen, 100, "{:#}", report.json);
-    assert!(report.is_balanced(), "{:#}", report.json);
-    assert_eq!(
-        report.outcome("replay: connect failed"),
-        100,
-        "{:#}",
-        report.json
-    );
+    // The first are tried, and then the mirror is left alone.
+    let expected = [("replay: connect failed", 20), ("shed: breaker", 80)];
+    for (outcome, count) in expected {
+        assert_eq!(report.outcome(outcome), count, "{:#}", report.json);
+    }
     assert_eq!(finished.exit, NOTHING_COMPARED, "{}", finished.output);
     Ok(())
 }

@@ -5,8 +5,10 @@
 
 mod input;
 pub mod net;
+mod options;
 pub mod pcap;
 pub mod ring;
 pub mod tc;
 
 pub use input::Progress;
+pub use options::FileOptions;

@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, bail};
 use mirror_agent::capture::tc::clsact;
 use mirror_agent::config::{Config, Settings};
-use mirror_agent::control::answers::{FilterAnswer, ReloadAnswer};
+use mirror_agent::control::answers::{FilterAnswer, PauseAnswer, ReloadAnswer};
 use mirror_agent::control::{self, Order, create_log};
 use mirror_agent::pipeline::{self, Ending};
 use mirror_agent::report::table::terminal_width;
@@ -54,7 +54,7 @@ pub(crate) fn run(settings: Settings, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// The first signal ends the capture, the second one the draining.
-fn heed_signals(ending: Ending) -> anyhow::Result<()> {
+pub(super) fn heed_signals(ending: Ending) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::spawn(async move {
@@ -66,7 +66,7 @@ fn heed_signals(ending: Ending) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn exit_code(report: &ReportData) -> ExitCode {
+pub(super) fn exit_code(report: &ReportData) -> ExitCode {
     ExitCode::from(report.results.verdict.decision.exit_code())
 }
 
@@ -172,6 +172,17 @@ pub(crate) fn filter(socket: &Path, given: &Given, json: bool) -> anyhow::Result
     } else {
         terminal::print(&filter_text(&answer.filter))?;
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Pauses or resumes.
+pub(crate) fn pause(socket: &Path, order: &Order) -> anyhow::Result<ExitCode> {
+    let answer: PauseAnswer = single()?.block_on(ask(socket, order))?;
+    terminal::print(if answer.paused {
+        "paused: what comes from now on is not replayed; `mirror-agent resume` goes on\n"
+    } else {
+        "what comes from now on is replayed\n"
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,12 +5,14 @@ mod explain;
 mod inspect;
 mod live;
 mod progress;
+mod replay;
 
 use std::process::ExitCode;
 
 use mirror_agent::{
     cli::{Command, RunOptions},
     config::Settings,
+    control::Order,
     report::{self, table::terminal_width},
 };
 
@@ -27,6 +29,13 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             json,
             socket,
         } => live::filter(&socket.socket, &change.given, json),
+        Command::Pause { socket } => live::pause(&socket.socket, &Order::Pause),
+        Command::Resume { socket } => live::pause(&socket.socket, &Order::Resume),
+        Command::Replay {
+            file,
+            options,
+            json,
+        } => replay::replay(settings(options)?, &file, json),
         Command::Reload { json, socket } => live::reload(&socket.socket, json),
         Command::Inspect(options) => inspect::inspect(&options),
         Command::Explain(options) => explain::explain(&options),

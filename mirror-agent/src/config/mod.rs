@@ -13,10 +13,14 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Error, bail, ensure};
 use mirror_core::{
-    compare::CompareOptions, dissect::DissectLimits, identity::Identifier, policy::Policy,
-    schedule::ScheduleOptions,
+    compare::CompareOptions,
+    dissect::DissectLimits,
+    identity::Identifier,
+    policy::Policy,
+    schedule::{ScheduleOptions, Speed},
 };
 
+use crate::capture::FileOptions;
 use crate::capture::tc::{CaptureOptions, Hook};
 use crate::control::ControlOptions;
 use crate::gate::GateOptions;
@@ -32,6 +36,7 @@ mirror_core::options! {
     #[derive(Clone, Debug)]
     pub struct Config("") {
         pub capture: CaptureOptions,
+        pub file: FileOptions,
         pub dissect: DissectLimits,
         pub identity: Identifier,
         pub policy: Policy,
@@ -88,6 +93,19 @@ impl Config {
         ensure!(
             !capture.filter.ports.is_empty(),
             "no port to capture: add --port N, the one that production serves HTTP on"
+        );
+        ensure!(
+            self.file.speed == Speed::Times(1.0),
+            "--speed is for `replay FILE`: what is captured live is sent as it comes. Leave it out"
+        );
+        Ok(())
+    }
+
+    /// What the replay of a file needs.
+    pub fn require_target(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.replay.target.is_some(),
+            "no target to replay to: add --target URL, or look into the file with `mirror-agent inspect`"
         );
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What `filter` and `reload` answer. `status` answers with a [`Status`](crate::report::Status), `stop` with a
+//! What `filter`, `pause`, `resume` and `reload` answer. `status` answers with a [`Status`](crate::report::Status), `stop` with a
 //! [`ReportData`](crate::report::ReportData).
 
 use mirror_core::filter::FilterSettings;
@@ -8,6 +8,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FilterAnswer {
     pub filter: FilterSettings,
+}
+
+/// Whether what comes from now on is left out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PauseAnswer {
+    pub paused: bool,
 }
 
 /// What the configuration file says now.

@@ -21,6 +21,9 @@ pub enum Order {
     /// Shows the filter, after a change if there is one.
     Filter(FilterChange),
     Reload,
+    /// What comes from now on is not replayed; capture goes on.
+    Pause,
+    Resume,
     /// Answered with the report, when the run has ended.
     Stop,
 }
@@ -111,6 +114,8 @@ mod tests {
         for order in [
             Order::Status,
             Order::Reload,
+            Order::Pause,
+            Order::Resume,
             Order::Stop,
             Order::Filter(change),
         ] {

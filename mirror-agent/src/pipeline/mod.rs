@@ -3,19 +3,23 @@
 //! ```text
 //! a thread for each ring:  RingReader → Dissector → identity → policy ─┐   capture_side
 //!                                                             transport (bounded, sheds)
-//! tokio:                   report ← compare ← replay ← gate ───────────┘   mirror_side
+//! one thread:         report ← compare ← replay ← schedule ← gate ───────┘   mirror_side
 //! ```
 //!
-//! `run` starts, drains and stops the two sides; `running` answers those who ask about them meanwhile.
+//! `run` starts, drains and stops the two sides; `running` answers those who ask about them meanwhile. `replay_file` does
+//! the same with a capture file in the place of the rings.
 
 mod capture_side;
 mod descriptors;
 mod mirror_side;
 mod preflight;
 mod progress;
+mod replay_file;
 mod run;
 mod running;
+mod schedule;
 
 pub use preflight::{check_own, reach};
 pub use progress::{Event, Progress};
+pub use replay_file::replay_file;
 pub use run::{Ending, run};

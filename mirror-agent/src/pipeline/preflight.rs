@@ -15,20 +15,36 @@ const REACH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The addresses of the target, if there is one: it can be reached, and it is not production.
 pub(super) async fn check_targets(config: &Config) -> anyhow::Result<Vec<SocketAddr>> {
+    let addresses = resolve(config).await?;
+    check_own(config, &addresses)?;
+    reach_all(config, &addresses).await?;
+    Ok(addresses)
+}
+
+/// The target can be reached. That it is not production is for the user to know: nothing is captured.
+pub(super) async fn reach_targets(config: &Config) -> anyhow::Result<()> {
+    reach_all(config, &resolve(config).await?).await
+}
+
+async fn resolve(config: &Config) -> anyhow::Result<Vec<SocketAddr>> {
     let Some(target) = &config.replay.target else {
         return Ok(Vec::new());
     };
-    let addresses = target
+    target
         .resolve()
         .await
-        .with_context(|| format!("resolving the target {target}"))?;
-    check_own(config, &addresses)?;
-    reach(&addresses).await.with_context(|| {
+        .with_context(|| format!("resolving the target {target}"))
+}
+
+async fn reach_all(config: &Config, addresses: &[SocketAddr]) -> anyhow::Result<()> {
+    let Some(target) = &config.replay.target else {
+        return Ok(());
+    };
+    reach(addresses).await.with_context(|| {
         format!(
             "the target {target} cannot be reached: start the mirror first, or correct --target"
         )
-    })?;
-    Ok(addresses)
+    })
 }
 
 /// Refuses addresses that are this host's own on a captured port.

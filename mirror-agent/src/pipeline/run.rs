@@ -30,6 +30,7 @@ use super::capture_side::{Intake, Readers};
 use super::mirror_side::{MirrorParts, MirrorThread};
 use super::progress::{self, Event};
 use super::running::Running;
+use super::schedule::RunSchedule;
 use super::{descriptors, preflight};
 
 /// How a run is ended from outside.
@@ -91,9 +92,11 @@ pub async fn run(
     }
     let own_sockets = Arc::new(capture.filters.clone());
     let live = watch::Sender::new(Arc::clone(&config));
+    let schedule = Arc::new(RunSchedule::new(&config.schedule, shares.replays));
     let parts = MirrorParts {
         config: live.subscribe(),
         recorder: Arc::clone(&recorder),
+        schedule: Arc::clone(&schedule),
         own_sockets: Some(own_sockets),
         stop: stop.clone(),
         replays: shares.replays,
@@ -114,6 +117,7 @@ pub async fn run(
 
     let running = Arc::new(Running {
         recorder: Arc::clone(&recorder),
+        schedule,
         capture: Mutex::new(capture),
         dissected,
         ports,
@@ -142,6 +146,7 @@ pub async fn run(
 
     tokio::select! {
         () = stopped(stop.subscribe()) => {}
+        () = passed(config.schedule.duration) => {}
         () = readers.broke() => recorder.fail("capture ended by itself".into()),
     }
     // However it came to this: whoever waits for the end learns of it.
@@ -157,17 +162,7 @@ pub async fn run(
     }
     showing.abort();
     let _ = showing.await;
-    let mut report = recorder.finish(running.counters());
-    if let Some(directory) = &report_dir {
-        match directory.write(&report) {
-            Ok(written) => tracing::info!(report = %written.html.display(), "report written"),
-            Err(error) => {
-                // It is still printed, and answered to `stop`.
-                recorder.fail(format!("the report could not be written: {error:#}"));
-                report = recorder.finish(running.counters());
-            }
-        }
-    }
+    let report = write_report(&recorder, report_dir.as_ref(), || running.report());
     ended.send_replace(Some(serde_json::to_value(&report)?));
     // The answers to `stop` hold a receiver each: wait until the last of them is sent.
     serving.abort();
@@ -175,7 +170,35 @@ pub async fn run(
     Ok(report)
 }
 
-async fn stopped(mut stop: watch::Receiver<bool>) {
+/// Writes the report, if there is a place for it. One that cannot be written is still printed, and answered to `stop`.
+pub(super) fn write_report(
+    recorder: &Recorder,
+    directory: Option<&ReportDir>,
+    report: impl Fn() -> ReportData,
+) -> ReportData {
+    let finished = report();
+    match directory.map(|directory| directory.write(&finished)) {
+        None => finished,
+        Some(Ok(written)) => {
+            tracing::info!(report = %written.html.display(), "report written");
+            finished
+        }
+        Some(Err(error)) => {
+            recorder.fail(format!("the report could not be written: {error:#}"));
+            report()
+        }
+    }
+}
+
+/// The time of the run is over; never without one.
+pub(super) async fn passed(duration: Option<Duration>) {
+    match duration {
+        Some(duration) => sleep(duration).await,
+        None => std::future::pending().await,
+    }
+}
+
+pub(super) async fn stopped(mut stop: watch::Receiver<bool>) {
     // Its sender lives as long as the run.
     let _ = stop.wait_for(|stop| *stop).await;
 }
@@ -197,7 +220,7 @@ fn pages(running: &Arc<Running>, stop: &watch::Sender<bool>) -> Pages {
 }
 
 /// Waits until everything has its outcome; what has none when the time is over, or at an abort, ends as `interrupted`.
-async fn drain(
+pub(super) async fn drain(
     mirror: MirrorThread,
     cut: &watch::Sender<bool>,
     longest: Duration,
@@ -247,7 +270,7 @@ impl OwnSockets for Filters {
 }
 
 /// This host's name, as `uname -n` prints it.
-fn host() -> anyhow::Result<Arc<str>> {
+pub(super) fn host() -> anyhow::Result<Arc<str>> {
     let name = nix::sys::utsname::uname().context("asking for this host's name")?;
     Ok(name.nodename().to_string_lossy().into())
 }
@@ -256,6 +279,7 @@ fn run_info(config: &Config) -> RunInfo {
     RunInfo {
         interfaces: config.capture.interfaces.clone(),
         ports: config.capture.filter.ports.clone(),
+        file: None,
         target: config.replay.target.as_ref().map(ToString::to_string),
         snapshots: config.gate.store.is_some(),
         replica: config.gate.replica.is_some(),

@@ -8,16 +8,18 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::capture_side::Dissected;
+use super::schedule::RunSchedule;
 use crate::capture::tc::{Attachment, TcCapture};
 use crate::config::{Config, Settings};
 use crate::control::Order;
-use crate::control::answers::{FilterAnswer, ReloadAnswer};
-use crate::report::{AttachedPlace, CaptureCounters, FORMAT, Recorder, Status};
+use crate::control::answers::{FilterAnswer, PauseAnswer, ReloadAnswer};
+use crate::report::{AttachedPlace, CaptureCounters, FORMAT, Recorder, ReportData, Status};
 use mirror_core::filter::{FilterChange, FilterSettings, PortSet};
 use mirror_core::options::OptionSpec;
 
 pub(super) struct Running {
     pub(super) recorder: Arc<Recorder>,
+    pub(super) schedule: Arc<RunSchedule>,
     pub(super) capture: Mutex<TcCapture>,
     pub(super) dissected: Dissected,
     /// Tells the readers which ports are a server's.
@@ -45,13 +47,29 @@ impl Running {
             Order::Status => serde_json::to_value(self.status())?,
             Order::Filter(change) => serde_json::to_value(self.filter(&change)?)?,
             Order::Reload => serde_json::to_value(self.reload()?)?,
+            Order::Pause => serde_json::to_value(self.pause(true))?,
+            Order::Resume => serde_json::to_value(self.pause(false))?,
             Order::Stop => bail!("the run is ended by its control socket, not from here"),
         })
     }
 
+    /// For `pause` and `resume`.
+    fn pause(&self, is_paused: bool) -> PauseAnswer {
+        self.schedule.pause(is_paused);
+        PauseAnswer { paused: is_paused }
+    }
+
+    /// Of a run that ends now.
+    pub(super) fn report(&self) -> ReportData {
+        let mut report = self.recorder.finish(self.counters());
+        report.results.schedule = self.schedule.data();
+        report
+    }
+
     /// For `status`, and metrics.
     pub(super) fn status(&self) -> Status {
-        let results = self.recorder.results(self.counters());
+        let mut results = self.recorder.results(self.counters());
+        results.schedule = self.schedule.data();
         let capture = self.capture();
         Status {
             format: FORMAT,

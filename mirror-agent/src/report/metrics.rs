@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 
+use mirror_core::schedule::BreakerState;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, prometheus_text};
 use prometheus_client::metrics::MetricType;
@@ -37,6 +38,7 @@ impl Collector for StatusCollector {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut families = Families(encoder);
         requests(&self.0, &mut families)?;
+        schedule(&self.0, &mut families)?;
         snapshots(&self.0, &mut families)?;
         comparisons(&self.0, &mut families)?;
         capture(&self.0, &mut families)
@@ -54,6 +56,75 @@ fn requests(status: &Status, families: &mut Families<'_>) -> fmt::Result {
         "mirror_requests",
         "Requests by the outcome they ended with",
         labelled(&ledger.outcomes, "outcome"),
+    )
+}
+
+fn schedule(status: &Status, families: &mut Families<'_>) -> fmt::Result {
+    let (timing, schedule) = (&status.results.timing, &status.results.schedule);
+    for (name, help, data) in [
+        (
+            "mirror_send_lag_seconds",
+            "From the time at which a request should have been sent to its sending",
+            &timing.send_lag_ms,
+        ),
+        (
+            "mirror_latency_seconds",
+            "From a request's sending to the mirror's whole answer",
+            &timing.from_sending_ms,
+        ),
+        (
+            "mirror_latency_from_due_seconds",
+            "From the time at which a request should have been sent to the mirror's whole answer",
+            &timing.from_due_ms,
+        ),
+    ] {
+        families.histograms(name, help, [(Labels::new(), data)])?;
+    }
+    let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    for (name, help, value) in [
+        (
+            "mirror_paused",
+            "Whether mirroring is paused",
+            i64::from(schedule.paused),
+        ),
+        (
+            "mirror_schedule_open",
+            "Whether now is a time in which --schedule replays",
+            i64::from(schedule.open),
+        ),
+        (
+            "mirror_replay_limit",
+            "Most replays at once, now",
+            count(schedule.limit),
+        ),
+        (
+            "mirror_lanes",
+            "Connections or sessions with a request that waits or is on its way",
+            count(schedule.lanes.active),
+        ),
+        (
+            "mirror_lane_waiting",
+            "Requests that wait for those before them",
+            count(schedule.lanes.waiting),
+        ),
+    ] {
+        families.gauges(name, help, [(Labels::new(), value)])?;
+    }
+    let states = [
+        BreakerState::Closed,
+        BreakerState::Open,
+        BreakerState::HalfOpen,
+    ];
+    let is = |state| i64::from(schedule.breaker.state == state);
+    families.gauges(
+        "mirror_breaker",
+        "1 for the state that the circuit breaker is in",
+        states.map(|state| (vec![("state", state.name())], is(state))),
+    )?;
+    families.counters(
+        "mirror_breaker_opened",
+        "Times that the mirror was left alone because it did not answer",
+        [(Labels::new(), schedule.breaker.opened)],
     )
 }
 

@@ -31,7 +31,7 @@ pub use recorder::{End, Recorder};
 pub use request::{RequestLabel, ShownRequest};
 pub use status::{
     AttachedPlace, CacheHits, CaptureCounters, FORMAT, LedgerData, ReportData, Results, RouteData,
-    RunInfo, Status,
+    RunInfo, Status, TimingData,
 };
 pub use text::{report_text, status_text};
 pub use ticket::Ticket;

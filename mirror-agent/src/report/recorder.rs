@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mirror_core::compare::excerpt;
 use mirror_core::ledger::{Ledger, Outcome};
 use mirror_core::route::RouteLearner;
+use mirror_core::schedule::ScheduleData;
 use mirror_core::verdict::{self, Findings};
 
 use super::latency::Latencies;
@@ -14,7 +15,9 @@ use super::outcomes::OutcomeTallies;
 use super::pair::JudgedPair;
 use super::request::RequestLabel;
 use super::routes::RouteTallies;
-use super::status::{CaptureCounters, FORMAT, LedgerData, ReportData, Results, RunInfo};
+use super::status::{
+    CaptureCounters, FORMAT, LedgerData, ReportData, Results, RunInfo, TimingData,
+};
 use crate::gate::SnapshotOutcome;
 
 /// Different words of mirrors about their snapshots that are told apart.
@@ -75,8 +78,17 @@ struct Tallies {
     snapshots: BTreeMap<String, u64>,
     waits: Latencies,
     ttls: Latencies,
+    timing: Timing,
     mirror_snapshots: BTreeMap<String, u64>,
     failure: Option<String>,
+}
+
+/// When replays were sent, and how long they took.
+#[derive(Default)]
+struct Timing {
+    send_lag: Latencies,
+    from_sending: Latencies,
+    from_due: Latencies,
 }
 
 impl Recorder {
@@ -112,7 +124,12 @@ impl Recorder {
 
     pub fn snapshot(&self, outcome: &SnapshotOutcome) {
         let mut tallies = self.tallies();
-        let mut count = |name: &str| *tallies.snapshots.entry(name.into()).or_default() += 1;
+        let mut count = |name: &str| match tallies.snapshots.get_mut(name) {
+            Some(count) => *count += 1,
+            None => {
+                tallies.snapshots.insert(name.into(), 1);
+            }
+        };
         count(outcome.name());
         match outcome {
             SnapshotOutcome::Found(snapshot) => {
@@ -141,6 +158,16 @@ impl Recorder {
         }
     }
 
+    /// A request was sent so much after it should have been, and answered after `latency`, if it was.
+    pub fn replayed(&self, lag: Duration, latency: Option<Duration>) {
+        let timing = &mut self.tallies().timing;
+        timing.send_lag.add(lag);
+        if let Some(latency) = latency {
+            timing.from_sending.add(latency);
+            timing.from_due.add(lag + latency);
+        }
+    }
+
     /// The run is not to be relied on; the first reason is kept.
     pub fn fail(&self, why: String) {
         self.tallies().failure.get_or_insert(why);
@@ -165,6 +192,12 @@ impl Recorder {
             snapshot_wait_ms: tallies.waits.data(),
             snapshot_ttl_ms: tallies.ttls.shortest(),
             mirror_snapshots: tallies.mirror_snapshots.clone(),
+            timing: TimingData {
+                send_lag_ms: tallies.timing.send_lag.data(),
+                from_sending_ms: tallies.timing.from_sending.data(),
+                from_due_ms: tallies.timing.from_due.data(),
+            },
+            schedule: ScheduleData::default(),
             routes: tallies.compared.data(&tallies.routes),
             differences: tallies.compared.differences(&tallies.routes),
             differences_dropped: tallies.compared.dropped_differences(),

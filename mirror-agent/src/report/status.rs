@@ -6,6 +6,7 @@ use mirror_common::{COUNTERS, Counter};
 use mirror_core::compare::PlaceTotals;
 use mirror_core::dissect::DissectStats;
 use mirror_core::filter::{FilterSettings, PortSet};
+use mirror_core::schedule::ScheduleData;
 use mirror_core::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +73,10 @@ pub struct Results {
     pub snapshot_ttl_ms: LatencyData,
     /// What mirrors said of their own look for the snapshot.
     pub mirror_snapshots: BTreeMap<String, u64>,
+    #[serde(default)]
+    pub timing: TimingData,
+    #[serde(default)]
+    pub schedule: ScheduleData,
     /// The most requests first.
     pub routes: Vec<RouteData>,
     /// The most significant first.
@@ -82,11 +87,26 @@ pub struct Results {
     pub counters: CaptureCounters,
 }
 
+/// When replays were sent, in milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TimingData {
+    /// From the time at which a request should have been sent to its sending.
+    pub send_lag_ms: LatencyData,
+    /// From a request's sending to the last byte of its answer.
+    pub from_sending_ms: LatencyData,
+    /// From the time at which it should have been sent to the last byte of its answer.
+    pub from_due_ms: LatencyData,
+}
+
 /// What was captured and where it was replayed to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunInfo {
     pub interfaces: Vec<String>,
     pub ports: PortSet,
+    /// The capture file, where none was captured live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     pub target: Option<String>,
     /// Whether a store of snapshots was given.
     pub snapshots: bool,

@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use mirror_common::Counter;
 use mirror_core::compare::excerpt;
 use mirror_core::ledger::Outcome;
+use mirror_core::schedule::ScheduleData;
 
 use super::latency::LatencyData;
 use super::outcomes::{OutcomeData, OutcomeGroup};
@@ -76,6 +77,7 @@ fn ledger(out: &mut String, results: &Results, width: Option<u16>) -> fmt::Resul
     let outcomes = outcomes.map(|outcome| (outcome.outcome.as_str(), outcome.count));
     let seen = [("requests seen", results.ledger.seen)];
     out.write_str(&table::counts(width, seen.into_iter().chain(outcomes)))?;
+    schedule(out, results)?;
     snapshots(out, results)?;
     snapshot_advice(out, results)?;
     let ring_full = results.counters.kernel(Counter::RingFull);
@@ -84,6 +86,51 @@ fn ledger(out: &mut String, results: &Results, width: Option<u16>) -> fmt::Resul
     }
     for advice in &results.counters.advice {
         writeln!(out, "{}", excerpt(advice, 1000))?;
+    }
+    Ok(())
+}
+
+/// When it was sent, and what keeps it from being sent.
+fn schedule(out: &mut String, results: &Results) -> fmt::Result {
+    let ScheduleData {
+        paused,
+        open,
+        limit,
+        lanes,
+        breaker,
+    } = &results.schedule;
+    let lag = &results.timing.send_lag_ms;
+    if lag.count > 0 {
+        writeln!(
+            out,
+            "sent late by: p50 {:.1} ms, p99 {:.1} ms, at most {:.1} ms",
+            lag.p50, lag.p99, lag.max
+        )?;
+    }
+    if lanes.active > 0 {
+        writeln!(
+            out,
+            "lanes: {} active, {} requests wait in them; at most {limit} replays at once",
+            lanes.active, lanes.waiting
+        )?;
+    }
+    if *paused {
+        writeln!(out, "paused: `mirror-agent resume` goes on")?;
+    }
+    if !open && limit > &0 {
+        writeln!(
+            out,
+            "outside of the times of --schedule: nothing is replayed now"
+        )?;
+    }
+    if breaker.opened > 0 {
+        writeln!(
+            out,
+            "the mirror was left alone {} times, the circuit breaker is {}: {}",
+            breaker.opened,
+            breaker.state.name(),
+            excerpt(breaker.reason.as_deref().unwrap_or_default(), 200)
+        )?;
     }
     Ok(())
 }

@@ -126,6 +126,17 @@ impl Sender {
         Ok(())
     }
 
+    pub(super) fn is_full(&self) -> bool {
+        let Taken {
+            bounds,
+            exchanges,
+            bytes,
+        } = &*self.taken;
+        // No exchange takes more than half of all bytes: `Config` sees to it.
+        exchanges.load(Relaxed) >= bounds.exchanges.get()
+            || bytes.load(Relaxed) as u64 > bounds.bytes.as_u64() / 2
+    }
+
     pub(super) fn flush(&self) {
         if mem::take(&mut self.queue.offered().unannounced) > 0 {
             self.queue.wake.notify_one();

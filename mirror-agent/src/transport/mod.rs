@@ -41,6 +41,13 @@ impl Sender {
         }
     }
 
+    /// Whether the next one may be given back. A sender that can wait, because it reads a file, waits until it is not.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Memory(sender) => sender.is_full(),
+        }
+    }
+
     /// Wakes the receiver, if anything was offered since the last time.
     pub fn flush(&self) {
         match self {

@@ -2,23 +2,24 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{spawn_blocking, spawn_local};
 
 use super::MirrorSide;
 use super::gate_pass::{Pass, Passing};
 use super::lane::{Turn, Waiting};
 use super::settle::Judged;
+use super::slots::Slot;
 use crate::config::Config;
 use crate::gate::FoundSnapshot;
 use crate::replay::{ReplayOutcome, Replayer};
 use crate::report::{End, JudgedPair};
 use mirror_core::compare::{Comparison, compare, compare_light};
-use mirror_core::exchange::{Request, Response};
+use mirror_core::exchange::{Body, Headers, Request, Response};
 use mirror_core::ledger::Outcome;
 use mirror_core::policy::Envelope;
+use mirror_core::schedule::{Ended, Failure};
 
 /// What the mirror answered, and how long it took.
 struct Answer {
@@ -66,7 +67,10 @@ impl MirrorSide {
         let exchange = waiting.envelope.exchange();
         let marks = turn.pass.marks(exchange.captured_at());
         let allowance = exchange.timing.allowance(waiting.config.replay.timeout);
-        match replayer.send(&request, &marks, allowance).await {
+        let begun_at = Instant::now();
+        let outcome = replayer.send(&request, &marks, allowance).await;
+        self.account(waiting, begun_at, &request, &outcome);
+        match outcome {
             ReplayOutcome::Answered {
                 response, latency, ..
             } => Ok(Answer { response, latency }),
@@ -76,6 +80,41 @@ impl MirrorSide {
             }
             ReplayOutcome::Failed { reason } => Err(End::because(Outcome::ReplayFailed, reason)),
         }
+    }
+
+    /// Tells schedule and report how a replay went.
+    fn account(
+        &self,
+        waiting: &Waiting,
+        begun_at: Instant,
+        request: &Request,
+        outcome: &ReplayOutcome,
+    ) {
+        let (sent_at, ended) = match outcome {
+            ReplayOutcome::Answered {
+                sent_at, latency, ..
+            } => (*sent_at, Ended::Answered(*latency)),
+            ReplayOutcome::Timeout { .. } | ReplayOutcome::ConnectFailed { .. } => {
+                (begun_at, Ended::Failed(Failure::Silent))
+            }
+            ReplayOutcome::Failed { .. } => (begun_at, Ended::Failed(Failure::Broken)),
+        };
+        let bytes = if self.schedule.counts_bytes() {
+            let answer = match outcome {
+                ReplayOutcome::Answered { response, .. } => size(&response.headers, &response.body),
+                _ => 0,
+            };
+            size(&request.headers, &request.body) + answer
+        } else {
+            0
+        };
+        self.schedule.ended(ended, bytes);
+        let latency = match ended {
+            Ended::Answered(latency) => Some(latency),
+            Ended::Failed(_) => None,
+        };
+        let lag = sent_at.saturating_duration_since(waiting.due);
+        self.recorder.replayed(lag, latency);
     }
 
     /// Compares here what is light, and beside the lane what is not.
@@ -110,7 +149,7 @@ impl MirrorSide {
         config: &Arc<Config>,
         production: Response,
         mirror: &Response,
-        _slot: OwnedSemaphorePermit,
+        _slot: Slot,
     ) -> Result<Comparison, End> {
         // Never closed; without a permit it would merely not be alone.
         let _alone = self.heavy.acquire().await;
@@ -138,6 +177,8 @@ impl MirrorSide {
             Pass::Snapshot(found) => Some(found),
             Pass::Plain { .. } => None,
         };
+        // From here on only the verdict waits.
+        drop((waiting.envelope, waiting.room));
         let settles_at = found.as_ref().map(|found| found.settles_at);
         let judged = Judged {
             judgement: Judgement { pair, found },
@@ -154,4 +195,13 @@ impl MirrorSide {
 /// The request as it is sent, but for its marks: a copy whose bytes are those of the captured one.
 fn prepare(envelope: &Envelope) -> Request {
     envelope.exchange().request.clone()
+}
+
+/// Bytes of a message on the wire, about.
+fn size(headers: &Headers, body: &Body) -> usize {
+    // `: ` and the line's end; the first line.
+    let fields = headers
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 4);
+    fields.sum::<usize>() + body.len() + 40
 }

@@ -4,29 +4,32 @@ use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time;
 
 use futures_util::FutureExt;
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit},
+    sync::Notify,
     task::spawn_local,
-    time::Instant,
+    time::{Instant, sleep_until},
 };
 
 use super::MirrorSide;
 use super::gate_pass::{Pass, Passing};
+use super::slots::Slot;
 use crate::config::Config;
+use crate::pipeline::schedule::Admission;
 use crate::report::{End, Ticket};
 use crate::transport::{Arrival, Delivery, memory::Room};
 use mirror_core::ledger::Outcome;
 use mirror_core::policy::Envelope;
-use mirror_core::schedule::LaneKey;
+use mirror_core::schedule::{self, LaneKey};
 
 /// A request that has no outcome yet.
 pub(super) struct Waiting {
     pub(super) envelope: Rc<Envelope>,
     pub(super) ticket: Ticket,
     /// When it should be sent.
-    pub(super) due: std::time::Instant,
+    pub(super) due: time::Instant,
     /// Until when another request could turn up with its id.
     pub(super) settles_at: Instant,
     /// One exchange sees one configuration, whatever is changed meanwhile.
@@ -39,7 +42,7 @@ pub(super) struct Waiting {
 pub(super) struct Turn {
     pub(super) pass: Pass,
     /// Held until the answers are compared: it bounds the answers that are in memory.
-    pub(super) slot: OwnedSemaphorePermit,
+    pub(super) slot: Slot,
 }
 
 impl MirrorSide {
@@ -53,6 +56,15 @@ impl MirrorSide {
         } = *delivery;
         let config = Arc::clone(&self.config.borrow());
         let entered = self.gate.enter(&envelope);
+        if self.replayer.is_some() {
+            match self.schedule.admit() {
+                Admission::Ends(outcome) => return ticket.end(outcome),
+                Admission::Admitted => {}
+                Admission::Last => {
+                    self.stop.send_replace(true);
+                }
+            }
+        }
         let settles_at = Instant::now() + entered.settles;
         let envelope = Rc::new(envelope);
         let passing = self.begin_passing(&envelope, entered, &config);
@@ -71,9 +83,11 @@ impl MirrorSide {
                 spawn_local(async move { side.end_of(waiting, passing).await });
             }
             Some(key) => {
-                if self.lanes.borrow_mut().push(key, (waiting, passing)) {
+                let mut lanes = self.lanes.borrow_mut();
+                if lanes.push(key, (waiting, passing)) {
                     spawn_local(side.run_lane(key));
                 }
+                self.schedule.show_lanes(lanes.counts());
             }
         }
     }
@@ -81,12 +95,18 @@ impl MirrorSide {
     /// Until nothing waits in the lane.
     async fn run_lane(self: Rc<Self>, key: LaneKey) {
         loop {
-            let next = self.lanes.borrow_mut().next(key);
-            let Some((waiting, passing)) = next else {
+            let Some((waiting, passing)) = self.next_of(key) else {
                 return;
             };
             Rc::clone(&self).end_of(waiting, passing).await;
         }
+    }
+
+    fn next_of(&self, key: LaneKey) -> Option<(Waiting, Passing)> {
+        let mut lanes = self.lanes.borrow_mut();
+        let next = lanes.next(key);
+        self.schedule.show_lanes(lanes.counts());
+        next
     }
 
     /// A panic ends its request as `interrupted`, and not its lane.
@@ -96,24 +116,36 @@ impl MirrorSide {
             .await;
     }
 
-    /// Waits for the request's data, and for a free replay; data that is there is kept alive meanwhile.
+    /// Waits for the request's data, for a free replay, and for its time; data that is there is kept alive meanwhile.
     pub(super) async fn turn(&self, passing: Passing) -> Result<Turn, End> {
-        let slot = || async {
-            let slot = Arc::clone(&self.slots).acquire_owned().await;
-            slot.map_err(|_| End::from(Outcome::Interrupted))
-        };
+        if let Some(reason) = self.schedule.refuses() {
+            return Err(End::because(Outcome::ShedBreaker, reason));
+        }
         match passing {
             Passing::Passed(pass) => Ok(Turn {
                 pass,
-                slot: slot().await?,
+                slot: self.slot().await?,
             }),
             Passing::Waits(mut wait) => {
                 wait.over().await?;
-                let slot = slot().await?;
+                let slot = self.slot().await?;
                 Ok(Turn {
                     pass: wait.pass().await?,
                     slot,
                 })
+            }
+        }
+    }
+
+    async fn slot(&self) -> Result<Slot, End> {
+        let slot = self.slots.take().await;
+        loop {
+            match self.schedule.turn() {
+                schedule::Turn::Go => return Ok(slot),
+                schedule::Turn::Wait(at) => sleep_until(self.schedule.instant(at).into()).await,
+                schedule::Turn::Shed(reason) => {
+                    return Err(End::because(Outcome::ShedBreaker, reason));
+                }
             }
         }
     }

@@ -11,7 +11,9 @@
 mod gate_pass;
 mod judge;
 mod lane;
+mod load;
 mod settle;
+mod slots;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -25,6 +27,7 @@ use tokio::{
     task::{LocalSet, spawn_blocking, yield_now},
 };
 
+use super::schedule::RunSchedule;
 use crate::config::Config;
 use crate::gate::Gate;
 use crate::replay::{OwnSockets, Replayer};
@@ -35,12 +38,14 @@ use mirror_core::schedule::Lanes;
 use gate_pass::Passing;
 use lane::{Pending, Waiting};
 use settle::Settling;
+use slots::Slots;
 
 /// What the mirror side is made of.
 pub(super) struct MirrorParts {
     /// The rules of gate and comparison may change while the run goes on.
     pub(super) config: watch::Receiver<Arc<Config>>,
     pub(super) recorder: Arc<Recorder>,
+    pub(super) schedule: Arc<RunSchedule>,
     pub(super) own_sockets: Option<Arc<dyn OwnSockets>>,
     /// Ends the run.
     pub(super) stop: watch::Sender<bool>,
@@ -100,7 +105,8 @@ struct MirrorSide {
     config: watch::Receiver<Arc<Config>>,
     recorder: Arc<Recorder>,
     lanes: RefCell<Lanes<(Waiting, Passing)>>,
-    slots: Arc<Semaphore>,
+    schedule: Arc<RunSchedule>,
+    slots: Slots,
     /// For the pairs of answers that need more memory than the light limits: one at a time, so that all comparisons
     /// together hold a bounded number of bytes.
     heavy: Semaphore,
@@ -120,7 +126,8 @@ impl MirrorSide {
             config: parts.config,
             recorder: parts.recorder,
             lanes: RefCell::default(),
-            slots: Arc::new(Semaphore::new(parts.replays)),
+            schedule: parts.schedule,
+            slots: Slots::new(parts.replays),
             heavy: Semaphore::new(1),
             settling: Settling::default(),
             pending: Pending::default(),
@@ -132,6 +139,7 @@ impl MirrorSide {
         tokio::select! {
             () = Rc::clone(&self).judge_all(receiver) => {}
             () = self.settling.run(|judged| self.settle(judged)) => {}
+            () = self.tell_load() => {}
             _ = cut.wait_for(|cut| *cut) => {}
         }
     }

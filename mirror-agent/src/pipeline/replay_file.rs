@@ -1,0 +1,286 @@
+//! A capture file in the place of live capture: its requests are sent at their place in the file's time, by the same mirror side.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, anyhow, bail};
+use foldhash::fast::RandomState;
+use tokio::{
+    sync::{oneshot, watch},
+    task::spawn_blocking,
+};
+
+use super::capture_side::Intake;
+use super::mirror_side::{MirrorParts, MirrorThread};
+use super::progress::{self, Event};
+use super::run::{drain, host, passed, stopped, write_report};
+use super::schedule::{Clock, RunSchedule};
+use super::{Ending, descriptors, preflight};
+use crate::capture::pcap::PcapFile;
+use crate::config::{Config, Settings};
+use crate::report::{CaptureCounters, Recorder, ReportData, ReportDir, RunInfo};
+use crate::transport::memory::queue;
+use crate::transport::{Receiver, Sender};
+use mirror_core::dissect::{DissectLimits, DissectStats, Dissector};
+use mirror_core::exchange::Exchange;
+use mirror_core::schedule::{ByTime, Pace, Speed};
+use mirror_core::time::Timestamp;
+
+/// How far the file is read ahead of what is sent, in its own time. A request is known when it was answered, so that one that took
+/// longer is sent late.
+const READ_AHEAD: Duration = Duration::from_secs(30);
+/// Most exchanges that are read ahead.
+const MAX_AHEAD: usize = 20_000;
+/// Longest sleep of the reader: it must hear of the run's end.
+const LONGEST_SLEEP: Duration = Duration::from_millis(100);
+/// Between two looks for room in the queue.
+const ROOM_PAUSE: Duration = Duration::from_millis(1);
+
+/// Replays a file to its end, or until `ending` says so; then drains and reports. `show` is told when the replay begins, and every
+/// second how far it is. An error means that nothing was sent.
+pub async fn replay_file(
+    settings: Settings,
+    path: &Path,
+    ending: Ending,
+    mut show: impl FnMut(Event) + Send + 'static,
+) -> anyhow::Result<ReportData> {
+    let config = Arc::new(settings.config);
+    config.require_target()?;
+    let stop = ending.stop.clone();
+    let open_files = descriptors::raise_limit()?;
+    tokio::select! {
+        reached = preflight::reach_targets(&config) => { reached?; }
+        () = stopped(stop.subscribe()) => bail!("stopped before anything was started"),
+    }
+    let file = PcapFile::open(path)?;
+    let directory = config.report.directory.as_deref();
+    let report_dir = directory.map(ReportDir::open).transpose()?;
+    let recorder = Arc::new(Recorder::new(run_info(&config, path)));
+    let shares = descriptors::share(open_files, config.replay.concurrency.get())?;
+    let schedule = Arc::new(RunSchedule::new(&config.schedule, shares.replays));
+    let (sender, receiver) = queue(&config.transport);
+    let live = watch::Sender::new(Arc::clone(&config));
+    let parts = MirrorParts {
+        config: live.subscribe(),
+        recorder: Arc::clone(&recorder),
+        schedule: Arc::clone(&schedule),
+        own_sockets: None,
+        stop: stop.clone(),
+        replays: shares.replays,
+    };
+    let cut = watch::Sender::new(false);
+    let mirror = MirrorThread::start(parts, Receiver::Memory(receiver), cut.subscribe()).await?;
+    let intake = Intake {
+        host: host()?,
+        config: live.subscribe(),
+        recorder: Arc::clone(&recorder),
+        sender: Sender::Memory(sender),
+        hasher: RandomState::default(),
+    };
+    show(Event::Begins(begins(&config, path)));
+    let showing = tokio::spawn(progress::tell(
+        Arc::clone(&recorder),
+        stop.subscribe(),
+        config.transport.drain_timeout,
+        show,
+    ));
+    let feeder = Feeder::new(file, &config, intake, stop.subscribe());
+    let (mut fed, feeding) = feeder.start()?;
+    tokio::select! {
+        _ = &mut fed => {}
+        () = stopped(stop.subscribe()) => {}
+        () = passed(config.schedule.duration) => {}
+    }
+    // However it came to this: the reader learns of it.
+    stop.send_replace(true);
+    let joined = spawn_blocking(|| feeding.join()).await?;
+    let read = joined.map_err(|_| anyhow!("the thread that reads the file panicked"));
+    let counters = read.map(|read| {
+        if let Some(damage) = &read.damage {
+            recorder.fail(format!("the capture file is damaged: {damage:#}"));
+        }
+        read.counters()
+    });
+    let longest = config.transport.drain_timeout;
+    if let Err(error) = drain(mirror, &cut, longest, ending.abort.subscribe()).await {
+        recorder.fail(format!("{error:#}"));
+    }
+    showing.abort();
+    let _ = showing.await;
+    let counters = counters?;
+    Ok(write_report(&recorder, report_dir.as_ref(), || {
+        let mut report = recorder.finish(counters.clone());
+        report.results.schedule = schedule.data();
+        report
+    }))
+}
+
+fn run_info(config: &Config, path: &Path) -> RunInfo {
+    RunInfo {
+        interfaces: Vec::new(),
+        ports: config.capture.filter.ports.clone(),
+        file: Some(path.display().to_string()),
+        target: config.replay.target.as_ref().map(ToString::to_string),
+        snapshots: config.gate.store.is_some(),
+        replica: config.gate.replica.is_some(),
+    }
+}
+
+fn begins(config: &Config, path: &Path) -> String {
+    let speed = match config.file.speed {
+        Speed::Times(1.0) => "in its own time".to_owned(),
+        Speed::Times(times) => format!("{times} times as fast as it was captured"),
+        Speed::Max => "as fast as the mirror takes it".to_owned(),
+    };
+    let target = config.replay.target.as_ref();
+    let target = target.map(ToString::to_string).unwrap_or_default();
+    format!("replaying {} to {target}, {speed}", path.display())
+}
+
+/// Reads the file, and hands each request over at its time.
+struct Feeder {
+    file: PcapFile,
+    dissector: Dissector,
+    speed: Speed,
+    intake: Intake,
+    stop: watch::Receiver<bool>,
+    ahead: ByTime<Exchange>,
+    /// The file's first and last packet so far.
+    first: Option<Timestamp>,
+    read_to: Timestamp,
+    is_read: bool,
+    damage: Option<anyhow::Error>,
+}
+
+/// What a file came to.
+struct FileRead {
+    stats: DissectStats,
+    unsupported_link: u64,
+    damage: Option<anyhow::Error>,
+}
+
+impl FileRead {
+    fn counters(&self) -> CaptureCounters {
+        let mut advice = self.stats.advice();
+        if self.unsupported_link > 0 {
+            advice.push(format!(
+                "{} packets have a link type that is not read",
+                self.unsupported_link
+            ));
+        }
+        CaptureCounters {
+            dissect: self.stats,
+            advice,
+            ..CaptureCounters::default()
+        }
+    }
+}
+
+impl Feeder {
+    fn new(file: PcapFile, config: &Config, intake: Intake, stop: watch::Receiver<bool>) -> Self {
+        let limits = DissectLimits {
+            ports: config.capture.filter.ports.clone(),
+            ..config.dissect.clone()
+        };
+        Self {
+            file,
+            dissector: Dissector::new(limits),
+            speed: config.file.speed,
+            intake,
+            stop,
+            ahead: ByTime::default(),
+            first: None,
+            read_to: Timestamp::default(),
+            is_read: false,
+            damage: None,
+        }
+    }
+
+    /// Resolves when all is handed over.
+    fn start(mut self) -> anyhow::Result<(oneshot::Receiver<()>, thread::JoinHandle<FileRead>)> {
+        let (done, fed) = oneshot::channel();
+        let handle = thread::Builder::new()
+            .name("file".into())
+            .spawn(move || {
+                self.feed();
+                let _ = done.send(());
+                FileRead {
+                    stats: self.dissector.stats(),
+                    unsupported_link: self.file.unsupported_link(),
+                    damage: self.damage,
+                }
+            })
+            .context("starting the thread that reads the file")?;
+        Ok((fed, handle))
+    }
+
+    fn feed(&mut self) {
+        let clock = Clock::default();
+        let mut pace = None;
+        while !*self.stop.borrow() {
+            self.read_ahead();
+            let Some(at) = self.ahead.first() else {
+                // Nothing is left once the file is read.
+                return;
+            };
+            let begins = clock.now();
+            let pace = *pace
+                .get_or_insert_with(|| Pace::new(self.speed, self.first.unwrap_or(at), begins));
+            let due = clock.instant(pace.due(at));
+            if self.wait_until(due)
+                && let Some(exchange) = self.ahead.pop()
+            {
+                self.intake.take(exchange, due);
+            }
+        }
+    }
+
+    /// Until the earliest exchange is far enough behind what was read that none before it can turn up.
+    fn read_ahead(&mut self) {
+        while !self.is_read && self.ahead.len() < MAX_AHEAD {
+            let horizon = self.ahead.first().map(|first| first.after(READ_AHEAD));
+            if horizon.is_some_and(|horizon| self.read_to > horizon) {
+                return;
+            }
+            self.read_one();
+        }
+    }
+
+    fn read_one(&mut self) {
+        match self.file.next() {
+            Some(Ok(packet)) => {
+                self.first.get_or_insert(packet.at);
+                self.read_to = self.read_to.max(packet.at);
+                self.dissector.packet(&packet);
+            }
+            end => {
+                self.damage = end.and_then(Result::err);
+                self.is_read = true;
+                self.dissector.finish();
+            }
+        }
+        while let Some(exchange) = self.dissector.poll() {
+            self.ahead.push(exchange.captured_at(), exchange);
+        }
+    }
+
+    /// False if something is to be done before.
+    fn wait_until(&self, due: Instant) -> bool {
+        let left = due.saturating_duration_since(Instant::now());
+        if !left.is_zero() {
+            self.intake.sender.flush();
+            thread::sleep(left.min(LONGEST_SLEEP));
+            return left <= LONGEST_SLEEP;
+        }
+        if self.speed == Speed::Max && self.intake.sender.is_full() {
+            self.intake.sender.flush();
+            thread::sleep(ROOM_PAUSE);
+            return false;
+        }
+        true
+    }
+}
