@@ -22,6 +22,7 @@ pub mod packet;
 pub mod policy;
 pub mod route;
 pub mod schedule;
+pub mod session;
 pub mod tcp;
 pub mod time;
 pub mod verdict;
