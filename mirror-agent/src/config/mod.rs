@@ -7,6 +7,7 @@
 mod environment;
 mod file;
 mod flags;
+mod login;
 mod sources;
 
 use std::net::{IpAddr, SocketAddr};
@@ -14,13 +15,13 @@ use std::net::{IpAddr, SocketAddr};
 use anyhow::{Error, bail, ensure};
 use mirror_core::{
     compare::CompareOptions, dissect::DissectLimits, identity::Identifier, policy::Policy,
-    schedule::ScheduleOptions,
+    rewrite::Rewrite, schedule::ScheduleOptions, session::CarryOptions,
 };
 
 use crate::capture::tc::{CaptureOptions, Hook};
 use crate::control::ControlOptions;
 use crate::gate::GateOptions;
-use crate::replay::ReplayOptions;
+use crate::replay::{CredentialOptions, ReplayOptions};
 use crate::report::ReportOptions;
 use crate::transport::TransportOptions;
 
@@ -39,6 +40,9 @@ mirror_core::options! {
         pub gate: GateOptions,
         pub schedule: ScheduleOptions,
         pub replay: ReplayOptions,
+        pub rewrite: Rewrite,
+        pub credentials: CredentialOptions,
+        pub carry: CarryOptions,
         pub compare: CompareOptions,
         pub report: ReportOptions,
         pub control: ControlOptions,

@@ -7,14 +7,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use mirror_core::compare::excerpt;
 use mirror_core::ledger::{Ledger, Outcome};
 use mirror_core::route::RouteLearner;
-use mirror_core::verdict::{self, Findings};
+use mirror_core::session::{CarryStats, Replaced};
+use mirror_core::verdict::{self, Findings, LoginCounts};
 
+use super::OTHER;
 use super::latency::Latencies;
 use super::outcomes::OutcomeTallies;
 use super::pair::JudgedPair;
 use super::request::RequestLabel;
 use super::routes::RouteTallies;
-use super::status::{CaptureCounters, FORMAT, LedgerData, ReportData, Results, RunInfo};
+use super::status::{
+    CaptureCounters, CarriedData, FORMAT, LedgerData, ReportData, Results, RunInfo,
+};
 use crate::gate::SnapshotOutcome;
 
 /// Different words of mirrors about their snapshots that are told apart.
@@ -76,6 +80,8 @@ struct Tallies {
     waits: Latencies,
     ttls: Latencies,
     mirror_snapshots: BTreeMap<String, u64>,
+    carried: CarriedData,
+    logins: LoginCounts,
     failure: Option<String>,
 }
 
@@ -141,6 +147,32 @@ impl Recorder {
         }
     }
 
+    /// Values were put in the place of production's in one request.
+    pub fn replaced(&self, replaced: &[Replaced]) {
+        if replaced.is_empty() {
+            return;
+        }
+        let mut tallies = self.tallies();
+        let places = &mut tallies.carried.places;
+        for one in replaced {
+            let place = format!("{} from {}", one.place, one.learnt_from);
+            let place = excerpt(&place, 200);
+            if places.len() < MAX_STATES || places.contains_key(&place) {
+                *places.entry(place).or_default() += 1;
+            } else {
+                *places.entry(OTHER.into()).or_default() += 1;
+            }
+        }
+    }
+
+    /// How much is carried now, and was replaced so far.
+    pub fn carried(&self, stats: CarryStats) {
+        let carried = &mut self.tallies().carried;
+        (carried.sessions, carried.values) = (stats.sessions, stats.entries);
+        (carried.requests, carried.replaced) = (stats.requests, stats.replaced);
+        carried.evicted = stats.evicted;
+    }
+
     /// The run is not to be relied on; the first reason is kept.
     pub fn fail(&self, why: String) {
         self.tallies().failure.get_or_insert(why);
@@ -165,6 +197,8 @@ impl Recorder {
             snapshot_wait_ms: tallies.waits.data(),
             snapshot_ttl_ms: tallies.ttls.shortest(),
             mirror_snapshots: tallies.mirror_snapshots.clone(),
+            carried: tallies.carried.clone(),
+            headline: tallies.logins.headline(),
             routes: tallies.compared.data(&tallies.routes),
             differences: tallies.compared.differences(&tallies.routes),
             differences_dropped: tallies.compared.dropped_differences(),
@@ -214,6 +248,8 @@ impl Tallies {
             .count(end.outcome, route, label, end.reason.as_deref());
         if let Some(pair) = &end.pair {
             self.compared.count(route, label, pair);
+            self.logins
+                .count(pair.production_status, pair.mirror_answer);
             if pair.basis.is_evidence() {
                 self.differences += pair.comparison.different.total();
             }

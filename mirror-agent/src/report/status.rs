@@ -72,6 +72,12 @@ pub struct Results {
     pub snapshot_ttl_ms: LatencyData,
     /// What mirrors said of their own look for the snapshot.
     pub mirror_snapshots: BTreeMap<String, u64>,
+    /// What was carried from the mirror's answers into later requests.
+    #[serde(default)]
+    pub carried: CarriedData,
+    /// What is wrong with the run as a whole, and what to do.
+    #[serde(default)]
+    pub headline: Option<String>,
     /// The most requests first.
     pub routes: Vec<RouteData>,
     /// The most significant first.
@@ -80,6 +86,23 @@ pub struct Results {
     pub differences_dropped: u64,
     #[serde(flatten)]
     pub counters: CaptureCounters,
+}
+
+/// Values that the mirror answered otherwise than production, and what became of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CarriedData {
+    /// Clients whose values are known now.
+    pub sessions: u64,
+    /// Values that are known now.
+    pub values: u64,
+    /// Values and sessions that gave way to others at a limit.
+    pub evicted: u64,
+    /// Requests in which values were replaced.
+    pub requests: u64,
+    pub replaced: u64,
+    /// Replacements by place and by the answer that they were learnt from.
+    pub places: BTreeMap<String, u64>,
 }
 
 /// What was captured and where it was replayed to.

@@ -1,11 +1,9 @@
 //! Edits of JSON bodies at the bytes of one member: every other byte stays, numbers, order and white space too.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::json::{Inner, Inside, NotRead, Parser};
-
-/// Values of a body that is edited.
-const MAX_NODES: usize = 400_000;
+use crate::json::{Lexer, MAX_DEPTH, NotRead, unescaped};
 
 /// What is done at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,19 +30,106 @@ impl Steps {
 /// The body after the edit; none when it is no JSON, or has nothing at the place.
 pub(super) fn edited(body: &[u8], at: &Steps, edit: &Edit) -> Option<Vec<u8>> {
     let mark = body.len() - body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).len();
-    let text = &body[mark..];
+    let text = std::str::from_utf8(&body[mark..]).ok()?;
     let mut spans = Spans(Vec::new());
-    let mut parser = Parser::of(text, MAX_NODES).ok()?;
-    let whole = parser.inside(0).ok()??;
+    let mut lexer = Lexer::new(text);
+    let whole = inside(&mut lexer, 0).ok()??;
     // What follows must be nothing: then all of it was read.
-    let rest = text.get(whole.end + 1..)?;
-    if !rest.trim_ascii().is_empty() {
+    if !text.get(whole.end + 1..)?.trim_ascii().is_empty() {
         return None;
     }
-    spans.edit(&mut parser, &whole, &at.0, edit).ok()?;
-    spans
-        .apply(text)
-        .map(|text| [&body[..mark], &text].concat())
+    spans.edit(&mut lexer, &whole, &at.0, edit).ok()?;
+    let edited = spans.apply(text.as_bytes())?;
+    Some([&body[..mark], &edited].concat())
+}
+
+/// A member of an object, or an element of an array, and where it stands.
+struct Inner<'a> {
+    /// With the quotes. None for an element.
+    name: Option<(Cow<'a, str>, Range<usize>)>,
+    value: Range<usize>,
+}
+
+/// What stands in an array or an object.
+struct Inside<'a> {
+    inner: Vec<Inner<'a>>,
+    /// Where the bracket is that closes it.
+    end: usize,
+    is_object: bool,
+}
+
+/// Reads the array or object that begins at `at`; none for another value.
+fn inside<'a>(lexer: &mut Lexer<'a>, at: usize) -> Result<Option<Inside<'a>>, NotRead> {
+    lexer.at = at;
+    lexer.skip_space();
+    let close = match lexer.peek() {
+        Some(b'{') => b'}',
+        Some(b'[') => b']',
+        _ => return Ok(None),
+    };
+    lexer.at += 1;
+    let mut inner = Vec::new();
+    while !lexer.take(close) {
+        if !inner.is_empty() {
+            lexer.expect(b',')?;
+        }
+        inner.push(member(lexer, close == b'}')?);
+    }
+    Ok(Some(Inside {
+        inner,
+        end: lexer.at - 1,
+        is_object: close == b'}',
+    }))
+}
+
+fn member<'a>(lexer: &mut Lexer<'a>, has_name: bool) -> Result<Inner<'a>, NotRead> {
+    lexer.skip_space();
+    let begin = lexer.at;
+    let name = match has_name {
+        true => {
+            let name = unescaped(lexer.string()?);
+            let name = (name, begin..lexer.at);
+            lexer.expect(b':')?;
+            Some(name)
+        }
+        false => None,
+    };
+    lexer.skip_space();
+    let begin = lexer.at;
+    skip(lexer, 0)?;
+    let value = begin..lexer.at;
+    Ok(Inner { name, value })
+}
+
+/// Reads one value, and keeps nothing of it.
+fn skip(lexer: &mut Lexer<'_>, depth: usize) -> Result<(), NotRead> {
+    if depth > MAX_DEPTH {
+        return Err(NotRead::NotJson);
+    }
+    lexer.skip_space();
+    let close = match lexer.peek().ok_or(NotRead::NotJson)? {
+        b'{' => b'}',
+        b'[' => b']',
+        b'"' => return lexer.string().map(drop),
+        b't' => return lexer.word("true"),
+        b'f' => return lexer.word("false"),
+        b'n' => return lexer.word("null"),
+        _ => return lexer.number().map(drop),
+    };
+    lexer.at += 1;
+    let mut is_first = true;
+    while !lexer.take(close) {
+        if !std::mem::replace(&mut is_first, false) {
+            lexer.expect(b',')?;
+        }
+        if close == b'}' {
+            lexer.skip_space();
+            lexer.string()?;
+            lexer.expect(b':')?;
+        }
+        skip(lexer, depth + 1)?;
+    }
+    Ok(())
 }
 
 /// Ranges of a document, in its order, and what is put there.
@@ -53,7 +138,7 @@ struct Spans(Vec<(Range<usize>, String)>);
 impl Spans {
     fn edit(
         &mut self,
-        parser: &mut Parser<'_>,
+        lexer: &mut Lexer<'_>,
         inside: &Inside<'_>,
         steps: &[String],
         edit: &Edit,
@@ -67,9 +152,9 @@ impl Spans {
         }
         for (index, inner) in inside.inner.iter().enumerate() {
             if fits(inner, index, step)
-                && let Some(inside) = parser.inside(inner.value.start)?
+                && let Some(inside) = self::inside(lexer, inner.value.start)?
             {
-                self.edit(parser, &inside, rest, edit)?;
+                self.edit(lexer, &inside, rest, edit)?;
             }
         }
         Ok(())

@@ -50,6 +50,13 @@ impl Rewrite {
     }
 }
 
+/// A JSON document with another value at the place that a pointer names, and with all its other bytes; none when it is no
+/// document, or the place is in nothing that it has.
+pub fn with_json_value(body: &[u8], pointer: &str, value: &str) -> Option<Vec<u8>> {
+    let edit = json::Edit::Set(value.into());
+    json::edited(body, &json::Steps::parse(pointer)?, &edit)
+}
+
 /// Whether there was something to change.
 fn change(change: &Change, request: &mut Request, target_authority: &str) -> bool {
     let headers = &mut request.headers;

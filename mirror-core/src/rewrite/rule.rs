@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use regex::bytes::Regex;
+use regex::bytes::{Regex, RegexBuilder};
 
 use super::json::{Edit, Steps};
 use crate::options::FromText;
-use crate::policy::Route;
+use mirror_contract::Route;
 
 /// A change that requests on a route get.
 #[derive(Clone, Debug)]
@@ -164,7 +164,9 @@ fn path_pattern(text: &str) -> Result<Change, String> {
         .ok_or("write `PATTERN -> NEW`, with spaces around the arrow")?;
     let new = new.trim().to_owned();
     path_text(&new)?;
-    let pattern = Regex::new(pattern.trim()).map_err(|error| error.to_string())?;
+    // Paths are bytes.
+    let pattern = RegexBuilder::new(pattern.trim()).unicode(false).build();
+    let pattern = pattern.map_err(|error| error.to_string())?;
     Ok(Change::PathPattern { pattern, new })
 }
 

@@ -196,6 +196,7 @@ pub(super) struct Clients {
     order: BTreeMap<u64, SessionId>,
     turns: u64,
     bytes: usize,
+    entries: usize,
     evicted: u64,
 }
 
@@ -209,6 +210,7 @@ impl Clients {
             order: BTreeMap::new(),
             turns: 0,
             bytes: 0,
+            entries: 0,
             evicted: 0,
         }
     }
@@ -221,19 +223,21 @@ impl Clients {
         self.bytes
     }
 
-    /// What `bytes` must be.
+    /// What `bytes` and `entries` must be.
     #[cfg(test)]
-    pub(super) fn counted_bytes(&self) -> usize {
+    pub(super) fn counted(&self) -> (usize, usize) {
         let session = |session: &Session| {
             let names = session.names.iter().map(|name| name.len() * 2 + OVERHEAD);
             let entries = session.entries.iter().map(Entry::bytes);
             OVERHEAD + names.sum::<usize>() + entries.sum::<usize>()
         };
-        self.sessions.values().map(session).sum()
+        let all = self.sessions.values();
+        let count = all.clone().map(|session| session.entries.len()).sum();
+        (all.map(session).sum(), count)
     }
 
     pub(super) fn entries(&self) -> usize {
-        self.sessions.values().map(|s| s.entries.len()).sum()
+        self.entries
     }
 
     pub(super) fn evicted(&self) -> u64 {
@@ -463,10 +467,12 @@ impl Clients {
         };
         let mut change = entry.bytes() as isize;
         held.entries.push_back(entry);
+        self.entries += 1;
         if held.entries.len() > self.limits.entries
             && let Some(oldest) = held.entries.pop_front()
         {
             change -= oldest.bytes() as isize;
+            self.entries -= 1;
             self.evicted += 1;
         }
         held.bytes = held.bytes.saturating_add_signed(change);
@@ -483,6 +489,7 @@ impl Clients {
         {
             held.bytes -= old.bytes();
             self.bytes -= old.bytes();
+            self.entries -= 1;
         }
     }
 
@@ -505,6 +512,7 @@ impl Clients {
         if let Some(session) = self.sessions.remove(&id) {
             self.order.remove(&session.turn);
             self.bytes -= session.bytes;
+            self.entries -= session.entries.len();
             for name in session.names {
                 if self.held(&name) == Some(id) {
                     self.holders.remove(&name);

@@ -9,8 +9,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encod
 use super::pairs::{meant, split_at_byte};
 use super::place::CarryPlace;
 use super::reach::Use;
-use crate::json::{Value, unescaped};
 use crate::exchange::{Request, RequestTarget};
+use crate::json::{Value, unescaped};
 
 /// Bytes of a body that values are looked for in.
 const MAX_BODY: usize = 1 << 20;

@@ -36,6 +36,18 @@ use rules::Say;
 pub use place::CarryPlace;
 pub use rules::CarryRules;
 
+crate::options! {
+    /// What is carried from the mirror's answers into later requests.
+    #[derive(Clone, Debug)]
+    pub struct CarryOptions("Replay") {
+        /// Replace what the mirror answers otherwise and a later request repeats, as session cookies, CSRF tokens, created ids
+        /// and ETags, by the mirror's own value: `all`, or a place as in 'POST /cart json:/id', '!header:etag' for one that is
+        /// never carried, 'session cookie:sid' for what names a session (repeatable)
+        #[option("carry", "RULE")]
+        pub rules: CarryRules,
+    }
+}
+
 /// What carried values may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CarryLimits {

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use super::html;
 use super::place::CarryPlace;
 use super::reach::{Reach, is_telling};
-use crate::json::{Value, unescaped};
 use crate::compare::{Step, pointer};
 use crate::exchange::{Request, RequestTarget, Response};
 use crate::http::coding::decoded_within;
+use crate::json::{Value, unescaped};
 
 /// Longest value that is carried.
 pub(super) const MAX_VALUE: usize = 4096;

@@ -646,7 +646,8 @@ fn all_tables_are_bounded_and_the_books_are_right() {
             stats.sessions <= 30 && stats.entries <= 600 && stats.bytes <= 40_000,
             "{stats:?}"
         );
-        assert_eq!(carry.clients.counted_bytes(), carry.clients.bytes());
+        let clients = &carry.clients;
+        assert_eq!(clients.counted(), (clients.bytes(), clients.entries()));
     }
     assert!(carry.stats().evicted > 0);
 }
