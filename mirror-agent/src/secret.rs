@@ -46,6 +46,27 @@ impl FromText for SecretUrl {
     }
 }
 
+/// A value that shows nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretText(String);
+
+impl SecretText {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// For sending only.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText(…)")
+    }
+}
+
 /// Whether a text holds a user, a password or both.
 pub fn holds_secret(url: &str) -> bool {
     url.contains('@') || url.contains("password")

@@ -42,6 +42,8 @@ outcomes! {
         "production's body is over the limit and coded otherwise than the mirror's, so only status and headers were compared: raise --max-body",
     NotComparedDecodedTooLarge = "not compared: too large when decoded":
         "the bodies are too large without their content-coding, so only status and headers were compared",
+    NotComparedNotModified = "not compared: not modified":
+        "a condition of the request, as If-None-Match, held on one side only, for its validator is production's: use --carry",
     NotReplayedUpgrade = "not replayed: upgrade":
         "the connection changed to another protocol, which has no request and answer to compare",
     Observed = "observed":

@@ -3,7 +3,8 @@
 //! The way of a captured byte: [`packet`] (frames to segments), [`tcp`] (segments to streams), [`http`] (streams to
 //! messages), joined by [`dissect`] into an [`exchange::Exchange`]; then [`identity`] names it, [`policy`] decides
 //! whether it may leave the host, [`attribution`] tells which snapshot is its own, [`compare`] how the two answers differ,
-//! and [`verdict`] what follows from that. [`schedule`] says what is sent when, [`route`] groups requests for reports. Time is always an argument.
+//! and [`verdict`] what follows from that. [`schedule`] says what is sent when, [`rewrite`] and [`session`] change a request
+//! for the mirror, [`route`] groups requests for reports. Time is always an argument.
 #![forbid(unsafe_code)]
 
 pub mod attribution;
@@ -20,8 +21,10 @@ pub mod ledger;
 pub mod options;
 pub mod packet;
 pub mod policy;
+pub mod rewrite;
 pub mod route;
 pub mod schedule;
+pub mod session;
 pub mod tcp;
 pub mod time;
 pub mod verdict;

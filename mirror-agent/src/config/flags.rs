@@ -77,6 +77,10 @@ fn arg(spec: &OptionSpec, has_defaults: bool) -> Arg {
             .require_equals(true)
             .default_missing_value("true")
             .value_name("BOOL")
+    } else if let Some(alone) = spec.alone {
+        arg.num_args(0..=1)
+            .default_missing_value(alone)
+            .value_name(spec.value_name)
     } else {
         arg.value_name(spec.value_name)
     }
@@ -202,6 +206,9 @@ mod tests {
         };
         assert!(read(&["--snapshot-notify"]).gate.notify);
         assert!(!read(&["--snapshot-notify=false"]).gate.notify);
+        assert!(!read(&[]).carry.rules.is_on());
+        assert!(read(&["--carry", "--port", "1"]).carry.rules.is_on());
+        assert!(read(&["--carry", "!header:etag"]).carry.rules.is_on());
         let config = read(&["--port", "1", "--port", "2-3", "--max-body", "8MiB"]);
         assert_eq!(config.capture.filter.ports.to_string(), "1, 2-3");
         assert_eq!(config.dissect.max_body.as_u64(), 8 << 20);

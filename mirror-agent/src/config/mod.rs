@@ -7,6 +7,7 @@
 mod environment;
 mod file;
 mod flags;
+mod login;
 mod sources;
 
 use std::net::{IpAddr, SocketAddr};
@@ -17,14 +18,16 @@ use mirror_core::{
     dissect::DissectLimits,
     identity::Identifier,
     policy::Policy,
+    rewrite::Rewrite,
     schedule::{ScheduleOptions, Speed},
+    session::CarryOptions,
 };
 
 use crate::capture::FileOptions;
 use crate::capture::tc::{CaptureOptions, Hook};
 use crate::control::ControlOptions;
 use crate::gate::GateOptions;
-use crate::replay::ReplayOptions;
+use crate::replay::{CredentialOptions, ReplayOptions};
 use crate::report::ReportOptions;
 use crate::transport::TransportOptions;
 
@@ -44,6 +47,9 @@ mirror_core::options! {
         pub gate: GateOptions,
         pub schedule: ScheduleOptions,
         pub replay: ReplayOptions,
+        pub rewrite: Rewrite,
+        pub credentials: CredentialOptions,
+        pub carry: CarryOptions,
         pub compare: CompareOptions,
         pub report: ReportOptions,
         pub control: ControlOptions,

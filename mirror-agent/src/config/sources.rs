@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use mirror_core::options::{Given, OptionSpec, Options, Origin};
 use mirror_core::policy::{Policy, RedactKey};
 
-use super::{Config, environment, file};
+use super::{Config, environment, file, login};
 use crate::secret::holds_secret;
 
 /// The command line, and the configuration file that it names.
@@ -52,6 +52,7 @@ impl Sources {
         given.extend(&self.flags);
         let mut config = Config::read(&given)?;
         read_key(&mut config.policy)?;
+        login::keep_what_it_needs(&mut config)?;
         config.check()?;
         Ok(Settings {
             config,

@@ -1,8 +1,11 @@
 //! Sends a request to the mirror and reads the answer.
 
 mod client;
+mod credentials;
+mod jwt;
 mod options;
 mod own_sockets;
+mod prepare;
 mod target;
 
 use std::{
@@ -17,8 +20,10 @@ use mirror_core::options::ByteSize;
 
 use client::Client;
 
+pub use credentials::{CredentialOptions, TokenPlace};
 pub use options::{ReplayOptions, SocketMark};
 pub use own_sockets::OwnSockets;
+pub use prepare::{Prepared, Preparer};
 pub use target::Target;
 
 /// What a replayed request says beside what was captured.

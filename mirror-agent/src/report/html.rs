@@ -14,11 +14,15 @@ pub(super) fn page(report: &ReportData) -> String {
     let ledger: String = outcomes
         .map(|o| format!("<tr><td>{}<td>{}", escape(&o.outcome), o.count))
         .collect();
+    let headline = results.headline.as_deref();
+    let headline = headline.map_or_else(String::new, |text| {
+        format!("<p><strong>{}</strong>", escape(text))
+    });
     let differences: String = results.differences.iter().map(difference).collect();
     let not_compared: String = results.outcomes.iter().map(outcome).collect();
     format!(
         "<!doctype html><html lang=en><meta charset=utf-8><title>mirror report</title><style>{STYLE}</style>\
-         <h1>{}: {}</h1><h2>Ledger</h2><table><tr><td>seen<td>{}{ledger}</table>\
+         {headline}<h1>{}: {}</h1><h2>Ledger</h2><table><tr><td>seen<td>{}{ledger}</table>\
          <h2>Differences</h2>{}<h2>Outcomes</h2>{not_compared}<h2>All figures</h2><pre>{}</pre></html>\n",
         results.verdict.decision.name(),
         escape(&results.verdict.reason),

@@ -30,8 +30,8 @@ pub use pair::JudgedPair;
 pub use recorder::{End, Recorder};
 pub use request::{RequestLabel, ShownRequest};
 pub use status::{
-    AttachedPlace, CacheHits, CaptureCounters, FORMAT, LedgerData, ReportData, Results, RouteData,
-    RunInfo, Status, TimingData,
+    AttachedPlace, CacheHits, CaptureCounters, CarriedData, FORMAT, LedgerData, ReportData,
+    Results, RouteData, RunInfo, Status, TimingData,
 };
 pub use text::{report_text, status_text};
 pub use ticket::Ticket;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mirror_core::compare::Comparison;
 use mirror_core::detect::CREDENTIALS;
 use mirror_core::exchange::{Exchange, Headers, Response};
-use mirror_core::verdict::Basis;
+use mirror_core::verdict::{Basis, MirrorAnswer};
 
 /// A replayed request and how the two answers compare.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct JudgedPair {
     /// Whether the answers say that they come from a cache.
     pub(super) production_cache: Option<bool>,
     pub(super) mirror_cache: Option<bool>,
+    pub(super) production_status: Option<u16>,
+    pub(super) mirror_answer: MirrorAnswer,
     pub(super) basis: Basis,
     pub(super) comparison: Comparison,
 }
@@ -41,6 +43,8 @@ impl JudgedPair {
             mirror: latency,
             production_cache: production.and_then(|r| from_cache(&r.headers)),
             mirror_cache: from_cache(&mirror.headers),
+            production_status: production.map(|answer| answer.status),
+            mirror_answer: MirrorAnswer::of(mirror),
             basis,
             comparison,
         }
@@ -75,6 +79,8 @@ pub(super) mod tests {
             mirror: Duration::from_millis(3),
             production_cache: None,
             mirror_cache: Some(true),
+            production_status: Some(200),
+            mirror_answer: MirrorAnswer::Other,
             basis,
             comparison,
         }

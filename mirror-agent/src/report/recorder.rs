@@ -8,15 +8,17 @@ use mirror_core::compare::excerpt;
 use mirror_core::ledger::{Ledger, Outcome};
 use mirror_core::route::RouteLearner;
 use mirror_core::schedule::ScheduleData;
-use mirror_core::verdict::{self, Findings};
+use mirror_core::session::{CarryStats, Replaced};
+use mirror_core::verdict::{self, Findings, LoginCounts};
 
+use super::OTHER;
 use super::latency::Latencies;
 use super::outcomes::OutcomeTallies;
 use super::pair::JudgedPair;
 use super::request::RequestLabel;
 use super::routes::RouteTallies;
 use super::status::{
-    CaptureCounters, FORMAT, LedgerData, ReportData, Results, RunInfo, TimingData,
+    CaptureCounters, CarriedData, FORMAT, LedgerData, ReportData, Results, RunInfo, TimingData,
 };
 use crate::gate::SnapshotOutcome;
 
@@ -80,6 +82,8 @@ struct Tallies {
     ttls: Latencies,
     timing: Timing,
     mirror_snapshots: BTreeMap<String, u64>,
+    carried: CarriedData,
+    logins: LoginCounts,
     failure: Option<String>,
 }
 
@@ -168,6 +172,32 @@ impl Recorder {
         }
     }
 
+    /// Values were put in the place of production's in one request.
+    pub fn replaced(&self, replaced: &[Replaced]) {
+        if replaced.is_empty() {
+            return;
+        }
+        let mut tallies = self.tallies();
+        let places = &mut tallies.carried.places;
+        for one in replaced {
+            let place = format!("{} from {}", one.place, one.learnt_from);
+            let place = excerpt(&place, 200);
+            if places.len() < MAX_STATES || places.contains_key(&place) {
+                *places.entry(place).or_default() += 1;
+            } else {
+                *places.entry(OTHER.into()).or_default() += 1;
+            }
+        }
+    }
+
+    /// How much is carried now, and was replaced so far.
+    pub fn carried(&self, stats: CarryStats) {
+        let carried = &mut self.tallies().carried;
+        (carried.sessions, carried.values) = (stats.sessions, stats.entries);
+        (carried.requests, carried.replaced) = (stats.requests, stats.replaced);
+        carried.evicted = stats.evicted;
+    }
+
     /// The run is not to be relied on; the first reason is kept.
     pub fn fail(&self, why: String) {
         self.tallies().failure.get_or_insert(why);
@@ -198,6 +228,8 @@ impl Recorder {
                 from_due_ms: tallies.timing.from_due.data(),
             },
             schedule: ScheduleData::default(),
+            carried: tallies.carried.clone(),
+            headline: tallies.logins.headline(),
             routes: tallies.compared.data(&tallies.routes),
             differences: tallies.compared.differences(&tallies.routes),
             differences_dropped: tallies.compared.dropped_differences(),
@@ -247,6 +279,8 @@ impl Tallies {
             .count(end.outcome, route, label, end.reason.as_deref());
         if let Some(pair) = &end.pair {
             self.compared.count(route, label, pair);
+            self.logins
+                .count(pair.production_status, pair.mirror_answer);
             if pair.basis.is_evidence() {
                 self.differences += pair.comparison.different.total();
             }

@@ -77,6 +77,12 @@ pub struct Results {
     pub timing: TimingData,
     #[serde(default)]
     pub schedule: ScheduleData,
+    /// What was carried from the mirror's answers into later requests.
+    #[serde(default)]
+    pub carried: CarriedData,
+    /// What is wrong with the run as a whole, and what to do.
+    #[serde(default)]
+    pub headline: Option<String>,
     /// The most requests first.
     pub routes: Vec<RouteData>,
     /// The most significant first.
@@ -97,6 +103,23 @@ pub struct TimingData {
     pub from_sending_ms: LatencyData,
     /// From the time at which it should have been sent to the last byte of its answer.
     pub from_due_ms: LatencyData,
+}
+
+/// Values that the mirror answered otherwise than production, and what became of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CarriedData {
+    /// Clients whose values are known now.
+    pub sessions: u64,
+    /// Values that are known now.
+    pub values: u64,
+    /// Values and sessions that gave way to others at a limit.
+    pub evicted: u64,
+    /// Requests in which values were replaced.
+    pub requests: u64,
+    pub replaced: u64,
+    /// Replacements by place and by the answer that they were learnt from.
+    pub places: BTreeMap<String, u64>,
 }
 
 /// What was captured and where it was replayed to.

@@ -9,12 +9,13 @@ use mirror_core::schedule::ScheduleData;
 
 use super::latency::LatencyData;
 use super::outcomes::{OutcomeData, OutcomeGroup};
-use super::status::{ReportData, Results, Status};
+use super::status::{CarriedData, ReportData, Results, Status};
 use super::table::{self, Align, number, table};
 
 /// Groups of an outcome that are shown; all are in report.json.
 const MAX_SHOWN_GROUPS: usize = 5;
 const MAX_SHOWN_DIFFERENCES: usize = 50;
+const MAX_SHOWN_BELOW_HEADLINE: usize = 3;
 
 /// Outcomes that need no explanation: the answers were compared.
 const COMPARED: [Outcome; 4] = [
@@ -58,6 +59,9 @@ fn head(out: &mut String, status: &Status) -> fmt::Result {
 }
 
 fn results(out: &mut String, results: &Results, width: Option<u16>) -> fmt::Result {
+    if let Some(headline) = &results.headline {
+        writeln!(out, "{}\n", excerpt(headline, 1000))?;
+    }
     ledger(out, results, width)?;
     not_compared(out, results)?;
     routes(out, results, width)?;
@@ -79,6 +83,7 @@ fn ledger(out: &mut String, results: &Results, width: Option<u16>) -> fmt::Resul
     out.write_str(&table::counts(width, seen.into_iter().chain(outcomes)))?;
     schedule(out, results)?;
     snapshots(out, results)?;
+    carried(out, results)?;
     snapshot_advice(out, results)?;
     let ring_full = results.counters.kernel(Counter::RingFull);
     if ring_full > 0 {
@@ -158,6 +163,29 @@ fn snapshots(out: &mut String, results: &Results) -> fmt::Result {
             "time left to live when found: p50 {:.0} s, shortest 1% {:.0} s",
             left.p50 / 1000.0,
             left.p99 / 1000.0
+        )?;
+    }
+    Ok(())
+}
+
+fn carried(out: &mut String, results: &Results) -> fmt::Result {
+    let carried = &results.carried;
+    if carried == &CarriedData::default() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "carried: {} values in {} requests; {} values of {} sessions are known",
+        carried.replaced, carried.requests, carried.values, carried.sessions
+    )?;
+    for (place, count) in &carried.places {
+        writeln!(out, "  {count} × {}", excerpt(place, 500))?;
+    }
+    if carried.evicted > 0 {
+        writeln!(
+            out,
+            "  {} values and sessions gave way to others: what they were needed for may have failed",
+            carried.evicted
         )?;
     }
     Ok(())
@@ -284,7 +312,12 @@ fn routes(out: &mut String, results: &Results, width: Option<u16>) -> fmt::Resul
 }
 
 fn differences(out: &mut String, results: &Results) -> fmt::Result {
-    for group in results.differences.iter().take(MAX_SHOWN_DIFFERENCES) {
+    // What the headline explains need not be told a thousand times.
+    let most = match results.headline {
+        Some(_) => MAX_SHOWN_BELOW_HEADLINE,
+        None => MAX_SHOWN_DIFFERENCES,
+    };
+    for group in results.differences.iter().take(most) {
         let remark = if group.is_evidence {
             ""
         } else {
@@ -304,10 +337,7 @@ fn differences(out: &mut String, results: &Results) -> fmt::Result {
             writeln!(out, "  + {}", excerpt(&example.mirror, 500))?;
         }
     }
-    let more = results
-        .differences
-        .len()
-        .saturating_sub(MAX_SHOWN_DIFFERENCES);
+    let more = results.differences.len().saturating_sub(most);
     if more > 0 {
         writeln!(
             out,

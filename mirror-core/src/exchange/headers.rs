@@ -147,6 +147,18 @@ impl Headers {
         *self = lines.done();
     }
 
+    /// Gives fields another value where `edit` has one for them.
+    pub fn edit(&mut self, mut edit: impl FnMut(&str, &[u8]) -> Option<Vec<u8>>) {
+        let edits: Vec<_> = self.iter().map(|(n, value)| edit(n, value)).collect();
+        if edits.iter().any(Option::is_some) {
+            let mut edits = edits.into_iter();
+            *self = self.edited(|field, name, lines| match edits.next().flatten() {
+                Some(value) => lines.push(name.as_bytes(), &spaced(&value)),
+                None => lines.push_field(self, field),
+            });
+        }
+    }
+
     /// The lines that the fields stand in.
     pub fn lines(&self) -> impl Iterator<Item = Line<'_>> {
         self.fields.iter().map(|field| Line {

@@ -30,6 +30,8 @@ pub struct OptionSpec {
     pub is_list: bool,
     /// Needs no value.
     pub is_switch: bool,
+    /// The value that it has where none is written, if it needs none.
+    pub alone: Option<&'static str>,
     /// Can be changed while the agent runs.
     pub is_live: bool,
     /// May hold a password: its value is never printed.
@@ -53,6 +55,7 @@ impl OptionSpec {
             values: T::values(),
             is_list: T::IS_LIST,
             is_switch: T::IS_SWITCH,
+            alone: T::ALONE,
             is_live: false,
             is_secret: T::IS_SECRET,
         };

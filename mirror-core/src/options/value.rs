@@ -53,6 +53,8 @@ pub trait OptionValue: Sized {
     const IS_LIST: bool = false;
     const IS_SWITCH: bool = false;
     const IS_SECRET: bool = false;
+    /// What the option means without a value, where it needs none.
+    const ALONE: Option<&'static str> = None;
 
     fn read(texts: &[String]) -> Result<Self, BadValue>;
 

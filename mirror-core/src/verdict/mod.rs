@@ -3,12 +3,16 @@
 //! The order of the rules is the order of [`decide`]: a run that cannot be relied on is invalid whatever it found, a
 //! proven difference fails it, nothing compared holds it, and only then it passes.
 
+mod login;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{Comparison, Extent, NotWhole};
 use crate::ledger::Outcome;
+
+pub use login::{LoginCounts, MirrorAnswer};
 
 /// Exit code of a command that started nothing: bad input, no rights, no agent.
 pub const NOT_STARTED: u8 = 2;

@@ -13,18 +13,20 @@ use super::settle::Judged;
 use super::slots::Slot;
 use crate::config::Config;
 use crate::gate::FoundSnapshot;
-use crate::replay::{ReplayOutcome, Replayer};
+use crate::replay::{Prepared, ReplayOutcome, Replayer};
 use crate::report::{End, JudgedPair};
 use mirror_core::compare::{Comparison, compare, compare_light};
 use mirror_core::exchange::{Body, Headers, Request, Response};
 use mirror_core::ledger::Outcome;
-use mirror_core::policy::Envelope;
+use mirror_core::rewrite::Conditions;
 use mirror_core::schedule::{Ended, Failure};
 
 /// What the mirror answered, and how long it took.
 struct Answer {
     response: Response,
     latency: Duration,
+    /// Of the request.
+    conditions: Conditions,
 }
 
 /// What two answers came to.
@@ -51,6 +53,9 @@ impl MirrorSide {
         match self.send(replayer, &waiting, &turn).await {
             Err(end) => waiting.ticket.end(end),
             Ok(mut answer) => {
+                if let Some(stats) = self.preparer.learn(&waiting.envelope, &answer.response) {
+                    self.recorder.carried(stats);
+                }
                 policy.redactor().redact_response(&mut answer.response);
                 self.answered(waiting, turn, answer);
             }
@@ -63,23 +68,39 @@ impl MirrorSide {
         waiting: &Waiting,
         turn: &Turn,
     ) -> Result<Answer, End> {
-        let request = prepare(&waiting.envelope);
+        let prepared = self.prepare(waiting);
         let exchange = waiting.envelope.exchange();
         let marks = turn.pass.marks(exchange.captured_at());
         let allowance = exchange.timing.allowance(waiting.config.replay.timeout);
         let begun_at = Instant::now();
-        let outcome = replayer.send(&request, &marks, allowance).await;
-        self.account(waiting, begun_at, &request, &outcome);
+        let outcome = replayer.send(&prepared.request, &marks, allowance).await;
+        self.account(waiting, begun_at, &prepared.request, &outcome);
         match outcome {
             ReplayOutcome::Answered {
                 response, latency, ..
-            } => Ok(Answer { response, latency }),
+            } => Ok(Answer {
+                response,
+                latency,
+                conditions: prepared.conditions,
+            }),
             ReplayOutcome::Timeout { reason } => Err(End::because(Outcome::ReplayTimeout, reason)),
             ReplayOutcome::ConnectFailed { reason } => {
                 Err(End::because(Outcome::ReplayConnectFailed, reason))
             }
             ReplayOutcome::Failed { reason } => Err(End::because(Outcome::ReplayFailed, reason)),
         }
+    }
+
+    /// The request as it is sent, but for its marks.
+    fn prepare(&self, waiting: &Waiting) -> Prepared {
+        let config = &waiting.config;
+        let prepared = self.preparer.prepare(
+            &waiting.envelope,
+            &config.rewrite,
+            config.replay.target.as_ref(),
+        );
+        self.recorder.replaced(&prepared.carried.replaced);
+        prepared
     }
 
     /// Tells schedule and report how a replay went.
@@ -128,6 +149,12 @@ impl MirrorSide {
                 .ticket
                 .end(End::because(Outcome::ReplayedWithoutBaseline, reason));
         };
+        let (ours, theirs) = (baseline.status, answer.response.status);
+        if answer.conditions.parted(ours, theirs) {
+            let reason = format!("production answered {ours}, the mirror {theirs}");
+            let end = End::because(Outcome::NotComparedNotModified, reason);
+            return waiting.ticket.end(end);
+        }
         match compare_light(&waiting.config.compare, baseline, &answer.response) {
             Some(comparison) => self.compared(waiting, turn.pass, &answer, comparison),
             None => {
@@ -190,11 +217,6 @@ impl MirrorSide {
             Some(at) => self.settling.add(at.max(waiting.settles_at), judged),
         }
     }
-}
-
-/// The request as it is sent, but for its marks: a copy whose bytes are those of the captured one.
-fn prepare(envelope: &Envelope) -> Request {
-    envelope.exchange().request.clone()
 }
 
 /// Bytes of a message on the wire, about.

@@ -30,7 +30,7 @@ use tokio::{
 use super::schedule::RunSchedule;
 use crate::config::Config;
 use crate::gate::Gate;
-use crate::replay::{OwnSockets, Replayer};
+use crate::replay::{OwnSockets, Preparer, Replayer};
 use crate::report::Recorder;
 use crate::transport::Receiver;
 use mirror_core::schedule::Lanes;
@@ -102,6 +102,7 @@ impl MirrorThread {
 struct MirrorSide {
     gate: Gate,
     replayer: Option<Replayer>,
+    preparer: Preparer,
     config: watch::Receiver<Arc<Config>>,
     recorder: Arc<Recorder>,
     lanes: RefCell<Lanes<(Waiting, Passing)>>,
@@ -123,6 +124,7 @@ impl MirrorSide {
         Ok(Rc::new(Self {
             gate: gate_pass::gate(&config)?,
             replayer: config.replay.target.clone().map(replayer).transpose()?,
+            preparer: Preparer::new(&config.carry, &config.credentials)?,
             config: parts.config,
             recorder: parts.recorder,
             lanes: RefCell::default(),

@@ -274,7 +274,7 @@ impl RedactRule {
     }
 
     /// Whether it hides a header of this name.
-    pub(super) fn hides_header(&self, name: &str) -> bool {
+    pub fn hides_header(&self, name: &str) -> bool {
         matches!(&self.at, RedactPlace::Header(pattern) if pattern.fits(name))
     }
 }

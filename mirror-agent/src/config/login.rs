@@ -1,0 +1,197 @@
+//! What policy must leave in requests and answers, so that production's clients can be logged in on the mirror: in a form that
+//! opens nothing.
+
+use anyhow::{Context, anyhow};
+use mirror_core::options::FromText;
+use mirror_core::policy::{RedactKey, RedactRule};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::Config;
+use crate::replay::TokenPlace;
+
+/// What is carried, and is a secret: equal secrets have equal tokens, which is enough.
+const CARRIED: [&str; 7] = [
+    "header:x-api-key => token",
+    "header:x-auth-token => token",
+    "json:access_token => token",
+    "json:refresh_token => token",
+    "json:id_token => token",
+    "json:token => token",
+    "cookie:* => token",
+];
+
+/// Adds rules after the user's own, which go before them.
+pub(super) fn keep_what_it_needs(config: &mut Config) -> anyhow::Result<()> {
+    if config.credentials.jwt_key.is_some() {
+        keep_claims(config);
+    }
+    if config.carry.rules.is_on() {
+        keep_tokens(config)?;
+    }
+    Ok(())
+}
+
+/// Web tokens keep their claims and lose their signature. In a cookie that has one, all other cookies go.
+fn keep_claims(config: &mut Config) {
+    for place in config.credentials.jwt_places.clone() {
+        match place {
+            TokenPlace::Header(name) if name.eq_ignore_ascii_case("authorization") => {
+                config.policy.keeps_claims = true;
+            }
+            TokenPlace::Header(name) => add(config, &format!("header:{name} => unsigned")),
+            TokenPlace::Cookie(name) => {
+                add(config, &format!("cookie:{name} => unsigned"));
+                keep(config, &["cookie", "set-cookie"]);
+                if !config.carry.rules.is_on() {
+                    add(config, "cookie:* => remove");
+                }
+            }
+        }
+    }
+}
+
+/// Without a key of the user's, the tokens are made with one of this process: they are the same in it, and nowhere else.
+fn keep_tokens(config: &mut Config) -> anyhow::Result<()> {
+    if config.policy.key.is_none() {
+        let mut bytes = [0; 32];
+        let made = SystemRandom::new().fill(&mut bytes);
+        made.map_err(|_| anyhow!("the kernel gives no random bytes"))?;
+        // Line ends behind a key are not a part of it.
+        let key = RedactKey::new(&bytes.map(|byte| byte | 0x80)).context("making a key")?;
+        config.policy.key = Some(key);
+    }
+    keep(config, &["cookie", "set-cookie"]);
+    if !config.policy.keeps_claims {
+        add(config, "header:authorization => token");
+    }
+    CARRIED.iter().for_each(|rule| add(config, rule));
+    Ok(())
+}
+
+/// A header that the user keeps as it is stays so.
+fn add(config: &mut Config, rule: &str) {
+    let header = rule.strip_prefix("header:").unwrap_or_default();
+    let header = header.split(" =>").next().unwrap_or_default();
+    let mut kept = config.policy.keep_headers.iter();
+    if !kept.any(|kept| kept.eq_ignore_ascii_case(header))
+        && let Ok(rule) = RedactRule::from_text(rule)
+    {
+        config.policy.redact.push(rule);
+    }
+}
+
+/// Unless a rule of the user's hides it.
+fn keep(config: &mut Config, headers: &[&str]) {
+    for header in headers {
+        let policy = &mut config.policy;
+        let is_kept = policy.keep_headers.iter().any(|kept| kept == header);
+        if !is_kept && !policy.redact.iter().any(|rule| rule.hides_header(header)) {
+            policy.keep_headers.push((*header).into());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use mirror_core::exchange::{Exchange, Request, Response};
+    use mirror_core::identity::Identity;
+    use mirror_core::options::{Given, Options, Origin};
+
+    use super::*;
+
+    fn config(given: &[(&str, &str)]) -> Config {
+        let mut all = Given::default();
+        for (key, text) in given {
+            all.set(key, vec![(*text).into()], Origin::Flag);
+        }
+        let mut config = Config::read(&all).unwrap();
+        keep_what_it_needs(&mut config).unwrap();
+        config.check().unwrap();
+        config
+    }
+
+    /// What of a login leaves the host: the request's headers, the answer's headers and its body.
+    fn admitted(config: &Config) -> [String; 3] {
+        let mut request = Request::new("GET", "/");
+        let token = "Bearer eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl";
+        let fields = [("authorization", token), ("cookie", "sid=hunter2; a=b")];
+        request.headers = fields.into_iter().collect();
+        let address = "127.0.0.1:80".parse().unwrap();
+        let mut exchange = Exchange::new(address, address, request);
+        let mut response = Response::new(200);
+        let fields = [
+            ("set-cookie", "sid=hunter2; Path=/"),
+            ("content-type", "application/json"),
+        ];
+        response.headers = fields.into_iter().collect();
+        response.body = bytes::Bytes::from_static(br#"{"access_token":"hunter2"}"#).into();
+        exchange.response = Some(response);
+        let host: Arc<str> = "web-1".into();
+        let envelope = config
+            .policy
+            .admit(&host, exchange, |_| Identity::default())
+            .unwrap();
+        let exchange = envelope.exchange();
+        let answer = exchange.response.as_ref().unwrap();
+        let body = String::from_utf8_lossy(&answer.body).into_owned();
+        let [asked, answered] =
+            [&exchange.request.headers, &answer.headers].map(|headers| format!("{headers:?}"));
+        [asked, answered, body]
+    }
+
+    #[test]
+    fn what_is_carried_leaves_as_equal_tokens_and_never_itself() {
+        let [asked, answered, body] = admitted(&config(&[("carry", "all")]));
+        for text in [&asked, &answered, &body] {
+            assert!(
+                !text.contains("hunter2") && !text.contains("c2lnbmF0dXJl"),
+                "{text}"
+            );
+        }
+        let (_, token) = asked.split_once("sid=").unwrap();
+        let (token, _) = token.split_once(';').unwrap();
+        assert!(
+            answered.contains(&format!("sid={token}; Path=/")),
+            "{answered}"
+        );
+        assert!(body.contains(token), "{body}");
+        assert!(asked.contains("Bearer t_"), "{asked}");
+    }
+
+    #[test]
+    fn nothing_more_leaves_without_it() {
+        let [asked, answered, _] = admitted(&config(&[]));
+        assert!(
+            !asked.contains("cookie") && !asked.contains("authorization"),
+            "{asked}"
+        );
+        assert!(!answered.contains("set-cookie"), "{answered}");
+    }
+
+    #[test]
+    fn web_tokens_leave_without_their_signature() {
+        let [asked, ..] = admitted(&config(&[("jwt-key", "/key")]));
+        assert!(
+            asked.contains("Bearer eyJhbGciOiJIUzI1NiJ9.e30.\""),
+            "{asked}"
+        );
+        assert!(!asked.contains("hunter2"), "{asked}");
+        let [asked, ..] = admitted(&config(&[("jwt-key", "/key"), ("jwt-in", "cookie:sid")]));
+        assert!(
+            !asked.contains("hunter2") && !asked.contains("a=b"),
+            "{asked}"
+        );
+    }
+
+    #[test]
+    fn the_rules_of_the_user_go_before() {
+        let kept = config(&[("carry", "all"), ("keep-header", "authorization")]);
+        let [asked, ..] = admitted(&kept);
+        assert!(asked.contains("c2lnbmF0dXJl"), "{asked}");
+        let hidden = config(&[("carry", "all"), ("redact", "header:cookie => remove")]);
+        let [asked, ..] = admitted(&hidden);
+        assert!(!asked.contains("cookie"), "{asked}");
+    }
+}

@@ -1,0 +1,93 @@
+//! A captured request → the one that is sent: carried values, then the rules of the user, then credentials.
+//!
+//! In this order, because carried values are told by the route that was captured, and what a user gives has the last word.
+
+use std::cell::RefCell;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use mirror_core::exchange::{Request, Response};
+use mirror_core::policy::Envelope;
+use mirror_core::rewrite::{Conditions, Rewrite};
+use mirror_core::session::{Carried, Carry, CarryLimits, CarryOptions, CarryOrigin, CarryStats};
+use mirror_core::time::Timestamp;
+
+use super::Target;
+use super::credentials::{CredentialOptions, Credentials};
+
+/// What a request became.
+#[derive(Debug)]
+pub struct Prepared {
+    pub request: Request,
+    pub conditions: Conditions,
+    pub carried: Carried,
+}
+
+/// Edits requests, and learns from the answers to them. For one thread.
+pub struct Preparer {
+    carry: Option<RefCell<Carry>>,
+    credentials: Credentials,
+}
+
+impl Preparer {
+    /// Reads what the credentials are read from.
+    pub fn new(carry: &CarryOptions, credentials: &CredentialOptions) -> anyhow::Result<Self> {
+        let rules = &carry.rules;
+        let carry = || RefCell::new(Carry::new(rules.clone(), CarryLimits::default()));
+        Ok(Self {
+            carry: rules.is_on().then(carry),
+            credentials: Credentials::load(credentials, Instant::now())?,
+        })
+    }
+
+    /// `target` is where it is sent to.
+    pub fn prepare(
+        &self,
+        envelope: &Envelope,
+        rewrite: &Rewrite,
+        target: Option<&Target>,
+    ) -> Prepared {
+        let exchange = envelope.exchange();
+        let mut request = exchange.request.clone();
+        let carried = self.carry.as_ref().map(|carry| {
+            let mut carry = carry.borrow_mut();
+            carry.replace(origin(envelope), &mut request, now())
+        });
+        let carried = carried.unwrap_or_default();
+        let production = exchange.response.as_ref().map(|answer| answer.status);
+        let conditions = Conditions::settle(&mut request, production, &carried.conditions);
+        if let Some(target) = target
+            && !rewrite.rules.is_empty()
+        {
+            rewrite.apply(&mut request, &target.host());
+        }
+        self.credentials.refresh(Instant::now());
+        self.credentials
+            .apply(&mut request, exchange.captured_at(), now());
+        Prepared {
+            request,
+            conditions,
+            carried,
+        }
+    }
+
+    /// Learns from the mirror's answer as it came, before anything is taken out of it. Says how much is known, if anything is
+    /// carried at all.
+    pub fn learn(&self, envelope: &Envelope, mirror: &Response) -> Option<CarryStats> {
+        let mut carry = self.carry.as_ref()?.borrow_mut();
+        carry.learn(origin(envelope), mirror, now());
+        Some(carry.stats())
+    }
+}
+
+fn origin(envelope: &Envelope) -> CarryOrigin<'_> {
+    CarryOrigin {
+        host: envelope.host(),
+        exchange: envelope.exchange(),
+    }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let nanos = since.map_or(0, |since| since.as_nanos());
+    Timestamp(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
