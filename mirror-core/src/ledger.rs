@@ -30,6 +30,8 @@ outcomes! {
         "both answers are equal",
     Differed = "differed":
         "the mirror answered differently",
+    DifferedAsControl = "differed as the control":
+        "the mirror differs from production where the control, which runs the old version, does too: the reason is data or time",
     MatchedWithoutSnapshot = "matched without snapshot":
         "replayed without production's data: equal answers, but no evidence",
     DifferedWithoutSnapshot = "differed without snapshot":

@@ -154,9 +154,10 @@ async fn check_servers(config: &Config, findings: &mut Findings) -> anyhow::Resu
         let remedy = "start the replica, or correct --replica";
         findings.add("replica", ask_replica(url).await, remedy)?;
     }
-    if let Some(target) = &config.replay.target {
-        let remedy = "start the mirror, or correct --target";
-        findings.add("target", reach(target, config).await, remedy)?;
+    for (option, target) in config.replay.destinations() {
+        let remedy = format!("start it, or correct {option}");
+        let name = option.trim_start_matches('-');
+        findings.add(name, reach(target, config).await, &remedy)?;
     }
     Ok(())
 }

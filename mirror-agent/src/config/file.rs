@@ -170,6 +170,6 @@ mod tests {
         assert!(options.len() > 3, "{options:?}");
         let config = read(&options.join("\n")).unwrap();
         config.require_capture().unwrap();
-        assert!(config.replay.target.is_some() && config.gate.store.is_some());
+        assert!(config.replay.has_target() && config.gate.store.is_some());
     }
 }

@@ -62,6 +62,10 @@ impl Config {
         self.capture.filter.check()?;
         self.gate.check()?;
         self.policy.check().map_err(Error::msg)?;
+        ensure!(
+            self.replay.control.is_none() || self.replay.has_target(),
+            "--control is the old version beside the mirror, and there is no mirror: add --target URL"
+        );
         self.check_writes()?;
         let (body, room) = (self.dissect.max_body, self.transport.bytes);
         ensure!(
@@ -74,7 +78,7 @@ impl Config {
     /// Refuses rules for writes of which none could be replayed.
     fn check_writes(&self) -> anyhow::Result<()> {
         let has_snapshots = self.gate.store.is_some() || self.policy.allow_unsnapshotted_writes;
-        if has_snapshots || self.replay.target.is_none() {
+        if has_snapshots || !self.replay.has_target() {
             return Ok(());
         }
         let Some(rule) = self.policy.writes() else {
@@ -110,7 +114,7 @@ impl Config {
     /// What the replay of a file needs.
     pub fn require_target(&self) -> anyhow::Result<()> {
         ensure!(
-            self.replay.target.is_some(),
+            self.replay.has_target(),
             "no target to replay to: add --target URL, or look into the file with `mirror-agent inspect`"
         );
         Ok(())

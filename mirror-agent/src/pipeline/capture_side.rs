@@ -49,7 +49,7 @@ impl Intake {
             reason: fault.map(|fault| fault.reason().into()).or(refusal.reason),
             ..End::from(refusal.outcome)
         };
-        if config.replay.target.is_none() {
+        if !config.replay.has_target() {
             return ticket.end(match config.policy.judge(&exchange) {
                 Err(refusal) => refused(refusal),
                 Ok(_) => Outcome::Observed.into(),

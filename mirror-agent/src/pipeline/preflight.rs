@@ -10,39 +10,43 @@ use tokio::{net::TcpStream, time::timeout};
 
 use crate::capture::net::links;
 use crate::config::Config;
+use crate::replay::Target;
 
 const REACH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The addresses of the target, if there is one: it can be reached, and it is not production.
+/// The addresses of all targets, and of the control: they can be reached, and they are not production.
 pub(super) async fn check_targets(config: &Config) -> anyhow::Result<Vec<SocketAddr>> {
-    let addresses = resolve(config).await?;
-    check_own(config, &addresses)?;
-    reach_all(config, &addresses).await?;
-    Ok(addresses)
+    let mut all = Vec::new();
+    for (option, target) in config.replay.destinations() {
+        let addresses = resolve(target).await?;
+        check_own(config, &addresses)?;
+        reach_target(option, target, &addresses).await?;
+        all.extend(addresses);
+    }
+    Ok(all)
 }
 
-/// The target can be reached. That it is not production is for the user to know: nothing is captured.
+/// The targets can be reached. That they are not production is for the user to know: nothing is captured.
 pub(super) async fn reach_targets(config: &Config) -> anyhow::Result<()> {
-    reach_all(config, &resolve(config).await?).await
+    for (option, target) in config.replay.destinations() {
+        reach_target(option, target, &resolve(target).await?).await?;
+    }
+    Ok(())
 }
 
-async fn resolve(config: &Config) -> anyhow::Result<Vec<SocketAddr>> {
-    let Some(target) = &config.replay.target else {
-        return Ok(Vec::new());
-    };
-    target
-        .resolve()
-        .await
-        .with_context(|| format!("resolving the target {target}"))
+async fn resolve(target: &Target) -> anyhow::Result<Vec<SocketAddr>> {
+    let resolved = target.resolve().await;
+    resolved.with_context(|| format!("resolving the target {target}"))
 }
 
-async fn reach_all(config: &Config, addresses: &[SocketAddr]) -> anyhow::Result<()> {
-    let Some(target) = &config.replay.target else {
-        return Ok(());
-    };
+async fn reach_target(
+    option: &str,
+    target: &Target,
+    addresses: &[SocketAddr],
+) -> anyhow::Result<()> {
     reach(addresses).await.with_context(|| {
         format!(
-            "the target {target} cannot be reached: start the mirror first, or correct --target"
+            "the target {target} cannot be reached: start the mirror first, or correct {option}"
         )
     })
 }

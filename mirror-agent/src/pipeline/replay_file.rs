@@ -124,7 +124,7 @@ fn run_info(config: &Config, path: &Path) -> RunInfo {
         interfaces: Vec::new(),
         ports: config.capture.filter.ports.clone(),
         file: Some(path.display().to_string()),
-        target: config.replay.target.as_ref().map(ToString::to_string),
+        target: config.replay.shown_targets(),
         snapshots: config.gate.store.is_some(),
         replica: config.gate.replica.is_some(),
     }
@@ -136,8 +136,7 @@ fn begins(config: &Config, path: &Path) -> String {
         Speed::Times(times) => format!("{times} times as fast as it was captured"),
         Speed::Max => "as fast as the mirror takes it".to_owned(),
     };
-    let target = config.replay.target.as_ref();
-    let target = target.map(ToString::to_string).unwrap_or_default();
+    let target = config.replay.shown_targets().unwrap_or_default();
     format!("replaying {} to {target}, {speed}", path.display())
 }
 

@@ -280,7 +280,7 @@ fn run_info(config: &Config) -> RunInfo {
         interfaces: config.capture.interfaces.clone(),
         ports: config.capture.filter.ports.clone(),
         file: None,
-        target: config.replay.target.as_ref().map(ToString::to_string),
+        target: config.replay.shown_targets(),
         snapshots: config.gate.store.is_some(),
         replica: config.gate.replica.is_some(),
     }
@@ -293,13 +293,13 @@ fn begins(config: &Config, hook: &str) -> String {
         names => names.join(", "),
     };
     let ports = &config.capture.filter.ports;
-    let target = match &config.replay.target {
+    let target = match config.replay.shown_targets() {
         None => "no --target: requests are counted, nothing is replayed".into(),
         Some(target) => format!("replaying to {target}"),
     };
     let text = format!("capturing on {place} ({hook}), port {ports}; {target}");
     let has_data = config.gate.store.is_some() || config.gate.replica.is_some();
-    if config.replay.target.is_some() && !has_data {
+    if config.replay.has_target() && !has_data {
         return text
             + "\nsnapshot gate off (no --redis): answers may differ because data changed in between";
     }

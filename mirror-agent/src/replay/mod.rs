@@ -7,6 +7,7 @@ mod options;
 mod own_sockets;
 mod prepare;
 mod target;
+mod targets;
 
 use std::{
     sync::Arc,
@@ -25,6 +26,7 @@ pub use options::{ReplayOptions, SocketMark};
 pub use own_sockets::OwnSockets;
 pub use prepare::{Prepared, Preparer};
 pub use target::Target;
+pub use targets::{WeightedTarget, choose};
 
 /// What a replayed request says beside what was captured.
 #[derive(Clone, Copy, Debug, Default)]

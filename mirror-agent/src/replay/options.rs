@@ -2,15 +2,20 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use super::Target;
+use super::{Target, WeightedTarget};
 
 mirror_core::options! {
     /// Where and how requests are sent again.
     #[derive(Clone, Debug)]
     pub struct ReplayOptions("Replay") {
-        /// Where to replay to, as in http://mirror:8080 or https://mirror; without it the agent only observes
+        /// Where to replay to, as in http://mirror:8080 or https://mirror; without it the agent only observes. Several share
+        /// the requests, a connection's all to one, as in 'http://a:8080 weight=3' (repeatable)
         #[option("target", "URL")]
-        pub target: Option<Target>,
+        pub targets: Vec<WeightedTarget>,
+        /// The old version beside the mirror: it gets each request too, at the same time. Where both differ from production
+        /// in the same places, the reason is not the new version
+        #[option("control", "URL")]
+        pub control: Option<Target>,
         /// Most replays at once, and most idle connections that are kept
         #[option("concurrency", "N", default = "64")]
         pub concurrency: NonZeroUsize,
@@ -44,6 +49,28 @@ mirror_core::options! {
         /// Mark (SO_MARK) of the sockets to the mirror, for firewall and routing rules; 0 for none
         #[option("socket-mark", "MARK", default = "0x6d")]
         pub socket_mark: SocketMark,
+    }
+}
+
+impl ReplayOptions {
+    pub fn has_target(&self) -> bool {
+        !self.targets.is_empty()
+    }
+
+    /// All places that requests are sent to, each with the option that names it.
+    pub fn destinations(&self) -> impl Iterator<Item = (&'static str, &Target)> {
+        let targets = self.targets.iter().map(|one| ("--target", &one.target));
+        targets.chain(self.control.iter().map(|control| ("--control", control)))
+    }
+
+    /// The targets as a sentence names them.
+    pub fn shown_targets(&self) -> Option<String> {
+        let names: Vec<_> = self.targets.iter().map(ToString::to_string).collect();
+        let mut text = self.has_target().then(|| names.join(", "))?;
+        if let Some(control) = &self.control {
+            text += &format!(", with {control} as control");
+        }
+        Some(text)
     }
 }
 

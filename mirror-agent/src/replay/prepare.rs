@@ -70,12 +70,20 @@ impl Preparer {
         }
     }
 
-    /// Learns from the mirror's answer as it came, before anything is taken out of it. Says how much is known, if anything is
-    /// carried at all.
-    pub fn learn(&self, envelope: &Envelope, mirror: &Response) -> Option<CarryStats> {
-        let mut carry = self.carry.as_ref()?.borrow_mut();
+    /// Learns from the mirror's answer as it came, before anything is taken out of it. Says whether anything is carried at all.
+    pub fn learn(&self, envelope: &Envelope, mirror: &Response) -> bool {
+        let Some(carry) = &self.carry else {
+            return false;
+        };
+        let mut carry = carry.borrow_mut();
         carry.learn(origin(envelope), mirror, now());
-        Some(carry.stats())
+        true
+    }
+
+    /// How much is known and was replaced so far.
+    pub fn carried(&self) -> CarryStats {
+        let carry = self.carry.as_ref();
+        carry.map_or_else(CarryStats::default, |carry| carry.borrow().stats())
     }
 }
 

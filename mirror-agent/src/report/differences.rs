@@ -71,7 +71,7 @@ fn rank(key: &Key) -> (Reverse<bool>, u8) {
 
 impl DifferenceTable {
     pub(super) fn count(&mut self, label: &RequestLabel, pair: &JudgedPair) {
-        let is_evidence = pair.basis.is_evidence();
+        let is_evidence = pair.is_evidence();
         for observation in &pair.comparison.observations {
             let key = (
                 Reverse(is_evidence),

@@ -3,6 +3,7 @@
 //! A [`Ticket`] ends each request in the [`Recorder`], which keeps bounded tallies by route. [`Status`] and
 //! [`ReportData`] are what they come to; everything that shows a run takes these.
 
+mod control;
 mod differences;
 mod files;
 mod html;
@@ -26,12 +27,12 @@ pub use latency::{Latencies, LatencyData};
 pub use metrics::{METRICS_TYPE, metrics};
 pub use options::ReportOptions;
 pub use outcomes::{OutcomeData, OutcomeExample, OutcomeGroup};
-pub use pair::JudgedPair;
+pub use pair::{ControlAnswer, JudgedPair};
 pub use recorder::{End, Recorder};
 pub use request::{RequestLabel, ShownRequest};
 pub use status::{
-    AttachedPlace, CacheHits, CaptureCounters, CarriedData, FORMAT, LedgerData, ReportData,
-    Results, RouteData, RunInfo, Status, TimingData,
+    AttachedPlace, CacheHits, CaptureCounters, CarriedData, ControlData, FORMAT, LedgerData,
+    ReportData, Results, RouteData, RunInfo, Status, TimingData,
 };
 pub use text::{report_text, status_text};
 pub use ticket::Ticket;

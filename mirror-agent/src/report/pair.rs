@@ -5,7 +5,8 @@ use std::time::Duration;
 use mirror_core::compare::Comparison;
 use mirror_core::detect::CREDENTIALS;
 use mirror_core::exchange::{Exchange, Headers, Response};
-use mirror_core::verdict::{Basis, MirrorAnswer};
+use mirror_core::ledger::Outcome;
+use mirror_core::verdict::{self, Basis, ControlFinding, MirrorAnswer};
 
 /// A replayed request and how the two answers compare.
 #[derive(Debug)]
@@ -22,6 +23,14 @@ pub struct JudgedPair {
     pub(super) mirror_answer: MirrorAnswer,
     pub(super) basis: Basis,
     pub(super) comparison: Comparison,
+    pub(super) control: Option<ControlAnswer>,
+}
+
+/// What is kept of the control's answer.
+#[derive(Clone, Copy, Debug)]
+pub struct ControlAnswer {
+    pub finding: ControlFinding,
+    pub latency: Duration,
 }
 
 impl JudgedPair {
@@ -47,7 +56,24 @@ impl JudgedPair {
             mirror_answer: MirrorAnswer::of(mirror),
             basis,
             comparison,
+            control: None,
         }
+    }
+
+    /// With what the control answered, where there is one.
+    #[must_use]
+    pub fn beside(self, control: Option<ControlAnswer>) -> Self {
+        Self { control, ..self }
+    }
+
+    pub fn outcome(&self) -> Outcome {
+        let finding = self.control.map(|control| control.finding);
+        verdict::outcome(self.basis, &self.comparison, finding)
+    }
+
+    /// Whether what differs is evidence against the new version.
+    pub(super) fn is_evidence(&self) -> bool {
+        self.basis.is_evidence() && self.outcome() != Outcome::DifferedAsControl
     }
 
     pub fn basis(&self) -> Basis {
@@ -83,6 +109,7 @@ pub(super) mod tests {
             mirror_answer: MirrorAnswer::Other,
             basis,
             comparison,
+            control: None,
         }
     }
 

@@ -12,6 +12,7 @@ use mirror_core::session::{CarryStats, Replaced};
 use mirror_core::verdict::{self, Findings, LoginCounts};
 
 use super::OTHER;
+use super::control::ControlTally;
 use super::latency::Latencies;
 use super::outcomes::OutcomeTallies;
 use super::pair::JudgedPair;
@@ -83,6 +84,7 @@ struct Tallies {
     timing: Timing,
     mirror_snapshots: BTreeMap<String, u64>,
     carried: CarriedData,
+    control: ControlTally,
     logins: LoginCounts,
     failure: Option<String>,
 }
@@ -190,6 +192,11 @@ impl Recorder {
         }
     }
 
+    /// The control did not answer a request.
+    pub fn control_failed(&self, reason: &str) {
+        self.tallies().control.failed(reason);
+    }
+
     /// How much is carried now, and was replaced so far.
     pub fn carried(&self, stats: CarryStats) {
         let carried = &mut self.tallies().carried;
@@ -229,6 +236,7 @@ impl Recorder {
             },
             schedule: ScheduleData::default(),
             carried: tallies.carried.clone(),
+            control: tallies.control.data(),
             headline: tallies.logins.headline(),
             routes: tallies.compared.data(&tallies.routes),
             differences: tallies.compared.differences(&tallies.routes),
@@ -281,7 +289,10 @@ impl Tallies {
             self.compared.count(route, label, pair);
             self.logins
                 .count(pair.production_status, pair.mirror_answer);
-            if pair.basis.is_evidence() {
+            if let Some(control) = pair.control {
+                self.control.count(control);
+            }
+            if pair.is_evidence() {
                 self.differences += pair.comparison.different.total();
             }
         }
@@ -318,9 +329,8 @@ mod tests {
 
     fn judged(recorder: &Recorder, path: &str, production: &Response, mirror: &Response) {
         let comparison = compare(&CompareOptions::default(), production, mirror);
-        let outcome = verdict::outcome(Basis::Snapshot, &comparison);
         let pair = pair(Basis::Snapshot, comparison);
-        ended(recorder, path, End::judged(outcome, pair));
+        ended(recorder, path, End::judged(pair.outcome(), pair));
     }
 
     #[test]

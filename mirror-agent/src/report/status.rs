@@ -80,6 +80,9 @@ pub struct Results {
     /// What was carried from the mirror's answers into later requests.
     #[serde(default)]
     pub carried: CarriedData,
+    /// What the control answered, where there is one.
+    #[serde(default)]
+    pub control: Option<ControlData>,
     /// What is wrong with the run as a whole, and what to do.
     #[serde(default)]
     pub headline: Option<String>,
@@ -103,6 +106,22 @@ pub struct TimingData {
     pub from_sending_ms: LatencyData,
     /// From the time at which it should have been sent to the last byte of its answer.
     pub from_due_ms: LatencyData,
+}
+
+/// How the control's answers stood to production's, in requests that were compared.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ControlData {
+    /// Equal to production's.
+    pub equal: u64,
+    /// Different from production's in every place where the mirror's was.
+    pub alike: u64,
+    /// Different from production's, but not in every place where the mirror's was.
+    pub apart: u64,
+    /// No answer, and why the first of these had none.
+    pub failed: u64,
+    pub failure: Option<String>,
+    pub latency_ms: LatencyData,
 }
 
 /// Values that the mirror answered otherwise than production, and what became of them.

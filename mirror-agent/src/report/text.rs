@@ -9,7 +9,7 @@ use mirror_core::schedule::ScheduleData;
 
 use super::latency::LatencyData;
 use super::outcomes::{OutcomeData, OutcomeGroup};
-use super::status::{CarriedData, ReportData, Results, Status};
+use super::status::{CarriedData, ControlData, ReportData, Results, Status};
 use super::table::{self, Align, number, table};
 
 /// Groups of an outcome that are shown; all are in report.json.
@@ -84,6 +84,7 @@ fn ledger(out: &mut String, results: &Results, width: Option<u16>) -> fmt::Resul
     schedule(out, results)?;
     snapshots(out, results)?;
     carried(out, results)?;
+    control(out, results)?;
     snapshot_advice(out, results)?;
     let ring_full = results.counters.kernel(Counter::RingFull);
     if ring_full > 0 {
@@ -91,6 +92,34 @@ fn ledger(out: &mut String, results: &Results, width: Option<u16>) -> fmt::Resul
     }
     for advice in &results.counters.advice {
         writeln!(out, "{}", excerpt(advice, 1000))?;
+    }
+    Ok(())
+}
+
+/// What the control answered.
+fn control(out: &mut String, results: &Results) -> fmt::Result {
+    let Some(ControlData {
+        equal,
+        alike,
+        apart,
+        failed,
+        failure,
+        latency_ms,
+    }) = &results.control
+    else {
+        return Ok(());
+    };
+    writeln!(
+        out,
+        "control: {equal} answers equal to production's, {alike} differed where the mirror's did, {apart} differed elsewhere; p50 {:.1} ms, p99 {:.1} ms",
+        latency_ms.p50, latency_ms.p99
+    )?;
+    if let Some(reason) = failure {
+        let reason = excerpt(reason, 300);
+        writeln!(
+            out,
+            "control: {failed} requests were not answered: {reason}"
+        )?;
     }
     Ok(())
 }

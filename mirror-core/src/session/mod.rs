@@ -19,6 +19,7 @@ mod place;
 mod reach;
 mod rules;
 
+use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,6 +118,17 @@ pub struct CarryStats {
     pub replaced: u64,
     /// Values and sessions that gave way to others at a limit.
     pub evicted: u64,
+}
+
+impl AddAssign for CarryStats {
+    fn add_assign(&mut self, other: Self) {
+        self.sessions += other.sessions;
+        self.entries += other.entries;
+        self.bytes += other.bytes;
+        self.requests += other.requests;
+        self.replaced += other.replaced;
+        self.evicted += other.evicted;
+    }
 }
 
 /// The values of all sessions. One caller at a time.

@@ -3,6 +3,7 @@
 //! The order of the rules is the order of [`decide`]: a run that cannot be relied on is invalid whatever it found, a
 //! proven difference fails it, nothing compared holds it, and only then it passes.
 
+mod control;
 mod login;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::compare::{Comparison, Extent, NotWhole};
 use crate::ledger::Outcome;
 
+pub use control::ControlFinding;
 pub use login::{LoginCounts, MirrorAnswer};
 
 /// Exit code of a command that started nothing: bad input, no rights, no agent.
@@ -86,8 +88,8 @@ impl Basis {
     }
 }
 
-/// How a request ends whose two answers were compared.
-pub fn outcome(basis: Basis, comparison: &Comparison) -> Outcome {
+/// How a request ends whose two answers were compared, and what a control says of it.
+pub fn outcome(basis: Basis, comparison: &Comparison, control: Option<ControlFinding>) -> Outcome {
     if let Extent::Head(not_whole) = comparison.extent {
         return match not_whole {
             NotWhole::MirrorTooLarge => Outcome::NotComparedMirrorTooLarge,
@@ -95,6 +97,9 @@ pub fn outcome(basis: Basis, comparison: &Comparison) -> Outcome {
             NotWhole::DecodedTooLarge => Outcome::NotComparedDecodedTooLarge,
             NotWhole::ProductionDamaged => Outcome::ReplayedWithoutBaseline,
         };
+    }
+    if comparison.differs() && control == Some(ControlFinding::Alike) {
+        return Outcome::DifferedAsControl;
     }
     match (basis.is_evidence(), comparison.differs()) {
         (true, false) => Outcome::Matched,

@@ -1,32 +1,48 @@
-//! Sends a request, and compares the two answers.
+//! Sends a request, and compares the answers.
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join;
 use tokio::task::{spawn_blocking, spawn_local};
 
 use super::MirrorSide;
+use super::destinations::Destination;
 use super::gate_pass::{Pass, Passing};
 use super::lane::{Turn, Waiting};
 use super::settle::Judged;
 use super::slots::Slot;
 use crate::config::Config;
 use crate::gate::FoundSnapshot;
-use crate::replay::{Prepared, ReplayOutcome, Replayer};
-use crate::report::{End, JudgedPair};
+use crate::replay::{Prepared, ReplayOutcome};
+use crate::report::{ControlAnswer, End, JudgedPair};
 use mirror_core::compare::{Comparison, compare, compare_light};
 use mirror_core::exchange::{Body, Headers, Request, Response};
 use mirror_core::ledger::Outcome;
 use mirror_core::rewrite::Conditions;
 use mirror_core::schedule::{Ended, Failure};
+use mirror_core::verdict::ControlFinding;
 
-/// What the mirror answered, and how long it took.
+/// What one destination answered, and how long it took.
 struct Answer {
     response: Response,
     latency: Duration,
     /// Of the request.
     conditions: Conditions,
+}
+
+/// The answers to one request.
+struct Answers {
+    mirror: Answer,
+    /// Where there is a control, and it answered.
+    control: Option<Answer>,
+}
+
+/// Production's answer compared with the others.
+struct Compared {
+    mirror: Comparison,
+    control: Option<Comparison>,
 }
 
 /// What two answers came to.
@@ -39,7 +55,8 @@ pub(super) struct Judgement {
 impl MirrorSide {
     /// From a request's arrival at the head of its lane to its outcome. Returns when the next one of the lane may be sent.
     pub(super) async fn judge(self: Rc<Self>, waiting: Waiting, passing: Passing) {
-        let Some(replayer) = &self.replayer else {
+        let connection = waiting.envelope.exchange().connection;
+        let Some(target) = self.destinations.of(waiting.lane, connection) else {
             return waiting.ticket.end(Outcome::Observed);
         };
         let turn = match self.turn(passing).await {
@@ -50,39 +67,59 @@ impl MirrorSide {
         if let Err(outcome) = policy.may_write(&waiting.envelope, turn.pass.basis()) {
             return waiting.ticket.end(outcome);
         }
-        match self.send(replayer, &waiting, &turn).await {
+        match self.send_to_all(target, &waiting, &turn).await {
             Err(end) => waiting.ticket.end(end),
-            Ok(mut answer) => {
-                if let Some(stats) = self.preparer.learn(&waiting.envelope, &answer.response) {
-                    self.recorder.carried(stats);
-                }
-                policy.redactor().redact_response(&mut answer.response);
-                self.answered(waiting, turn, answer);
-            }
+            Ok(answers) => self.answered(waiting, turn, answers),
         }
     }
 
-    async fn send(
+    /// To the target, and to the control at the same time.
+    async fn send_to_all(
         &self,
-        replayer: &Replayer,
+        target: &Destination,
+        waiting: &Waiting,
+        turn: &Turn,
+    ) -> Result<Answers, End> {
+        let mirror = self.send_to_target(target, waiting, turn);
+        let (mirror, control) = match self.destinations.control() {
+            None => (mirror.await, None),
+            Some(control) => {
+                let control = self.send_to_control(control, waiting, turn);
+                // The first one is written first.
+                if self.destinations.is_control_first() {
+                    let (control, mirror) = join(control, mirror).await;
+                    (mirror, control)
+                } else {
+                    join(mirror, control).await
+                }
+            }
+        };
+        Ok(Answers {
+            mirror: mirror?,
+            control,
+        })
+    }
+
+    async fn send_to_target(
+        &self,
+        target: &Destination,
         waiting: &Waiting,
         turn: &Turn,
     ) -> Result<Answer, End> {
-        let prepared = self.prepare(waiting);
-        let exchange = waiting.envelope.exchange();
-        let marks = turn.pass.marks(exchange.captured_at());
-        let allowance = exchange.timing.allowance(waiting.config.replay.timeout);
+        let prepared = prepare(target, waiting);
+        self.recorder.replaced(&prepared.carried.replaced);
         let begun_at = Instant::now();
-        let outcome = replayer.send(&prepared.request, &marks, allowance).await;
+        let outcome = send(target, &prepared, waiting, turn).await;
         self.account(waiting, begun_at, &prepared.request, &outcome);
         match outcome {
             ReplayOutcome::Answered {
                 response, latency, ..
-            } => Ok(Answer {
-                response,
-                latency,
-                conditions: prepared.conditions,
-            }),
+            } => {
+                if learn(target, waiting, &response) {
+                    self.recorder.carried(self.destinations.carried());
+                }
+                Ok(redacted(waiting, response, latency, prepared.conditions))
+            }
             ReplayOutcome::Timeout { reason } => Err(End::because(Outcome::ReplayTimeout, reason)),
             ReplayOutcome::ConnectFailed { reason } => {
                 Err(End::because(Outcome::ReplayConnectFailed, reason))
@@ -91,16 +128,28 @@ impl MirrorSide {
         }
     }
 
-    /// The request as it is sent, but for its marks.
-    fn prepare(&self, waiting: &Waiting) -> Prepared {
-        let config = &waiting.config;
-        let prepared = self.preparer.prepare(
-            &waiting.envelope,
-            &config.rewrite,
-            config.replay.target.as_ref(),
-        );
-        self.recorder.replaced(&prepared.carried.replaced);
-        prepared
+    /// A control that does not answer says nothing, and is counted.
+    async fn send_to_control(
+        &self,
+        control: &Destination,
+        waiting: &Waiting,
+        turn: &Turn,
+    ) -> Option<Answer> {
+        let prepared = prepare(control, waiting);
+        match send(control, &prepared, waiting, turn).await {
+            ReplayOutcome::Answered {
+                response, latency, ..
+            } => {
+                learn(control, waiting, &response);
+                Some(redacted(waiting, response, latency, prepared.conditions))
+            }
+            ReplayOutcome::Timeout { reason }
+            | ReplayOutcome::ConnectFailed { reason }
+            | ReplayOutcome::Failed { reason } => {
+                self.recorder.control_failed(&reason);
+                None
+            }
+        }
     }
 
     /// Tells schedule and report how a replay went.
@@ -139,8 +188,8 @@ impl MirrorSide {
     }
 
     /// Compares here what is light, and beside the lane what is not.
-    fn answered(self: &Rc<Self>, waiting: Waiting, turn: Turn, answer: Answer) {
-        if let Err(end) = self.mirror_had_its_data(&answer.response) {
+    fn answered(self: &Rc<Self>, waiting: Waiting, turn: Turn, mut answers: Answers) {
+        if let Err(end) = self.mirror_had_its_data(&answers.mirror.response) {
             return waiting.ticket.end(end);
         }
         let Some(baseline) = &waiting.envelope.exchange().response else {
@@ -149,22 +198,22 @@ impl MirrorSide {
                 .ticket
                 .end(End::because(Outcome::ReplayedWithoutBaseline, reason));
         };
-        let (ours, theirs) = (baseline.status, answer.response.status);
-        if answer.conditions.parted(ours, theirs) {
-            let reason = format!("production answered {ours}, the mirror {theirs}");
+        if let Err(reason) = answers.mirror.is_comparable_with(baseline) {
             let end = End::because(Outcome::NotComparedNotModified, reason);
             return waiting.ticket.end(end);
         }
-        match compare_light(&waiting.config.compare, baseline, &answer.response) {
-            Some(comparison) => self.compared(waiting, turn.pass, &answer, comparison),
+        let control = answers.control.take();
+        answers.control = control.filter(|answer| answer.is_comparable_with(baseline).is_ok());
+        match compare_all_light(&waiting.config, baseline, &answers) {
+            Some(compared) => self.compared(waiting, turn.pass, &answers, compared),
             None => {
                 let (side, baseline) = (Rc::clone(self), baseline.clone());
                 let Turn { pass, slot } = turn;
                 spawn_local(async move {
                     let config = &waiting.config;
-                    match side.compare(config, baseline, &answer.response, slot).await {
+                    match side.compare(config, baseline, &answers, slot).await {
                         Err(end) => waiting.ticket.end(end),
-                        Ok(comparison) => side.compared(waiting, pass, &answer, comparison),
+                        Ok(compared) => side.compared(waiting, pass, &answers, compared),
                     }
                 });
             }
@@ -175,29 +224,42 @@ impl MirrorSide {
         &self,
         config: &Arc<Config>,
         production: Response,
-        mirror: &Response,
+        answers: &Answers,
         _slot: Slot,
-    ) -> Result<Comparison, End> {
+    ) -> Result<Compared, End> {
         // Never closed; without a permit it would merely not be alone.
         let _alone = self.heavy.acquire().await;
         // Bodies are counted references.
-        let (config, mirror) = (Arc::clone(config), mirror.clone());
-        let heavy = spawn_blocking(move || compare(&config.compare, &production, &mirror));
+        let (config, mirror) = (Arc::clone(config), answers.mirror.response.clone());
+        let control = answers.control.as_ref();
+        let control = control.map(|answer| answer.response.clone());
+        let heavy = spawn_blocking(move || {
+            let compared = |answer: &Response| compare(&config.compare, &production, answer);
+            Compared {
+                mirror: compared(&mirror),
+                control: control.as_ref().map(compared),
+            }
+        });
         heavy
             .await
             .map_err(|error| End::because(Outcome::Interrupted, format!("comparing: {error}")))
     }
 
     /// Ends the request, at once or when no other one can turn up any more that has its id.
-    fn compared(&self, waiting: Waiting, pass: Pass, answer: &Answer, comparison: Comparison) {
+    fn compared(&self, waiting: Waiting, pass: Pass, answers: &Answers, compared: Compared) {
         let exchange = waiting.envelope.exchange();
         let marks = pass.marks(exchange.captured_at());
+        let control = answers.control.as_ref().zip(compared.control.as_ref());
+        let control = control.map(|(answer, comparison)| ControlAnswer {
+            finding: ControlFinding::new(&compared.mirror, comparison),
+            latency: answer.latency,
+        });
         let pair = JudgedPair::new(
             exchange,
-            &answer.response,
-            comparison,
+            &answers.mirror.response,
+            compared.mirror,
             marks.id,
-            answer.latency,
+            answers.mirror.latency,
             pass.basis(),
         );
         let found = match pass {
@@ -208,7 +270,10 @@ impl MirrorSide {
         drop((waiting.envelope, waiting.room));
         let settles_at = found.as_ref().map(|found| found.settles_at);
         let judged = Judged {
-            judgement: Judgement { pair, found },
+            judgement: Judgement {
+                pair: pair.beside(control),
+                found,
+            },
             ticket: waiting.ticket,
             pending: waiting.pending,
         };
@@ -217,6 +282,76 @@ impl MirrorSide {
             Some(at) => self.settling.add(at.max(waiting.settles_at), judged),
         }
     }
+}
+
+impl Answer {
+    /// Whether the conditions of the request, if it had any, left two answers that can be compared; else why not.
+    fn is_comparable_with(&self, production: &Response) -> Result<(), String> {
+        let (ours, theirs) = (production.status, self.response.status);
+        if self.conditions.parted(ours, theirs) {
+            return Err(format!("production answered {ours}, the mirror {theirs}"));
+        }
+        Ok(())
+    }
+}
+
+/// The request as it is sent, but for its marks.
+fn prepare(destination: &Destination, waiting: &Waiting) -> Prepared {
+    let Destination {
+        preparer, target, ..
+    } = destination;
+    preparer.prepare(&waiting.envelope, &waiting.config.rewrite, Some(target))
+}
+
+async fn send(
+    destination: &Destination,
+    prepared: &Prepared,
+    waiting: &Waiting,
+    turn: &Turn,
+) -> ReplayOutcome {
+    let exchange = waiting.envelope.exchange();
+    let marks = turn.pass.marks(exchange.captured_at());
+    let allowance = exchange.timing.allowance(waiting.config.replay.timeout);
+    let replayer = &destination.replayer;
+    replayer.send(&prepared.request, &marks, allowance).await
+}
+
+/// Whether anything is carried at all.
+fn learn(destination: &Destination, waiting: &Waiting, response: &Response) -> bool {
+    let preparer = &destination.preparer;
+    preparer.learn(&waiting.envelope, response)
+}
+
+/// What may be compared and kept of an answer.
+fn redacted(
+    waiting: &Waiting,
+    mut response: Response,
+    latency: Duration,
+    conditions: Conditions,
+) -> Answer {
+    let redactor = waiting.config.policy.redactor();
+    redactor.redact_response(&mut response);
+    Answer {
+        response,
+        latency,
+        conditions,
+    }
+}
+
+/// `None` when one of the comparisons needs more memory.
+fn compare_all_light(
+    config: &Config,
+    production: &Response,
+    answers: &Answers,
+) -> Option<Compared> {
+    let light = |answer: &Answer| compare_light(&config.compare, production, &answer.response);
+    Some(Compared {
+        mirror: light(&answers.mirror)?,
+        control: match &answers.control {
+            None => None,
+            Some(control) => Some(light(control)?),
+        },
+    })
 }
 
 /// Bytes of a message on the wire, about.

@@ -28,6 +28,7 @@ use mirror_core::schedule::{self, LaneKey};
 pub(super) struct Waiting {
     pub(super) envelope: Rc<Envelope>,
     pub(super) ticket: Ticket,
+    pub(super) lane: Option<LaneKey>,
     /// When it should be sent.
     pub(super) due: time::Instant,
     /// Until when another request could turn up with its id.
@@ -56,7 +57,7 @@ impl MirrorSide {
         } = *delivery;
         let config = Arc::clone(&self.config.borrow());
         let entered = self.gate.enter(&envelope);
-        if self.replayer.is_some() {
+        if !self.destinations.is_empty() {
             match self.schedule.admit() {
                 Admission::Ends(outcome) => return ticket.end(outcome),
                 Admission::Admitted => {}
@@ -71,6 +72,7 @@ impl MirrorSide {
         let waiting = Waiting {
             envelope,
             ticket,
+            lane,
             due,
             settles_at,
             config,

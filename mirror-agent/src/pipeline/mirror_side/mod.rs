@@ -8,6 +8,7 @@
 //! A request begins to wait for its data when it arrives, and is sent when those before it in its lane were answered. So
 //! a lane waits at most as long for missing data as a single request does.
 
+mod destinations;
 mod gate_pass;
 mod judge;
 mod lane;
@@ -30,11 +31,12 @@ use tokio::{
 use super::schedule::RunSchedule;
 use crate::config::Config;
 use crate::gate::Gate;
-use crate::replay::{OwnSockets, Preparer, Replayer};
+use crate::replay::OwnSockets;
 use crate::report::Recorder;
 use crate::transport::Receiver;
 use mirror_core::schedule::Lanes;
 
+use destinations::Destinations;
 use gate_pass::Passing;
 use lane::{Pending, Waiting};
 use settle::Settling;
@@ -101,8 +103,7 @@ impl MirrorThread {
 
 struct MirrorSide {
     gate: Gate,
-    replayer: Option<Replayer>,
-    preparer: Preparer,
+    destinations: Destinations,
     config: watch::Receiver<Arc<Config>>,
     recorder: Arc<Recorder>,
     lanes: RefCell<Lanes<(Waiting, Passing)>>,
@@ -119,12 +120,9 @@ struct MirrorSide {
 impl MirrorSide {
     fn new(parts: MirrorParts) -> anyhow::Result<Rc<Self>> {
         let config = Arc::clone(&parts.config.borrow());
-        let replayer =
-            |target| Replayer::new(target, &config.replay, &config.dissect, parts.own_sockets);
         Ok(Rc::new(Self {
             gate: gate_pass::gate(&config)?,
-            replayer: config.replay.target.clone().map(replayer).transpose()?,
-            preparer: Preparer::new(&config.carry, &config.credentials)?,
+            destinations: Destinations::new(&config, parts.own_sockets)?,
             config: parts.config,
             recorder: parts.recorder,
             lanes: RefCell::default(),

@@ -15,7 +15,6 @@ use super::lane::PendingOne;
 use crate::gate::FoundSnapshot;
 use crate::report::{End, Ticket};
 use mirror_core::ledger::Outcome;
-use mirror_core::verdict;
 
 /// A request whose answers were compared.
 pub(super) struct Judged {
@@ -100,7 +99,7 @@ fn outcome(judgement: Judgement) -> End {
         };
     }
     let pair = judgement.pair;
-    End::judged(verdict::outcome(pair.basis(), pair.comparison()), pair)
+    End::judged(pair.outcome(), pair)
 }
 
 /// The largest is the earliest.

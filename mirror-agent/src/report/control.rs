@@ -1,0 +1,52 @@
+//! What the control answered, in counts.
+
+use mirror_core::compare::excerpt;
+use mirror_core::verdict::ControlFinding;
+
+use super::latency::Latencies;
+use super::pair::ControlAnswer;
+use super::status::ControlData;
+
+/// Longest reason that is kept.
+const MAX_REASON: usize = 300;
+
+#[derive(Default)]
+pub(super) struct ControlTally {
+    equal: u64,
+    alike: u64,
+    apart: u64,
+    failed: u64,
+    failure: Option<String>,
+    latencies: Latencies,
+}
+
+impl ControlTally {
+    pub(super) fn count(&mut self, answer: ControlAnswer) {
+        *match answer.finding {
+            ControlFinding::Equal => &mut self.equal,
+            ControlFinding::Alike => &mut self.alike,
+            ControlFinding::Apart => &mut self.apart,
+        } += 1;
+        self.latencies.add(answer.latency);
+    }
+
+    pub(super) fn failed(&mut self, reason: &str) {
+        self.failed += 1;
+        self.failure
+            .get_or_insert_with(|| excerpt(reason, MAX_REASON));
+    }
+
+    /// `None` when no control was asked.
+    pub(super) fn data(&self) -> Option<ControlData> {
+        let data = ControlData {
+            equal: self.equal,
+            alike: self.alike,
+            apart: self.apart,
+            failed: self.failed,
+            failure: self.failure.clone(),
+            latency_ms: self.latencies.data(),
+        };
+        let asked = data.equal + data.alike + data.apart + data.failed;
+        (asked > 0).then_some(data)
+    }
+}
