@@ -30,6 +30,7 @@ import org.junit.jupiter.api.Assumptions;
 public final class RedisServer implements AutoCloseable {
     static final String HOST = "127.0.0.1";
     private static final Duration STARTS_WITHIN = Duration.ofSeconds(30);
+    private static final int MAX_ANSWER_MILLIS = 30_000;
     private static final Set<RedisServer> OPEN = ConcurrentHashMap.newKeySet();
 
     static {
@@ -146,8 +147,8 @@ public final class RedisServer implements AutoCloseable {
     /** After a login with this password. */
     String askAs(String password, String... words) {
         try (Socket socket = new Socket()) {
-            socket.connect(new InetSocketAddress(HOST, port), 1000);
-            socket.setSoTimeout(5000);
+            socket.connect(new InetSocketAddress(HOST, port), MAX_ANSWER_MILLIS);
+            socket.setSoTimeout(MAX_ANSWER_MILLIS);
             InputStream in = new BufferedInputStream(socket.getInputStream());
             if (password != null) {
                 socket.getOutputStream().write(request("AUTH", password));
@@ -189,7 +190,7 @@ public final class RedisServer implements AutoCloseable {
         }
     }
 
-    static void until(String what, Duration limit, BooleanSupplier holds) {
+    public static void until(String what, Duration limit, BooleanSupplier holds) {
         long end = System.nanoTime() + limit.toNanos();
         while (!holds.getAsBoolean()) {
             if (System.nanoTime() > end) {
