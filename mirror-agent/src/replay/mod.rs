@@ -18,7 +18,7 @@ use mirror_core::exchange::{Request, Response};
 use mirror_core::http::HttpLimits;
 use mirror_core::options::ByteSize;
 
-use client::Client;
+use client::{Client, Http2Client};
 
 pub use credentials::{CredentialOptions, TokenPlace};
 pub use options::{ReplayOptions, SocketMark};
@@ -59,8 +59,11 @@ pub enum ReplayOutcome {
 }
 
 /// Sends requests to one target.
-pub struct Replayer {
-    client: Client,
+pub struct Replayer(Protocol);
+
+enum Protocol {
+    Http1(Client),
+    Http2(Http2Client),
 }
 
 impl Replayer {
@@ -77,8 +80,10 @@ impl Replayer {
             max_head: bytes(limits.max_head),
             max_body: bytes(limits.max_body),
         };
-        let client = Client::new(target, options, limits, own_sockets)?;
-        Ok(Self { client })
+        Ok(Self(match options.http2 {
+            false => Protocol::Http1(Client::new(target, options, limits, own_sockets)?),
+            true => Protocol::Http2(Http2Client::new(target, options, limits, own_sockets)?),
+        }))
     }
 
     /// Sends the request as it is, with its marks, and reads the whole answer within `allowance`.
@@ -88,7 +93,10 @@ impl Replayer {
         marks: &Marks<'_>,
         allowance: Duration,
     ) -> ReplayOutcome {
-        self.client.send(request, marks, allowance).await
+        match &self.0 {
+            Protocol::Http1(client) => client.send(request, marks, allowance).await,
+            Protocol::Http2(client) => client.send(request, marks, allowance).await,
+        }
     }
 }
 

@@ -41,6 +41,9 @@ mirror_core::options! {
         /// Take any certificate of the mirror
         #[option("target-insecure", "")]
         pub target_insecure: bool,
+        /// Speak HTTP/2 to the mirror: agreed on in TLS behind https://, from the first byte behind http://
+        #[option("http2", "")]
+        pub http2: bool,
         /// Mark (SO_MARK) of the sockets to the mirror, for firewall and routing rules; 0 for none
         #[option("socket-mark", "MARK", default = "0x6d")]
         pub socket_mark: SocketMark,

@@ -17,6 +17,7 @@ use super::super::own_sockets::OwnSocket;
 use super::answer::{AnswerReader, Step, kept_seconds};
 use super::failure::{End, Failure, FailureKind, progress};
 use super::outgoing::Outgoing;
+use super::patience::Patience;
 use super::timer::Timer;
 use super::upload::Upload;
 
@@ -26,17 +27,6 @@ const READ_SIZE: usize = 16 << 10;
 const LONG_READ_SIZE: usize = 128 << 10;
 /// Least room for a read.
 const MIN_ROOM: usize = 2 << 10;
-
-/// How long one exchange may take.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    /// For the first byte of the answer, after the request's last.
-    pub(super) head: Duration,
-    /// Between two bytes.
-    pub(super) body: Duration,
-    /// For all of the answer.
-    pub(super) whole: Duration,
-}
 
 pub(super) enum Stream {
     Plain(TcpStream),

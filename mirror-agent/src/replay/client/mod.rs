@@ -12,7 +12,9 @@ mod answer;
 mod connect;
 mod connection;
 mod failure;
+mod http2;
 mod outgoing;
+mod patience;
 mod pool;
 mod timer;
 mod tls;
@@ -27,13 +29,15 @@ use mirror_core::http::HttpLimits;
 use super::own_sockets::OwnSockets;
 use super::{Marks, ReplayOptions, ReplayOutcome, Target};
 use connect::Connector;
-use connection::{Answer, Connection, Patience};
+use connection::{Answer, Connection};
 use failure::{Failure, FailureKind};
 use outgoing::Outgoing;
+use patience::Patience;
 use pool::Pool;
 use tls::Tls;
 
 pub(super) use connect::set_mark;
+pub(super) use http2::Http2Client;
 
 /// Methods that may come twice (RFC 9110 §9.2.2), and those that are registered as safe.
 const IDEMPOTENT: [&str; 10] = [
@@ -61,11 +65,7 @@ impl Client {
             connector: Connector::new(target, tls, own, mark, timeout),
             pool: Pool::new(options.concurrency.get()),
             limits,
-            patience: Patience {
-                head: options.head_timeout.unwrap_or(options.timeout),
-                body: options.body_timeout.unwrap_or(options.timeout),
-                whole: options.timeout,
-            },
+            patience: Patience::of(options),
             idle: options.idle_timeout,
         })
     }
@@ -120,22 +120,6 @@ impl Client {
             sent_at: answer.sent_at.into_std(),
             latency: answer.came_at.duration_since(answer.sent_at),
             attempts,
-        }
-    }
-}
-
-impl Patience {
-    /// With so much time for the whole answer. Where that is more than usual, production was slow: then so may be the first
-    /// byte, and each after it.
-    fn extended(self, allowance: Duration) -> Self {
-        let extended = |limit: Duration| match allowance > self.whole {
-            true => limit.max(allowance),
-            false => limit,
-        };
-        Self {
-            head: extended(self.head),
-            body: extended(self.body),
-            whole: allowance,
         }
     }
 }
