@@ -1,29 +1,25 @@
 //! What must hold of a target before anything is sent to it: it can be reached, and it is not production.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::net::{IpAddr, SocketAddr};
 
-use anyhow::{Context, anyhow};
-use tokio::{net::TcpStream, time::timeout};
+use anyhow::Context;
 
 use crate::capture::net::links;
 use crate::config::Config;
-
-const REACH_TIMEOUT: Duration = Duration::from_secs(3);
+use crate::replay;
 
 /// The addresses of the target, if there is one: it can be reached, and it is not production.
 pub(super) async fn check_targets(config: &Config) -> anyhow::Result<Vec<SocketAddr>> {
     let addresses = resolve(config).await?;
     check_own(config, &addresses)?;
-    reach_all(config, &addresses).await?;
+    reach(config).await?;
     Ok(addresses)
 }
 
 /// The target can be reached. That it is not production is for the user to know: nothing is captured.
 pub(super) async fn reach_targets(config: &Config) -> anyhow::Result<()> {
-    reach_all(config, &resolve(config).await?).await
+    resolve(config).await?;
+    reach(config).await
 }
 
 async fn resolve(config: &Config) -> anyhow::Result<Vec<SocketAddr>> {
@@ -36,33 +32,22 @@ async fn resolve(config: &Config) -> anyhow::Result<Vec<SocketAddr>> {
         .with_context(|| format!("resolving the target {target}"))
 }
 
-async fn reach_all(config: &Config, addresses: &[SocketAddr]) -> anyhow::Result<()> {
+async fn reach(config: &Config) -> anyhow::Result<()> {
     let Some(target) = &config.replay.target else {
         return Ok(());
     };
-    reach(addresses).await.with_context(|| {
-        format!(
-            "the target {target} cannot be reached: start the mirror first, or correct --target"
-        )
-    })
+    replay::probe(target, &config.replay)
+        .await
+        .with_context(|| {
+            format!(
+                "the target {target} cannot be reached: start the mirror first, or correct --target"
+            )
+        })
 }
 
 /// Refuses addresses that are this host's own on a captured port.
 pub fn check_own(config: &Config, addresses: &[SocketAddr]) -> anyhow::Result<()> {
     config.refuse_own_target(addresses, &own_addresses(config)?)
-}
-
-/// Connects to the first address that answers.
-pub async fn reach(addresses: &[SocketAddr]) -> anyhow::Result<()> {
-    let mut last = anyhow!("it has no address");
-    for address in addresses {
-        match timeout(REACH_TIMEOUT, TcpStream::connect(address)).await {
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(error)) => last = anyhow!("{address}: {error}"),
-            Err(_) => last = anyhow!("{address}: no answer within {REACH_TIMEOUT:?}"),
-        }
-    }
-    Err(last)
 }
 
 /// Of all namespaces that are captured in, and our own.

@@ -103,6 +103,8 @@ pub struct TimingData {
     pub from_sending_ms: LatencyData,
     /// From the time at which it should have been sent to the last byte of its answer.
     pub from_due_ms: LatencyData,
+    /// Requests that were sent a second time, because the mirror had closed a connection that was idle.
+    pub sent_twice: u64,
 }
 
 /// Values that the mirror answered otherwise than production, and what became of them.

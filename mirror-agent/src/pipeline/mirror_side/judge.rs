@@ -74,6 +74,7 @@ impl MirrorSide {
         let allowance = exchange.timing.allowance(waiting.config.replay.timeout);
         let begun_at = Instant::now();
         let outcome = replayer.send(&prepared.request, &marks, allowance).await;
+        self.recorder.sent_twice(replayer.take_sent_twice());
         self.account(waiting, begun_at, &prepared.request, &outcome);
         match outcome {
             ReplayOutcome::Answered {

@@ -33,7 +33,7 @@ pub(super) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-pub(super) struct Connection {
+pub(in crate::replay) struct Connection {
     stream: Stream,
     /// Room for what comes next; empty between two exchanges.
     input: BytesMut,

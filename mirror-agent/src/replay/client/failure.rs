@@ -42,6 +42,10 @@ impl Failure {
         )
     }
 
+    pub(in crate::replay) fn reason(self) -> String {
+        self.reason
+    }
+
     pub(in crate::replay) fn outcome(self, attempts: u8) -> ReplayOutcome {
         let reason = match attempts {
             1 => self.reason,

@@ -7,7 +7,7 @@
 mod message;
 
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http_body::Body as _;
@@ -15,27 +15,22 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use mirror_core::exchange::{Request, Response};
-use mirror_core::http::HttpLimits;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
-use super::super::own_sockets::OwnSockets;
-use super::IDEMPOTENT;
-use super::connect::Connector;
 use super::connection::Stream;
 use super::failure::{Failure, FailureKind, grouped};
 use super::patience::Patience;
-use super::tls::Tls;
-use crate::replay::{Marks, ReplayOptions, ReplayOutcome, Target};
+use super::{ClientParts, IDEMPOTENT};
+use crate::replay::{Marks, ReplayOptions, ReplayOutcome};
 use message::{Collected, Upload, outgoing};
 
 /// Longest time without a word from the target before it is asked whether it is there.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(in crate::replay) struct Http2Client {
-    connector: Connector,
+    parts: ClientParts,
     sender: Mutex<Option<SendRequest<Upload>>>,
-    limits: HttpLimits,
     patience: Patience,
 }
 
@@ -49,20 +44,12 @@ struct Failed {
 }
 
 impl Http2Client {
-    pub(in crate::replay) fn new(
-        target: Target,
-        options: &ReplayOptions,
-        limits: HttpLimits,
-        own: Option<Arc<dyn OwnSockets>>,
-    ) -> anyhow::Result<Self> {
-        let tls = Tls::new(&target, options, &["h2"])?;
-        let (mark, timeout) = (options.socket_mark, options.connect_timeout);
-        Ok(Self {
-            connector: Connector::new(target, tls, own, mark, timeout),
+    pub(in crate::replay) fn new(parts: ClientParts, options: &ReplayOptions) -> Self {
+        Self {
+            parts,
             sender: Mutex::new(None),
-            limits,
             patience: Patience::of(options),
-        })
+        }
     }
 
     pub(in crate::replay) async fn send(
@@ -75,7 +62,7 @@ impl Http2Client {
         let is_idempotent = IDEMPOTENT.contains(&request.method.as_str());
         let mut attempts = 1;
         loop {
-            let made = match outgoing(self.connector.target(), request, marks) {
+            let made = match outgoing(self.parts.connector.target(), request, marks) {
                 Ok(made) => made,
                 Err(why) => {
                     let reason = format!("the request cannot be sent again: {why}");
@@ -101,6 +88,7 @@ impl Http2Client {
                         && (failed.is_unsent || (!is_new && failed.is_stale && is_idempotent)) =>
                 {
                     attempts = 2;
+                    self.parts.sent_twice.fetch_add(1, Ordering::Relaxed);
                 }
                 Err(failed) => return failed.failure.outcome(attempts),
             }
@@ -120,15 +108,15 @@ impl Http2Client {
     }
 
     async fn connect(&self) -> Result<SendRequest<Upload>, Failure> {
-        let (stream, own) = self.connector.stream().await?;
+        let (stream, own) = self.parts.connector.stream().await?;
         let failed = |why: String| Failure::new(FailureKind::Connect, why);
         if let Stream::Tls(tls) = &stream
             && tls.get_ref().1.alpn_protocol() != Some(b"h2")
         {
-            let target = self.connector.target();
+            let target = self.parts.connector.target();
             return Err(failed(format!("{target} does not agree to HTTP/2 (ALPN)")));
         }
-        let max_head = u32::try_from(self.limits.max_head).unwrap_or(u32::MAX);
+        let max_head = u32::try_from(self.parts.limits.max_head).unwrap_or(u32::MAX);
         let handshake = Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(PING_INTERVAL)
@@ -165,7 +153,7 @@ impl Http2Client {
             failure: Failure::new(FailureKind::Other, chain(error.error())),
         })?;
         let (head, body) = response.into_parts();
-        let mut collected = Collected::new(head, self.limits.max_body);
+        let mut collected = Collected::new(head, self.parts.limits.max_body);
         self.body(body, &mut collected, patience, deadline).await?;
         Ok(collected.response())
     }

@@ -12,7 +12,11 @@ use mirror_core::exchange::Version;
 use mirror_core::options::FromText;
 use tokio::net::TcpListener;
 
+use super::super::Connector;
 use super::*;
+use crate::replay::Target;
+use mirror_core::http::HttpLimits;
+use std::sync::Arc;
 
 const LIMITS: HttpLimits = HttpLimits {
     max_head: 16 << 10,
@@ -55,9 +59,19 @@ impl Shop {
     }
 
     fn client(&self) -> Http2Client {
-        let target = Target::from_text(&format!("http://{}", self.address)).unwrap();
-        Http2Client::new(target, &ReplayOptions::default(), LIMITS, None).unwrap()
+        let target = format!("http://{}", self.address);
+        client(&target, &ReplayOptions::default())
     }
+}
+
+fn client(target: &str, options: &ReplayOptions) -> Http2Client {
+    let target = Target::from_text(target).unwrap();
+    let parts = ClientParts {
+        connector: Connector::new(target, options, None).unwrap(),
+        limits: LIMITS,
+        sent_twice: Arc::default(),
+    };
+    Http2Client::new(parts, options)
 }
 
 async fn noted(request: hyper::Request<Incoming>) -> String {
@@ -156,13 +170,12 @@ async fn a_target_that_no_uri_can_hold_says_so() {
 async fn a_target_of_another_protocol_and_one_that_is_silent_have_reasons() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = format!("http://{}", listener.local_addr().unwrap());
-    let target = Target::from_text(&target).unwrap();
     let limit = Duration::from_millis(100);
     let options = ReplayOptions {
         head_timeout: Some(limit),
         ..ReplayOptions::default()
     };
-    let client = Http2Client::new(target, &options, LIMITS, None).unwrap();
+    let client = client(&target, &options);
     // Its kernel takes the connection, and nobody answers.
     let outcome = client
         .send(&request(&[]), &Marks::default(), options.timeout)
