@@ -53,13 +53,13 @@ pub(super) fn outgoing(
         .collect();
     for (name, value) in request.headers.iter() {
         let is = |other: &&str| name.eq_ignore_ascii_case(other);
+        let is_left_out = NOT_FORWARDED.iter().any(is) || is_mark(name.as_bytes());
         let is_named = named
             .iter()
             .any(|n| n.eq_ignore_ascii_case(name.as_bytes()));
-        if NOT_FORWARDED.iter().any(|other| is(&other)) || is_named || is_mark(name.as_bytes()) {
-            continue;
+        if !is_named && !is_left_out {
+            append(made.headers_mut(), name, value)?;
         }
-        append(made.headers_mut(), name, value)?;
     }
     let wants_trailers = request.headers.all("te").flat_map(options);
     if wants_trailers
