@@ -12,7 +12,7 @@ use mirror_agent::{
     control::{Order, ask},
     gate::replica,
     pipeline,
-    replay::Target,
+    replay::{self, Target},
     report::Status,
     secret::SecretUrl,
 };
@@ -159,13 +159,20 @@ async fn check_servers(config: &Config, findings: &mut Findings) -> anyhow::Resu
         let name = option.trim_start_matches('-');
         findings.add(name, reach(target, config).await, &remedy)?;
     }
+    if config.replay.has_target() {
+        let mark = config.replay.socket_mark;
+        let marked =
+            replay::probe_mark(mark).map(|()| format!("sockets to the mirror have {mark}"));
+        let remedy = "run with CAP_NET_ADMIN, or with --socket-mark 0: the mark is for firewall and routing rules of yours alone";
+        findings.add("mark", marked, remedy)?;
+    }
     Ok(())
 }
 
 async fn reach(target: &Target, config: &Config) -> anyhow::Result<String> {
     let addresses = target.resolve().await?;
     pipeline::check_own(config, &addresses)?;
-    pipeline::reach(&addresses).await?;
+    replay::probe(target, &config.replay).await?;
     Ok(format!("{target} answers"))
 }
 

@@ -19,7 +19,7 @@ mod run;
 mod running;
 mod schedule;
 
-pub use preflight::{check_own, reach};
+pub use preflight::check_own;
 pub use progress::{Event, Progress};
 pub use replay_file::replay_file;
 pub use run::{Ending, run};

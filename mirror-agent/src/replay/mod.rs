@@ -11,6 +11,7 @@ mod targets;
 
 use std::{
     sync::Arc,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -19,7 +20,7 @@ use mirror_core::exchange::{Request, Response};
 use mirror_core::http::HttpLimits;
 use mirror_core::options::ByteSize;
 
-use client::Client;
+use client::{Client, ClientParts, Connector, Http2Client};
 
 pub use credentials::{CredentialOptions, TokenPlace};
 pub use options::{ReplayOptions, SocketMark};
@@ -62,7 +63,13 @@ pub enum ReplayOutcome {
 
 /// Sends requests to one target.
 pub struct Replayer {
-    client: Client,
+    protocol: Protocol,
+    sent_twice: Arc<AtomicU64>,
+}
+
+enum Protocol {
+    Http1(Client),
+    Http2(Http2Client),
 }
 
 impl Replayer {
@@ -79,8 +86,20 @@ impl Replayer {
             max_head: bytes(limits.max_head),
             max_body: bytes(limits.max_body),
         };
-        let client = Client::new(target, options, limits, own_sockets)?;
-        Ok(Self { client })
+        let sent_twice = Arc::default();
+        let parts = ClientParts {
+            connector: Connector::new(target, options, own_sockets)?,
+            limits,
+            sent_twice: Arc::clone(&sent_twice),
+        };
+        let protocol = match options.http2 {
+            false => Protocol::Http1(Client::new(parts, options)),
+            true => Protocol::Http2(Http2Client::new(parts, options)),
+        };
+        Ok(Self {
+            protocol,
+            sent_twice,
+        })
     }
 
     /// Sends the request as it is, with its marks, and reads the whole answer within `allowance`.
@@ -90,7 +109,27 @@ impl Replayer {
         marks: &Marks<'_>,
         allowance: Duration,
     ) -> ReplayOutcome {
-        self.client.send(request, marks, allowance).await
+        match &self.protocol {
+            Protocol::Http1(client) => client.send(request, marks, allowance).await,
+            Protocol::Http2(client) => client.send(request, marks, allowance).await,
+        }
+    }
+
+    /// Requests that were sent a second time since this was asked last.
+    pub fn take_sent_twice(&self) -> u64 {
+        match self.sent_twice.load(Ordering::Relaxed) {
+            0 => 0,
+            _ => self.sent_twice.swap(0, Ordering::Relaxed),
+        }
+    }
+}
+
+/// Whether the target takes a connection, with TLS where it is meant.
+pub async fn probe(target: &Target, options: &ReplayOptions) -> anyhow::Result<()> {
+    let connector = Connector::new(target.clone(), options, None)?;
+    match connector.connect().await {
+        Ok(_) => Ok(()),
+        Err(failure) => Err(anyhow::anyhow!(failure.reason())),
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the replay is told.
 
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{fmt, num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use mirror_core::options::FromText;
 
 use super::{Target, WeightedTarget};
 
@@ -46,6 +48,9 @@ mirror_core::options! {
         /// Take any certificate of the mirror
         #[option("target-insecure", "")]
         pub target_insecure: bool,
+        /// Speak HTTP/2 to the mirror: agreed on in TLS behind https://, from the first byte behind http://
+        #[option("http2", "")]
+        pub http2: bool,
         /// Mark (SO_MARK) of the sockets to the mirror, for firewall and routing rules; 0 for none
         #[option("socket-mark", "MARK", default = "0x6d")]
         pub socket_mark: SocketMark,
@@ -78,7 +83,7 @@ impl ReplayOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketMark(pub u32);
 
-impl mirror_core::options::FromText for SocketMark {
+impl FromText for SocketMark {
     fn from_text(text: &str) -> Result<Self, String> {
         let number = match text.strip_prefix("0x") {
             Some(digits) => u32::from_str_radix(digits, 16),
@@ -87,5 +92,35 @@ impl mirror_core::options::FromText for SocketMark {
         number
             .map(Self)
             .map_err(|_| "use a number of 32 bits as in 109 or 0x6d".into())
+    }
+}
+
+impl fmt::Display for SocketMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("no mark"),
+            mark => write!(f, "mark {mark:#x}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mirror_core::options::FromText;
+
+    use super::*;
+
+    #[test]
+    fn a_mark_is_written_as_routing_rules_write_it() {
+        let check = |text: &str, expect: Option<u32>| {
+            let mark = SocketMark::from_text(text).ok();
+            assert_eq!(mark, expect.map(SocketMark), "{text}");
+        };
+        check("109", Some(0x6d));
+        check("0x6d", Some(109));
+        check("0xffffffff", Some(u32::MAX));
+        check("0x1ffffffff", None);
+        check("mark", None);
+        check("", None);
     }
 }

@@ -80,6 +80,11 @@ fn schedule(status: &Status, families: &mut Families<'_>) -> fmt::Result {
     ] {
         families.histograms(name, help, [(Labels::new(), data)])?;
     }
+    families.counters(
+        "mirror_sent_twice",
+        "Requests sent a second time, because the mirror had closed an idle connection",
+        [(Labels::new(), timing.sent_twice)],
+    )?;
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     for (name, help, value) in [
         (

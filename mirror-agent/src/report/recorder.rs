@@ -95,6 +95,7 @@ struct Timing {
     send_lag: Latencies,
     from_sending: Latencies,
     from_due: Latencies,
+    sent_twice: u64,
 }
 
 impl Recorder {
@@ -205,6 +206,13 @@ impl Recorder {
         carried.evicted = stats.evicted;
     }
 
+    /// So many requests were sent a second time, because a used connection turned out to be closed.
+    pub fn sent_twice(&self, requests: u64) {
+        if requests > 0 {
+            self.tallies().timing.sent_twice += requests;
+        }
+    }
+
     /// The run is not to be relied on; the first reason is kept.
     pub fn fail(&self, why: String) {
         self.tallies().failure.get_or_insert(why);
@@ -233,6 +241,7 @@ impl Recorder {
                 send_lag_ms: tallies.timing.send_lag.data(),
                 from_sending_ms: tallies.timing.from_sending.data(),
                 from_due_ms: tallies.timing.from_due.data(),
+                sent_twice: tallies.timing.sent_twice,
             },
             schedule: ScheduleData::default(),
             carried: tallies.carried.clone(),

@@ -106,6 +106,8 @@ pub struct TimingData {
     pub from_sending_ms: LatencyData,
     /// From the time at which it should have been sent to the last byte of its answer.
     pub from_due_ms: LatencyData,
+    /// Requests that were sent a second time, because the mirror had closed a connection that was idle.
+    pub sent_twice: u64,
 }
 
 /// How the control's answers stood to production's, in requests that were compared.

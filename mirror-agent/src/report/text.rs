@@ -250,6 +250,13 @@ fn snapshot_advice(out: &mut String, results: &Results) -> fmt::Result {
             writeln!(out, "{count} {what}")?;
         }
     }
+    let sent_twice = results.timing.sent_twice;
+    if sent_twice > 0 {
+        writeln!(
+            out,
+            "{sent_twice} requests were sent a second time, because the mirror had closed an idle connection: --target-idle-timeout is the limit"
+        )?;
+    }
     for (state, count) in &results.mirror_snapshots {
         if !["hit", "late", "unread"].contains(&state.as_str()) {
             let state = excerpt(state, 100);

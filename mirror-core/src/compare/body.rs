@@ -97,7 +97,7 @@ pub(super) fn data<'b>(
 /// Length and digest of a body that is known whole, though it may not be kept.
 pub(super) fn digest(response: &Response) -> Option<BodyDigest> {
     match response.fault {
-        None => Some(BodyDigest::of(&response.body)),
+        None => Some(response.body.digester().finish()),
         Some(Fault::TooLarge) => response.body.digest(),
         Some(_) => None,
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 
 use super::*;
-use crate::exchange::BodyDigest;
+use crate::exchange::Body;
 
 fn response(status: u16, body: &str) -> Response {
     Response {
@@ -241,7 +241,7 @@ fn bodies_over_the_cap_are_compared_by_length_and_digest() {
         let mut large = response(200, &all[..2]);
         large.fault = Some(Fault::TooLarge);
         let all = Bytes::copy_from_slice(all.as_bytes());
-        large.body.set_digest(BodyDigest::of(&all.into()));
+        large.body.set_digest(Body::from(all).digester().finish());
         large
     };
     let check = |ours: &Response, theirs: &Response, extent, lines_seen: &[&str]| {

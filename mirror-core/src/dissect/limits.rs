@@ -15,8 +15,8 @@ crate::options! {
         /// Whether to look into VXLAN, Geneve, GRE, IP-in-IP and MPLS.
         #[not_an_option("live capture sees no tunnels")]
         pub tunnels: bool,
-        /// Largest body that is kept whole, in production and from the mirror: a larger one is not replayed, and not
-        /// compared
+        /// Largest body that is kept whole, in production and from the mirror: a larger request is not replayed, larger
+        /// answers are compared by length and digest
         #[option("max-body", "SIZE", default = "1MiB")]
         pub max_body: ByteSize,
         /// Largest start line and headers of a message; of a larger head the beginning is kept, and the message is not

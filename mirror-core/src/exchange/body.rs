@@ -4,7 +4,7 @@ use std::{fmt, ops::Deref, sync::OnceLock};
 
 use bytes::{Bytes, BytesMut};
 
-use super::BodyDigest;
+use super::{BodyDigest, Digester};
 
 /// Slices below this are copied together: each keeps the whole packet it is from in memory.
 const MIN_SLICE: usize = 512;
@@ -58,6 +58,13 @@ impl Body {
     /// Of all of it, where only its beginning is kept.
     pub fn digest(&self) -> Option<BodyDigest> {
         self.rest.as_ref()?.digest
+    }
+
+    /// What has taken the bytes that are kept.
+    pub fn digester(&self) -> Digester {
+        let mut digester = Digester::default();
+        self.slices().for_each(|slice| digester.take(slice));
+        digester
     }
 
     /// Says that it is only the beginning of a body.
@@ -162,7 +169,7 @@ mod tests {
     fn the_beginning_of_a_body_is_not_that_body() {
         let whole = Body::from(Bytes::from_static(b"ab"));
         let mut begun = whole.clone();
-        let of_all = BodyDigest::of(&Body::from(Bytes::from_static(b"abc")));
+        let of_all = Body::from(Bytes::from_static(b"abc")).digester().finish();
         begun.set_digest(of_all);
         assert_eq!(&begun[..], b"ab");
         assert_eq!((begun.digest(), whole.digest()), (Some(of_all), None));

@@ -10,7 +10,9 @@ use mirror_contract::{Candidates, RequestId};
 use serde::{Deserialize, Serialize};
 
 use crate::detect::is_secret_header;
-use crate::exchange::{Ambiguity, Body, Exchange, Fault, Headers, Request, RequestTarget};
+use crate::exchange::{
+    Ambiguity, Body, BodyDigest, Exchange, Fault, Headers, Request, RequestTarget,
+};
 use crate::exchange::{Response, Timing, Version};
 use crate::identity::{Identity, Owner};
 use crate::time::Timestamp;
@@ -35,6 +37,14 @@ struct V2<'a> {
     access: AccessV2,
     #[serde(borrow)]
     kept: Vec<&'a str>,
+    /// Of production's body, when only its beginning is in the message.
+    digest: Option<DigestV2>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct DigestV2 {
+    len: u64,
+    hash: u128,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -214,9 +224,12 @@ fn write(envelope: &Envelope) -> Vec<u8> {
         },
         snapshot: snapshot.as_deref(),
     };
+    let response = exchange.response.as_ref();
+    let digest = response.and_then(|response| response.body.digest());
     let own = V2 {
         access: (*access).into(),
         kept: kept.iter().map(|name| &**name).collect(),
+        digest: digest.map(|BodyDigest { len, hash }| DigestV2 { len, hash }),
     };
     // Only a serializer that runs out of room fails, and a vector grows.
     let begun = postcard::to_extend(&own, vec![VERSION]).unwrap_or_default();
@@ -237,10 +250,16 @@ fn read(bytes: &Bytes) -> Result<Envelope, WireError> {
             let own = postcard::take_from_bytes::<V2<'_>>(&form);
             let (own, rest) = own.map_err(|error| damaged(&error.to_string()))?;
             let form = form.slice_ref(rest);
+            let mut envelope = V1::read(&form)?.envelope(&form)?;
+            if let (Some(DigestV2 { len, hash }), Some(response)) =
+                (own.digest, &mut envelope.exchange.response)
+            {
+                response.body.set_digest(BodyDigest { len, hash });
+            }
             Ok(Envelope {
                 access: own.access.into(),
                 kept: own.kept.into_iter().map(Into::into).collect(),
-                ..V1::read(&form)?.envelope(&form)?
+                ..envelope
             })
         }
         other => Err(WireError::UnknownVersion(other)),
@@ -439,11 +458,24 @@ mod tests {
         kept.access = Access::Read;
         let wire = Bytes::from(kept.to_wire());
         assert_eq!(Envelope::from_wire(&wire).as_ref(), Ok(&kept));
-        // Version 1 is the same without the first members: one byte, then a list of one text.
-        let own = 1 + 1 + 1 + "cookie".len();
+        // Version 1 is the same without the first members: one byte, then a list of one text, then no digest.
+        let own = 1 + 1 + 1 + "cookie".len() + 1;
         let older = Bytes::from([&[1], &wire[1 + own..]].concat());
         let read = Envelope::from_wire(&older).unwrap();
         assert_eq!((read.kept(), read.access()), (kept.kept(), Access::Write));
+    }
+
+    #[test]
+    fn a_body_over_the_cap_keeps_its_digest() {
+        let mut large = envelope();
+        let response = large.exchange.response.as_mut().unwrap();
+        response.fault = Some(Fault::TooLarge);
+        response.body.set_digest(BodyDigest {
+            len: 1 << 40,
+            hash: u128::MAX - 7,
+        });
+        let wire = Bytes::from(large.to_wire());
+        assert_eq!(Envelope::from_wire(&wire), Ok(large));
     }
 
     #[test]

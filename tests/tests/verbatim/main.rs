@@ -47,7 +47,8 @@ fn the_mirror_reads_what_production_read() -> Result<()> {
         .iter()
         .flat_map(|route| ["--allow", route])
         .collect();
-    let agent = stage.agent(&allow)?;
+    let args = [&allow[..], &["--allow-unsnapshotted-writes"]].concat();
+    let agent = stage.agent(&args)?;
     stage
         .network
         .on(Host::Client, || {

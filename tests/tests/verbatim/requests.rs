@@ -229,7 +229,7 @@ impl Draft<'_> {
             "X-A",
             "x-a",
             "X-a",
-            "If-None-Match",
+            "If-Unknown",
             "!#$%&'*+-.^_`|~9",
             "Te",
         ];

@@ -110,6 +110,7 @@ impl MirrorSide {
         self.recorder.replaced(&prepared.carried.replaced);
         let begun_at = Instant::now();
         let outcome = send(target, &prepared, waiting, turn).await;
+        self.recorder.sent_twice(target.replayer.take_sent_twice());
         self.account(waiting, begun_at, &prepared.request, &outcome);
         match outcome {
             ReplayOutcome::Answered {

@@ -10,7 +10,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
 
 use super::super::own_sockets::{OwnSocket, OwnSockets};
-use super::super::{SocketMark, Target};
+use super::super::{ReplayOptions, SocketMark, Target};
 use super::connection::{Connection, Stream};
 use super::failure::{Failure, FailureKind};
 use super::tls::Tls;
@@ -20,7 +20,7 @@ const ADDRESSES_TIMEOUT: Duration = Duration::from_secs(10);
 /// Ports that are tried, where one turns out to be taken.
 const MAX_PORTS: usize = 3;
 
-pub(super) struct Connector {
+pub(in crate::replay) struct Connector {
     target: Target,
     tls: Option<Tls>,
     own: Option<Arc<dyn OwnSockets>>,
@@ -30,28 +30,26 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(
+    pub(in crate::replay) fn new(
         target: Target,
-        tls: Option<Tls>,
+        options: &ReplayOptions,
         own: Option<Arc<dyn OwnSockets>>,
-        mark: SocketMark,
-        timeout: Duration,
-    ) -> Self {
-        Self {
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            tls: Tls::new(&target, options)?,
             target,
-            tls,
             own,
-            mark,
-            timeout,
+            mark: options.socket_mark,
+            timeout: options.connect_timeout,
             addresses: Mutex::new(None),
-        }
+        })
     }
 
     pub(super) fn target(&self) -> &Target {
         &self.target
     }
 
-    pub(super) async fn connect(&self) -> Result<Connection, Failure> {
+    pub(in crate::replay) async fn connect(&self) -> Result<Connection, Failure> {
         let (stream, own) = self.stream().await?;
         Ok(Connection::new(stream, own))
     }

@@ -17,6 +17,7 @@ use super::super::own_sockets::OwnSocket;
 use super::answer::{AnswerReader, Step, kept_seconds};
 use super::failure::{End, Failure, FailureKind, progress};
 use super::outgoing::Outgoing;
+use super::patience::Patience;
 use super::timer::Timer;
 use super::upload::Upload;
 
@@ -27,23 +28,12 @@ const LONG_READ_SIZE: usize = 128 << 10;
 /// Least room for a read.
 const MIN_ROOM: usize = 2 << 10;
 
-/// How long one exchange may take.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    /// For the first byte of the answer, after the request's last.
-    pub(super) head: Duration,
-    /// Between two bytes.
-    pub(super) body: Duration,
-    /// For all of the answer.
-    pub(super) whole: Duration,
-}
-
 pub(super) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-pub(super) struct Connection {
+pub(in crate::replay) struct Connection {
     stream: Stream,
     /// Room for what comes next; empty between two exchanges.
     input: BytesMut,

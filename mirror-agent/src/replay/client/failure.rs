@@ -42,6 +42,10 @@ impl Failure {
         )
     }
 
+    pub(in crate::replay) fn reason(self) -> String {
+        self.reason
+    }
+
     pub(in crate::replay) fn outcome(self, attempts: u8) -> ReplayOutcome {
         let reason = match attempts {
             1 => self.reason,
@@ -117,7 +121,7 @@ pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.char_indices() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);

@@ -12,62 +12,60 @@ mod answer;
 mod connect;
 mod connection;
 mod failure;
+mod http2;
 mod outgoing;
+mod patience;
 mod pool;
 mod timer;
 mod tls;
 mod upload;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mirror_core::exchange::Request;
 use mirror_core::http::HttpLimits;
 
-use super::own_sockets::OwnSockets;
-use super::{Marks, ReplayOptions, ReplayOutcome, Target};
-use connect::Connector;
-use connection::{Answer, Connection, Patience};
+use super::{Marks, ReplayOptions, ReplayOutcome};
+use connection::{Answer, Connection};
 use failure::{Failure, FailureKind};
 use outgoing::Outgoing;
+use patience::Patience;
 use pool::Pool;
-use tls::Tls;
 
-pub(super) use connect::set_mark;
+pub(super) use connect::{Connector, set_mark};
+pub(super) use http2::Http2Client;
 
 /// Methods that may come twice (RFC 9110 §9.2.2), and those that are registered as safe.
 const IDEMPOTENT: [&str; 10] = [
     "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "QUERY", "SEARCH", "PROPFIND", "REPORT",
 ];
 
+/// What clients of every protocol are made of.
+pub(super) struct ClientParts {
+    pub(super) connector: Connector,
+    /// Of answers.
+    pub(super) limits: HttpLimits,
+    /// Counts requests that are sent a second time.
+    pub(super) sent_twice: Arc<AtomicU64>,
+}
+
 pub(super) struct Client {
-    connector: Connector,
+    parts: ClientParts,
     pool: Arc<Pool>,
-    limits: HttpLimits,
     patience: Patience,
     idle: Duration,
 }
 
 impl Client {
-    pub(super) fn new(
-        target: Target,
-        options: &ReplayOptions,
-        limits: HttpLimits,
-        own: Option<Arc<dyn OwnSockets>>,
-    ) -> anyhow::Result<Self> {
-        let tls = Tls::new(&target, options, &["http/1.1"])?;
-        let (mark, timeout) = (options.socket_mark, options.connect_timeout);
-        Ok(Self {
-            connector: Connector::new(target, tls, own, mark, timeout),
+    pub(super) fn new(parts: ClientParts, options: &ReplayOptions) -> Self {
+        Self {
+            parts,
             pool: Pool::new(options.concurrency.get()),
-            limits,
-            patience: Patience {
-                head: options.head_timeout.unwrap_or(options.timeout),
-                body: options.body_timeout.unwrap_or(options.timeout),
-                whole: options.timeout,
-            },
+            patience: Patience::of(options),
             idle: options.idle_timeout,
-        })
+        }
     }
 
     pub(super) async fn send(
@@ -76,7 +74,12 @@ impl Client {
         marks: &Marks<'_>,
         allowance: Duration,
     ) -> ReplayOutcome {
-        let outgoing = match Outgoing::new(self.connector.target(), request, marks) {
+        let ClientParts {
+            connector,
+            limits,
+            sent_twice,
+        } = &self.parts;
+        let outgoing = match Outgoing::new(connector.target(), request, marks) {
             Ok(outgoing) => outgoing,
             Err(wrong) => {
                 let reason = format!("the request cannot be sent again: {wrong}");
@@ -89,16 +92,17 @@ impl Client {
         loop {
             let mut used = match connection.take() {
                 Some(used) => used,
-                None => match self.connector.connect().await {
+                None => match connector.connect().await {
                     Ok(new) => new,
                     Err(failure) => return failure.outcome(attempts),
                 },
             };
-            let exchange = used.exchange(&outgoing, &request.method, self.limits, patience);
+            let exchange = used.exchange(&outgoing, &request.method, *limits, patience);
             match exchange.await {
                 Ok(answer) => return self.answered(answer, used, attempts),
                 Err(failure) if attempts == 1 && may_repeat(&failure, &used, request) => {
                     attempts = 2;
+                    sent_twice.fetch_add(1, Ordering::Relaxed);
                 }
                 Err(failure) => return failure.outcome(attempts),
             }
@@ -120,22 +124,6 @@ impl Client {
             sent_at: answer.sent_at.into_std(),
             latency: answer.came_at.duration_since(answer.sent_at),
             attempts,
-        }
-    }
-}
-
-impl Patience {
-    /// With so much time for the whole answer. Where that is more than usual, production was slow: then so may be the first
-    /// byte, and each after it.
-    fn extended(self, allowance: Duration) -> Self {
-        let extended = |limit: Duration| match allowance > self.whole {
-            true => limit.max(allowance),
-            false => limit,
-        };
-        Self {
-            head: extended(self.head),
-            body: extended(self.body),
-            whole: allowance,
         }
     }
 }

@@ -360,7 +360,7 @@ fn is_of_upgrade(option: &[u8]) -> bool {
     option.eq_ignore_ascii_case(b"upgrade") || option.eq_ignore_ascii_case(b"http2-settings")
 }
 
-fn is_mark(name: &[u8]) -> bool {
+pub(super) fn is_mark(name: &[u8]) -> bool {
     const MARKS: [&str; 4] = [
         HEADER_REQUEST_ID,
         HEADER_NAMESPACE,

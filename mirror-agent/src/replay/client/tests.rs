@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::replay::Target;
 
 const LIMITS: HttpLimits = HttpLimits {
     max_head: 16 << 10,
@@ -93,7 +94,7 @@ impl Script {
             ..ReplayOptions::default()
         };
         change(&mut options);
-        Client::new(target, &options, LIMITS, None).unwrap()
+        Client::new(parts(target, &options).unwrap(), &options)
     }
 
     /// What one GET comes to.
@@ -156,6 +157,14 @@ impl Peer {
     fn reset(self) {
         self.stream.set_zero_linger().unwrap();
     }
+}
+
+fn parts(target: Target, options: &ReplayOptions) -> anyhow::Result<ClientParts> {
+    Ok(ClientParts {
+        connector: Connector::new(target, options, None)?,
+        limits: LIMITS,
+        sent_twice: Arc::default(),
+    })
 }
 
 fn request(method: &str, body: &'static str) -> Request {

@@ -22,11 +22,7 @@ pub(super) struct Tls {
 
 impl Tls {
     /// What `https://` needs; `None` for a target without TLS.
-    pub(super) fn new(
-        target: &Target,
-        options: &ReplayOptions,
-        protocols: &[&str],
-    ) -> anyhow::Result<Option<Self>> {
+    pub(super) fn new(target: &Target, options: &ReplayOptions) -> anyhow::Result<Option<Self>> {
         if !target.is_tls() {
             ensure!(
                 options.target_ca.is_none()
@@ -51,10 +47,8 @@ impl Tls {
                 .with_root_certificates(roots(options)?)
                 .with_no_client_auth(),
         };
-        config.alpn_protocols = protocols
-            .iter()
-            .map(|name| name.as_bytes().into())
-            .collect();
+        let protocol: &[u8] = if options.http2 { b"h2" } else { b"http/1.1" };
+        config.alpn_protocols = vec![protocol.into()];
         Ok(Some(Self {
             connector: TlsConnector::from(Arc::new(config)),
             name,

@@ -660,7 +660,6 @@ pub(in crate::http) fn may_be_request(kind: Kind, bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::BodyDigest;
 
     const LIMITS: HttpLimits = HttpLimits {
         max_head: 200,
@@ -852,7 +851,7 @@ mod tests {
     #[test]
     fn a_response_over_the_cap_has_the_digest_of_all_its_bytes() {
         let sent = Bytes::from_static(b"0123456789abcdef");
-        let expect = BodyDigest::of(&Body::from(sent.clone()));
+        let expect = Body::from(sent.clone()).digester().finish();
         let head = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n";
         let run = |pieces: &[&[u8]], reason: CloseReason| {
             let mut parser = Parser::new(Kind::Response, LIMITS);

@@ -68,7 +68,7 @@ impl Partial {
         self.fault.get_or_insert(Fault::TooLarge);
         if matches!(self.head, Head::Response { .. }) {
             let body = &self.body;
-            let new = || Box::new(Digester::of(body));
+            let new = || Box::new(body.digester());
             self.digester.get_or_insert_with(new).take(slice);
         }
     }
@@ -85,7 +85,7 @@ impl Partial {
         let len = self.body.len() as u64;
         self.digester
             .as_ref()
-            .map_or(len, |digester| digester.len())
+            .map_or(len, |digester| digester.taken())
     }
 
     pub(super) fn into_message(self) -> Message {

@@ -57,7 +57,7 @@ impl TlsTarget {
         let target = Target::from_text(&format!("https://{}", self.address)).unwrap();
         let mut options = ReplayOptions::default();
         change(&mut options);
-        let client = Client::new(target, &options, LIMITS, None).unwrap();
+        let client = Client::new(parts(target, &options).unwrap(), &options);
         let mut all = String::new();
         for _ in 0..2 {
             let sent = sent(&client, request("GET", ""));
@@ -111,6 +111,6 @@ async fn options_of_tls_want_a_target_with_tls() {
         target_insecure: true,
         ..ReplayOptions::default()
     };
-    let error = Client::new(target, &options, LIMITS, None).err().unwrap();
+    let error = parts(target, &options).err().unwrap();
     assert!(error.to_string().contains("https://"), "{error}");
 }
