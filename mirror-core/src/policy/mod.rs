@@ -12,7 +12,7 @@ mod share;
 mod wire;
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use mirror_contract::HEADER_REPLAY;
 
@@ -26,7 +26,7 @@ use rule::{Sense, View};
 
 pub use envelope::{Access, Envelope};
 pub use explain::Explanation;
-pub use fair::FairRate;
+use fair::FairRate;
 pub use redact::{KeyTooShort, Mode, RedactKey, RedactRule, Redaction, Redactor};
 pub use rule::Rule;
 pub use share::ReplayShare;
@@ -59,6 +59,10 @@ crate::options! {
         /// for a request decides. --sample chooses connections before it (repeatable)
         #[option("replay-share", "SHARE", live)]
         pub shares: Vec<ReplayShare>,
+        /// Most requests a second to take for the replay; when more come, of each route the same share is taken, and the rest
+        /// ends at once. With --max-rps they wait instead
+        #[option("replay-rate", "N", live)]
+        pub rate: Option<u32>,
         /// Secret header that may go to the mirror, as in authorization; nothing stores or shows it (repeatable)
         #[option("keep-header", "NAME", live)]
         pub keep_headers: Vec<String>,
@@ -73,6 +77,8 @@ crate::options! {
         pub key: Option<RedactKey>,
         #[not_an_option("set where the mirror's own key signs web tokens anew")]
         pub keeps_claims: bool,
+        #[not_an_option("what has come so far, where there is a rate")]
+        fair: OnceLock<Arc<Mutex<FairRate>>>,
         #[not_an_option("made of the rules when it is first asked for")]
         redactor: OnceLock<Arc<Redactor>>,
     }
@@ -180,6 +186,7 @@ impl Policy {
     ) -> Result<(Envelope, Permission), Refusal> {
         let permission = self.judge(&exchange)?;
         let identity = self.choose(&exchange, identify)?;
+        self.keep_rate(&exchange)?;
         let redactor = self.redactor();
         redactor
             .redact_request(&mut exchange.request, trace)
@@ -280,6 +287,23 @@ impl Policy {
             return Err(refusal());
         }
         Ok(identify(exchange))
+    }
+
+    /// Lets through what the rate leaves of the route. The time is that of the capture.
+    fn keep_rate(&self, exchange: &Exchange) -> Result<(), Refusal> {
+        let Some(rate) = self.rate else {
+            return Ok(());
+        };
+        let fair = self
+            .fair
+            .get_or_init(|| Arc::new(Mutex::new(FairRate::new(rate))));
+        let route = fair::route(&exchange.request);
+        // Counts stay usable after a panic elsewhere.
+        let mut fair = fair.lock().unwrap_or_else(PoisonError::into_inner);
+        match fair.takes(route, exchange.captured_at()) {
+            true => Ok(()),
+            false => Err(Outcome::ShedRate.into()),
+        }
     }
 
     /// Whether an exchange may be replayed with the data that was found for it: a write needs the snapshot of the very
@@ -641,6 +665,28 @@ pub(crate) mod tests {
             assert_eq!(may(false, "GET", "/orders", basis), Ok(()));
         }
         assert_eq!(may(false, "POST", "/orders", Basis::Snapshot), Ok(()));
+    }
+
+    #[test]
+    fn what_is_over_the_rate_is_shed_and_rare_routes_keep_their_share() {
+        let policy = Policy {
+            rate: Some(20),
+            ..Policy::default()
+        };
+        let mut taken = std::collections::BTreeMap::new();
+        for n in 0..4000_u64 {
+            let target = if n % 40 == 0 { "/rare/7" } else { "/busy/7" };
+            let mut exchange = exchange("GET", &target.replace('7', &n.to_string()), &[]);
+            // 400 a second.
+            exchange.timing.request_first = Timestamp(1_000_000_000 + n * 2_500_000);
+            match policy.admit(&"h".into(), exchange, |_| Identity::default()) {
+                Ok(_) => *taken.entry(target).or_insert(0) += 1,
+                Err(refusal) => assert_eq!(refusal.outcome, Outcome::ShedRate),
+            }
+        }
+        let (rare, busy) = (taken["/rare/7"], taken["/busy/7"]);
+        assert!((180..=230).contains(&(rare + busy)), "{taken:?}");
+        assert!((3..=8).contains(&rare), "{taken:?}");
     }
 
     #[test]
