@@ -38,9 +38,11 @@ fn lines(args: &[&str], input: &str) -> Vec<Value> {
         .collect()
 }
 
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 /// An archive of requests, each with its body and its fields.
-fn archive(requests: &[(&str, &str, &str, &[(&str, &str)])]) -> String {
-    let entry = |(method, path, body, fields): &(&str, &str, &str, &[(&str, &str)])| {
+fn archive(requests: &[(&str, &str, &str, Fields<'_>)]) -> String {
+    let entry = |(method, path, body, fields): &(&str, &str, &str, Fields<'_>)| {
         let headers: Vec<_> = fields
             .iter()
             .map(|(name, value)| json!({ "name": name, "value": value }))
