@@ -11,6 +11,7 @@ mod frames;
 mod http;
 mod input;
 mod packet;
+mod policy;
 pub mod seeds;
 mod tcp;
 
@@ -20,12 +21,13 @@ pub use contract::{document, rules};
 pub use dissect::dissect;
 pub use http::{body, coding, head};
 pub use packet::packet;
+pub use policy::policy;
 pub use tcp::tcp;
 
 /// A target with its name.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("packet", packet),
     ("tcp", tcp),
     ("head", head),
@@ -36,6 +38,7 @@ pub const TARGETS: [Target; 10] = [
     ("pcap", pcap),
     ("rules", rules),
     ("document", document),
+    ("policy", policy),
 ];
 
 #[cfg(test)]

@@ -60,9 +60,49 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "compare" => pairs(),
         "pcap" => vec![capture_file()],
         "rules" => RULES.map(rule).to_vec(),
+        "policy" => policies(),
         "document" => DOCUMENTS.map(<[u8]>::to_vec).to_vec(),
         _ => Vec::new(),
     }
+}
+
+/// A mode, a media type, a rule, a target, and the rest of a body.
+fn policies() -> Vec<Vec<u8>> {
+    let seed = |mode: u8, rule: &str, target: &str, rest: &str| {
+        let head = [
+            &[mode, mode][..],
+            &piece(rule.as_bytes()),
+            &piece(target.as_bytes()),
+        ]
+        .concat();
+        [&head[..], rest.as_bytes()].concat()
+    };
+    vec![
+        seed(
+            0,
+            "GET /**/a where host = *.b and not query:c",
+            "a=4111111111111111#d@e.example",
+            "[1,{\"y\":\"AKIAIOSFODNN7EXAMPLE\"}]}",
+        ),
+        seed(
+            1,
+            "GET /logout => 5% by cookie:sid",
+            "m=a%40b.example",
+            "\"a\\u0040b.example\"}\n{\"pin\":[true,null,-1.5e3]}",
+        ),
+        seed(
+            2,
+            "json:/a/*/b => token",
+            "t=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+            "1,\"query\":\"query A { a } mutation B { b }\",\"operationName\":\"A\"}",
+        ),
+        seed(
+            1,
+            "where body > 1KiB and client in 10.0.0.0/8,fd00::/8 and path ~ '^/[a-z]+$'",
+            "x",
+            "a&b=-----BEGIN PRIVATE KEY-----",
+        ),
+    ]
 }
 
 const REQUEST: Shape = Shape {

@@ -192,25 +192,29 @@ Examples:
   mirror-agent explain traffic.pcap --allow 'POST /orders' --deny 'GET /logout'
   mirror-agent explain traffic.pcap --deny \"where header:user-agent ~ '^kube-probe'\" --summary
   mirror-agent explain traffic.pcap --reads 'POST /graphql where graphql = query' --json | jq .rule
-  mirror-agent explain traffic.har --redact 'json:/user/email => mask' --redact 'detect:card => mask'
+  mirror-agent explain traffic.har --redact 'json:/user/email => mask'
   tcpdump -i eth0 -w - tcp port 8080 | mirror-agent explain -
 
-A rule is METHOD /path, with * for one segment or a part of it and ** for any number of them, then perhaps `where` and
-conditions with `and` between them:
-  host = shop.example        header:x-tenant ~ '^a'     query:debug       path ~ '\\.php$'       body > 64KiB
-  status = 5xx               client in 10.0.0.0/8       cookie:ab = b     form:dry-run = 1       json:user.id = 7
-  graphql = query            not header:x-debug         query:v != 2      client not in 10.9.0.0/16
-`where …` alone is for every route. In = and !=, * stands for anything; ~ and !~ take a regular expression.
+A rule is METHOD /path, with * for a segment or a part of one and ** for any number of them; then
+perhaps `where` and conditions with `and` between them, as in
+  host = shop.example     header:x-tenant ~ '^a'   cookie:ab = b      query:debug
+  path ~ '\\.php$'         form:dry-run = 1         json:user.id = 7   graphql = query
+  body > 64KiB            status = 5xx             query:v != 2       not header:x-debug
+  client in 10.0.0.0/8    client not in 10.9.0.0/16
+`where …` alone is for every route. In = and !=, * stands for anything; ~ and !~ take a regular
+expression.
 
-What decides: a --deny rule that fits keeps the request out, whatever else fits. Else the first --reads rule that fits lets
-it in as a read, else the first --allow rule that fits. Else GET, HEAD and OPTIONS are let in, unless an --allow rule names
-that very method, and everything else is kept out. Then --replay-share chooses. A write is replayed only with the snapshot
-of the very request, unless --allow-unsnapshotted-writes.
+What decides: a --deny rule that fits keeps the request out, whatever else fits. Else the first
+--reads rule that fits lets it in as a read, else the first --allow rule that fits. Else GET, HEAD
+and OPTIONS are let in, unless an --allow rule names that very method, and all others are kept
+out. Then --replay-share chooses. A write is replayed only with the snapshot of the very request,
+unless --allow-unsnapshotted-writes.
 
-What is hidden, as PLACE => MODE: header:NAME, cookie:NAME, query:NAME, form:NAME, json:/A/POINTER (with * for any step),
-json:MEMBER (at any depth), body:MEDIA/TYPE, detect:KIND (card, email, bearer, jwt, aws, google, github, slack, pem; keys, all);
-and remove, mask, token (equal for equal values, with the key of --redact-key-file), or unsigned for a web token. Headers that
-carry credentials are removed without a rule, and stay with --keep-header.
+What is hidden is PLACE => MODE. A place is header:NAME, cookie:NAME, query:NAME, form:NAME,
+json:/A/POINTER (with * for any step), json:MEMBER (at any depth), body:MEDIA/TYPE or detect:KIND
+(card, email, bearer, jwt, aws, google, github, slack, pem; keys, all). A mode is remove, mask,
+token (equal for equal values, by the key in --redact-key-file), or unsigned for a web token.
+Headers that carry credentials are removed without a rule, and stay with --keep-header.
 
 Exit codes: 0 the whole file was read, 2 it cannot be read or a rule is wrong, 3 it is damaged.")]
     Explain(Explain),

@@ -82,6 +82,8 @@ outcomes! {
         "as many requests as --requests names had been taken up before it came",
     ShedBreaker = "shed: breaker":
         "the mirror did not answer, so it was left alone for a while: see to the mirror; --breaker-failures, --breaker-share and --breaker-pause are the limits",
+    ShedRate = "shed: rate":
+        "more came than --replay-rate takes, of each route the same share: raise it, or take a smaller --replay-share",
     ShedQueueFull = "shed: queue full":
         "the mirror is slower than production: raise --concurrency, or take a --sample",
     SnapshotMissing = "snapshot: missing":

@@ -406,3 +406,18 @@ fn a_kept_header_is_sent_and_not_shown() -> Result<()> {
     }
     Ok(())
 }
+
+/// Carrying needs tokens in the place of session cookies, and gives the mirror its own secrets back: to nobody else.
+#[needs(root)]
+fn what_is_carried_shows_nothing() -> Result<()> {
+    let carry = ["--carry", "all"].map(str::to_owned);
+    let (leaks, received, _) = run(&[&rules("token")[..], &carry].concat())?;
+    // From the 29th on they are the mirror's.
+    let is_own = |line: &String| PLANTED[28..34].iter().any(|own| line.starts_with(own));
+    let is_back = |line: &String| line.contains("to the mirror") && is_own(line);
+    let found = leaks.found();
+    let leaked: Vec<_> = found.iter().filter(|line| !is_back(line)).collect();
+    assert!(leaked.is_empty(), "{leaked:?}");
+    assert_eq!(received.len(), requests().len() - 1);
+    Ok(())
+}

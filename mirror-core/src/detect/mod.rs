@@ -97,13 +97,13 @@ impl Detector {
         }
     }
 
-    /// What a secret of this kind begins with, or has inside; compared without case.
+    /// What a secret of this kind begins with, or has inside. None of them overlaps another.
     const fn signs(self) -> &'static [&'static str] {
         match self {
             // Digits are looked for by themselves.
             Self::Card => &[],
             Self::Email => &["@"],
-            Self::Bearer => &["bearer"],
+            Self::Bearer => &["Bearer", "bearer", "BEARER"],
             Self::Jwt => &["eyJ"],
             Self::Aws => &["AKIA", "ASIA"],
             Self::Google => &["AIza", "ya29."],
@@ -141,11 +141,7 @@ impl Detectors {
             .flat_map(|kind| kind.signs().iter().map(|sign| (*kind, *sign)));
         let (owners, texts): (Vec<_>, Vec<_>) = signs.unzip();
         // It fails for more signs than an address space holds.
-        let build = || {
-            AhoCorasick::builder()
-                .ascii_case_insensitive(true)
-                .build(&texts)
-        };
+        let build = || AhoCorasick::new(&texts);
         let signs = if texts.is_empty() { None } else { build().ok() };
         Self {
             kinds,
@@ -162,7 +158,7 @@ impl Detectors {
     pub fn find(&self, text: &[u8]) -> Vec<Hit> {
         let mut hits = Vec::new();
         if let Some(signs) = &self.signs {
-            for found in signs.find_overlapping_iter(text) {
+            for found in signs.find_iter(text) {
                 let detector = self.owners[found.pattern().as_usize()];
                 let range = form::range(detector, text, found.start());
                 hits.extend(range.map(|range| Hit { detector, range }));
@@ -204,6 +200,10 @@ pub static CREDENTIALS: LazyLock<Detectors> = LazyLock::new(|| {
     let kinds = Detector::ALL.into_iter();
     Detectors::new(kinds.filter(|kind| *kind != Detector::Email))
 });
+
+pub(crate) static EMAILS: LazyLock<Detectors> = LazyLock::new(|| Detectors::new([Detector::Email]));
+pub(crate) static WEB_TOKENS: LazyLock<Detectors> =
+    LazyLock::new(|| Detectors::new([Detector::Jwt]));
 
 /// A part of a text, to be shown: without the credentials in it, also where the part begins or ends inside of one.
 pub fn shown_part(text: &[u8], part: Range<usize>) -> String {

@@ -83,6 +83,11 @@ fn keys_are_known_by_their_first_letters() {
     check(Detector::Google, "AIzaShort", &[]);
     check(
         Detector::Google,
+        "AIZA-and-what-follows-in-capitals-or-not-at-all",
+        &[],
+    );
+    check(
+        Detector::Google,
         "ya29.a0AfH6SMBxxxxxxxxxxxxxxx",
         &["ya29.a0AfH6SMBxxxxxxxxxxxxxxx"],
     );

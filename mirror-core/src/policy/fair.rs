@@ -6,6 +6,10 @@
 
 use std::collections::HashMap;
 
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::exchange::Request;
+use crate::route::variable;
 use crate::time::Timestamp;
 
 /// How often the share follows the rate, in nanoseconds.
@@ -13,9 +17,29 @@ const WINDOW: u64 = 250_000_000;
 /// Routes that are told apart; the rest share one account.
 const MAX_ROUTES: usize = 1024;
 
+/// Segments of a path that tell routes apart.
+const MAX_SEGMENTS: usize = 8;
+
+/// The route of a request as a number: ids and dates in its path do not count.
+pub(super) fn route(request: &Request) -> u64 {
+    let mut name = Xxh3::new();
+    name.update(request.method.as_bytes());
+    for segment in request
+        .target
+        .path()
+        .split(|byte| *byte == b'/')
+        .take(MAX_SEGMENTS)
+    {
+        let is_value = std::str::from_utf8(segment).is_ok_and(|text| variable(text).is_some());
+        name.update(b"/");
+        name.update(if is_value { b"*" } else { segment });
+    }
+    name.digest()
+}
+
 /// A limit of requests a second, which every route keeps its share of.
 #[derive(Debug)]
-pub struct FairRate {
+pub(super) struct FairRate {
     per_second: f64,
     window_from: Timestamp,
     /// Requests that came in this window.
@@ -29,7 +53,7 @@ pub struct FairRate {
 }
 
 impl FairRate {
-    pub fn new(per_second: u32) -> Self {
+    pub(super) fn new(per_second: u32) -> Self {
         let per_second = f64::from(per_second);
         Self {
             per_second,
@@ -43,7 +67,7 @@ impl FairRate {
     }
 
     /// Whether a request on this route goes on; `route` is a hash of its name. `now` never goes back.
-    pub fn takes(&mut self, route: u64, now: Timestamp) -> bool {
+    pub(super) fn takes(&mut self, route: u64, now: Timestamp) -> bool {
         self.follow(now);
         self.came += 1;
         let known = self.routes.len() < MAX_ROUTES || self.routes.contains_key(&route);

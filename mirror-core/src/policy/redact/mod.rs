@@ -26,7 +26,7 @@ use rule::{JsonPattern, NamePattern, RedactPlace};
 
 pub(super) use rule::fits;
 pub use rule::{Mode, RedactRule};
-pub(super) use token::percent_decoded;
+pub(super) use token::form_decoded;
 pub use token::{KeyTooShort, RedactKey};
 
 /// Hides what its rules name.

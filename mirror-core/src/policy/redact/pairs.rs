@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::token::percent_decoded;
+use super::token::form_decoded;
 
 /// What is written as it is in a query, a form and a path.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
@@ -26,8 +26,10 @@ pub(super) enum Pair {
 pub(super) fn query(raw: &[u8], mut judge: impl FnMut(&str, &str) -> Pair) -> Option<Vec<u8>> {
     edited(raw, b'&', |pair| {
         let (name, value) = split(pair);
-        let meant = |part| percent_decoded(part, true);
-        match judge(&meant(name), &meant(value.unwrap_or_default())) {
+        match judge(
+            &form_decoded(name),
+            &form_decoded(value.unwrap_or_default()),
+        ) {
             Pair::Stays => New::Same,
             Pair::Removed => New::Nothing,
             Pair::Becomes(new) => {

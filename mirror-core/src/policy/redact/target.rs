@@ -114,13 +114,13 @@ impl Redactor {
     /// Segments in which detectors find something.
     fn path(&self, path: &[u8], trace: &mut Trace) -> Option<Vec<u8>> {
         let segment = |segment: &[u8], trace: &mut Trace| {
-            let new = self.detected(&percent_decoded(segment, false), trace)?;
+            let new = self.detected(&percent_decoded(segment), trace)?;
             Some(encoded(&new).into_bytes())
         };
         if self.detectors.is_empty()
             || self
                 .detectors
-                .find(percent_decoded(path, false).as_bytes())
+                .find(percent_decoded(path).as_bytes())
                 .is_empty()
         {
             return None;
@@ -135,7 +135,7 @@ impl Redactor {
     /// The target as reports show it: its path alone, without secrets that are known by their form.
     pub fn shown_target(&self, request: &Request) -> RequestTarget {
         let path = request.target.path();
-        let decoded = percent_decoded(path, false);
+        let decoded = percent_decoded(path);
         match self.shown.masked(&decoded) {
             Cow::Borrowed(_) => request.target.clone(),
             Cow::Owned(masked) => RequestTarget::parse(&request.method, Bytes::from(masked)),

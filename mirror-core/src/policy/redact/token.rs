@@ -4,13 +4,14 @@
 //! a UUID, an address for an address. It carries a check of itself, so that a mirror that answers with a token it was sent
 //! is not given a token of the token: both sides of a comparison stay equal.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::percent_decode;
 use sha2::Sha256;
 
-use crate::detect::{Detector, Detectors, MASK};
+use crate::detect::{EMAILS, MASK, WEB_TOKENS};
 
 use super::Mode;
 
@@ -176,9 +177,8 @@ impl Form {
         if bytes.len() > 12 && bytes.iter().all(is_grouped) {
             return Self::Card(value.replace([' ', '-'], ""));
         }
-        let emails = Detectors::new([Detector::Email]);
         match value.contains('@')
-            && emails
+            && EMAILS
                 .find(bytes)
                 .first()
                 .is_some_and(|hit| hit.range == (0..bytes.len()))
@@ -202,7 +202,7 @@ pub(super) fn hidden(mode: Mode, value: &str, key: Option<&RedactKey>) -> Option
 
 /// A web token, perhaps after its scheme, without its signature; `None` for anything else.
 fn unsigned(value: &str) -> Option<String> {
-    let hits = Detectors::new([Detector::Jwt]).find(value.as_bytes());
+    let hits = WEB_TOKENS.find(value.as_bytes());
     let [hit] = hits.as_slice() else {
         return None;
     };
@@ -216,17 +216,19 @@ fn unsigned(value: &str) -> Option<String> {
     (is_all && is_scheme && !claims.is_empty()).then(|| format!("{scheme}{header}.{claims}."))
 }
 
-/// A value of a query, form or path as it is meant.
-pub(in crate::policy) fn percent_decoded(raw: &[u8], plus_is_space: bool) -> String {
-    let spaced: Vec<u8>;
-    let raw = if plus_is_space && raw.contains(&b'+') {
-        let space = |byte: &u8| if *byte == b'+' { b' ' } else { *byte };
-        spaced = raw.iter().map(space).collect();
-        &spaced
-    } else {
-        raw
-    };
-    percent_decode(raw).decode_utf8_lossy().into_owned()
+/// A value of a query or a form as it is meant.
+pub(in crate::policy) fn form_decoded(raw: &[u8]) -> Cow<'_, str> {
+    if !raw.contains(&b'+') {
+        return percent_decoded(raw);
+    }
+    let space = |byte: &u8| if *byte == b'+' { b' ' } else { *byte };
+    let spaced: Vec<u8> = raw.iter().map(space).collect();
+    percent_decoded(&spaced).into_owned().into()
+}
+
+/// A path, or a part of one, as it is meant.
+pub(super) fn percent_decoded(raw: &[u8]) -> Cow<'_, str> {
+    percent_decode(raw).decode_utf8_lossy()
 }
 
 #[cfg(test)]

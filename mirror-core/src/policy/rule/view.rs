@@ -6,6 +6,7 @@ use std::cell::OnceCell;
 use crate::exchange::Exchange;
 use crate::http::coding::decoded;
 use crate::json::{Value, unescaped};
+use crate::policy::redact::form_decoded;
 
 use super::graphql::{self, Operation};
 
@@ -156,13 +157,12 @@ fn pairs<'b>(raw: &[u8], name: &str) -> Vec<Cow<'b, [u8]>> {
     if raw.is_empty() {
         return Vec::new();
     }
-    let meant = |part: &[u8]| crate::policy::redact::percent_decoded(part, true);
     let mut values = Vec::new();
     for pair in raw.split(|byte| *byte == b'&') {
         let at = memchr::memchr(b'=', pair).unwrap_or(pair.len());
-        if meant(&pair[..at]) == name {
+        if form_decoded(&pair[..at]) == name {
             let value = pair.get(at + 1..).unwrap_or_default();
-            values.push(meant(value).into_bytes().into());
+            values.push(form_decoded(value).into_owned().into_bytes().into());
         }
     }
     values
