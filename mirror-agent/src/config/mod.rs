@@ -156,7 +156,7 @@ mod tests {
         let cases = [
             ("port", "0", "from 1 to 65535"),
             ("rule", "cookies", "cookies"),
-            ("allow", "orders", "for example"),
+            ("allow", "orders", "as in 'POST /orders'"),
             ("target", "mirror", "http://"),
             ("ring-size", "48MiB", "32MiB or 64MiB"),
             ("ring-size", "64M", "64MiB"),
