@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mirror_core::rewrite::Rewrite;
+use mirror_core::session::CarryOptions;
 use mirror_core::{
     dissect::DissectLimits,
     filter::{FilterSettings, PortSet},
@@ -14,6 +16,7 @@ use mirror_snapshot::IdRules;
 
 use crate::config::{Changes, Config, Flags, Sources};
 use crate::control::ControlOptions;
+use crate::replay::CredentialOptions;
 
 /// Mirrors production's HTTP traffic to a new version and tells whether it answers alike.
 #[derive(Debug, Parser)]
@@ -370,6 +373,9 @@ mirror_core::options! {
         #[option("port", "PORT")]
         pub ports: PortSet,
         pub policy: Policy,
+        pub rewrite: Rewrite,
+        pub credentials: CredentialOptions,
+        pub carry: CarryOptions,
         pub identity: Identifier,
         pub limits: DissectLimits,
     }

@@ -3,11 +3,11 @@
 
 use anyhow::{Context, anyhow};
 use mirror_core::options::FromText;
-use mirror_core::policy::{RedactKey, RedactRule};
+use mirror_core::policy::{Policy, RedactKey, RedactRule};
+use mirror_core::session::CarryOptions;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::Config;
-use crate::replay::TokenPlace;
+use crate::replay::{CredentialOptions, TokenPlace};
 
 /// What is carried, and is a secret: equal secrets have equal tokens, which is enough.
 const CARRIED: [&str; 7] = [
@@ -21,69 +21,73 @@ const CARRIED: [&str; 7] = [
 ];
 
 /// Adds rules after the user's own, which go before them.
-pub(super) fn keep_what_it_needs(config: &mut Config) -> anyhow::Result<()> {
-    if config.credentials.jwt_key.is_some() {
-        keep_claims(config);
+pub fn keep_what_login_needs(
+    policy: &mut Policy,
+    credentials: &CredentialOptions,
+    carry: &CarryOptions,
+) -> anyhow::Result<()> {
+    if credentials.jwt_key.is_some() {
+        keep_claims(policy, &credentials.jwt_places, carry);
     }
-    if config.carry.rules.is_on() {
-        keep_tokens(config)?;
+    if carry.rules.is_on() {
+        keep_tokens(policy)?;
     }
     Ok(())
 }
 
 /// Web tokens keep their claims and lose their signature. In a cookie that has one, all other cookies go.
-fn keep_claims(config: &mut Config) {
-    for place in config.credentials.jwt_places.clone() {
+fn keep_claims(policy: &mut Policy, places: &[TokenPlace], carry: &CarryOptions) {
+    for place in places {
         match place {
             TokenPlace::Header(name) if name.eq_ignore_ascii_case("authorization") => {
-                config.policy.keeps_claims = true;
+                policy.keeps_claims = true;
             }
-            TokenPlace::Header(name) => add(config, &format!("header:{name} => unsigned")),
+            TokenPlace::Header(name) => add(policy, &format!("header:{name} => unsigned")),
             TokenPlace::Cookie(name) => {
-                add(config, &format!("cookie:{name} => unsigned"));
-                keep(config, &["cookie", "set-cookie"]);
-                if !config.carry.rules.is_on() {
-                    add(config, "cookie:* => remove");
-                }
+                add(policy, &format!("cookie:{name} => unsigned"));
+                keep(policy, &["cookie", "set-cookie"]);
             }
         }
+    }
+    let has_cookie = places.iter().any(|p| matches!(p, TokenPlace::Cookie(_)));
+    if has_cookie && !carry.rules.is_on() {
+        add(policy, "cookie:* => remove");
     }
 }
 
 /// Without a key of the user's, the tokens are made with one of this process: they are the same in it, and nowhere else.
-fn keep_tokens(config: &mut Config) -> anyhow::Result<()> {
-    if config.policy.key.is_none() {
+fn keep_tokens(policy: &mut Policy) -> anyhow::Result<()> {
+    if policy.key.is_none() {
         let mut bytes = [0; 32];
         let made = SystemRandom::new().fill(&mut bytes);
         made.map_err(|_| anyhow!("the kernel gives no random bytes"))?;
         // Line ends behind a key are not a part of it.
         let key = RedactKey::new(&bytes.map(|byte| byte | 0x80)).context("making a key")?;
-        config.policy.key = Some(key);
+        policy.key = Some(key);
     }
-    keep(config, &["cookie", "set-cookie"]);
-    if !config.policy.keeps_claims {
-        add(config, "header:authorization => token");
+    keep(policy, &["cookie", "set-cookie"]);
+    if !policy.keeps_claims {
+        add(policy, "header:authorization => token");
     }
-    CARRIED.iter().for_each(|rule| add(config, rule));
+    CARRIED.iter().for_each(|rule| add(policy, rule));
     Ok(())
 }
 
 /// A header that the user keeps as it is stays so.
-fn add(config: &mut Config, rule: &str) {
+fn add(policy: &mut Policy, rule: &str) {
     let header = rule.strip_prefix("header:").unwrap_or_default();
     let header = header.split(" =>").next().unwrap_or_default();
-    let mut kept = config.policy.keep_headers.iter();
+    let mut kept = policy.keep_headers.iter();
     if !kept.any(|kept| kept.eq_ignore_ascii_case(header))
         && let Ok(rule) = RedactRule::from_text(rule)
     {
-        config.policy.redact.push(rule);
+        policy.redact.push(rule);
     }
 }
 
 /// Unless a rule of the user's hides it.
-fn keep(config: &mut Config, headers: &[&str]) {
+fn keep(policy: &mut Policy, headers: &[&str]) {
     for header in headers {
-        let policy = &mut config.policy;
         let is_kept = policy.keep_headers.iter().any(|kept| kept == header);
         if !is_kept && !policy.redact.iter().any(|rule| rule.hides_header(header)) {
             policy.keep_headers.push((*header).into());
@@ -100,6 +104,7 @@ mod tests {
     use mirror_core::options::{Given, Options, Origin};
 
     use super::*;
+    use crate::config::Config;
 
     fn config(given: &[(&str, &str)]) -> Config {
         let mut all = Given::default();
@@ -107,7 +112,13 @@ mod tests {
             all.set(key, vec![(*text).into()], Origin::Flag);
         }
         let mut config = Config::read(&all).unwrap();
-        keep_what_it_needs(&mut config).unwrap();
+        let Config {
+            policy,
+            credentials,
+            carry,
+            ..
+        } = &mut config;
+        keep_what_login_needs(policy, credentials, carry).unwrap();
         config.check().unwrap();
         config
     }

@@ -19,7 +19,7 @@ use mirror_core::{
     identity::Identifier,
     policy::Policy,
     rewrite::Rewrite,
-    schedule::{ScheduleOptions, Speed},
+    schedule::{Order, ScheduleOptions, Speed},
     session::CarryOptions,
 };
 
@@ -32,6 +32,7 @@ use crate::report::ReportOptions;
 use crate::transport::TransportOptions;
 
 pub use flags::{Changes, Flags};
+pub use login::keep_what_login_needs;
 pub use sources::{Settings, Sources, read_key};
 
 mirror_core::options! {
@@ -67,6 +68,10 @@ impl Config {
             "--control is the old version beside the mirror, and there is no mirror: add --target URL"
         );
         self.check_writes()?;
+        ensure!(
+            !self.carry.rules.is_on() || self.schedule.order != Order::None,
+            "--carry learns from the answers to a client's earlier requests, and --order none does not wait for them: leave one of the two out"
+        );
         let (body, room) = (self.dissect.max_body, self.transport.bytes);
         ensure!(
             body.as_u64().saturating_mul(2) <= room.as_u64(),
@@ -161,6 +166,10 @@ mod tests {
             ("ring-size", "64M", "64MiB"),
             ("rings", "3", "1, 2 or 4"),
             ("on-missing", "later", "skip, replay or fail"),
+            ("rewrite", "GET /a => host", "host target"),
+            ("carry", "cookies", "POST /cart json:/id"),
+            ("credential", "a: secret", "@FILE"),
+            ("jwt-in", "sid", "cookie:NAME"),
             ("hook", "xdp", "auto, tcx, tc, cgroup"),
             ("queue", "0", "1 or more"),
             ("snapshot-poll", "0ms", "1ms"),

@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use mirror_core::options::{Given, OptionSpec, Options, Origin};
 use mirror_core::policy::{Policy, RedactKey};
 
-use super::{Config, environment, file, login};
+use super::{Config, environment, file, keep_what_login_needs};
 use crate::secret::holds_secret;
 
 /// The command line, and the configuration file that it names.
@@ -52,7 +52,7 @@ impl Sources {
         given.extend(&self.flags);
         let mut config = Config::read(&given)?;
         read_key(&mut config.policy)?;
-        login::keep_what_it_needs(&mut config)?;
+        keep_what_login_needs(&mut config.policy, &config.credentials, &config.carry)?;
         config.check()?;
         Ok(Settings {
             config,

@@ -94,6 +94,11 @@ impl FromText for CredentialSource {
 }
 
 impl CredentialSource {
+    /// Of the header.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     fn read(&self) -> anyhow::Result<SecretText> {
         let (read, what) = match &self.from {
             SecretSource::File(path) => {
@@ -182,6 +187,10 @@ impl Credentials {
             jwt: jwt.transpose()?,
             jwt_places: options.jwt_places.clone(),
         })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.sources.is_empty() && self.jwt.is_none()
     }
 
     /// Logs a request in that was captured at `captured_at`.

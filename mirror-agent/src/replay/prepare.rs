@@ -60,9 +60,11 @@ impl Preparer {
         {
             rewrite.apply(&mut request, &target.host());
         }
-        self.credentials.refresh(Instant::now());
-        self.credentials
-            .apply(&mut request, exchange.captured_at(), now());
+        if !self.credentials.is_empty() {
+            self.credentials.refresh(Instant::now());
+            let captured_at = exchange.captured_at();
+            self.credentials.apply(&mut request, captured_at, now());
+        }
         Prepared {
             request,
             conditions,

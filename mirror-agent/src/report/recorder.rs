@@ -318,10 +318,13 @@ fn now() -> u64 {
 mod tests {
     use mirror_core::compare::{CompareOptions, compare};
     use mirror_core::exchange::Response;
-    use mirror_core::verdict::{Basis, Decision};
+    use mirror_core::verdict::{Basis, Decision, MirrorAnswer};
+
+    use mirror_core::session::CarryPlace;
 
     use super::super::pair::tests::pair;
     use super::super::request::tests::label;
+    use super::super::{html, report_text};
     use super::*;
 
     fn json(status: u16, body: String) -> Response {
@@ -425,6 +428,48 @@ mod tests {
         let results = recorder.results(CaptureCounters::default());
         assert_eq!(results.verdict.decision, Decision::Hold);
         assert!(!results.differences[0].is_evidence);
+    }
+
+    #[test]
+    fn clients_that_are_not_logged_in_are_the_headline() {
+        let recorder = Recorder::new(RunInfo::default());
+        let (ok, refused) = (json(200, "{}".into()), json(401, "{}".into()));
+        for n in 0..5 {
+            let comparison = compare(&CompareOptions::default(), &ok, &refused);
+            let mut pair = pair(Basis::NotGated, comparison);
+            pair.mirror_answer = MirrorAnswer::of(&refused);
+            ended(&recorder, "/me", End::judged(Outcome::Differed, pair));
+            let headline = recorder.results(CaptureCounters::default()).headline;
+            assert_eq!(headline.is_some(), n == 4, "{headline:?}");
+        }
+        let report = recorder.finish(CaptureCounters::default());
+        let first = report_text(&report, None);
+        assert!(
+            first.starts_with("production's clients are not logged in"),
+            "{first}"
+        );
+        let page = html::page(&report);
+        assert!(page.contains("<strong>production's clients"), "{page}");
+    }
+
+    #[test]
+    fn replacements_are_counted_by_their_place() {
+        let recorder = Recorder::new(RunInfo::default());
+        let replaced = |n: usize| Replaced {
+            place: CarryPlace::Cookie(format!("c{n}")),
+            from: "‹9 characters›".into(),
+            to: "‹7 characters›".into(),
+            learnt_from: "POST /login cookie:c".into(),
+        };
+        for n in 0..MAX_STATES + 3 {
+            recorder.replaced(&[replaced(n), replaced(0)]);
+        }
+        let places = recorder.results(CaptureCounters::default()).carried.places;
+        assert_eq!(
+            places["cookie:c0 from POST /login cookie:c"],
+            MAX_STATES as u64 + 4
+        );
+        assert_eq!(places[OTHER], 3);
     }
 
     #[test]

@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::entry::Entry;
+use super::entry::{Entry, OVERHEAD};
 use super::pairs::set_cookies;
 use super::place::CarryPlace;
 use super::reach::is_telling;
@@ -26,8 +26,6 @@ use crate::time::Timestamp;
 const MAX_NAMES: usize = 32;
 /// Names that are known to be of several sessions.
 const MAX_SHARED: usize = 10_000;
-/// What an entry or a name takes beside its bytes.
-pub(super) const OVERHEAD: usize = 150;
 
 const CREDENTIALS: [&str; 3] = ["authorization", "x-api-key", "x-auth-token"];
 const PROXIES: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];

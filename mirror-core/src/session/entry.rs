@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::clients::OVERHEAD;
 use super::pairs::Pair;
 use super::place::CarryPlace;
 use super::reach::{Reach, Use};
 use crate::time::Timestamp;
+
+/// What an entry or a name of a session takes beside its bytes.
+pub(super) const OVERHEAD: usize = 150;
 
 #[derive(Clone, Debug)]
 pub(super) struct Entry {

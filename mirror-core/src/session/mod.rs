@@ -136,6 +136,8 @@ pub struct Carry {
     rules: CarryRules,
     limits: CarryLimits,
     clients: Clients,
+    /// There is no mirror: production's answers stand for its answers.
+    rehearses: bool,
     requests: u64,
     replaced: u64,
 }
@@ -146,8 +148,17 @@ impl Carry {
             rules,
             limits,
             clients: Clients::new(limits),
+            rehearses: false,
             requests: 0,
             replaced: 0,
+        }
+    }
+
+    /// Says what would be replaced if a mirror had all values of its own, and replaces nothing.
+    pub fn rehearsal(rules: CarryRules) -> Self {
+        Self {
+            rehearses: true,
+            ..Self::new(rules, CarryLimits::default())
         }
     }
 
@@ -186,7 +197,7 @@ impl Carry {
             {
                 carried.conditions.push(name.clone());
             }
-            let entry = entry.filter(|entry| entry.mirrors() != value)?;
+            let entry = entry.filter(|entry| self.rehearses || entry.mirrors() != value)?;
             carried.replaced.push(Replaced {
                 place,
                 from: redacted(value),
@@ -248,7 +259,8 @@ impl Carry {
             .learners(&visit, production, issued, pinned, now);
         let answer: Arc<str> = answer_name(request).into();
         for pair in pairs {
-            let is_news = pair.production != pair.mirror || is_validator(&pair);
+            let differs = pair.production != pair.mirror;
+            let is_news = differs || is_validator(&pair) || self.rehearses;
             let entry = Entry::new(pair, Arc::clone(&answer), now);
             let telling = learners.telling.iter().filter(|_| entry.is_telling());
             for session in learners.all.iter().chain(telling) {

@@ -544,6 +544,17 @@ fn a_validator_belongs_to_its_target_and_may_be_the_same() {
 }
 
 #[test]
+fn a_rehearsal_says_what_would_be_replaced_and_replaces_nothing() {
+    let mut carry = Carry::rehearsal(CarryRules::read(&["all".into()]).unwrap());
+    let same = (PRODUCTION, PRODUCTION);
+    carry.hears_of(&ANNA, &["POST /login"], &["Set-Cookie: sid=@"], same);
+    let asked = ["GET /", "Cookie: sid=PRODUCTION-0a1b2c3d"];
+    let (sent, carried) = carry.sends(&ANNA, &asked);
+    assert_eq!(sent, request(&asked));
+    assert_eq!(carried.replaced[0].learnt_from, "POST /login cookie:sid");
+}
+
+#[test]
 fn what_is_equal_now_is_not_replaced_any_more() {
     let mut carry = carry(&["all"]);
     carry.hears(&ANNA, &["GET /a"], &["{\"t\":\"@\"}"]);

@@ -2,6 +2,7 @@
 //! sent, and nothing is shown that a report would not show.
 
 mod archive;
+mod edits;
 mod shown;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Error};
 use mirror_agent::capture::pcap::PcapFile;
 use mirror_agent::cli::{Explain, ExplainOptions};
-use mirror_agent::config::read_key;
+use mirror_agent::config::{keep_what_login_needs, read_key};
 use mirror_core::dissect::{DissectLimits, Dissector};
 use mirror_core::exchange::Exchange;
 use mirror_core::identity::Identifier;
@@ -20,16 +21,19 @@ use mirror_core::options::Options;
 use mirror_core::policy::Policy;
 
 use crate::terminal;
+use edits::Editor;
 
 const DAMAGED: u8 = 3;
 
 pub(crate) fn explain(options: &Explain) -> anyhow::Result<ExitCode> {
     let mut reading = ExplainOptions::read(&options.reading.given)?;
     read_key(&mut reading.policy)?;
+    keep_what_login_needs(&mut reading.policy, &reading.credentials, &reading.carry)?;
     reading.policy.check().map_err(Error::msg)?;
     let mut explainer = Explainer {
         identifier: &reading.identity,
         policy: &reading.policy,
+        editor: Editor::new(&reading),
         json: options.json,
         summary: options.summary.then(BTreeMap::new),
     };
@@ -59,6 +63,7 @@ pub(crate) fn explain(options: &Explain) -> anyhow::Result<ExitCode> {
 struct Explainer<'o> {
     identifier: &'o Identifier,
     policy: &'o Policy,
+    editor: Editor<'o>,
     json: bool,
     /// How many exchanges each rule decided, if only that is asked for.
     summary: Option<BTreeMap<String, u64>>,
@@ -97,13 +102,15 @@ impl Explainer<'_> {
         let heading = shown::Heading::new(redactor, &exchange);
         let identify = |exchange: &Exchange| self.identifier.identify(exchange);
         let explanation = self.policy.explain(exchange, identify);
+        let edited = explanation.sent.as_ref();
+        let edited = edited.map(|envelope| self.editor.edited(envelope));
         if let Some(summary) = &mut self.summary {
             *summary.entry(shown::decision(&explanation)).or_default() += 1;
             return Ok(());
         }
         print(&match self.json {
-            true => shown::json(redactor, &heading, &explanation),
-            false => shown::text(redactor, &heading, &explanation),
+            true => shown::json(redactor, &heading, &explanation, edited.as_ref()),
+            false => shown::text(redactor, &heading, &explanation, edited.as_ref()),
         })
     }
 

@@ -4,9 +4,11 @@ use std::fmt::Write;
 
 use mirror_agent::printable::{printable, printable_json};
 use mirror_core::compare::excerpt;
-use mirror_core::exchange::{Body, Exchange, Headers, Response};
+use mirror_core::exchange::{Body, Exchange, Headers, Request, Response};
 use mirror_core::policy::{Access, Envelope, Explanation, Redactor};
 use serde_json::{Value, json};
+
+use super::edits::Edited;
 
 /// Longest part of a body that is shown.
 const MAX_BODY: usize = 400;
@@ -54,7 +56,12 @@ pub(super) fn decision(explanation: &Explanation) -> String {
     }
 }
 
-pub(super) fn text(redactor: &Redactor, heading: &Heading, explanation: &Explanation) -> String {
+pub(super) fn text(
+    redactor: &Redactor,
+    heading: &Heading,
+    explanation: &Explanation,
+    edited: Option<&Edited>,
+) -> String {
     let mut out = format!(
         "── {}.{} {}\n{}\n",
         heading.connection,
@@ -70,15 +77,17 @@ pub(super) fn text(redactor: &Redactor, heading: &Heading, explanation: &Explana
             redaction.mode.name()
         );
     }
-    if let Some(envelope) = &explanation.sent {
-        sent(redactor, envelope, &mut out);
+    if let (Some(envelope), Some(edited)) = (&explanation.sent, edited) {
+        for edit in &edited.edits {
+            let _ = writeln!(out, "{}", printable(edit));
+        }
+        sent(redactor, envelope, &edited.request, &mut out);
     }
     out.push('\n');
     out
 }
 
-fn sent(redactor: &Redactor, envelope: &Envelope, out: &mut String) {
-    let request = &envelope.exchange().request;
+fn sent(redactor: &Redactor, envelope: &Envelope, request: &Request, out: &mut String) {
     let target = redactor.shown(&request.target.text()).into_owned();
     let _ = writeln!(
         out,
@@ -116,7 +125,12 @@ fn shown_body(redactor: &Redactor, body: &Body) -> Option<String> {
     })
 }
 
-pub(super) fn json(redactor: &Redactor, heading: &Heading, explanation: &Explanation) -> String {
+pub(super) fn json(
+    redactor: &Redactor,
+    heading: &Heading,
+    explanation: &Explanation,
+    edited: Option<&Edited>,
+) -> String {
     let (outcome, reason) = match &explanation.judged {
         Ok(permission) => ("replayed", permission.rule.clone()),
         Err(refusal) => (refusal.outcome.name(), refusal.reason.clone()),
@@ -142,7 +156,8 @@ pub(super) fn json(redactor: &Redactor, heading: &Heading, explanation: &Explana
         "access": access,
         "rule": reason,
         "hidden": hidden,
-        "sent": explanation.sent.as_ref().map(|envelope| sent_json(redactor, envelope)),
+        "edits": edited.map(|edited| &edited.edits),
+        "sent": explanation.sent.as_ref().zip(edited).map(|(envelope, edited)| sent_json(redactor, envelope, &edited.request)),
         "answer": explanation.sent.as_ref().and_then(|envelope| {
             envelope.exchange().response.as_ref().map(|response| answer_json(redactor, response))
         }),
@@ -150,8 +165,7 @@ pub(super) fn json(redactor: &Redactor, heading: &Heading, explanation: &Explana
     printable_json(&value.to_string()).into_owned() + "\n"
 }
 
-fn sent_json(redactor: &Redactor, envelope: &Envelope) -> Value {
-    let request = &envelope.exchange().request;
+fn sent_json(redactor: &Redactor, envelope: &Envelope, request: &Request) -> Value {
     json!({
         "method": request.method,
         "target": redactor.shown(&request.target.text()),
