@@ -209,9 +209,10 @@ mod tests {
     fn delivery(recorder: &Arc<Recorder>, path: &str) -> Box<Delivery> {
         let address = "127.0.0.1:80".parse().unwrap();
         let exchange = Exchange::new(address, address, Request::new("GET", path.to_owned()));
-        let ticket = Ticket::new(recorder, &exchange);
+        let policy = Policy::default();
+        let ticket = Ticket::new(recorder, policy.redactor(), &exchange);
         let identity = |_: &Exchange| Identity::default();
-        let admitted = Policy::default().admit(&"host".into(), exchange, identity);
+        let admitted = policy.admit(&"host".into(), exchange, identity);
         Box::new(Delivery {
             envelope: admitted.unwrap(),
             ticket,
