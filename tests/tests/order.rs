@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use mirror_tests::agent::Report;
@@ -203,6 +203,28 @@ fn what_comes_in_a_pause_is_not_replayed_and_is_counted() -> Result<()> {
     assert_eq!(report.outcome("filtered: paused"), 30, "{:#}", report.json);
     assert_eq!(report.outcome("matched"), 60, "{:#}", report.json);
     assert_eq!(stage.mirror.lines().len(), 60);
+    Ok(())
+}
+
+#[needs(root)]
+fn what_comes_outside_of_the_schedule_is_filtered() -> Result<()> {
+    let stage = Stage::new()?
+        .production(Answering(fine))?
+        .mirror(Answering(fine))?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let hour = |later: u64| (now / 3600 + later) % 24;
+    // From an hour before to two after; from three after to four after.
+    let (open, closed) = (
+        format!("{:02}:00-{:02}:00 UTC", hour(23), hour(2)),
+        format!("{:02}:00-{:02}:00 UTC", hour(3), hour(4)),
+    );
+    for (window, outcome) in [(open, "matched"), (closed, "filtered: schedule")] {
+        let agent = stage.agent(&["--schedule", &window])?;
+        stage.get(20)?;
+        agent.wait_settled(20, LIMIT)?;
+        let report = agent.stop()?.report;
+        assert_eq!(report.outcome(outcome), 20, "{window}: {:#}", report.json);
+    }
     Ok(())
 }
 
