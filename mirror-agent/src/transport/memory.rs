@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use super::{Delivery, TransportOptions};
 
 /// Deliveries after which the receiver is woken even if the sender has more to come.
-const WAKE_AFTER: usize = 128;
+const WAKE_AFTER: usize = 32;
 
 pub fn queue(bounds: &TransportOptions) -> (Sender, Receiver) {
     let queue = Arc::new(Queue::default());
