@@ -12,7 +12,6 @@ use super::lane::{Turn, Waiting};
 use super::settle::Judged;
 use super::slots::Slot;
 use crate::config::Config;
-use crate::gate::FoundSnapshot;
 use crate::replay::{Prepared, ReplayOutcome, Replayer};
 use crate::report::{End, JudgedPair};
 use mirror_core::compare::{Comparison, compare, compare_light};
@@ -27,13 +26,6 @@ struct Answer {
     latency: Duration,
     /// Of the request.
     conditions: Conditions,
-}
-
-/// What two answers came to.
-pub(super) struct Judgement {
-    pub(super) pair: JudgedPair,
-    /// The snapshot that it was replayed with.
-    pub(super) found: Option<FoundSnapshot>,
 }
 
 impl MirrorSide {
@@ -208,7 +200,8 @@ impl MirrorSide {
         drop((waiting.envelope, waiting.room));
         let settles_at = found.as_ref().map(|found| found.settles_at);
         let judged = Judged {
-            judgement: Judgement { pair, found },
+            pair,
+            found,
             ticket: waiting.ticket,
             pending: waiting.pending,
         };
