@@ -103,9 +103,13 @@ Exit codes: 0 pass: no difference found, 1 fail: differences found, 2 no agent i
 Examples:
   mirror-agent pause
   mirror-agent pause && sleep 600 && mirror-agent resume
+  mirror-agent pause --json | jq .paused
 
 What comes meanwhile ends as `filtered: paused`; what came before is still replayed.")]
     Pause {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         socket: Socket,
     },
@@ -113,8 +117,12 @@ What comes meanwhile ends as `filtered: paused`; what came before is still repla
     #[command(after_help = "\
 Examples:
   mirror-agent resume
-  mirror-agent resume --socket /run/other.sock")]
+  mirror-agent resume --socket /run/other.sock
+  mirror-agent resume --json | jq .paused")]
     Resume {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         socket: Socket,
     },

@@ -11,6 +11,8 @@ const SERVER: [u8; 4] = [10, 0, 0, 1];
 const SERVER_PORT: u16 = 80;
 /// Seconds since the epoch at the file's first moment.
 const BEGIN: u64 = 1_700_000_000;
+/// Sequence numbers of a connection's first packets.
+const FIRST: [u32; 2] = [1000, 5000];
 const PUSH: u8 = 0x18;
 const SYN: u8 = 0x02;
 const SYN_ACK: u8 = 0x12;
@@ -34,8 +36,8 @@ impl CaptureFile {
         answer: &[u8],
         took: Duration,
     ) {
-        if !self.connections.contains_key(&client_port) {
-            self.connections.insert(client_port, [1000, 5000]);
+        let begins = !self.connections.contains_key(&client_port);
+        if begins {
             self.send(at, client_port, 0, SYN, b"");
             self.send(at, client_port, 1, SYN_ACK, b"");
         }
@@ -45,7 +47,7 @@ impl CaptureFile {
 
     fn send(&mut self, at: Duration, client_port: u16, from: usize, flags: u8, payload: &[u8]) {
         let to = 1 - from;
-        let numbers = self.connections.entry(client_port).or_default();
+        let numbers = self.connections.entry(client_port).or_insert(FIRST);
         let (sequence, acked) = (numbers[from], numbers[to]);
         let length = u32::try_from(payload.len()).expect("a small payload");
         numbers[from] += length + u32::from(flags & SYN != 0);

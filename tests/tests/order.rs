@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use mirror_tests::agent::Report;
@@ -150,6 +150,33 @@ fn a_session_keeps_its_order_over_its_connections() -> Result<()> {
     Ok(())
 }
 
+/// Every other request waits half a second for a snapshot that never comes. All of them wait at once: a lane is held up for as long
+/// as one of them, and not for their sum.
+#[needs(root)]
+fn a_request_that_waits_for_its_data_is_not_overtaken() -> Result<()> {
+    const PAIRS: u64 = 30;
+    let stage = Stage::new()?
+        .redis()?
+        .production(Answering(fine))?
+        .mirror(Answering(fine))?;
+    let agent = stage.agent(&["--snapshot-wait", "500ms", "--on-missing", "replay"])?;
+    let mut client = Client::connect(&stage.network, stage.production.address())?;
+    for n in 0..PAIRS {
+        let id = format!("X-Request-Id: wait-{n}\r\n");
+        client.send(&format!("GET /{n}/waits"), &id, "")?;
+        client.send(&format!("GET /{n}/goes"), "", "")?;
+    }
+    let sent = Instant::now();
+    agent.wait_settled(2 * PAIRS, LIMIT)?;
+    let took = sent.elapsed();
+    let report = agent.stop()?.report;
+    let outcome = "matched without snapshot";
+    assert_eq!(report.outcome(outcome), 2 * PAIRS, "{:#}", report.json);
+    assert_eq!(stage.mirror.lines(), stage.production.lines());
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    Ok(())
+}
+
 #[needs(root)]
 fn what_comes_in_a_pause_is_not_replayed_and_is_counted() -> Result<()> {
     let stage = Stage::new()?
@@ -176,6 +203,28 @@ fn what_comes_in_a_pause_is_not_replayed_and_is_counted() -> Result<()> {
     assert_eq!(report.outcome("filtered: paused"), 30, "{:#}", report.json);
     assert_eq!(report.outcome("matched"), 60, "{:#}", report.json);
     assert_eq!(stage.mirror.lines().len(), 60);
+    Ok(())
+}
+
+#[needs(root)]
+fn what_comes_outside_of_the_schedule_is_filtered() -> Result<()> {
+    let stage = Stage::new()?
+        .production(Answering(fine))?
+        .mirror(Answering(fine))?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let hour = |later: u64| (now / 3600 + later) % 24;
+    // From an hour before to two after; from three after to four after.
+    let (open, closed) = (
+        format!("{:02}:00-{:02}:00 UTC", hour(23), hour(2)),
+        format!("{:02}:00-{:02}:00 UTC", hour(3), hour(4)),
+    );
+    for (window, outcome) in [(open, "matched"), (closed, "filtered: schedule")] {
+        let agent = stage.agent(&["--schedule", &window])?;
+        stage.get(20)?;
+        agent.wait_settled(20, LIMIT)?;
+        let report = agent.stop()?.report;
+        assert_eq!(report.outcome(outcome), 20, "{window}: {:#}", report.json);
+    }
     Ok(())
 }
 

@@ -176,8 +176,12 @@ pub(crate) fn filter(socket: &Path, given: &Given, json: bool) -> anyhow::Result
 }
 
 /// Pauses or resumes.
-pub(crate) fn pause(socket: &Path, order: &Order) -> anyhow::Result<ExitCode> {
+pub(crate) fn pause(socket: &Path, order: &Order, json: bool) -> anyhow::Result<ExitCode> {
     let answer: PauseAnswer = single()?.block_on(ask(socket, order))?;
+    if json {
+        terminal::print_json(&answer)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     terminal::print(if answer.paused {
         "paused: what comes from now on is not replayed; `mirror-agent resume` goes on\n"
     } else {

@@ -29,8 +29,8 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             json,
             socket,
         } => live::filter(&socket.socket, &change.given, json),
-        Command::Pause { socket } => live::pause(&socket.socket, &Order::Pause),
-        Command::Resume { socket } => live::pause(&socket.socket, &Order::Resume),
+        Command::Pause { json, socket } => live::pause(&socket.socket, &Order::Pause, json),
+        Command::Resume { json, socket } => live::pause(&socket.socket, &Order::Resume, json),
         Command::Replay {
             file,
             options,

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use super::{Delivery, TransportOptions};
 
 /// Deliveries after which the receiver is woken even if the sender has more to come.
-const WAKE_AFTER: usize = 128;
+const WAKE_AFTER: usize = 32;
 
 pub fn queue(bounds: &TransportOptions) -> (Sender, Receiver) {
     let queue = Arc::new(Queue::default());
@@ -179,5 +179,108 @@ impl Drop for Receiver {
         // Away from the lock: what is dropped ends in the ledger.
         let left = mem::take(&mut self.queue.offered().deliveries);
         drop(left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use futures_util::FutureExt;
+    use mirror_core::exchange::{Exchange, Request};
+    use mirror_core::identity::Identity;
+    use mirror_core::ledger::Outcome;
+    use mirror_core::policy::Policy;
+
+    use super::*;
+    use crate::report::{CaptureCounters, Recorder, RunInfo, Ticket};
+
+    /// A queue for so many exchanges, and the ledger of what goes through it.
+    fn queue_of(exchanges: usize) -> (Sender, Receiver, Arc<Recorder>) {
+        let bounds = TransportOptions {
+            exchanges: exchanges.try_into().unwrap(),
+            ..TransportOptions::default()
+        };
+        let (sender, receiver) = queue(&bounds);
+        let recorder = Recorder::new(RunInfo::default());
+        (sender, receiver, Arc::new(recorder))
+    }
+
+    fn delivery(recorder: &Arc<Recorder>, path: &str) -> Box<Delivery> {
+        let address = "127.0.0.1:80".parse().unwrap();
+        let exchange = Exchange::new(address, address, Request::new("GET", path.to_owned()));
+        let policy = Policy::default();
+        let ticket = Ticket::new(recorder, policy.redactor(), &exchange);
+        let identity = |_: &Exchange| Identity::default();
+        let admitted = policy.admit(&"host".into(), exchange, identity);
+        Box::new(Delivery {
+            envelope: admitted.unwrap(),
+            ticket,
+            lane: None,
+            due: Instant::now(),
+        })
+    }
+
+    fn take_now(receiver: &mut Receiver) -> Option<Vec<Arrival>> {
+        let mut batch = Vec::new();
+        let took = receiver.take(&mut batch).now_or_never()?;
+        assert_eq!(took, !batch.is_empty());
+        Some(batch)
+    }
+
+    #[test]
+    fn all_that_is_there_is_taken_at_once_and_in_order() {
+        let (sender, mut receiver, recorder) = queue_of(10);
+        assert!(take_now(&mut receiver).is_none(), "it waits");
+        for path in ["/1", "/2", "/3"] {
+            assert!(sender.offer(delivery(&recorder, path)).is_ok());
+        }
+        let batch = take_now(&mut receiver).unwrap();
+        let path = |(delivery, _): &Arrival| delivery.envelope.exchange().path().into_owned();
+        assert_eq!(
+            batch.iter().map(path).collect::<Vec<_>>(),
+            ["/1", "/2", "/3"]
+        );
+        drop(sender);
+        assert!(
+            take_now(&mut receiver).unwrap().is_empty(),
+            "no more will come"
+        );
+    }
+
+    #[test]
+    fn an_exchange_takes_room_until_it_is_judged() {
+        let (sender, mut receiver, recorder) = queue_of(2);
+        assert!(sender.offer(delivery(&recorder, "/1")).is_ok());
+        assert!(!sender.is_full());
+        assert!(sender.offer(delivery(&recorder, "/2")).is_ok());
+        let batch = take_now(&mut receiver).unwrap();
+        assert!(sender.is_full());
+        assert!(sender.offer(delivery(&recorder, "/3")).is_err());
+        drop(batch);
+        assert!(!sender.is_full());
+        assert!(sender.offer(delivery(&recorder, "/4")).is_ok());
+    }
+
+    #[test]
+    fn what_nobody_takes_ends_in_the_ledger() {
+        let (sender, receiver, recorder) = queue_of(10);
+        assert!(sender.offer(delivery(&recorder, "/1")).is_ok());
+        drop(receiver);
+        assert!(sender.offer(delivery(&recorder, "/2")).is_err());
+        let ledger = recorder.results(CaptureCounters::default()).ledger;
+        assert_eq!((ledger.seen, ledger.in_flight()), (2, 0));
+        assert_eq!(ledger.outcomes[Outcome::Interrupted.name()], 2);
+    }
+
+    #[test]
+    fn a_waiting_receiver_is_woken_by_a_flush() {
+        let (sender, mut receiver, recorder) = queue_of(10);
+        let mut batch = Vec::new();
+        let mut taking = Box::pin(receiver.take(&mut batch));
+        assert!((&mut taking).now_or_never().is_none());
+        assert!(sender.offer(delivery(&recorder, "/1")).is_ok());
+        sender.flush();
+        assert_eq!(taking.now_or_never(), Some(true));
     }
 }

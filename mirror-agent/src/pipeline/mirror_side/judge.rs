@@ -14,7 +14,6 @@ use super::lane::{Turn, Waiting};
 use super::settle::Judged;
 use super::slots::Slot;
 use crate::config::Config;
-use crate::gate::FoundSnapshot;
 use crate::replay::{Prepared, ReplayOutcome};
 use crate::report::{ControlAnswer, End, JudgedPair};
 use mirror_core::compare::{Comparison, compare, compare_light};
@@ -43,13 +42,6 @@ struct Answers {
 struct Compared {
     mirror: Comparison,
     control: Option<Comparison>,
-}
-
-/// What two answers came to.
-pub(super) struct Judgement {
-    pub(super) pair: JudgedPair,
-    /// The snapshot that it was replayed with.
-    pub(super) found: Option<FoundSnapshot>,
 }
 
 impl MirrorSide {
@@ -271,10 +263,8 @@ impl MirrorSide {
         drop((waiting.envelope, waiting.room));
         let settles_at = found.as_ref().map(|found| found.settles_at);
         let judged = Judged {
-            judgement: Judgement {
-                pair: pair.beside(control),
-                found,
-            },
+            pair: pair.beside(control),
+            found,
             ticket: waiting.ticket,
             pending: waiting.pending,
         };

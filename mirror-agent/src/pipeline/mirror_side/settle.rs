@@ -10,15 +10,16 @@ use tokio::{
 };
 
 use super::MirrorSide;
-use super::judge::Judgement;
 use super::lane::PendingOne;
 use crate::gate::FoundSnapshot;
-use crate::report::{End, Ticket};
+use crate::report::{End, JudgedPair, Ticket};
 use mirror_core::ledger::Outcome;
 
 /// A request whose answers were compared.
 pub(super) struct Judged {
-    pub(super) judgement: Judgement,
+    pub(super) pair: JudgedPair,
+    /// The snapshot that it was replayed with.
+    pub(super) found: Option<FoundSnapshot>,
     pub(super) ticket: Ticket,
     pub(super) pending: PendingOne,
 }
@@ -82,23 +83,23 @@ impl Settling {
 impl MirrorSide {
     pub(super) fn settle(&self, judged: Judged) {
         let Judged {
-            judgement,
+            pair,
+            found,
             ticket,
             pending,
         } = judged;
-        ticket.end(outcome(judgement));
+        ticket.end(end_of(pair, found));
         drop(pending);
     }
 }
 
-fn outcome(judgement: Judgement) -> End {
-    if let Some(found) = judgement.found.filter(FoundSnapshot::is_collided) {
+fn end_of(pair: JudgedPair, found: Option<FoundSnapshot>) -> End {
+    if let Some(found) = found.filter(FoundSnapshot::is_collided) {
         return match found.doubt() {
             Some(why) => End::because(Outcome::SnapshotUnproven, why.text()),
             None => Outcome::SnapshotCollided.into(),
         };
     }
-    let pair = judgement.pair;
     End::judged(pair.outcome(), pair)
 }
 
