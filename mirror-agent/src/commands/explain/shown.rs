@@ -153,7 +153,7 @@ pub(super) fn json(redactor: &Redactor, heading: &Heading, explanation: &Explana
 fn sent_json(redactor: &Redactor, envelope: &Envelope) -> Value {
     let request = &envelope.exchange().request;
     json!({
-        "method": request.method,
+        "method": request.method.as_str(),
         "target": redactor.shown(&request.target.text()),
         "version": request.version.name(),
         "headers": pairs(redactor, &request.headers),

@@ -23,7 +23,7 @@ use mirror_core::schedule::{Ended, Failure};
 
 /// What the mirror answered, and how long it took.
 struct Answer {
-    response: Response,
+    response: Box<Response>,
     latency: Duration,
     /// Of the request.
     conditions: Conditions,
@@ -174,7 +174,7 @@ impl MirrorSide {
     async fn compare(
         &self,
         config: &Arc<Config>,
-        production: Response,
+        production: Box<Response>,
         mirror: &Response,
         _slot: Slot,
     ) -> Result<Comparison, End> {

@@ -20,6 +20,6 @@ pub(in crate::http) use start_line::is_worth_another_look;
 pub use body::{Answered, BodyLength, Decoder, Framing};
 pub use chunk::Unreadable;
 pub use conversation::Conversation;
-pub use head::{Head, HeadError, ParsedHead};
+pub use head::{Head, HeadError};
 pub use parser::{HttpLimits, Parsed, Parser};
 pub use start_line::{Kind, Sniff, sniff, sniff_known};
