@@ -5,6 +5,7 @@ mod chunk;
 mod conversation;
 mod head;
 mod lenient;
+mod line_ends;
 mod pairing;
 mod parser;
 mod partial;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use httparse::Status;
 
 use super::head::MAX_FIELDS;
-use super::{Head, HeadError, Kind, lenient};
+use super::{Head, HeadError, Kind, lenient, line_ends};
 use crate::exchange::{
     Ambiguity, Headers, Method, Request, RequestTarget, Response, TargetForm, Version,
 };
@@ -19,10 +19,9 @@ impl Head {
     /// The head at the start of `bytes`, `None` while it is not all there.
     pub fn parse(kind: Kind, bytes: &Bytes) -> Result<Option<Self>, HeadError> {
         match strictly(kind, bytes) {
-            Ok(parsed) => Ok(parsed.map(|(message, length)| Self {
-                ambiguity: ambiguity(&message, &bytes[..length]),
-                message,
-                length,
+            Ok(parsed) => Ok(parsed.map(|mut head| {
+                head.ambiguity = head.ambiguity.or_else(|| ambiguity(&head.message));
+                head
             })),
             Err(HeadError::NotHttp) => lenient::parse(kind, bytes),
             Err(error) => Err(error),
@@ -32,7 +31,7 @@ impl Head {
 
 /// What httparse accepts, and targets in other bytes than UTF-8.
 #[inline(always)]
-fn strictly(kind: Kind, bytes: &Bytes) -> Result<Option<(Message, usize)>, HeadError> {
+fn strictly(kind: Kind, bytes: &Bytes) -> Result<Option<Head>, HeadError> {
     let mut fields = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
     let error = match parsed(kind, bytes, &mut fields) {
         Ok(parsed) => return Ok(parsed),
@@ -52,7 +51,7 @@ fn parsed<'a>(
     kind: Kind,
     bytes: &'a Bytes,
     fields: &mut [MaybeUninit<httparse::Header<'a>>],
-) -> Result<Option<(Message, usize)>, httparse::Error> {
+) -> Result<Option<Head>, httparse::Error> {
     match kind {
         Kind::Request => {
             let mut request = httparse::Request::new(&mut []);
@@ -60,12 +59,17 @@ fn parsed<'a>(
                 return Ok(None);
             };
             let target = bytes.slice_ref(request.path.unwrap_or_default().as_bytes());
-            let request = Request {
+            let ends = line_ends::of_fields(&bytes[..length], request.headers);
+            let message = Request {
                 version: version(request.version),
                 headers: headers(bytes, request.headers),
                 ..Request::new(request.method.unwrap_or_default(), target)
             };
-            Ok(Some((Message::Request(request.into()), length)))
+            Ok(Some(Head {
+                message: Message::Request(message.into()),
+                length,
+                ambiguity: line_ends::ambiguity(bytes, ends),
+            }))
         }
         Kind::Response => {
             let mut response = httparse::Response::new(&mut []);
@@ -76,18 +80,30 @@ fn parsed<'a>(
             let Status::Complete(length) = parsed else {
                 return Ok(None);
             };
-            let response = Response {
+            let fields = &*response.headers;
+            let (headers, ambiguity) = if fields.iter().any(is_folded) {
+                let ends = memchr::memchr_iter(b'\n', &bytes[..length]);
+                (unfolded(fields), line_ends::ambiguity(bytes, ends))
+            } else {
+                let ends = line_ends::of_fields(&bytes[..length], fields);
+                (headers(bytes, fields), line_ends::ambiguity(bytes, ends))
+            };
+            let message = Response {
                 version: version(response.version),
-                headers: unfolded(bytes, response.headers),
+                headers,
                 ..Response::new(response.code.unwrap_or_default())
             };
-            Ok(Some((Message::Response(response.into()), length)))
+            Ok(Some(Head {
+                message: Message::Response(message.into()),
+                length,
+                ambiguity,
+            }))
         }
     }
 }
 
 #[cold]
-fn with_many_fields(kind: Kind, bytes: &Bytes) -> Result<Option<(Message, usize)>, HeadError> {
+fn with_many_fields(kind: Kind, bytes: &Bytes) -> Result<Option<Head>, HeadError> {
     let mut fields = vec![MaybeUninit::uninit(); MAX_FIELDS];
     parsed(kind, bytes, &mut fields).map_err(|error| match error {
         httparse::Error::TooManyHeaders => HeadError::TooManyFields,
@@ -98,7 +114,7 @@ fn with_many_fields(kind: Kind, bytes: &Bytes) -> Result<Option<(Message, usize)
 /// A request whose target is not UTF-8, which httparse refuses: it is read with other bytes in the target's place. A
 /// target is opaque, and servers take any byte that is not a space or a control character.
 #[cold]
-fn with_raw_target(bytes: &Bytes) -> Option<Result<Option<(Message, usize)>, HeadError>> {
+fn with_raw_target(bytes: &Bytes) -> Option<Result<Option<Head>, HeadError>> {
     let start = memchr::memchr(b' ', bytes)? + 1;
     let end = start + memchr::memchr2(b' ', b'\n', &bytes[start..])?;
     std::str::from_utf8(&bytes[start..end]).err()?;
@@ -107,11 +123,11 @@ fn with_raw_target(bytes: &Bytes) -> Option<Result<Option<(Message, usize)>, Hea
     raw.for_each(|byte| *byte = b'x');
     let result = strictly(Kind::Request, &Bytes::from(ascii));
     Some(result.map(|parsed| {
-        let (mut message, length) = parsed?;
-        if let Message::Request(request) = &mut message {
+        let mut head = parsed?;
+        if let Message::Request(request) = &mut head.message {
             request.target = RequestTarget::parse(&request.method, bytes.slice(start..end));
         }
-        Some((message, length))
+        Some(head)
     }))
 }
 
@@ -127,12 +143,12 @@ fn headers(block: &Bytes, fields: &[httparse::Header<'_>]) -> Headers {
     Headers::within(block, fields.iter().map(|field| (field.name, field.value)))
 }
 
+fn is_folded(field: &httparse::Header<'_>) -> bool {
+    memchr::memchr(b'\n', field.value).is_some()
+}
+
 /// A line end inside a value is as good as spaces (RFC 9112 §5.2).
-fn unfolded(block: &Bytes, fields: &[httparse::Header<'_>]) -> Headers {
-    let is_folded = |field: &httparse::Header<'_>| memchr::memchr(b'\n', field.value).is_some();
-    if !fields.iter().any(is_folded) {
-        return headers(block, fields);
-    }
+fn unfolded(fields: &[httparse::Header<'_>]) -> Headers {
     let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
     let spaced = |byte: &u8| if is_end(byte) { b' ' } else { *byte };
     let value = |value: &[u8]| value.iter().map(spaced).collect::<Vec<_>>();
@@ -143,10 +159,7 @@ fn unfolded(block: &Bytes, fields: &[httparse::Header<'_>]) -> Headers {
 }
 
 /// What servers are known to disagree about in a head that is well formed.
-fn ambiguity(message: &Message, bytes: &[u8]) -> Option<Ambiguity> {
-    if has_mixed_line_ends(bytes) {
-        return Some(Ambiguity::MixedLineEnds);
-    }
+fn ambiguity(message: &Message) -> Option<Ambiguity> {
     let Message::Request(request) = message else {
         return None;
     };
@@ -161,14 +174,6 @@ fn ambiguity(message: &Message, bytes: &[u8]) -> Option<Ambiguity> {
     } else {
         None
     }
-}
-
-/// Only bare LFs everywhere are a habit of simple clients; among CRLFs they hide a line from some parsers.
-fn has_mixed_line_ends(bytes: &[u8]) -> bool {
-    let ends = memchr::memchr_iter(b'\n', bytes);
-    let mut after_cr = ends.map(|end| end > 0 && bytes[end - 1] == b'\r');
-    let first = after_cr.next();
-    after_cr.any(|other| Some(other) != first)
 }
 
 /// Gateways that hand fields on as variables make `_` of `-`.
