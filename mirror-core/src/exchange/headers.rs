@@ -393,4 +393,15 @@ mod tests {
         headers.append("c", b"d");
         assert_eq!(text(&headers), "a: b\r\nc: d\r\n");
     }
+
+    #[test]
+    fn a_name_is_found_in_every_spelling() {
+        let headers: Headers = [("host", "a"), ("Hosts", "b"), ("HOST", "c")]
+            .into_iter()
+            .collect();
+        for name in ["Host", "host", "hOST"] {
+            let values: Vec<_> = headers.all(name).collect();
+            assert_eq!(values, [b"a", b"c"], "{name}");
+        }
+    }
 }
