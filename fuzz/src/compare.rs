@@ -27,7 +27,7 @@ pub fn compare(bytes: &[u8]) {
 fn response(bytes: &[u8]) -> Option<Response> {
     let messages = parse(Kind::Response, bytes, bytes.len().max(1));
     match messages.into_iter().next()? {
-        Some(Message::Response(response)) => Some(response),
+        Some(Message::Response(response)) => Some(*response),
         _ => None,
     }
 }

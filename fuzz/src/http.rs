@@ -55,12 +55,8 @@ pub(crate) fn parse(kind: Kind, bytes: &[u8], size: usize) -> Vec<Option<Message
         match parsed {
             Parsed::Head => parser.proceed(Answered::Other),
             Parsed::Message { message, .. } => {
-                let (body, fault) = match &message {
-                    Message::Request(request) => (&request.body, request.fault),
-                    Message::Response(response) => (&response.body, response.fault),
-                };
-                assert!(body.len() <= MAX_BODY);
-                out.push(fault.is_none().then_some(message));
+                assert!(message.body().len() <= MAX_BODY);
+                out.push(message.fault().is_none().then_some(message));
             }
             _ => {}
         }

@@ -1,16 +1,22 @@
-//! What the dissector costs, on one core and from memory: packets that lie ready go in, exchanges come out.
+//! What the dissector costs, on one core and from memory: packets that lie ready go in, exchanges come out. `ended` is what
+//! comes after it where nothing is replayed: a ticket, the policy's judgement, the ledger.
 //!
 //! `cargo xtask bench streams` runs it and adds what other programs measure. One scenario by name prints one JSON object;
 //! instruction counts collect only inside of `measured`.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use mirror_agent::capture::pcap::PcapFile;
+use mirror_agent::report::{CaptureCounters, Recorder, RunInfo, Ticket};
 use mirror_core::dissect::{DissectLimits, Dissector};
+use mirror_core::exchange::Exchange;
 use mirror_core::filter::PortSet;
+use mirror_core::ledger::Outcome;
 use mirror_core::packet::{LinkType, Packet};
+use mirror_core::policy::Policy;
 use mirror_core::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -29,13 +35,16 @@ fn main() {
     let count = args.next().and_then(|count| count.parse().ok());
     let figures = match scenario.as_str() {
         "small" => exchanges(count.unwrap_or(100_000), SMALL, rounds(args.next())),
+        "ended" => ended(count.unwrap_or(100_000)),
         "large" => exchanges(count.unwrap_or(1_000), LARGE_BODY, rounds(args.next())),
         "open" => open(count.unwrap_or(100_000)),
         "growing" => growing(count.unwrap_or(4_000_000)),
         "write" => write(count.unwrap_or(100_000), &args.next().unwrap_or_default()),
         "read" => read(count.unwrap_or(100_000), &args.next().unwrap_or_default()),
         other => {
-            panic!("no scenario {other:?}: small, large, open, growing, write and read COUNT FILE")
+            panic!(
+                "no scenario {other:?}: small, large, ended, open, growing, write and read COUNT FILE"
+            )
         }
     };
     println!("{figures}");
@@ -92,6 +101,36 @@ fn drain(dissector: &mut Dissector) -> usize {
         whole += usize::from(answered && exchange.request.fault.is_none());
     }
     whole
+}
+
+/// `count` exchanges from the dissector to their end in the ledger.
+fn ended(count: usize) -> Value {
+    let mut dissector = Dissector::new(limits(65_536));
+    let mut exchanges = Vec::new();
+    for packet in traffic(count, SMALL) {
+        dissector.packet(&packet);
+        exchanges.extend(std::iter::from_fn(|| dissector.poll()));
+    }
+    assert_eq!(exchanges.len(), count);
+    let recorder = Arc::new(Recorder::new(RunInfo::default()));
+    let begin = Instant::now();
+    measured_ends(&recorder, exchanges);
+    let seconds = begin.elapsed().as_secs_f64();
+    let ledger = recorder.results(CaptureCounters::default()).ledger;
+    assert_eq!(ledger.outcomes[Outcome::Observed.name()], count as u64);
+    json!({ "exchanges": count, "exchanges_per_second": (count as f64 / seconds) as u64 })
+}
+
+#[inline(never)]
+fn measured_ends(recorder: &Arc<Recorder>, exchanges: Vec<Exchange>) {
+    let policy = Policy::default();
+    for exchange in exchanges {
+        let ticket = Ticket::new(recorder, policy.redactor(), &exchange);
+        ticket.end(match policy.judge(&exchange) {
+            Err(refusal) => refusal.outcome,
+            Ok(_) => Outcome::Observed,
+        });
+    }
 }
 
 /// Connections that had one exchange and wait in the middle of the next request.

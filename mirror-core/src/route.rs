@@ -174,11 +174,14 @@ impl RouteLearner {
             _ if text.len() > MAX_SEGMENT => SLUG,
             _ => text,
         };
-        let is_new = is_literal(segment) && !self.nodes[at as usize].children.contains_key(segment);
-        if is_new && self.is_full(at) {
+        if let Some(known) = self.nodes[at as usize].children.get(segment).copied() {
+            self.nodes[known as usize].count += 1;
+            return known;
+        }
+        if is_literal(segment) && self.is_full(at) {
             self.fold(at);
         }
-        if is_new && self.nodes[at as usize].is_folded {
+        if is_literal(segment) && self.nodes[at as usize].is_folded {
             return self.child(at, SLUG);
         }
         self.child(at, segment)

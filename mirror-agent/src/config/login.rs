@@ -138,7 +138,7 @@ mod tests {
         ];
         response.headers = fields.into_iter().collect();
         response.body = bytes::Bytes::from_static(br#"{"access_token":"hunter2"}"#).into();
-        exchange.response = Some(response);
+        exchange.response = Some(response.into());
         let host: Arc<str> = "web-1".into();
         let envelope = config
             .policy

@@ -42,7 +42,7 @@ pub(super) struct Intake {
 impl Intake {
     /// Takes an exchange that is to be sent at `due`. Call `sender.flush` after some.
     pub(super) fn take(&self, exchange: Exchange, due: Instant) {
-        let config = Arc::clone(&self.config.borrow());
+        let config = self.config.borrow();
         let ticket = Ticket::new(&self.recorder, config.policy.redactor(), &exchange);
         let fault = exchange.request.fault;
         let refused = |refusal: Refusal| End {

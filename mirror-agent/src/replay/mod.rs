@@ -42,7 +42,7 @@ pub struct Marks<'a> {
 #[derive(Debug)]
 pub enum ReplayOutcome {
     Answered {
-        response: Response,
+        response: Box<Response>,
         /// When its first byte was written.
         sent_at: Instant,
         /// From `sent_at` to the last byte of the answer.

@@ -47,7 +47,7 @@ impl Preparer {
         target: Option<&Target>,
     ) -> Prepared {
         let exchange = envelope.exchange();
-        let mut request = exchange.request.clone();
+        let mut request = Request::clone(&exchange.request);
         let carried = self.carry.as_ref().map(|carry| {
             let mut carry = carry.borrow_mut();
             carry.replace(origin(envelope), &mut request, now())

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::RandomState;
 use mirror_core::ledger::Outcome;
 use mirror_core::route::{RouteId, RouteLearner};
 use serde::{Deserialize, Serialize};
@@ -51,7 +52,9 @@ type Key = (RouteId, Option<Box<str>>);
 
 /// The tallies of all outcomes.
 #[derive(Default)]
-pub(super) struct OutcomeTallies(BTreeMap<Outcome, HashMap<Key, Tally>>);
+pub(super) struct OutcomeTallies(BTreeMap<Outcome, Groups>);
+
+type Groups = HashMap<Key, Tally, RandomState>;
 
 #[derive(Default)]
 struct Tally {
@@ -138,7 +141,7 @@ impl OutcomeTallies {
 }
 
 /// The group that a new key is counted in: its own while there is room, else its reason's, else that of all others.
-fn admitted(groups: &HashMap<Key, Tally>, key: Key) -> Key {
+fn admitted(groups: &Groups, key: Key) -> Key {
     if groups.len() < MAX_GROUPS {
         return key;
     }

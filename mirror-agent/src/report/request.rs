@@ -1,7 +1,7 @@
 //! What is kept of a request to name it in reports: no headers, no bodies, and no query, which may hold secrets.
 
 use mirror_core::compare::excerpt;
-use mirror_core::exchange::{Exchange, RequestTarget};
+use mirror_core::exchange::{Exchange, Method, RequestTarget};
 use mirror_core::policy::Redactor;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ const MAX_PATH: usize = 200;
 /// A captured request, by what reports call it.
 #[derive(Clone, Debug)]
 pub struct RequestLabel {
-    method: Box<str>,
+    method: Method,
     target: RequestTarget,
     connection: u64,
     index: u32,
@@ -32,7 +32,7 @@ impl RequestLabel {
     /// What `redactor` lets people see of a request.
     pub fn new(redactor: &Redactor, exchange: &Exchange) -> Self {
         Self {
-            method: exchange.request.method.as_str().into(),
+            method: exchange.request.method.clone(),
             target: redactor.shown_target(&exchange.request),
             connection: exchange.connection,
             index: exchange.index,
@@ -78,7 +78,7 @@ pub(super) mod tests {
                 one_sided: false,
                 origin: 0,
                 timing: Timing::default(),
-                request: Request::new(method, target.to_owned()),
+                request: Request::new(method, target.to_owned()).into(),
                 response: None,
             },
         )

@@ -69,7 +69,7 @@ impl Dissector {
         self.counts.packets += 1;
         self.tick(packet.at);
         match self.packets.read(packet) {
-            Ok(segment) => self.segment(&segment),
+            Ok(segment) => self.segment(segment),
             Err(PacketError::NotTcp) => self.counts.not_tcp += 1,
             Err(PacketError::Tunnelled(tunnel)) => self.counts.tunnelled.add(tunnel),
             Err(PacketError::Fragment) => self.counts.fragments += 1,
@@ -119,7 +119,7 @@ impl Dissector {
         }
     }
 
-    fn segment(&mut self, segment: &Segment) {
+    fn segment(&mut self, segment: Segment) {
         self.counts.segments += 1;
         let is_server = |side| self.ports.contains(segment.flow.port(side));
         let client = match (is_server(Side::Low), is_server(Side::High)) {

@@ -71,12 +71,12 @@ impl Reassembly {
 
     /// The next segment; `client` when the ports tell.
     #[inline]
-    pub fn segment(&mut self, segment: &Segment, client: Option<Side>, to: &mut Conversations) {
+    pub fn segment(&mut self, segment: Segment, client: Option<Side>, to: &mut Conversations) {
         let now = self.now;
         let mut found = self.flows.find(&segment.flow);
         if let Some(slot) = found
             && let Some(flow) = self.flows.value(slot)
-            && flow.connection.is_reused_by(segment, now)
+            && flow.connection.is_reused_by(&segment, now)
         {
             self.remove(slot, CloseReason::Reused, to);
             found = None;
@@ -88,7 +88,7 @@ impl Reassembly {
             }
             // What says nothing of HTTP need not be remembered: the rest of a connection that was closed long ago.
             None if segment.payload.is_empty() && !segment.flags.syn => return,
-            None => self.begin(segment, client, to),
+            None => self.begin(&segment, client, to),
         };
         let Some(flow) = self.flows.value(slot) else {
             return;

@@ -4,6 +4,7 @@ mod body;
 mod digest;
 mod fault;
 mod headers;
+mod method;
 mod trailers;
 
 use std::{borrow::Cow, net::SocketAddr, time::Duration};
@@ -17,6 +18,7 @@ pub use body::Body;
 pub use digest::{BodyDigest, Digester};
 pub use fault::{Ambiguity, Fault};
 pub use headers::{Headers, Line};
+pub use method::Method;
 pub use mirror_contract::{RequestTarget, TargetForm};
 pub use trailers::Trailers;
 
@@ -43,7 +45,7 @@ impl Version {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    pub method: String,
+    pub method: Method,
     pub target: RequestTarget,
     pub version: Version,
     pub headers: Headers,
@@ -137,6 +139,7 @@ impl Timing {
     }
 }
 
+/// A request with its response. The two are boxed, because an exchange is moved from stage to stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// Number of the connection within this capture, from 0 in order of appearance.
@@ -151,16 +154,16 @@ pub struct Exchange {
     /// Interface index; 0 for a file.
     pub origin: u32,
     pub timing: Timing,
-    pub request: Request,
+    pub request: Box<Request>,
     /// None when production's final response was not seen.
-    pub response: Option<Response>,
+    pub response: Option<Box<Response>>,
     /// Nothing was seen of the server: nobody is known to have received the request.
     pub one_sided: bool,
 }
 
 impl Exchange {
     /// The first exchange of a connection, without response and times.
-    pub fn new(client: SocketAddr, server: SocketAddr, request: Request) -> Self {
+    pub fn new(client: SocketAddr, server: SocketAddr, request: impl Into<Box<Request>>) -> Self {
         Self {
             connection: 0,
             index: 0,
@@ -169,7 +172,7 @@ impl Exchange {
             server,
             origin: 0,
             timing: Timing::default(),
-            request,
+            request: request.into(),
             response: None,
             one_sided: false,
         }
@@ -267,7 +270,7 @@ mod tests {
         let address = "127.0.0.1:80".parse().unwrap();
         let check = |method: &str, status: Option<u16>, expect: bool| {
             let mut exchange = Exchange::new(address, address, Request::new(method, "/"));
-            exchange.response = status.map(Response::new);
+            exchange.response = status.map(Response::new).map(Box::new);
             assert_eq!(exchange.is_upgrade(), expect, "{method} {status:?}");
         };
         check("GET", Some(101), true);

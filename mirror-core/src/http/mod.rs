@@ -13,7 +13,7 @@ mod sniff;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use crate::exchange::{Exchange, Request, Response};
+use crate::exchange::{Body, Exchange, Fault, Headers, Request, Response, Trailers, Version};
 use crate::packet::{FlowKey, Side};
 use crate::tcp::{Arrival, StreamEvent};
 use crate::time::Timestamp;
@@ -24,10 +24,62 @@ pub use protocol::Protocol;
 
 use sniff::{Sniffed, Sniffing};
 
+/// What one side says at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    Request(Request),
-    Response(Response),
+    Request(Box<Request>),
+    Response(Box<Response>),
+}
+
+impl Message {
+    pub fn version(&self) -> Version {
+        match self {
+            Self::Request(request) => request.version,
+            Self::Response(response) => response.version,
+        }
+    }
+
+    pub fn headers(&self) -> &Headers {
+        match self {
+            Self::Request(request) => &request.headers,
+            Self::Response(response) => &response.headers,
+        }
+    }
+
+    pub fn body(&self) -> &Body {
+        match self {
+            Self::Request(request) => &request.body,
+            Self::Response(response) => &response.body,
+        }
+    }
+
+    pub fn body_mut(&mut self) -> &mut Body {
+        match self {
+            Self::Request(request) => &mut request.body,
+            Self::Response(response) => &mut response.body,
+        }
+    }
+
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Request(request) => request.fault,
+            Self::Response(response) => response.fault,
+        }
+    }
+
+    pub fn fault_mut(&mut self) -> &mut Option<Fault> {
+        match self {
+            Self::Request(request) => &mut request.fault,
+            Self::Response(response) => &mut response.fault,
+        }
+    }
+
+    fn set_trailers(&mut self, trailers: Trailers) {
+        match self {
+            Self::Request(request) => request.trailers = trailers,
+            Self::Response(response) => response.trailers = trailers,
+        }
+    }
 }
 
 /// What a conversation may hold, and how long (ns) a response waits for its request.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A connection, the same for both directions: the smaller address first.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,20 +18,31 @@ struct Address {
     port: u16,
 }
 
+/// What a mapped address begins with.
+const MAPPED: u128 = 0xffff;
+
 impl Address {
+    // As numbers, because byte by byte costs ten times as much, twice a packet.
+    #[inline]
     fn new(address: SocketAddr) -> Self {
         let ip = match address.ip() {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
-            IpAddr::V6(ip) => ip,
+            IpAddr::V4(ip) => MAPPED << 32 | u128::from(u32::from(ip)),
+            IpAddr::V6(ip) => u128::from(ip),
         };
         Self {
-            ip: ip.octets(),
+            ip: ip.to_be_bytes(),
             port: address.port(),
         }
     }
 
+    #[inline]
     fn get(self) -> SocketAddr {
-        SocketAddr::new(Ipv6Addr::from(self.ip).to_canonical(), self.port)
+        let ip = u128::from_be_bytes(self.ip);
+        let ip = match ip >> 32 {
+            MAPPED => IpAddr::V4(Ipv4Addr::from(ip as u32)),
+            _ => IpAddr::V6(Ipv6Addr::from(ip)),
+        };
+        SocketAddr::new(ip, self.port)
     }
 }
 

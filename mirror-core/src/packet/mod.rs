@@ -25,7 +25,7 @@ pub use seq::Seq;
 pub use tunnel::{Tunnel, TunnelCounts};
 
 use fragments::Fragments;
-use layers::{Carried, MOST_TUNNELS, Transport};
+use layers::{Carried, Fragment, MOST_TUNNELS, Transport};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
@@ -84,22 +84,32 @@ impl PacketReader {
 
     /// The last piece of a fragmented packet gives its segment; the others are an error each.
     pub fn read(&mut self, packet: &Packet) -> Result<Segment, PacketError> {
-        let mut bytes = packet.bytes.clone();
         let look = |depth| layers::frame(packet.link, &packet.bytes, depth);
-        let mut carried = look(self.depth).map_err(|error| named(error, || look(MOST_TUNNELS)))?;
-        // A packet put together may be a piece of the one around which it was a tunnel.
-        for _ in 0..=MOST_TUNNELS {
-            let piece = match carried {
-                Carried::Tcp(transport) => return segment(packet, &bytes, &transport),
-                Carried::Fragment(piece) => piece,
-            };
-            let whole = self.fragments.add(packet.at, &bytes, &piece);
-            let (of, protocol, joined) = whole.ok_or(PacketError::Fragment)?;
-            bytes = joined;
-            let look = |depth| layers::transport(of.from, of.to, protocol, &bytes, depth);
-            carried = look(self.depth).map_err(|error| named(error, || look(MOST_TUNNELS)))?;
+        let carried = look(self.depth).map_err(|error| named(error, || look(MOST_TUNNELS)))?;
+        match carried {
+            Carried::Tcp(transport) => segment(packet, &packet.bytes, &transport),
+            Carried::Fragment(piece) => self.join(packet, &packet.bytes, &piece, MOST_TUNNELS),
         }
-        Err(PacketError::Fragment)
+    }
+
+    /// Adds a piece, and reads the packet that is whole with it. That one may be a piece of the packet around which it was
+    /// a tunnel, `more` times.
+    fn join(
+        &mut self,
+        packet: &Packet,
+        bytes: &Bytes,
+        piece: &Fragment<'_>,
+        more: usize,
+    ) -> Result<Segment, PacketError> {
+        let whole = self.fragments.add(packet.at, bytes, piece);
+        let (of, protocol, bytes) = whole.ok_or(PacketError::Fragment)?;
+        let look = |depth| layers::transport(of.from, of.to, protocol, &bytes, depth);
+        let carried = look(self.depth).map_err(|error| named(error, || look(MOST_TUNNELS)))?;
+        match (carried, more.checked_sub(1)) {
+            (Carried::Tcp(transport), _) => segment(packet, &bytes, &transport),
+            (Carried::Fragment(piece), Some(more)) => self.join(packet, &bytes, &piece, more),
+            (Carried::Fragment(_), None) => Err(PacketError::Fragment),
+        }
     }
 
     /// No packet comes any more: what is not whole never will be.

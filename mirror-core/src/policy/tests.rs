@@ -22,13 +22,13 @@ pub(crate) fn envelope() -> Envelope {
         response_last: Some(Timestamp(4_000_000)),
     };
     exchange.request.body = Body::from(Bytes::from_static(b"{\"userId\":42}"));
-    exchange.response = Some(Response {
+    exchange.response = Some(Box::new(Response {
         headers: [("Content-Type", "text/plain")].into_iter().collect(),
         body: Body::from(Bytes::from_static(b"ok\xff")),
         trailers: [("Digest", "x")].into_iter().collect(),
         fault: Some(Fault::Ambiguous(Ambiguity::Chunk)),
         ..Response::new(200)
-    });
+    }));
     let identity = Identity {
         candidates: Candidates {
             ids: ["a-1", "a-2"].map(|id| RequestId::new(id).unwrap()).into(),
@@ -127,7 +127,7 @@ fn a_protocol_switch_is_never_replayed() {
     let check = |upgrade: &str, status: Option<u16>, expect| {
         let fields = [("Connection", "upgrade"), ("Upgrade", upgrade)];
         let mut switch = exchange("GET", "/ws", &fields);
-        switch.response = status.map(Response::new);
+        switch.response = status.map(Response::new).map(Box::new);
         let got = judged(&Policy::default(), &switch);
         assert_eq!(got, expect, "{upgrade}, answered {status:?}");
     };

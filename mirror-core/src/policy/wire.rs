@@ -301,22 +301,24 @@ impl V1<'_> {
                 server: self.server,
                 origin: self.origin,
                 timing: timing(self.seen)?,
-                request: Request {
-                    method: request.method.to_owned(),
+                request: Box::new(Request {
+                    method: request.method.into(),
                     target: RequestTarget::parse(request.method, form.slice_ref(request.target)),
                     version: request.message.version.into(),
                     headers: headers(form, &request.message.headers),
                     body: Body::from(form.slice_ref(request.message.body)),
                     trailers: headers(form, &request.message.trailers).into(),
                     fault: request.message.fault.map(Into::into),
-                },
-                response: self.response.map(|response| Response {
-                    status: response.status,
-                    version: response.message.version.into(),
-                    headers: headers(form, &response.message.headers),
-                    body: Body::from(form.slice_ref(response.message.body)),
-                    trailers: headers(form, &response.message.trailers).into(),
-                    fault: response.message.fault.map(Into::into),
+                }),
+                response: self.response.map(|response| {
+                    Box::new(Response {
+                        status: response.status,
+                        version: response.message.version.into(),
+                        headers: headers(form, &response.message.headers),
+                        body: Body::from(form.slice_ref(response.message.body)),
+                        trailers: headers(form, &response.message.trailers).into(),
+                        fault: response.message.fault.map(Into::into),
+                    })
                 }),
                 // Policy lets no other out.
                 one_sided: false,

@@ -113,7 +113,7 @@ impl Carry {
         let asked = side(asked, ours);
         let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
         let mut exchange = client.exchange(&asked);
-        exchange.response = Some(answer(ours));
+        exchange.response = Some(answer(ours).into());
         let step = Step {
             exchange,
             mirror: answer(theirs),
@@ -126,7 +126,7 @@ impl Carry {
         let exchange = client.exchange(asked);
         let mut sent = exchange.request.clone();
         let carried = self.replace(origin(&exchange), &mut sent, Timestamp(HOUR));
-        (sent, carried)
+        (*sent, carried)
     }
 
     fn check(&mut self, client: &Client, asked: &[&str], expect: &[&str]) {
@@ -231,7 +231,7 @@ fn what_was_not_learnt_stays_as_it_was_sent() {
     }
     // An answer of another kind has nothing in common.
     let mut exchange = ANNA.exchange(&["GET /b"]);
-    exchange.response = Some(response(200, &["{\"t\":\"aaaaaaaaaaaa1111\"}"]));
+    exchange.response = Some(response(200, &["{\"t\":\"aaaaaaaaaaaa1111\"}"]).into());
     let refused = response(401, &["{\"t\":\"bbbbbbbbbbbb2222\"}"]);
     carry.learn(origin(&exchange), &refused, Timestamp(HOUR));
     carry.check(
@@ -296,7 +296,7 @@ fn a_value_is_encoded_as_its_place_wants_it() {
     // The mirror's has a space in it: it does not tell enough by itself, so the place is forced.
     carry.rules = CarryRules::read(&["json:/t".into()]).unwrap();
     let mut exchange = ANNA.exchange(&["GET /"]);
-    exchange.response = Some(response(200, &["{\"t\":\"aaaa1111bbbb\"}"]));
+    exchange.response = Some(response(200, &["{\"t\":\"aaaa1111bbbb\"}"]).into());
     let mirror = response(200, &[r#"{"t":"c/d&e\"1111 2"}"#]);
     carry.learn(origin(&exchange), &mirror, Timestamp(HOUR));
     carry.check(
@@ -594,7 +594,7 @@ fn what_was_replaced_is_told_without_its_value() {
 fn a_token_in_the_place_of_a_secret_is_as_good_as_the_secret() {
     let mut carry = carry(&["all"]);
     let mut exchange = ANNA.exchange(&["POST /login"]);
-    exchange.response = Some(response(200, &["Set-Cookie: sid=tok_5f3a9c1e77d2; Path=/"]));
+    exchange.response = Some(response(200, &["Set-Cookie: sid=tok_5f3a9c1e77d2; Path=/"]).into());
     let mirror = response(200, &["Set-Cookie: sid=the-mirror-s-own-1; Path=/"]);
     carry.learn(origin(&exchange), &mirror, Timestamp(HOUR));
     carry.check(

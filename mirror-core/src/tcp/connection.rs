@@ -128,7 +128,7 @@ impl TcpConnection {
     /// Takes a segment that does not begin another connection.
     pub fn accept(
         &mut self,
-        segment: &Segment,
+        segment: Segment,
         now: Timestamp,
         limits: &TcpLimits,
         events: &mut Events,
@@ -140,9 +140,10 @@ impl TcpConnection {
         let side = segment.side;
         let mut seq = segment.seq;
         if segment.flags.syn {
-            self.open(segment);
+            self.open(&segment);
             seq = seq + 1;
         }
+        let end = seq + segment.payload.len() as u32;
         // An acknowledgement of 0 is what hand-made packets carry.
         let ack = (segment.flags.ack && segment.ack.0 != 0).then_some(segment.ack);
         // A reset is often made by something in between.
@@ -169,11 +170,10 @@ impl TcpConnection {
                     .list
                     .push((side, StreamEvent::Gap { len: 0 }, arrival));
             }
-            let bytes = segment.payload.clone();
+            let bytes = segment.payload;
             half.take(Piece { arrival, bytes }, side, events);
         }
         if segment.flags.fin && half.fin.is_none() {
-            let end = seq + segment.payload.len() as u32;
             half.bytes.start(end);
             half.fin = Some((end, now));
         }
@@ -456,7 +456,7 @@ mod tests {
         let mut events = Events::default();
         for row in rows {
             connection.expire(Timestamp(row.1), &LIMITS, &mut events);
-            connection.accept(&segment(*row), Timestamp(row.1), &LIMITS, &mut events);
+            connection.accept(segment(*row), Timestamp(row.1), &LIMITS, &mut events);
         }
         connection.expire(Timestamp(end), &LIMITS, &mut events);
         let gaps =
@@ -633,7 +633,7 @@ mod tests {
         let mut connection = TcpConnection::default();
         let mut events = Events::default();
         connection.accept(
-            &segment(('h', 1, 9, 0, "S", "")),
+            segment(('h', 1, 9, 0, "S", "")),
             Timestamp(1),
             &LIMITS,
             &mut events,
@@ -656,7 +656,7 @@ mod tests {
         ];
         for row in rows {
             let (segment, at) = (segment(row), Timestamp(row.1));
-            connection.accept(&segment, at, &LIMITS, &mut events);
+            connection.accept(segment, at, &LIMITS, &mut events);
         }
         let urgent: Vec<_> = events
             .list
@@ -672,7 +672,7 @@ mod tests {
         let mut connection = TcpConnection::default();
         let mut events = Events::default();
         let mut accept = |row: Row| {
-            connection.accept(&segment(row), Timestamp(row.1), &LIMITS, &mut events);
+            connection.accept(segment(row), Timestamp(row.1), &LIMITS, &mut events);
             (
                 connection.has_heard(Side::Low),
                 connection.has_heard(Side::High),

@@ -33,7 +33,7 @@ fn the_same_data_on_both_sides_is_evidence_and_other_data_is_not() {
 
 fn ends(basis: Basis, production: Response, mirror: Response, expect: Outcome) {
     let comparison = compare(&CompareOptions::default(), &production, &mirror);
-    assert_eq!(outcome(basis, &comparison), expect, "{basis:?}");
+    assert_eq!(outcome(basis, &comparison, None), expect, "{basis:?}");
 }
 
 #[test]
@@ -92,9 +92,25 @@ fn a_comparison_of_heads_alone_names_what_was_too_large() {
         ..Comparison::default()
     };
     assert_eq!(
-        outcome(Basis::Snapshot, &comparison),
+        outcome(Basis::Snapshot, &comparison, None),
         Outcome::NotComparedDecodedTooLarge
     );
+}
+
+#[test]
+fn only_a_control_that_differs_alike_excuses_a_difference() {
+    let (production, mirror) = (Response::new(200), Response::new(404));
+    let options = CompareOptions::default();
+    let differs = compare(&options, &production, &mirror);
+    let same = compare(&options, &production, &production);
+    let check = |comparison, control, expect| {
+        let got = outcome(Basis::Snapshot, comparison, Some(control));
+        assert_eq!(got, expect, "{control:?}");
+    };
+    check(&differs, ControlFinding::Alike, Outcome::DifferedAsControl);
+    check(&differs, ControlFinding::Apart, Outcome::Differed);
+    check(&differs, ControlFinding::Equal, Outcome::Differed);
+    check(&same, ControlFinding::Apart, Outcome::Matched);
 }
 
 fn decides(findings: &Findings, decision: Decision, reason: &str) {

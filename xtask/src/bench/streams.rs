@@ -73,7 +73,11 @@ fn instructions(program: &Path) -> Result<Value> {
     }
     let scratch = Scratch::new()?;
     let mut counts = json!({});
-    for (name, count) in [("small", COUNTED), ("large", COUNTED / 20)] {
+    for (name, count) in [
+        ("small", COUNTED),
+        ("large", COUNTED / 20),
+        ("ended", COUNTED),
+    ] {
         let file = scratch.path().join(name);
         let mut command = Command::new("valgrind");
         command.args(["--tool=callgrind", "--toggle-collect=*measured*"]);

@@ -102,11 +102,11 @@ fn exchange(nth: u32, entry: &Value) -> anyhow::Result<Exchange> {
         .as_u64()
         .and_then(|status| u16::try_from(status).ok());
     if let Some(status) = status.filter(|status| *status > 0) {
-        exchange.response = Some(Response {
+        exchange.response = Some(Box::new(Response {
             headers: self::fields(&answer["headers"]).into_iter().collect(),
             body: body(&answer["content"])?,
             ..Response::new(status)
-        });
+        }));
     }
     Ok(exchange)
 }

@@ -17,7 +17,7 @@ pub(super) struct Editor<'o> {
 
 /// A request as it would be sent, but for credentials, and what was done to it.
 pub(super) struct Edited {
-    pub(super) request: Request,
+    pub(super) request: Box<Request>,
     /// A line for each edit.
     pub(super) edits: Vec<String>,
 }

@@ -167,7 +167,7 @@ pub(super) fn json(
 
 fn sent_json(redactor: &Redactor, envelope: &Envelope, request: &Request) -> Value {
     json!({
-        "method": request.method,
+        "method": request.method.as_str(),
         "target": redactor.shown(&request.target.text()),
         "version": request.version.name(),
         "headers": pairs(redactor, &request.headers),

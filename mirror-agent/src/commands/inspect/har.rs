@@ -47,7 +47,7 @@ fn entry(exchange: &Exchange, known: &Known) -> Value {
         "startedDateTime": humantime::format_rfc3339_micros(began).to_string(),
         "time": time,
         "request": request(exchange),
-        "response": exchange.response.as_ref().map_or_else(no_response, response),
+        "response": exchange.response.as_deref().map_or_else(no_response, response),
         "cache": {},
         "timings": timings,
         "serverIPAddress": exchange.server.ip().to_string(),
@@ -74,7 +74,7 @@ fn request(exchange: &Exchange) -> Value {
     let request = &exchange.request;
     let query = form_urlencoded::parse(request.target.query().unwrap_or_default());
     let mut value = json!({
-        "method": request.method,
+        "method": request.method.as_str(),
         "url": url(exchange),
         "httpVersion": request.version.name(),
         "cookies": cookies(request),

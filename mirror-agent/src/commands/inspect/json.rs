@@ -27,7 +27,7 @@ fn object(exchange: &Exchange, known: &Known) -> Value {
         "captured_at": exchange.captured_at().as_millis(),
         "timing": timing(&exchange.timing),
         "request": {
-            "method": request.method,
+            "method": request.method.as_str(),
             "target": request.target.text(),
             "version": request.version.name(),
             "headers": pairs(&request.headers),

@@ -25,7 +25,7 @@ use mirror_core::verdict::ControlFinding;
 
 /// What one destination answered, and how long it took.
 struct Answer {
-    response: Response,
+    response: Box<Response>,
     latency: Duration,
     /// Of the request.
     conditions: Conditions,
@@ -216,7 +216,7 @@ impl MirrorSide {
     async fn compare(
         &self,
         config: &Arc<Config>,
-        production: Response,
+        production: Box<Response>,
         answers: &Answers,
         _slot: Slot,
     ) -> Result<Compared, End> {
@@ -230,7 +230,7 @@ impl MirrorSide {
             let compared = |answer: &Response| compare(&config.compare, &production, answer);
             Compared {
                 mirror: compared(&mirror),
-                control: control.as_ref().map(compared),
+                control: control.as_deref().map(compared),
             }
         });
         heavy
@@ -316,7 +316,7 @@ fn learn(destination: &Destination, waiting: &Waiting, response: &Response) -> b
 /// What may be compared and kept of an answer.
 fn redacted(
     waiting: &Waiting,
-    mut response: Response,
+    mut response: Box<Response>,
     latency: Duration,
     conditions: Conditions,
 ) -> Answer {

@@ -28,7 +28,7 @@ pub(super) enum Step {
     More,
     /// The target wants the body that it was asked about.
     Continue,
-    Whole(Response),
+    Whole(Box<Response>),
 }
 
 impl AnswerReader {
@@ -113,7 +113,7 @@ impl AnswerReader {
         Ok(step)
     }
 
-    fn message(&mut self, response: Response) -> Result<Step, BadAnswer> {
+    fn message(&mut self, response: Box<Response>) -> Result<Step, BadAnswer> {
         match response.fault {
             Some(Fault::HeadTooLarge) => return Err(BadAnswer::HeadTooLarge(self.max_head)),
             Some(Fault::Ambiguous(why)) => return Err(BadAnswer::Ambiguous(why)),

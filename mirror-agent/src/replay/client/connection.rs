@@ -46,7 +46,7 @@ pub(in crate::replay) struct Connection {
 
 /// An answer, and what becomes of its connection.
 pub(super) struct Answer {
-    pub(super) response: Response,
+    pub(super) response: Box<Response>,
     pub(super) sent_at: Instant,
     pub(super) came_at: Instant,
     /// Another request may follow.
@@ -119,7 +119,7 @@ struct Turn<'c, 'o> {
 }
 
 impl Turn<'_, '_> {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Response, Failure>> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Box<Response>, Failure>> {
         loop {
             let sent = self.upload.sent();
             self.upload.poll(&mut self.connection.stream, context);
@@ -145,7 +145,7 @@ impl Turn<'_, '_> {
     }
 
     /// Reads until the answer is whole, or nothing more is there.
-    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Result<Response, Failure>> {
+    fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<Result<Box<Response>, Failure>> {
         loop {
             let Connection { input, stream, .. } = &mut *self.connection;
             if input.capacity() - input.len() < MIN_ROOM {

@@ -185,7 +185,7 @@ fn answered(outcome: ReplayOutcome) -> (Response, u8) {
     match outcome {
         ReplayOutcome::Answered {
             response, attempts, ..
-        } => (response, attempts),
+        } => (*response, attempts),
         other => panic!("{other:?}"),
     }
 }

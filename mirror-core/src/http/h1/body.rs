@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::Head;
 use super::chunk::{Chunks, Unreadable};
-use crate::exchange::{Ambiguity, Headers, Version};
+use crate::exchange::{Ambiguity, Headers, Trailers, Version};
+use crate::http::Message;
 
 /// How a message says where its body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Answered {
 }
 
 impl Framing {
-    pub fn of(head: &Head, answered: Answered) -> Self {
+    pub fn of(message: &Message, answered: Answered) -> Self {
         let sure = |length| Self {
             length: Some(length),
             ambiguity: None,
@@ -54,14 +54,14 @@ impl Framing {
             length,
             ambiguity: Some(why),
         };
-        let is_request = matches!(head, Head::Request { .. });
-        if is_bodiless(head, answered) {
+        let is_request = matches!(message, Message::Request(_));
+        if is_bodiless(message, answered) {
             return sure(BodyLength::Known(0));
         }
-        let Ok(length) = content_length(head.headers()) else {
+        let Ok(length) = content_length(message.headers()) else {
             return unsure(None, Ambiguity::ContentLength);
         };
-        let (coding, tricky) = transfer_coding(head);
+        let (coding, tricky) = transfer_coding(message);
         let why = match (tricky, length) {
             (false, Some(_)) => Ambiguity::LengthAndCoding,
             _ => Ambiguity::TransferCoding,
@@ -82,14 +82,14 @@ impl Framing {
     }
 }
 
-fn is_bodiless(head: &Head, answered: Answered) -> bool {
-    match head {
-        Head::Request { .. } => false,
-        Head::Response { status, .. } => {
-            answered == Answered::Head
-                || matches!(status, 100..=199 | 204 | 304)
-                || (answered == Answered::Connect && matches!(status, 200..=299))
-        }
+fn is_bodiless(message: &Message, answered: Answered) -> bool {
+    let Message::Response(response) = message else {
+        return false;
+    };
+    match response.status {
+        100..=199 | 204 | 304 => true,
+        200..=299 if answered == Answered::Connect => true,
+        _ => answered == Answered::Head,
     }
 }
 
@@ -99,19 +99,24 @@ struct NoLength;
 /// Equal values count as one (RFC 9112 §6.3, 5).
 fn content_length(headers: &Headers) -> Result<Option<u64>, NoLength> {
     let mut length = None;
-    for value in headers.all("content-length") {
+    for value in headers.all("Content-Length") {
         for item in value.split(|byte| *byte == b',') {
-            let item = item.trim_ascii();
-            // `parse` would take a sign.
-            let digits = !item.is_empty() && item.iter().all(u8::is_ascii_digit);
-            let item = std::str::from_utf8(item).ok().filter(|_| digits);
-            let item = item.and_then(|item| item.parse().ok()).ok_or(NoLength)?;
+            let item = number(item.trim_ascii()).ok_or(NoLength)?;
             if length.replace(item).is_some_and(|before| before != item) {
                 return Err(NoLength);
             }
         }
     }
     Ok(length)
+}
+
+/// Digits alone: the standard library would take a sign too.
+fn number(text: &[u8]) -> Option<u64> {
+    let (first, rest) = text.split_first()?;
+    let digit = |byte: &u8| (*byte as char).to_digit(10).map(u64::from);
+    rest.iter().try_fold(digit(first)?, |number: u64, byte| {
+        number.checked_mul(10)?.checked_add(digit(byte)?)
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -124,9 +129,9 @@ enum Coding {
 }
 
 /// The last coding, and whether parsers disagree about the list.
-fn transfer_coding(head: &Head) -> (Coding, bool) {
+fn transfer_coding(message: &Message) -> (Coding, bool) {
     let (mut coding, mut tricky) = (Coding::None, false);
-    for value in head.headers().all("transfer-encoding") {
+    for value in message.headers().all("Transfer-Encoding") {
         for item in value.split(|byte| *byte == b',') {
             let item = item.trim_ascii();
             // Nothing may follow chunked; codings below it cannot be undone here; the rest is not in any standard.
@@ -142,9 +147,9 @@ fn transfer_coding(head: &Head) -> (Coding, bool) {
         }
     }
     // HTTP/1.0 has none: a server of that age reads such a body as something else.
-    tricky |= coding == Coding::Chunked && head.version() == Version::Http10;
+    tricky |= coding == Coding::Chunked && message.version() == Version::Http10;
     // `identity` was in a standard once, and is meant well by servers.
-    tricky &= !(coding == Coding::None && matches!(head, Head::Response { .. }));
+    tricky &= !(coding == Coding::None && matches!(message, Message::Response(_)));
     (coding, tricky)
 }
 
@@ -188,10 +193,10 @@ impl Decoder {
     }
 
     /// The fields after a chunked body, once it is done.
-    pub fn trailers(&self) -> Headers {
+    pub fn trailers(&self) -> Trailers {
         match self {
-            Self::Chunked(chunks) => chunks.trailers(),
-            Self::Length(_) | Self::UntilClose => Headers::default(),
+            Self::Chunked(chunks) => chunks.trailers().into(),
+            Self::Length(_) | Self::UntilClose => Trailers::default(),
         }
     }
 
@@ -227,13 +232,13 @@ impl Decoder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Kind;
+    use super::super::{Head, Kind};
     use super::*;
 
     fn framing(kind: Kind, answered: Answered, head: &str) -> String {
         let head = Bytes::copy_from_slice(head.replace('\n', "\r\n").as_bytes());
         let parsed = Head::parse(kind, &head).unwrap().unwrap();
-        let Framing { length, ambiguity } = Framing::of(&parsed.head, answered);
+        let Framing { length, ambiguity } = Framing::of(&parsed.message, answered);
         let mark = if ambiguity.is_some() { "?" } else { "" };
         match length {
             Some(length) => format!("{length:?}{mark}"),
@@ -384,7 +389,7 @@ mod tests {
         let check = |fields: &str, why: Ambiguity| {
             let head = format!("POST / HTTP/1.1\n{fields}\n").replace('\n', "\r\n");
             let parsed = Head::parse(Kind::Request, &head.into()).unwrap().unwrap();
-            let framing = Framing::of(&parsed.head, Answered::Other);
+            let framing = Framing::of(&parsed.message, Answered::Other);
             assert_eq!(framing.ambiguity, Some(why), "{fields}");
         };
         check(

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use super::pairing::{Choice, Pairing, Pending};
-use super::{Answered, Head, Kind, Parsed, Parser};
-use crate::exchange::{Exchange, Fault, Request, RequestTarget, Response, Timing, Version};
+use super::{Answered, Kind, Parsed, Parser};
+use crate::exchange::{Exchange, Fault, Request, Response, Timing};
 use crate::http::{ConnectionInfo, ConversationLimits, Message, Output, Protocol};
 use crate::packet::{Seq, Side};
 use crate::tcp::{Arrival, CloseReason, StreamEvent};
@@ -181,10 +181,10 @@ impl Conversation {
     }
 
     fn request_head(&mut self, out: &mut Output<'_>) {
-        let Some((Head::Request { method, .. }, first)) = self.requests.head() else {
+        let Some((Message::Request(request), first)) = self.requests.head() else {
             return;
         };
-        let answered = Answered::by_method(method);
+        let answered = Answered::by_method(&request.method);
         let oldest = self.pairing.request(first, answered);
         self.requests.proceed(answered);
         if answered == Answered::Connect {
@@ -215,7 +215,7 @@ impl Conversation {
 
     fn response(
         &mut self,
-        response: Response,
+        response: Box<Response>,
         first: Timestamp,
         last: Timestamp,
         end: Seq,
@@ -243,10 +243,10 @@ impl Conversation {
 
     /// Finds the request of the response that waits after its head; false when none waits, or it goes on waiting.
     fn answer(&mut self, force: bool, out: &mut Output<'_>) -> bool {
-        let Some((Head::Response { status, .. }, first)) = self.responses.head() else {
+        let Some((Message::Response(response), first)) = self.responses.head() else {
             return false;
         };
-        let status = *status;
+        let status = response.status;
         match self.pairing.choose(first.seq, status) {
             Choice::Request(place) => {
                 for _ in 0..place {
@@ -301,7 +301,7 @@ impl Conversation {
         }
     }
 
-    fn emit(&self, pending: Box<Pending>, out: &mut Output<'_>) {
+    fn emit(&self, pending: Pending, out: &mut Output<'_>) {
         // A request without its end has none only while its stream is open. A malformed one was not answered.
         let Some((request, request_last)) = pending.request.filter(|_| !pending.malformed) else {
             return;
@@ -334,7 +334,7 @@ impl Conversation {
 }
 
 /// What can be told of bytes that should have been a request's head.
-fn malformed(bytes: &[u8], fault: Fault) -> Request {
+fn malformed(bytes: &[u8], fault: Fault) -> Box<Request> {
     let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next();
     let line = line.unwrap_or_default();
     let line = &line[..line.len().min(MAX_SHOWN)];
@@ -342,17 +342,15 @@ fn malformed(bytes: &[u8], fault: Fault) -> Request {
     let word = words.next().unwrap_or_default();
     let is_method = !word.is_empty() && word.iter().all(u8::is_ascii_graphic);
     let (method, target) = match words.next() {
-        Some(rest) if is_method => (String::from_utf8_lossy(word).into_owned(), rest),
-        _ => ("?".to_owned(), line),
+        Some(rest) if is_method => (String::from_utf8_lossy(word), rest),
+        _ => ("?".into(), line),
     };
     let version = target.windows(6).rposition(|part| part == b" HTTP/");
     let target = target[..version.unwrap_or(target.len())].to_vec();
-    Request {
-        target: RequestTarget::parse(&method, target),
-        version: Version::Http11,
+    Box::new(Request {
         fault: Some(fault),
-        ..Request::new(&method, "")
-    }
+        ..Request::new(&method, target)
+    })
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@
 use bytes::Bytes;
 
 use super::head::MAX_FIELDS;
-use super::{Head, HeadError, Kind, ParsedHead, Sniff, sniff};
-use crate::exchange::{Ambiguity, Headers, RequestTarget, Version};
+use super::{Head, HeadError, Kind, Sniff, sniff};
+use crate::exchange::{Ambiguity, Headers, Request, Response, Version};
+use crate::http::Message;
 
 /// Only what begins with a start line is a head at all.
-pub(super) fn parse(kind: Kind, bytes: &Bytes) -> Result<Option<ParsedHead>, HeadError> {
+pub(super) fn parse(kind: Kind, bytes: &Bytes) -> Result<Option<Head>, HeadError> {
     if sniff(kind, bytes) != Sniff::Yes {
         return Err(HeadError::NotHttp);
     }
@@ -27,16 +28,16 @@ pub(super) fn parse(kind: Kind, bytes: &Bytes) -> Result<Option<ParsedHead>, Hea
     Ok(None)
 }
 
-fn head(kind: Kind, lines: &[Bytes], length: usize) -> Result<ParsedHead, HeadError> {
+fn head(kind: Kind, lines: &[Bytes], length: usize) -> Result<Head, HeadError> {
     let (start, fields) = lines.split_first().ok_or(HeadError::NotHttp)?;
     let ambiguity = Some(ambiguity(kind, start, fields));
     let headers = headers(fields.iter().map(|line| &line[..]));
-    let head = match kind {
+    let message = match kind {
         Kind::Request => request(start, headers),
         Kind::Response => response(start, headers),
     };
-    Ok(ParsedHead {
-        head: head.ok_or(HeadError::NotHttp)?,
+    Ok(Head {
+        message: message.ok_or(HeadError::NotHttp)?,
         length,
         ambiguity,
     })
@@ -69,26 +70,25 @@ fn ambiguity(kind: Kind, start: &[u8], fields: &[Bytes]) -> Ambiguity {
 }
 
 /// The target is all that is between the method and the version.
-fn request(start: &Bytes, headers: Headers) -> Option<Head> {
+fn request(start: &Bytes, headers: Headers) -> Option<Message> {
     let first = memchr::memchr(b' ', start)?;
     let last = memchr::memrchr(b' ', start).filter(|last| *last > first)?;
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    let method = text(&start[..first]);
-    Some(Head::Request {
-        target: RequestTarget::parse(&method, start.slice_ref(start[first..last].trim_ascii())),
-        method,
+    let method = String::from_utf8_lossy(&start[..first]);
+    let target = start.slice_ref(start[first..last].trim_ascii());
+    Some(Message::Request(Box::new(Request {
         version: version(&start[last + 1..])?,
         headers,
-    })
+        ..Request::new(&method, target)
+    })))
 }
 
-fn response(start: &[u8], headers: Headers) -> Option<Head> {
+fn response(start: &[u8], headers: Headers) -> Option<Message> {
     let status = std::str::from_utf8(start.get(9..12)?).ok()?;
-    Some(Head::Response {
-        status: status.parse().ok()?,
+    Some(Message::Response(Box::new(Response {
         version: version(start.get(..8)?)?,
         headers,
-    })
+        ..Response::new(status.parse().ok()?)
+    })))
 }
 
 fn version(text: &[u8]) -> Option<Version> {

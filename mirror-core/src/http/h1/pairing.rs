@@ -31,8 +31,8 @@ pub(super) struct Pending {
     pub(super) index: u32,
     pub(super) first: Arrival,
     pub(super) answered: Answered,
-    pub(super) request: Option<(Request, Timestamp)>,
-    pub(super) response: Option<(Response, Timestamp, Timestamp)>,
+    pub(super) request: Option<(Box<Request>, Timestamp)>,
+    pub(super) response: Option<(Box<Response>, Timestamp, Timestamp)>,
     /// No head: a request only if it is answered.
     pub(super) malformed: bool,
     after_gap: bool,
@@ -62,8 +62,7 @@ pub(super) enum Choice {
 /// The requests of one connection that are not done, in order.
 #[derive(Default)]
 pub(super) struct Pairing {
-    /// Boxed, because most connections have none or one.
-    pending: VecDeque<Box<Pending>>,
+    pending: VecDeque<Pending>,
     next_index: u32,
     /// The request stream lost something before the next request.
     requests_lost: bool,
@@ -83,12 +82,12 @@ impl Pairing {
 
     /// The next request begins. When there are too many, the oldest is given up.
     #[inline]
-    pub(super) fn request(&mut self, first: Arrival, answered: Answered) -> Option<Box<Pending>> {
+    pub(super) fn request(&mut self, first: Arrival, answered: Answered) -> Option<Pending> {
         // Nobody waits for an answer to what is no request.
         if let Some(before) = self.pending.back().filter(|before| !before.malformed) {
             self.pipelined |= before.response.is_none() && before.first.ack == first.ack;
         }
-        self.pending.push_back(Box::new(Pending {
+        self.pending.push_back(Pending {
             index: self.next_index,
             first,
             answered,
@@ -96,7 +95,7 @@ impl Pairing {
             request: None,
             response: None,
             malformed: false,
-        }));
+        });
         self.next_index += 1;
         if self.pending.len() <= MAX_PENDING {
             return None;
@@ -106,7 +105,7 @@ impl Pairing {
     }
 
     /// Bytes that should have been a request's head.
-    pub(super) fn malformed(&mut self, first: Arrival, request: Request) -> Option<Box<Pending>> {
+    pub(super) fn malformed(&mut self, first: Arrival, request: Box<Request>) -> Option<Pending> {
         let pipelined = self.pipelined;
         let oldest = self.request(first, Answered::Other);
         self.pipelined = pipelined;
@@ -119,7 +118,7 @@ impl Pairing {
 
     /// The request that began last.
     pub(super) fn newest(&mut self) -> Option<&mut Pending> {
-        self.pending.back_mut().map(|pending| &mut **pending)
+        self.pending.back_mut()
     }
 
     pub(super) fn lose_requests(&mut self) {
@@ -156,7 +155,7 @@ impl Pairing {
         }
         let exact =
             |pending: &Pending| pending.response.is_none() && pending.first.ack == Some(start);
-        match self.pending.iter().position(|pending| exact(pending)) {
+        match self.pending.iter().position(exact) {
             Some(place) => Choice::Request(place),
             None if self.was_sent_after(start) => Choice::Orphan,
             None => Choice::Wait,
@@ -197,7 +196,7 @@ impl Pairing {
     }
 
     /// Takes the request before the one that is answered, which itself has no response.
-    pub(super) fn pop_unanswered(&mut self) -> Option<Box<Pending>> {
+    pub(super) fn pop_unanswered(&mut self) -> Option<Pending> {
         self.pending.pop_front()
     }
 
@@ -227,7 +226,7 @@ impl Pairing {
     #[inline]
     pub(super) fn response(
         &mut self,
-        response: Response,
+        response: Box<Response>,
         first: Timestamp,
         last: Timestamp,
         end: Seq,
@@ -252,16 +251,16 @@ impl Pairing {
 
     /// The first exchange, when nothing more of it can come.
     #[inline]
-    pub(super) fn pop_whole(&mut self) -> Option<Box<Pending>> {
+    pub(super) fn pop_whole(&mut self) -> Option<Pending> {
         self.pending
             .front()
-            .is_some_and(|pending| pending.is_whole())
+            .is_some_and(Pending::is_whole)
             .then(|| self.pending.pop_front())
             .flatten()
     }
 
     /// The first request, whatever is known of it.
-    pub(super) fn pop(&mut self) -> Option<Box<Pending>> {
+    pub(super) fn pop(&mut self) -> Option<Pending> {
         self.pending.pop_front()
     }
 }
@@ -281,7 +280,7 @@ mod tests {
         let none = pairing.request(arrival(ack), Answered::Other);
         assert!(none.is_none());
         let pending = pairing.newest().unwrap();
-        pending.request = Some((Request::new("GET", "/"), Timestamp(1)));
+        pending.request = Some((Request::new("GET", "/").into(), Timestamp(1)));
     }
 
     fn arrival(ack: u32) -> Arrival {
@@ -302,7 +301,7 @@ mod tests {
             Choice::Orphan | Choice::Wait => pairing.answer_none(),
         }
         let at = Timestamp(2);
-        let answered = pairing.response(Response::new(200), at, at, Seq(end));
+        let answered = pairing.response(Response::new(200).into(), at, at, Seq(end));
         assert_eq!(answered.is_some(), matches!(choice, Choice::Request(_)));
         while pairing.pop_whole().is_some() {}
         choice
@@ -381,7 +380,7 @@ mod tests {
         pairing.choose(Seq(10), 200);
         pairing.answer_first();
         let at = Timestamp(2);
-        pairing.response(Response::new(200), at, at, Seq(20));
+        pairing.response(Response::new(200).into(), at, at, Seq(20));
         ask(&mut pairing, 10);
         pairing.pop_whole();
         pairing.lose_responses();
@@ -425,7 +424,7 @@ mod tests {
         pairing.answer_first();
         assert!(pairing.answers_unfinished());
         let pending = pairing.newest().unwrap();
-        pending.request = Some((Request::new("POST", "/"), Timestamp(1)));
+        pending.request = Some((Request::new("POST", "/").into(), Timestamp(1)));
         assert!(!pairing.answers_unfinished());
     }
 
@@ -433,7 +432,7 @@ mod tests {
     fn malformed(ack: u32, after: &[u32]) -> Pairing {
         let mut pairing = requests(&[5]);
         answer(&mut pairing, 5, 10);
-        let none = pairing.malformed(arrival(ack), Request::new("?", "x"));
+        let none = pairing.malformed(arrival(ack), Request::new("?", "x").into());
         assert!(none.is_none());
         after.iter().for_each(|ack| ask(&mut pairing, *ack));
         pairing

@@ -14,10 +14,9 @@ use super::partial::{Expect, Partial};
 use super::queue::Queue;
 use super::start_line::is_worth_another_look;
 use super::{
-    Answered, BodyLength, Decoder, Framing, Head, HeadError, Kind, ParsedHead, Sniff, sniff,
-    sniff_known,
+    Answered, BodyLength, Decoder, Framing, Head, HeadError, Kind, Sniff, sniff, sniff_known,
 };
-use crate::exchange::{Ambiguity, Body, Fault};
+use crate::exchange::{Ambiguity, Fault};
 use crate::http::{Message, Protocol};
 use crate::packet::Seq;
 use crate::tcp::{Arrival, CloseReason, StreamEvent};
@@ -36,10 +35,6 @@ pub struct HttpLimits {
     pub max_body: usize,
 }
 
-#[allow(
-    clippy::large_enum_variant,
-    reason = "it lives for one match, and a box is an allocation per message"
-)]
 #[derive(Debug)]
 pub enum Parsed {
     /// [`Parser::head`] is there.
@@ -74,8 +69,7 @@ pub struct Parser {
     first: Arrival,
     /// The head that is begun starts where bytes are missing, and its first line was not whole in its first packet.
     begins_unsure: bool,
-    /// Boxed, because most sides of most connections are between messages.
-    partial: Option<Box<Partial>>,
+    partial: Option<Partial>,
     /// A head was read.
     proven: bool,
     /// Packets before the first head, and what they begin with.
@@ -105,10 +99,6 @@ enum Stage {
 }
 
 /// What a step came to.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "it lives for one match, and a box is an allocation per message"
-)]
 enum Step {
     Told(Parsed),
     Further,
@@ -166,10 +156,8 @@ impl Parser {
 
     /// Bytes held: queued, of a head, of a body.
     pub fn held_bytes(&self) -> usize {
-        let body = self
-            .partial
-            .as_ref()
-            .map_or(0, |partial| partial.body.len());
+        let partial = self.partial.as_ref();
+        let body = partial.map_or(0, |partial| partial.message.body().len());
         self.queue.bytes() + self.begun.len() + body
     }
 
@@ -185,9 +173,9 @@ impl Parser {
     }
 
     /// The head that awaits `proceed`, and when it began.
-    pub fn head(&self) -> Option<(&Head, Arrival)> {
+    pub fn head(&self) -> Option<(&Message, Arrival)> {
         let partial = self.partial.as_ref()?;
-        (self.stage == Stage::Paused).then_some((&partial.head, partial.first))
+        (self.stage == Stage::Paused).then_some((&partial.message, partial.first))
     }
 
     /// Goes on after the head. `answered` matters to responses only.
@@ -201,13 +189,13 @@ impl Parser {
             return;
         }
         partial.doubt = answered == Answered::Unknown;
-        let Framing { length, ambiguity } = Framing::of(&partial.head, answered);
+        let Framing { length, ambiguity } = Framing::of(&partial.message, answered);
         partial.decoder = Decoder::new(length.unwrap_or(BodyLength::Known(0)));
         if let Some(ambiguity) = ambiguity {
-            partial.fault = Some(Fault::Ambiguous(ambiguity));
+            *partial.message.fault_mut() = Some(Fault::Ambiguous(ambiguity));
         }
         if !partial.decoder.is_done() {
-            partial.expect = Expect::of(&partial.head);
+            partial.expect = Expect::of(&partial.message);
         }
         if length.is_none() {
             self.distrust();
@@ -378,9 +366,9 @@ impl Parser {
         self.first = arrival;
         self.begins_unsure = self.resync && looks == Sniff::Maybe;
         match Head::parse(self.kind, &bytes) {
-            Ok(Some(parsed)) => {
-                let used = parsed.length;
-                self.pause(parsed, bytes, used, arrival)
+            Ok(Some(head)) => {
+                let used = head.length;
+                self.pause(head, bytes, used, arrival)
             }
             Ok(None) if bytes.len() <= self.limits.max_head => {
                 self.begun.extend_from_slice(&bytes);
@@ -408,9 +396,9 @@ impl Parser {
         }
         let begun = self.begun.split().freeze();
         match Head::parse(self.kind, &begun) {
-            Ok(Some(parsed)) if parsed.length > before => {
-                let used = parsed.length - before;
-                self.pause(parsed, bytes, used, arrival)
+            Ok(Some(head)) if head.length > before => {
+                let used = head.length - before;
+                self.pause(head, bytes, used, arrival)
             }
             Ok(None) if fits => {
                 self.begun = BytesMut::from(begun);
@@ -422,13 +410,13 @@ impl Parser {
     }
 
     /// A head is read; its last `used` bytes are the first of `bytes`.
-    fn pause(&mut self, parsed: ParsedHead, mut bytes: Bytes, used: usize, at: Arrival) -> Step {
+    fn pause(&mut self, head: Head, mut bytes: Bytes, used: usize, at: Arrival) -> Step {
         let first = self.first;
         bytes.advance(used);
         let seq = at.seq + used as u32;
         self.queue.push_rest(bytes, Arrival { seq, ..at });
         let unsure = std::mem::take(&mut self.begins_unsure) && self.kind == Kind::Request;
-        let ambiguity = match parsed.ambiguity {
+        let ambiguity = match head.ambiguity {
             _ if first.urgent => Some(Ambiguity::UrgentData),
             None if unsure => Some(Ambiguity::UnseenStart),
             ambiguity => ambiguity,
@@ -436,19 +424,19 @@ impl Parser {
         self.proven = true;
         self.resync = false;
         self.stage = Stage::Paused;
-        self.partial = Some(Box::new(Partial {
-            head: parsed.head,
-            body: Body::default(),
+        let mut message = head.message;
+        *message.fault_mut() = ambiguity.map(Fault::Ambiguous);
+        self.partial = Some(Partial {
+            message,
             digester: None,
             decoder: Decoder::Length(0),
-            fault: ambiguity.map(Fault::Ambiguous),
             first,
             last: at.at,
             end: seq,
             doubt: false,
             cut: false,
             expect: None,
-        }));
+        });
         Step::Told(Parsed::Head)
     }
 
@@ -458,15 +446,15 @@ impl Parser {
         let ends = memchr::memchr_iter(b'\n', begun).take(KEPT_LINES);
         let lines = ends.last()? + 1;
         let closed: Bytes = [&begun[..lines], b"\r\n"].concat().into();
-        let parsed = Head::parse(self.kind, &closed).ok().flatten()?;
-        if parsed.length != closed.len() {
+        let head = Head::parse(self.kind, &closed).ok().flatten()?;
+        if head.length != closed.len() {
             return None;
         }
         let seq = self.first.seq + begun.len() as u32;
         let at = Arrival { seq, ..arrival };
-        let step = self.pause(parsed, Bytes::new(), 0, at);
+        let step = self.pause(head, Bytes::new(), 0, at);
         if let Some(partial) = &mut self.partial {
-            partial.fault = Some(fault);
+            *partial.message.fault_mut() = Some(fault);
             partial.cut = true;
         }
         Some(step)
@@ -537,7 +525,7 @@ impl Parser {
                 Next::Body => self.data(bytes, arrival),
                 Next::Message => {
                     self.queue.unpop(StreamEvent::Data(bytes), arrival);
-                    partial.fault.get_or_insert(Fault::Truncated);
+                    partial.message.fault_mut().get_or_insert(Fault::Truncated);
                     self.finish()
                 }
                 Next::Unknown => {
@@ -568,19 +556,18 @@ impl Parser {
         let length = bytes.len();
         while !partial.decoder.is_done() && !bytes.is_empty() {
             let Ok(slice) = partial.decoder.decode(&mut bytes) else {
-                partial
-                    .fault
-                    .get_or_insert(Fault::Ambiguous(Ambiguity::Chunk));
+                let fault = Fault::Ambiguous(Ambiguity::Chunk);
+                partial.message.fault_mut().get_or_insert(fault);
                 self.lose();
                 return self.finish();
             };
             partial.push(slice, self.limits.max_body);
         }
         if let Some(ambiguity) = partial.decoder.ambiguity() {
-            partial.fault = Some(Fault::Ambiguous(ambiguity));
+            *partial.message.fault_mut() = Some(Fault::Ambiguous(ambiguity));
         }
         if arrival.urgent {
-            partial.fault = Some(Fault::Ambiguous(Ambiguity::UrgentData));
+            *partial.message.fault_mut() = Some(Fault::Ambiguous(Ambiguity::UrgentData));
         }
         partial.last = partial.last.max(arrival.at);
         let seq = arrival.seq + (length - bytes.len()) as u32;
@@ -593,7 +580,7 @@ impl Parser {
         let Some(partial) = &mut self.partial else {
             return Step::Further;
         };
-        partial.fault = Some(Fault::Gap);
+        *partial.message.fault_mut() = Some(Fault::Gap);
         partial.expect = None;
         if !partial.decoder.skip(len) {
             self.lose();
@@ -608,12 +595,13 @@ impl Parser {
         let Some(partial) = self.partial.take() else {
             return Step::Further;
         };
-        if self.kind == Kind::Request && matches!(partial.fault, Some(Fault::Ambiguous(_))) {
+        let (first, last, end) = (partial.first, partial.last, partial.end);
+        let message = partial.into_message();
+        if self.kind == Kind::Request && matches!(message.fault(), Some(Fault::Ambiguous(_))) {
             self.distrust();
         }
-        let (first, last, end) = (partial.first, partial.last, partial.end);
         Step::Told(Parsed::Message {
-            message: partial.into_message(),
+            message,
             first,
             last,
             end,
@@ -660,6 +648,7 @@ pub(in crate::http) fn may_be_request(kind: Kind, bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::Body;
 
     const LIMITS: HttpLimits = HttpLimits {
         max_head: 200,
@@ -724,7 +713,7 @@ mod tests {
 
     fn text(message: &Message) -> String {
         let (name, body, fault) = match message {
-            Message::Request(request) => (request.method.clone(), &request.body, request.fault),
+            Message::Request(request) => (request.method.to_string(), &request.body, request.fault),
             Message::Response(response) => {
                 (response.status.to_string(), &response.body, response.fault)
             }

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::{Decoder, Head};
-use crate::exchange::{Body, Digester, Fault, Request, Response};
+use super::Decoder;
+use crate::exchange::{Digester, Fault};
 use crate::http::Message;
 use crate::packet::Seq;
 use crate::tcp::Arrival;
@@ -11,12 +11,11 @@ use crate::time::Timestamp;
 
 /// A message whose head is read.
 pub(super) struct Partial {
-    pub(super) head: Head,
-    pub(super) body: Body,
+    /// With as much of the body as was read, up to the cap.
+    pub(super) message: Message,
     /// Of a response's body that is over the cap.
     pub(super) digester: Option<Box<Digester>>,
     pub(super) decoder: Decoder,
-    pub(super) fault: Option<Fault>,
     pub(super) first: Arrival,
     pub(super) last: Timestamp,
     pub(super) end: Seq,
@@ -39,11 +38,11 @@ pub(super) enum Expect {
 }
 
 impl Expect {
-    pub(super) fn of(head: &Head) -> Option<Self> {
-        let Head::Request { headers, .. } = head else {
+    pub(super) fn of(message: &Message) -> Option<Self> {
+        let Message::Request(request) = message else {
             return None;
         };
-        let mut values = headers.all("expect");
+        let mut values = request.headers.all("Expect");
         values
             .any(|value| value.eq_ignore_ascii_case(b"100-continue"))
             .then_some(Self::Open)
@@ -54,75 +53,47 @@ impl Partial {
     /// Takes the next run of body bytes, and keeps what fits.
     #[inline]
     pub(super) fn push(&mut self, mut slice: Bytes, max_body: usize) {
-        let room = max_body - self.body.len();
+        let room = max_body - self.message.body().len();
         if slice.len() > room {
             self.overflow(&slice);
             slice.truncate(room);
         }
-        self.body.push(slice);
+        self.message.body_mut().push(slice);
     }
 
     /// A request over the cap is never sent again, so that nothing more is asked of it.
     #[cold]
     fn overflow(&mut self, slice: &[u8]) {
-        self.fault.get_or_insert(Fault::TooLarge);
-        if matches!(self.head, Head::Response { .. }) {
-            let body = &self.body;
-            let new = || Box::new(body.digester());
+        self.message.fault_mut().get_or_insert(Fault::TooLarge);
+        if let Message::Response(response) = &self.message {
+            let new = || Box::new(response.body.digester());
             self.digester.get_or_insert_with(new).take(slice);
         }
     }
 
     /// It ends before its declared end.
     pub(super) fn truncate(&mut self) {
-        if matches!(self.fault, None | Some(Fault::TooLarge)) {
-            self.fault = Some(Fault::Truncated);
+        let fault = self.message.fault_mut();
+        if matches!(fault, None | Some(Fault::TooLarge)) {
+            *fault = Some(Fault::Truncated);
         }
     }
 
     /// Body bytes that came.
     pub(super) fn body_len(&self) -> u64 {
-        let len = self.body.len() as u64;
+        let len = self.message.body().len() as u64;
         self.digester
             .as_ref()
             .map_or(len, |digester| digester.taken())
     }
 
+    /// Nothing more of it comes.
     pub(super) fn into_message(self) -> Message {
-        let Self {
-            mut body, fault, ..
-        } = self;
-        if let (Some(digester), Some(Fault::TooLarge)) = (&self.digester, fault) {
-            body.set_digest(digester.finish());
+        let mut message = self.message;
+        if let (Some(digester), Some(Fault::TooLarge)) = (&self.digester, message.fault()) {
+            message.body_mut().set_digest(digester.finish());
         }
-        let trailers = self.decoder.trailers().into();
-        match self.head {
-            Head::Request {
-                method,
-                target,
-                version,
-                headers,
-            } => Message::Request(Request {
-                method,
-                target,
-                version,
-                headers,
-                body,
-                trailers,
-                fault,
-            }),
-            Head::Response {
-                status,
-                version,
-                headers,
-            } => Message::Response(Response {
-                status,
-                version,
-                headers,
-                body,
-                trailers,
-                fault,
-            }),
-        }
+        message.set_trailers(self.decoder.trailers());
+        message
     }
 }

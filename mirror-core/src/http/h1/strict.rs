@@ -6,23 +6,22 @@ use bytes::Bytes;
 use httparse::Status;
 
 use super::head::MAX_FIELDS;
-use super::{Head, HeadError, Kind, ParsedHead, lenient};
-use crate::exchange::{Ambiguity, Headers, RequestTarget, TargetForm, Version};
+use super::{Head, HeadError, Kind, lenient, line_ends};
+use crate::exchange::{
+    Ambiguity, Headers, Method, Request, RequestTarget, Response, TargetForm, Version,
+};
+use crate::http::Message;
 
 /// Header fields that fit on the stack: more than nearly all messages have.
 const USUAL_FIELDS: usize = 128;
 
 impl Head {
     /// The head at the start of `bytes`, `None` while it is not all there.
-    pub fn parse(kind: Kind, bytes: &Bytes) -> Result<Option<ParsedHead>, HeadError> {
+    pub fn parse(kind: Kind, bytes: &Bytes) -> Result<Option<Self>, HeadError> {
         match strictly(kind, bytes) {
-            Ok(parsed) => Ok(parsed.map(|(head, length)| {
-                let ambiguity = ambiguity(&head, &bytes[..length]);
-                ParsedHead {
-                    head,
-                    length,
-                    ambiguity,
-                }
+            Ok(parsed) => Ok(parsed.map(|mut head| {
+                head.ambiguity = head.ambiguity.or_else(|| ambiguity(&head.message));
+                head
             })),
             Err(HeadError::NotHttp) => lenient::parse(kind, bytes),
             Err(error) => Err(error),
@@ -32,7 +31,7 @@ impl Head {
 
 /// What httparse accepts, and targets in other bytes than UTF-8.
 #[inline(always)]
-fn strictly(kind: Kind, bytes: &Bytes) -> Result<Option<(Head, usize)>, HeadError> {
+fn strictly(kind: Kind, bytes: &Bytes) -> Result<Option<Head>, HeadError> {
     let mut fields = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
     let error = match parsed(kind, bytes, &mut fields) {
         Ok(parsed) => return Ok(parsed),
@@ -52,22 +51,25 @@ fn parsed<'a>(
     kind: Kind,
     bytes: &'a Bytes,
     fields: &mut [MaybeUninit<httparse::Header<'a>>],
-) -> Result<Option<(Head, usize)>, httparse::Error> {
+) -> Result<Option<Head>, httparse::Error> {
     match kind {
         Kind::Request => {
             let mut request = httparse::Request::new(&mut []);
             let Status::Complete(length) = request.parse_with_uninit_headers(bytes, fields)? else {
                 return Ok(None);
             };
-            let method = request.method.unwrap_or_default().to_owned();
             let target = bytes.slice_ref(request.path.unwrap_or_default().as_bytes());
-            let head = Head::Request {
-                target: RequestTarget::parse(&method, target),
-                method,
+            let ends = line_ends::of_fields(&bytes[..length], request.headers);
+            let message = Request {
                 version: version(request.version),
                 headers: headers(bytes, request.headers),
+                ..Request::new(request.method.unwrap_or_default(), target)
             };
-            Ok(Some((head, length)))
+            Ok(Some(Head {
+                message: Message::Request(message.into()),
+                length,
+                ambiguity: line_ends::ambiguity(bytes, ends),
+            }))
         }
         Kind::Response => {
             let mut response = httparse::Response::new(&mut []);
@@ -78,18 +80,30 @@ fn parsed<'a>(
             let Status::Complete(length) = parsed else {
                 return Ok(None);
             };
-            let head = Head::Response {
-                status: response.code.unwrap_or_default(),
-                version: version(response.version),
-                headers: unfold(headers(bytes, response.headers)),
+            let fields = &*response.headers;
+            let (headers, ambiguity) = if fields.iter().any(is_folded) {
+                let ends = memchr::memchr_iter(b'\n', &bytes[..length]);
+                (unfolded(fields), line_ends::ambiguity(bytes, ends))
+            } else {
+                let ends = line_ends::of_fields(&bytes[..length], fields);
+                (headers(bytes, fields), line_ends::ambiguity(bytes, ends))
             };
-            Ok(Some((head, length)))
+            let message = Response {
+                version: version(response.version),
+                headers,
+                ..Response::new(response.code.unwrap_or_default())
+            };
+            Ok(Some(Head {
+                message: Message::Response(message.into()),
+                length,
+                ambiguity,
+            }))
         }
     }
 }
 
 #[cold]
-fn with_many_fields(kind: Kind, bytes: &Bytes) -> Result<Option<(Head, usize)>, HeadError> {
+fn with_many_fields(kind: Kind, bytes: &Bytes) -> Result<Option<Head>, HeadError> {
     let mut fields = vec![MaybeUninit::uninit(); MAX_FIELDS];
     parsed(kind, bytes, &mut fields).map_err(|error| match error {
         httparse::Error::TooManyHeaders => HeadError::TooManyFields,
@@ -100,7 +114,7 @@ fn with_many_fields(kind: Kind, bytes: &Bytes) -> Result<Option<(Head, usize)>, 
 /// A request whose target is not UTF-8, which httparse refuses: it is read with other bytes in the target's place. A
 /// target is opaque, and servers take any byte that is not a space or a control character.
 #[cold]
-fn with_raw_target(bytes: &Bytes) -> Option<Result<Option<(Head, usize)>, HeadError>> {
+fn with_raw_target(bytes: &Bytes) -> Option<Result<Option<Head>, HeadError>> {
     let start = memchr::memchr(b' ', bytes)? + 1;
     let end = start + memchr::memchr2(b' ', b'\n', &bytes[start..])?;
     std::str::from_utf8(&bytes[start..end]).err()?;
@@ -109,11 +123,11 @@ fn with_raw_target(bytes: &Bytes) -> Option<Result<Option<(Head, usize)>, HeadEr
     raw.for_each(|byte| *byte = b'x');
     let result = strictly(Kind::Request, &Bytes::from(ascii));
     Some(result.map(|parsed| {
-        let (mut head, length) = parsed?;
-        if let Head::Request { method, target, .. } = &mut head {
-            *target = RequestTarget::parse(method, bytes.slice(start..end));
+        let mut head = parsed?;
+        if let Message::Request(request) = &mut head.message {
+            request.target = RequestTarget::parse(&request.method, bytes.slice(start..end));
         }
-        Some((head, length))
+        Some(head)
     }))
 }
 
@@ -129,56 +143,37 @@ fn headers(block: &Bytes, fields: &[httparse::Header<'_>]) -> Headers {
     Headers::within(block, fields.iter().map(|field| (field.name, field.value)))
 }
 
+fn is_folded(field: &httparse::Header<'_>) -> bool {
+    memchr::memchr(b'\n', field.value).is_some()
+}
+
 /// A line end inside a value is as good as spaces (RFC 9112 §5.2).
-fn unfold(headers: Headers) -> Headers {
+fn unfolded(fields: &[httparse::Header<'_>]) -> Headers {
     let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
-    if !headers.iter().any(|(_, value)| value.iter().any(is_end)) {
-        return headers;
-    }
     let spaced = |byte: &u8| if is_end(byte) { b' ' } else { *byte };
-    let unfolded = |(name, value): (&str, &[u8])| {
-        (
-            name.to_owned(),
-            value.iter().map(spaced).collect::<Vec<_>>(),
-        )
-    };
-    headers.iter().map(unfolded).collect()
+    let value = |value: &[u8]| value.iter().map(spaced).collect::<Vec<_>>();
+    let fields = fields.iter();
+    fields
+        .map(|field| (field.name, value(field.value)))
+        .collect()
 }
 
 /// What servers are known to disagree about in a head that is well formed.
-fn ambiguity(head: &Head, bytes: &[u8]) -> Option<Ambiguity> {
-    if has_mixed_line_ends(bytes) {
-        return Some(Ambiguity::MixedLineEnds);
-    }
-    let Head::Request {
-        method,
-        target,
-        headers,
-        ..
-    } = head
-    else {
+fn ambiguity(message: &Message) -> Option<Ambiguity> {
+    let Message::Request(request) = message else {
         return None;
     };
+    let headers = &request.headers;
     // Two hosts may be two sites (RFC 9112 §3.2).
-    if headers.all("host").nth(1).is_some() {
+    if headers.all("Host").nth(1).is_some() {
         Some(Ambiguity::SeveralHosts)
     } else if headers.names().any(is_lookalike) {
         Some(Ambiguity::LookalikeField)
-    } else if !is_target(method, target) {
+    } else if !is_target(&request.method, &request.target) {
         Some(Ambiguity::TargetForm)
     } else {
         None
     }
-}
-
-/// Only bare LFs everywhere are a habit of simple clients; among CRLFs they hide a line from some parsers.
-fn has_mixed_line_ends(bytes: &[u8]) -> bool {
-    let mut seen = [false; 2];
-    for end in memchr::memchr_iter(b'\n', bytes) {
-        let after_cr = end > 0 && bytes[end - 1] == b'\r';
-        seen[usize::from(after_cr)] = true;
-    }
-    seen[0] && seen[1]
 }
 
 /// Gateways that hand fields on as variables make `_` of `-`.
@@ -199,11 +194,11 @@ fn is_lookalike(name: &[u8]) -> bool {
 }
 
 /// One of the four forms (RFC 9112 §3.2).
-fn is_target(method: &str, target: &RequestTarget) -> bool {
+fn is_target(method: &Method, target: &RequestTarget) -> bool {
     match target.form() {
         TargetForm::Authority => !target.as_bytes().starts_with(b"/"),
         // The second is what devices find each other with (UPnP 2.0 §1.3.2).
-        TargetForm::Asterisk => matches!(method, "OPTIONS" | "M-SEARCH"),
+        TargetForm::Asterisk => matches!(method.as_str(), "OPTIONS" | "M-SEARCH"),
         TargetForm::Origin | TargetForm::Absolute => true,
         TargetForm::Other => false,
     }
@@ -302,16 +297,11 @@ mod tests {
             let parsed = Head::parse(Kind::Request, &Bytes::from(text.clone()));
             let parsed = parsed.unwrap().unwrap();
             assert_eq!((parsed.ambiguity, parsed.length), (None, text.len()));
-            let Head::Request {
-                target: seen,
-                headers,
-                ..
-            } = &parsed.head
-            else {
+            let Message::Request(request) = parsed.message else {
                 panic!("it is a request")
             };
-            assert_eq!(seen.as_bytes(), target);
-            assert_eq!(headers.first("host"), Some(&b"\xe9"[..]));
+            assert_eq!(request.target.as_bytes(), target);
+            assert_eq!(request.headers.first("host"), Some(&b"\xe9"[..]));
             let part = Bytes::from(text[..text.len() - 2].to_vec());
             assert_eq!(Head::parse(Kind::Request, &part), Ok(None));
         }
@@ -329,7 +319,7 @@ mod tests {
         };
         for fields in [105, 128, 129, 1000, MAX_FIELDS] {
             let parsed = Head::parse(Kind::Request, &head(fields)).unwrap().unwrap();
-            assert_eq!(parsed.head.headers().len(), fields);
+            assert_eq!(parsed.message.headers().len(), fields);
             assert_eq!(parsed.ambiguity, None);
         }
         let parsed = Head::parse(Kind::Request, &head(MAX_FIELDS + 1));
@@ -345,24 +335,24 @@ mod tests {
             };
             let text = format!("{line}\r\nA: b\r\n\tc\r\nD: e\r\n\r\n");
             let found = Head::parse(kind, &text.into()).unwrap().unwrap();
-            let value = found.head.headers().first("a").unwrap();
+            let value = found.message.headers().first("a").unwrap();
             let words: Vec<_> = value
                 .split(u8::is_ascii_whitespace)
                 .filter(|word| !word.is_empty())
                 .collect();
             assert_eq!(words, [b"b", b"c"]);
-            assert_eq!(found.head.headers().first("d").unwrap(), b"e");
+            assert_eq!(found.message.headers().first("d").unwrap(), b"e");
         }
     }
 
     #[test]
     fn header_values_are_slices_of_the_packet() {
         let bytes = Bytes::from_static(b"GET /x?y HTTP/1.0\r\nA: b c \r\na: \r\n\r\n");
-        let Ok(Some(ParsedHead { head, .. })) = Head::parse(Kind::Request, &bytes) else {
+        let Ok(Some(Head { message, .. })) = Head::parse(Kind::Request, &bytes) else {
             panic!("it is whole")
         };
-        let values: Vec<_> = head.headers().all("a").collect();
+        let values: Vec<_> = message.headers().all("a").collect();
         assert_eq!(values, [&b"b c"[..], b""]);
-        assert_eq!(head.version(), Version::Http10);
+        assert_eq!(message.version(), Version::Http10);
     }
 }

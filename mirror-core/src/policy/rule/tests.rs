@@ -15,7 +15,7 @@ fn exchange(request: &str, fields: &[(&str, &str)], body: &'static str) -> Excha
         "10.0.0.9:80".parse().unwrap(),
         request,
     );
-    exchange.response = Some(Response::new(404));
+    exchange.response = Some(Response::new(404).into());
     exchange
 }
 

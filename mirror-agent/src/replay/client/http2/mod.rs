@@ -77,7 +77,7 @@ impl Http2Client {
             match self.exchange(sender, made, patience, sent_at).await {
                 Ok(response) => {
                     return ReplayOutcome::Answered {
-                        response,
+                        response: Box::new(response),
                         sent_at: sent_at.into_std(),
                         latency: sent_at.elapsed(),
                         attempts,

@@ -22,7 +22,7 @@ fn captured(text: &[u8]) -> Request {
             Some(Parsed::Message {
                 message: Message::Request(request),
                 ..
-            }) => return request,
+            }) => return *request,
             other => panic!("{}: {other:?}", text.escape_ascii()),
         }
     }
@@ -193,7 +193,7 @@ fn what_would_be_read_as_something_else_is_not_sent() {
         assert_eq!(is, Err(expect));
     };
     check(|request| request.method = "GE T".into(), Unsendable::Method);
-    check(|request| request.method = String::new(), Unsendable::Method);
+    check(|request| request.method = "".into(), Unsendable::Method);
     check(
         |request| request.target = RequestTarget::parse("POST", "/a b"),
         Unsendable::Target,
