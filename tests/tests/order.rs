@@ -263,10 +263,10 @@ fn a_mirror_that_is_gone_is_left_alone_until_it_is_back() -> Result<()> {
     assert!((5..100).contains(&failed), "{status:#}");
     assert_eq!(count(&status, "shed: breaker"), 200 - failed, "{status:#}");
     assert_ne!(
-        status["schedule"]["breaker"]["state"], "closed",
+        status["schedule"]["breakers"][0]["state"], "closed",
         "{status:#}"
     );
-    let reason = &status["schedule"]["breaker"]["reason"];
+    let reason = &status["schedule"]["breakers"][0]["reason"];
     assert!(
         reason.as_str().is_some_and(|why| why.contains("5 times")),
         "{reason}"
@@ -278,7 +278,7 @@ fn a_mirror_that_is_gone_is_left_alone_until_it_is_back() -> Result<()> {
     wait_until("a closed breaker", LIMIT, || {
         sent += 1;
         let settled = stage.get(1).and_then(|()| agent.wait_settled(sent, LIMIT));
-        settled.is_ok_and(|status| status["schedule"]["breaker"]["state"] == "closed")
+        settled.is_ok_and(|status| status["schedule"]["breakers"][0]["state"] == "closed")
     })?;
     stage.get(50)?;
     let report = agent.stop()?.report;

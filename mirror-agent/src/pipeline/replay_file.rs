@@ -61,7 +61,11 @@ pub async fn replay_file(
     let report_dir = directory.map(ReportDir::open).transpose()?;
     let recorder = Arc::new(Recorder::new(run_info(&config, path)));
     let shares = descriptors::share(open_files, config.replay.concurrency.get())?;
-    let schedule = Arc::new(RunSchedule::new(&config.schedule, shares.replays));
+    let schedule = Arc::new(RunSchedule::new(
+        &config.schedule,
+        shares.replays,
+        config.replay.names(),
+    ));
     let (sender, receiver) = queue(&config.transport);
     let live = watch::Sender::new(Arc::clone(&config));
     let parts = MirrorParts {

@@ -92,7 +92,11 @@ pub async fn run(
     }
     let own_sockets = Arc::new(capture.filters.clone());
     let live = watch::Sender::new(Arc::clone(&config));
-    let schedule = Arc::new(RunSchedule::new(&config.schedule, shares.replays));
+    let schedule = Arc::new(RunSchedule::new(
+        &config.schedule,
+        shares.replays,
+        config.replay.names(),
+    ));
     let parts = MirrorParts {
         config: live.subscribe(),
         recorder: Arc::clone(&recorder),

@@ -26,9 +26,10 @@ pub(super) enum Admission {
 }
 
 impl RunSchedule {
-    pub(super) fn new(options: &ScheduleOptions, replays: usize) -> Self {
+    /// With at most so many `replays` at once, to targets of these names.
+    pub(super) fn new(options: &ScheduleOptions, replays: usize, targets: Vec<String>) -> Self {
         Self {
-            schedule: Mutex::new(Schedule::new(options, replays)),
+            schedule: Mutex::new(Schedule::new(options, replays, targets)),
             clock: Clock::default(),
             active_lanes: AtomicUsize::default(),
             waiting: AtomicUsize::default(),
@@ -49,12 +50,18 @@ impl RunSchedule {
     }
 
     /// Why nothing is sent now, if so.
-    pub(super) fn refuses(&self) -> Option<String> {
-        self.schedule().refuses(self.clock.now()).map(str::to_owned)
+    pub(super) fn refuses(&self, target: usize) -> Option<String> {
+        let (schedule, now) = (self.schedule(), self.clock.now());
+        schedule.refuses(now, target).map(str::to_owned)
     }
 
-    pub(super) fn turn(&self) -> Turn {
-        self.schedule().turn(self.clock.now())
+    pub(super) fn turn(&self, target: usize) -> Turn {
+        self.schedule().turn(self.clock.now(), target)
+    }
+
+    pub(super) fn admits(&self, target: usize) -> Result<(), String> {
+        let (mut schedule, now) = (self.schedule(), self.clock.now());
+        schedule.admits(now, target).map_err(str::to_owned)
     }
 
     pub(super) fn instant(&self, at: Timestamp) -> Instant {
@@ -65,8 +72,14 @@ impl RunSchedule {
         self.schedule().counts_bytes()
     }
 
-    pub(super) fn ended(&self, ended: Ended, bytes: usize) {
-        self.schedule().ended(self.clock.now(), ended, bytes);
+    pub(super) fn ended(&self, target: usize, ended: Ended, bytes: usize) {
+        let now = self.clock.now();
+        self.schedule().ended(now, target, ended, bytes);
+    }
+
+    pub(super) fn ended_beside(&self, target: usize, ended: Ended, bytes: usize) {
+        let now = self.clock.now();
+        self.schedule().ended_beside(now, target, ended, bytes);
     }
 
     pub(super) fn needs_ticks(&self) -> bool {

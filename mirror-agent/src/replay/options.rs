@@ -68,6 +68,12 @@ impl ReplayOptions {
         targets.chain(self.control.iter().map(|control| ("--control", control)))
     }
 
+    /// Of the targets in their order, and of the control.
+    pub fn names(&self) -> Vec<String> {
+        let all = self.destinations();
+        all.map(|(_, target)| target.to_string()).collect()
+    }
+
     /// The targets as a sentence names them.
     pub fn shown_targets(&self) -> Option<String> {
         let names: Vec<_> = self.targets.iter().map(ToString::to_string).collect();

@@ -72,14 +72,17 @@ impl Preparer {
         }
     }
 
-    /// Learns from the mirror's answer as it came, before anything is taken out of it. Says whether anything is carried at all.
-    pub fn learn(&self, envelope: &Envelope, mirror: &Response) -> bool {
-        let Some(carry) = &self.carry else {
-            return false;
-        };
-        let mut carry = carry.borrow_mut();
-        carry.learn(origin(envelope), mirror, now());
-        true
+    /// Whether anything is carried at all.
+    pub fn carries(&self) -> bool {
+        self.carry.is_some()
+    }
+
+    /// Learns from the mirror's answer as it came, before anything is taken out of it.
+    pub fn learn(&self, envelope: &Envelope, mirror: &Response) {
+        if let Some(carry) = &self.carry {
+            let mut carry = carry.borrow_mut();
+            carry.learn(origin(envelope), mirror, now());
+        }
     }
 
     /// How much is known and was replaced so far.

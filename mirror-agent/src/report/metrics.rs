@@ -120,16 +120,23 @@ fn schedule(status: &Status, families: &mut Families<'_>) -> fmt::Result {
         BreakerState::Open,
         BreakerState::HalfOpen,
     ];
-    let is = |state| i64::from(schedule.breaker.state == state);
+    let breakers = &schedule.breakers;
     families.gauges(
         "mirror_breaker",
-        "1 for the state that the circuit breaker is in",
-        states.map(|state| (vec![("state", state.name())], is(state))),
+        "1 for the state that a target's circuit breaker is in",
+        breakers.iter().flat_map(|breaker| {
+            states.map(|state| {
+                let labels = vec![("target", breaker.target.as_str()), ("state", state.name())];
+                (labels, i64::from(breaker.state == state))
+            })
+        }),
     )?;
     families.counters(
         "mirror_breaker_opened",
-        "Times that the mirror was left alone because it did not answer",
-        [(Labels::new(), schedule.breaker.opened)],
+        "Times that a target was left alone because it did not answer",
+        breakers
+            .iter()
+            .map(|breaker| (vec![("target", breaker.target.as_str())], breaker.opened)),
     )
 }
 

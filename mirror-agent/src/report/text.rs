@@ -131,7 +131,7 @@ fn schedule(out: &mut String, results: &Results) -> fmt::Result {
         open,
         limit,
         lanes,
-        breaker,
+        breakers,
     } = &results.schedule;
     let lag = &results.timing.send_lag_ms;
     if lag.count > 0 {
@@ -157,10 +157,11 @@ fn schedule(out: &mut String, results: &Results) -> fmt::Result {
             "outside of the times of --schedule: nothing is replayed now"
         )?;
     }
-    if breaker.opened > 0 {
+    for breaker in breakers.iter().filter(|breaker| breaker.opened > 0) {
         writeln!(
             out,
-            "the mirror was left alone {} times, the circuit breaker is {}: {}",
+            "{} was left alone {} times, its circuit breaker is {}: {}",
+            excerpt(&breaker.target, 200),
             breaker.opened,
             breaker.state.name(),
             excerpt(breaker.reason.as_deref().unwrap_or_default(), 200)

@@ -70,6 +70,8 @@ impl BreakerState {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BreakerData {
+    /// Whose it is.
+    pub target: String,
     pub state: BreakerState,
     /// How often it opened.
     pub opened: u64,
@@ -91,10 +93,14 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    pub fn new(options: BreakerOptions) -> Self {
+    /// Of the target with this name.
+    pub fn new(options: BreakerOptions, target: String) -> Self {
         Self {
             options,
-            data: BreakerData::default(),
+            data: BreakerData {
+                target,
+                ..BreakerData::default()
+            },
             try_at: Timestamp(0),
             in_a_row: 0,
             last: 0,
@@ -182,7 +188,7 @@ mod tests {
     const SILENT: Option<Failure> = Some(Failure::Silent);
 
     fn breaker() -> Breaker {
-        Breaker::new(BreakerOptions::default())
+        Breaker::new(BreakerOptions::default(), "http://mirror".into())
     }
 
     fn second(n: u64) -> Timestamp {
@@ -280,10 +286,13 @@ mod tests {
 
     #[test]
     fn it_can_be_switched_off() {
-        let mut breaker = Breaker::new(BreakerOptions {
-            failures: 0,
-            ..BreakerOptions::default()
-        });
+        let mut breaker = Breaker::new(
+            BreakerOptions {
+                failures: 0,
+                ..BreakerOptions::default()
+            },
+            "http://mirror".into(),
+        );
         for _ in 0..1000 {
             breaker.ended(second(0), SILENT);
         }

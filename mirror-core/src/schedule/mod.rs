@@ -4,6 +4,8 @@
 //! A request is asked for twice. [`Schedule::admit`] decides when it comes: a pause, a closed window or a limit ends it there.
 //! [`Schedule::turn`] decides when those before it in its lane are done: a breaker ends it, a budget lets it wait.
 //! [`Schedule::ended`] hears how each replay ended, and [`Schedule::tick`] what it costs this host.
+//!
+//! A target is named by its number in the list that the schedule is made with: each has a breaker of its own.
 
 mod adaptive;
 mod breaker;
@@ -69,6 +71,16 @@ pub enum Ended {
     Failed(Failure),
 }
 
+impl Ended {
+    /// `None` without an answer.
+    pub fn latency(self) -> Option<Duration> {
+        match self {
+            Self::Answered(latency) => Some(latency),
+            Self::Failed(_) => None,
+        }
+    }
+}
+
 /// What a run sends at which time.
 #[derive(Debug)]
 pub struct Schedule {
@@ -79,7 +91,8 @@ pub struct Schedule {
     admitted: u64,
     budget: Budget,
     adaptive: Adaptive,
-    breaker: Breaker,
+    /// In the order of the targets.
+    breakers: Vec<Breaker>,
 }
 
 /// What reports say of a schedule.
@@ -92,12 +105,14 @@ pub struct ScheduleData {
     /// Replays at once, now.
     pub limit: usize,
     pub lanes: LaneCounts,
-    pub breaker: BreakerData,
+    /// Of each target, and of the control.
+    pub breakers: Vec<BreakerData>,
 }
 
 impl Schedule {
-    /// With at most so many `replays` at once.
-    pub fn new(options: &ScheduleOptions, replays: usize) -> Self {
+    /// With at most so many `replays` at once, to targets of these names.
+    pub fn new(options: &ScheduleOptions, replays: usize, targets: Vec<String>) -> Self {
+        let breaker = |target| Breaker::new(options.breaker.clone(), target);
         Self {
             windows: options.windows.clone(),
             requests: options.requests,
@@ -105,7 +120,7 @@ impl Schedule {
             admitted: 0,
             budget: Budget::new(&options.budget),
             adaptive: Adaptive::new(options.adaptive.clone(), replays),
-            breaker: Breaker::new(options.breaker.clone()),
+            breakers: targets.into_iter().map(breaker).collect(),
         }
     }
 
@@ -135,22 +150,28 @@ impl Schedule {
     }
 
     /// Why a request that waits for its turn need not wait any longer.
-    pub fn refuses(&self, now: Timestamp) -> Option<&str> {
-        self.breaker.refuses(now)
+    pub fn refuses(&self, now: Timestamp, target: usize) -> Option<&str> {
+        self.breakers.get(target)?.refuses(now)
     }
 
     /// Asked when nothing before a request is in its way any more. `Go` is taken as sent.
-    pub fn turn(&mut self, now: Timestamp) -> Turn {
-        if let Some(reason) = self.breaker.refuses(now) {
+    pub fn turn(&mut self, now: Timestamp, target: usize) -> Turn {
+        if let Some(reason) = self.refuses(now, target) {
             return Turn::Shed(reason.into());
         }
         if let Err(at) = self.budget.request(now) {
             return Turn::Wait(at);
         }
-        match self.breaker.admit(now) {
+        match self.admits(now, target) {
             Ok(()) => Turn::Go,
             Err(reason) => Turn::Shed(reason.into()),
         }
+    }
+
+    /// Asked for a target that gets a request beside another one, which has had its turn. What is admitted is taken as sent.
+    pub fn admits(&mut self, now: Timestamp, target: usize) -> Result<(), &str> {
+        let breaker = self.breakers.get_mut(target);
+        breaker.map_or(Ok(()), |breaker| breaker.admit(now))
     }
 
     /// Whether `ended` needs to know how many bytes went there and back.
@@ -159,14 +180,21 @@ impl Schedule {
     }
 
     /// A replay ended, after so many bytes both ways.
-    pub fn ended(&mut self, now: Timestamp, ended: Ended, bytes: usize) {
-        let (latency, failure) = match ended {
-            Ended::Answered(latency) => (Some(latency), None),
-            Ended::Failed(failure) => (None, Some(failure)),
+    pub fn ended(&mut self, now: Timestamp, target: usize, ended: Ended, bytes: usize) {
+        self.adaptive.ended(ended.latency());
+        self.ended_beside(now, target, ended, bytes);
+    }
+
+    /// The same, for a target that got the request beside another one: its latency slows nothing down.
+    pub fn ended_beside(&mut self, now: Timestamp, target: usize, ended: Ended, bytes: usize) {
+        let failure = match ended {
+            Ended::Answered(_) => None,
+            Ended::Failed(failure) => Some(failure),
         };
         self.budget.bytes(bytes);
-        self.adaptive.ended(latency);
-        self.breaker.ended(now, failure);
+        if let Some(breaker) = self.breakers.get_mut(target) {
+            breaker.ended(now, failure);
+        }
     }
 
     /// Whether `tick` must be called, several times a second.
@@ -188,7 +216,7 @@ impl Schedule {
             open: self.is_open(now),
             limit: self.adaptive.limit(),
             lanes,
-            breaker: self.breaker.data().clone(),
+            breakers: self.breakers.iter().map(Breaker::data).cloned().collect(),
         }
     }
 
@@ -207,13 +235,16 @@ mod tests {
         for (key, text) in options {
             given.set(key, vec![(*text).into()], Origin::Flag);
         }
-        Schedule::new(&ScheduleOptions::read(&given).unwrap(), 64)
+        let targets = ["http://a", "http://b"].map(String::from);
+        Schedule::new(&ScheduleOptions::read(&given).unwrap(), 64, targets.into())
     }
 
     fn second(n: u64) -> Timestamp {
         Timestamp(n * 1_000_000_000)
     }
 
+    const A: usize = 0;
+    const B: usize = 1;
     const SILENT: Ended = Ended::Failed(Failure::Silent);
 
     #[test]
@@ -221,7 +252,7 @@ mod tests {
         let mut schedule = schedule(&[]);
         for n in 0..10_000 {
             assert_eq!(schedule.admit(second(n)), Ok(()));
-            assert_eq!(schedule.turn(second(0)), Turn::Go);
+            assert_eq!(schedule.turn(second(0), A), Turn::Go);
         }
         assert!(!schedule.needs_ticks() && !schedule.counts_bytes() && !schedule.is_finished());
     }
@@ -262,25 +293,50 @@ mod tests {
             ("breaker-pause", "60s"),
         ];
         let mut schedule = schedule(&options);
-        assert_eq!(schedule.turn(second(0)), Turn::Go);
-        schedule.ended(second(0), SILENT, 0);
+        assert_eq!(schedule.turn(second(0), A), Turn::Go);
+        schedule.ended(second(0), A, SILENT, 0);
         for _ in 0..100 {
-            assert!(matches!(schedule.turn(second(1)), Turn::Shed(_)));
+            assert!(matches!(schedule.turn(second(1), A), Turn::Shed(_)));
         }
-        assert!(schedule.refuses(second(1)).is_some());
-        assert_eq!(schedule.turn(second(60)), Turn::Go, "the one that is tried");
-        schedule.ended(second(60), Ended::Answered(Duration::ZERO), 0);
-        assert_eq!(schedule.turn(second(61)), Turn::Go);
+        assert!(schedule.refuses(second(1), A).is_some());
+        assert_eq!(
+            schedule.turn(second(60), A),
+            Turn::Go,
+            "the one that is tried"
+        );
+        schedule.ended(second(60), A, Ended::Answered(Duration::ZERO), 0);
+        assert_eq!(schedule.turn(second(61), A), Turn::Go);
+    }
+
+    #[test]
+    fn one_targets_trouble_is_not_anothers() {
+        let mut schedule = schedule(&[("breaker-failures", "1"), ("breaker-pause", "60s")]);
+        assert_eq!(schedule.turn(second(0), A), Turn::Go);
+        schedule.ended(second(0), A, SILENT, 0);
+        assert!(schedule.refuses(second(1), A).is_some());
+        assert_eq!(schedule.turn(second(1), B), Turn::Go);
+        assert_eq!(schedule.admits(second(1), B), Ok(()));
+        schedule.ended_beside(second(1), B, SILENT, 0);
+        assert!(schedule.admits(second(2), B).is_err());
+        let data = schedule.data(second(2), LaneCounts::default());
+        let opened = data
+            .breakers
+            .iter()
+            .map(|one| (one.target.as_str(), one.opened));
+        assert_eq!(
+            opened.collect::<Vec<_>>(),
+            [("http://a", 1), ("http://b", 1)]
+        );
     }
 
     #[test]
     fn a_budget_lets_requests_wait() {
         let mut schedule = schedule(&[("max-rps", "10")]);
-        assert_eq!(schedule.turn(second(1)), Turn::Go);
-        let Turn::Wait(at) = schedule.turn(second(1)) else {
+        assert_eq!(schedule.turn(second(1), A), Turn::Go);
+        let Turn::Wait(at) = schedule.turn(second(1), A) else {
             panic!("ten a second");
         };
         assert!(at > second(1) && at <= second(2), "{at:?}");
-        assert_eq!(schedule.turn(at), Turn::Go);
+        assert_eq!(schedule.turn(at, A), Turn::Go);
     }
 }

@@ -13,6 +13,8 @@ use crate::config::Config;
 use crate::replay::{OwnSockets, Preparer, Replayer, Target, choose};
 
 pub(super) struct Destination {
+    /// Its number for the schedule: the targets in their order, then the control.
+    pub(super) number: usize,
     pub(super) target: Target,
     pub(super) replayer: Replayer,
     /// What is carried belongs to the answers of one destination.
@@ -32,24 +34,22 @@ impl Destinations {
         config: &Config,
         own_sockets: Option<Arc<dyn OwnSockets>>,
     ) -> anyhow::Result<Self> {
-        let destination = |target: &Target| -> anyhow::Result<Destination> {
+        let destination = |number: usize, target: &Target| -> anyhow::Result<Destination> {
             let own = own_sockets.clone();
             Ok(Destination {
+                number,
                 target: target.clone(),
                 replayer: Replayer::new(target.clone(), &config.replay, &config.dissect, own)?,
                 preparer: Preparer::new(&config.carry, &config.credentials)?,
             })
         };
-        let targets = config.replay.targets.iter();
-        let targets = targets.map(|one| Ok((destination(&one.target)?, one.weight)));
+        let targets = config.replay.targets.iter().enumerate();
+        let targets = targets.map(|(n, one)| Ok((destination(n, &one.target)?, one.weight)));
+        let control = config.replay.control.as_ref();
+        let control = control.map(|control| destination(config.replay.targets.len(), control));
         Ok(Self {
             targets: targets.collect::<anyhow::Result<_>>()?,
-            control: config
-                .replay
-                .control
-                .as_ref()
-                .map(destination)
-                .transpose()?,
+            control: control.transpose()?,
             is_control_first: Cell::default(),
         })
     }

@@ -1,42 +1,22 @@
-//! Sends a request, and compares the answers.
+//! Compares the answers to a request.
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use futures_util::future::join;
 use tokio::task::{spawn_blocking, spawn_local};
 
 use super::MirrorSide;
-use super::destinations::Destination;
 use super::gate_pass::{Pass, Passing};
 use super::lane::{Turn, Waiting};
+use super::send::{Answer, Answers};
 use super::settle::Judged;
 use super::slots::Slot;
 use crate::config::Config;
-use crate::replay::{Prepared, ReplayOutcome};
 use crate::report::{ControlAnswer, End, JudgedPair};
 use mirror_core::compare::{Comparison, compare, compare_light};
-use mirror_core::exchange::{Body, Headers, Request, Response};
+use mirror_core::exchange::Response;
 use mirror_core::ledger::Outcome;
-use mirror_core::rewrite::Conditions;
-use mirror_core::schedule::{Ended, Failure};
 use mirror_core::verdict::ControlFinding;
-
-/// What one destination answered, and how long it took.
-struct Answer {
-    response: Box<Response>,
-    latency: Duration,
-    /// Of the request.
-    conditions: Conditions,
-}
-
-/// The answers to one request.
-struct Answers {
-    mirror: Answer,
-    /// Where there is a control, and it answered.
-    control: Option<Answer>,
-}
 
 /// Production's answer compared with the others.
 struct Compared {
@@ -51,7 +31,7 @@ impl MirrorSide {
         let Some(target) = self.destinations.of(waiting.lane, connection) else {
             return waiting.ticket.end(Outcome::Observed);
         };
-        let turn = match self.turn(passing).await {
+        let turn = match self.turn(passing, target).await {
             Ok(turn) => turn,
             Err(end) => return waiting.ticket.end(end),
         };
@@ -63,121 +43,6 @@ impl MirrorSide {
             Err(end) => waiting.ticket.end(end),
             Ok(answers) => self.answered(waiting, turn, answers),
         }
-    }
-
-    /// To the target, and to the control at the same time.
-    async fn send_to_all(
-        &self,
-        target: &Destination,
-        waiting: &Waiting,
-        turn: &Turn,
-    ) -> Result<Answers, End> {
-        let mirror = self.send_to_target(target, waiting, turn);
-        let (mirror, control) = match self.destinations.control() {
-            None => (mirror.await, None),
-            Some(control) => {
-                let control = self.send_to_control(control, waiting, turn);
-                // The first one is written first.
-                if self.destinations.is_control_first() {
-                    let (control, mirror) = join(control, mirror).await;
-                    (mirror, control)
-                } else {
-                    join(mirror, control).await
-                }
-            }
-        };
-        Ok(Answers {
-            mirror: mirror?,
-            control,
-        })
-    }
-
-    async fn send_to_target(
-        &self,
-        target: &Destination,
-        waiting: &Waiting,
-        turn: &Turn,
-    ) -> Result<Answer, End> {
-        let prepared = prepare(target, waiting);
-        self.recorder.replaced(&prepared.carried.replaced);
-        let begun_at = Instant::now();
-        let outcome = send(target, &prepared, waiting, turn).await;
-        self.recorder.sent_twice(target.replayer.take_sent_twice());
-        self.account(waiting, begun_at, &prepared.request, &outcome);
-        match outcome {
-            ReplayOutcome::Answered {
-                response, latency, ..
-            } => {
-                if learn(target, waiting, &response) {
-                    self.recorder.carried(self.destinations.carried());
-                }
-                Ok(redacted(waiting, response, latency, prepared.conditions))
-            }
-            ReplayOutcome::Timeout { reason } => Err(End::because(Outcome::ReplayTimeout, reason)),
-            ReplayOutcome::ConnectFailed { reason } => {
-                Err(End::because(Outcome::ReplayConnectFailed, reason))
-            }
-            ReplayOutcome::Failed { reason } => Err(End::because(Outcome::ReplayFailed, reason)),
-        }
-    }
-
-    /// A control that does not answer says nothing, and is counted.
-    async fn send_to_control(
-        &self,
-        control: &Destination,
-        waiting: &Waiting,
-        turn: &Turn,
-    ) -> Option<Answer> {
-        let prepared = prepare(control, waiting);
-        match send(control, &prepared, waiting, turn).await {
-            ReplayOutcome::Answered {
-                response, latency, ..
-            } => {
-                learn(control, waiting, &response);
-                Some(redacted(waiting, response, latency, prepared.conditions))
-            }
-            ReplayOutcome::Timeout { reason }
-            | ReplayOutcome::ConnectFailed { reason }
-            | ReplayOutcome::Failed { reason } => {
-                self.recorder.control_failed(&reason);
-                None
-            }
-        }
-    }
-
-    /// Tells schedule and report how a replay went.
-    fn account(
-        &self,
-        waiting: &Waiting,
-        begun_at: Instant,
-        request: &Request,
-        outcome: &ReplayOutcome,
-    ) {
-        let (sent_at, ended) = match outcome {
-            ReplayOutcome::Answered {
-                sent_at, latency, ..
-            } => (*sent_at, Ended::Answered(*latency)),
-            ReplayOutcome::Timeout { .. } | ReplayOutcome::ConnectFailed { .. } => {
-                (begun_at, Ended::Failed(Failure::Silent))
-            }
-            ReplayOutcome::Failed { .. } => (begun_at, Ended::Failed(Failure::Broken)),
-        };
-        let bytes = if self.schedule.counts_bytes() {
-            let answer = match outcome {
-                ReplayOutcome::Answered { response, .. } => size(&response.headers, &response.body),
-                _ => 0,
-            };
-            size(&request.headers, &request.body) + answer
-        } else {
-            0
-        };
-        self.schedule.ended(ended, bytes);
-        let latency = match ended {
-            Ended::Answered(latency) => Some(latency),
-            Ended::Failed(_) => None,
-        };
-        let lag = sent_at.saturating_duration_since(waiting.due);
-        self.recorder.replayed(lag, latency);
     }
 
     /// Compares here what is light, and beside the lane what is not.
@@ -275,60 +140,6 @@ impl MirrorSide {
     }
 }
 
-impl Answer {
-    /// Whether the conditions of the request, if it had any, left two answers that can be compared; else why not.
-    fn is_comparable_with(&self, production: &Response) -> Result<(), String> {
-        let (ours, theirs) = (production.status, self.response.status);
-        if self.conditions.parted(ours, theirs) {
-            return Err(format!("production answered {ours}, the mirror {theirs}"));
-        }
-        Ok(())
-    }
-}
-
-/// The request as it is sent, but for its marks.
-fn prepare(destination: &Destination, waiting: &Waiting) -> Prepared {
-    let Destination {
-        preparer, target, ..
-    } = destination;
-    preparer.prepare(&waiting.envelope, &waiting.config.rewrite, Some(target))
-}
-
-async fn send(
-    destination: &Destination,
-    prepared: &Prepared,
-    waiting: &Waiting,
-    turn: &Turn,
-) -> ReplayOutcome {
-    let exchange = waiting.envelope.exchange();
-    let marks = turn.pass.marks(exchange.captured_at());
-    let allowance = exchange.timing.allowance(waiting.config.replay.timeout);
-    let replayer = &destination.replayer;
-    replayer.send(&prepared.request, &marks, allowance).await
-}
-
-/// Whether anything is carried at all.
-fn learn(destination: &Destination, waiting: &Waiting, response: &Response) -> bool {
-    let preparer = &destination.preparer;
-    preparer.learn(&waiting.envelope, response)
-}
-
-/// What may be compared and kept of an answer.
-fn redacted(
-    waiting: &Waiting,
-    mut response: Box<Response>,
-    latency: Duration,
-    conditions: Conditions,
-) -> Answer {
-    let redactor = waiting.config.policy.redactor();
-    redactor.redact_response(&mut response);
-    Answer {
-        response,
-        latency,
-        conditions,
-    }
-}
-
 /// `None` when one of the comparisons needs more memory.
 fn compare_all_light(
     config: &Config,
@@ -343,13 +154,4 @@ fn compare_all_light(
             Some(control) => Some(light(control)?),
         },
     })
-}
-
-/// Bytes of a message on the wire, about.
-fn size(headers: &Headers, body: &Body) -> usize {
-    // `: ` and the line's end; the first line.
-    let fields = headers
-        .iter()
-        .map(|(name, value)| name.len() + value.len() + 4);
-    fields.sum::<usize>() + body.len() + 40
 }

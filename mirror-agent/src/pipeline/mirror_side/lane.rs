@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::MirrorSide;
+use super::destinations::Destination;
 use super::gate_pass::{Pass, Passing};
 use super::slots::Slot;
 use crate::config::Config;
@@ -119,18 +120,23 @@ impl MirrorSide {
     }
 
     /// Waits for the request's data, for a free replay, and for its time; data that is there is kept alive meanwhile.
-    pub(super) async fn turn(&self, passing: Passing) -> Result<Turn, End> {
-        if let Some(reason) = self.schedule.refuses() {
+    pub(super) async fn turn(
+        &self,
+        passing: Passing,
+        destination: &Destination,
+    ) -> Result<Turn, End> {
+        let target = destination.number;
+        if let Some(reason) = self.schedule.refuses(target) {
             return Err(End::because(Outcome::ShedBreaker, reason));
         }
         match passing {
             Passing::Passed(pass) => Ok(Turn {
                 pass,
-                slot: self.slot().await?,
+                slot: self.slot(target).await?,
             }),
             Passing::Waits(mut wait) => {
                 wait.over().await?;
-                let slot = self.slot().await?;
+                let slot = self.slot(target).await?;
                 Ok(Turn {
                     pass: wait.pass().await?,
                     slot,
@@ -139,10 +145,10 @@ impl MirrorSide {
         }
     }
 
-    async fn slot(&self) -> Result<Slot, End> {
+    async fn slot(&self, target: usize) -> Result<Slot, End> {
         let slot = self.slots.take().await;
         loop {
-            match self.schedule.turn() {
+            match self.schedule.turn(target) {
                 schedule::Turn::Go => return Ok(slot),
                 schedule::Turn::Wait(at) => sleep_until(self.schedule.instant(at).into()).await,
                 schedule::Turn::Shed(reason) => {

@@ -2,7 +2,7 @@
 //! wakes another thread.
 //!
 //! ```text
-//! transport → gate_pass (waits for its data) → lane (its turn) → judge (send, compare) → settle (verdict) → report
+//! transport → gate_pass (waits for its data) → lane (its turn) → send → judge (compare) → settle (verdict) → report
 //! ```
 //!
 //! A request begins to wait for its data when it arrives, and is sent when those before it in its lane were answered. So
@@ -13,6 +13,7 @@ mod gate_pass;
 mod judge;
 mod lane;
 mod load;
+mod send;
 mod settle;
 mod slots;
 

@@ -1,0 +1,209 @@
+//! Sends a request to its target, and to the control at the same time.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join;
+
+use super::MirrorSide;
+use super::destinations::Destination;
+use super::lane::{Turn, Waiting};
+use crate::replay::{Prepared, ReplayOutcome};
+use crate::report::End;
+use mirror_core::exchange::{Body, Headers, Request, Response};
+use mirror_core::ledger::Outcome;
+use mirror_core::rewrite::Conditions;
+use mirror_core::schedule::{Ended, Failure};
+
+/// What one destination answered, and how long it took.
+pub(super) struct Answer {
+    pub(super) response: Box<Response>,
+    pub(super) latency: Duration,
+    /// Of the request.
+    conditions: Conditions,
+}
+
+/// The answers to one request.
+pub(super) struct Answers {
+    pub(super) mirror: Answer,
+    /// Where there is a control, and it answered.
+    pub(super) control: Option<Answer>,
+}
+
+/// A request that was sent, and what became of it.
+struct Sent {
+    prepared: Prepared,
+    /// When its first byte was written, or when that was tried.
+    at: Instant,
+    outcome: ReplayOutcome,
+}
+
+impl MirrorSide {
+    pub(super) async fn send_to_all(
+        &self,
+        target: &Destination,
+        waiting: &Waiting,
+        turn: &Turn,
+    ) -> Result<Answers, End> {
+        let mirror = self.send_to_target(target, waiting, turn);
+        let (mirror, control) = match self.destinations.control() {
+            None => (mirror.await, None),
+            Some(control) => {
+                let control = self.send_to_control(control, waiting, turn);
+                // The first one is written first.
+                if self.destinations.is_control_first() {
+                    let (control, mirror) = join(control, mirror).await;
+                    (mirror, control)
+                } else {
+                    join(mirror, control).await
+                }
+            }
+        };
+        Ok(Answers {
+            mirror: mirror?,
+            control,
+        })
+    }
+
+    async fn send_to_target(
+        &self,
+        target: &Destination,
+        waiting: &Waiting,
+        turn: &Turn,
+    ) -> Result<Answer, End> {
+        let sent = send(target, waiting, turn).await;
+        self.recorder.replaced(&sent.prepared.carried.replaced);
+        self.recorder.sent_twice(target.replayer.take_sent_twice());
+        let ended = sent.ended();
+        let lag = sent.at.saturating_duration_since(waiting.due);
+        self.recorder.replayed(lag, ended.latency());
+        self.schedule.ended(target.number, ended, self.bytes(&sent));
+        match sent.answer(target, waiting) {
+            Ok(answer) => {
+                if target.preparer.carries() {
+                    self.recorder.carried(self.destinations.carried());
+                }
+                Ok(answer)
+            }
+            Err((outcome, reason)) => Err(End::because(outcome, reason)),
+        }
+    }
+
+    /// A control that does not answer says nothing; it is counted, and left alone for a while as a target is.
+    async fn send_to_control(
+        &self,
+        control: &Destination,
+        waiting: &Waiting,
+        turn: &Turn,
+    ) -> Option<Answer> {
+        if let Err(reason) = self.schedule.admits(control.number) {
+            self.recorder.control_failed(&reason);
+            return None;
+        }
+        let sent = send(control, waiting, turn).await;
+        let bytes = self.bytes(&sent);
+        self.schedule
+            .ended_beside(control.number, sent.ended(), bytes);
+        match sent.answer(control, waiting) {
+            Ok(answer) => Some(answer),
+            Err((_, reason)) => {
+                self.recorder.control_failed(&reason);
+                None
+            }
+        }
+    }
+
+    /// There and back, where the schedule asks for it.
+    fn bytes(&self, sent: &Sent) -> usize {
+        if !self.schedule.counts_bytes() {
+            return 0;
+        }
+        let request: &Request = &sent.prepared.request;
+        let answer = match &sent.outcome {
+            ReplayOutcome::Answered { response, .. } => size(&response.headers, &response.body),
+            _ => 0,
+        };
+        size(&request.headers, &request.body) + answer
+    }
+}
+
+impl Sent {
+    fn ended(&self) -> Ended {
+        match &self.outcome {
+            ReplayOutcome::Answered { latency, .. } => Ended::Answered(*latency),
+            ReplayOutcome::Timeout { .. } | ReplayOutcome::ConnectFailed { .. } => {
+                Ended::Failed(Failure::Silent)
+            }
+            ReplayOutcome::Failed { .. } => Ended::Failed(Failure::Broken),
+        }
+    }
+
+    /// The answer as it may be compared and kept; what it gives for later requests is learnt before anything is taken out of it.
+    fn answer(
+        self,
+        destination: &Destination,
+        waiting: &Waiting,
+    ) -> Result<Answer, (Outcome, String)> {
+        let (mut response, latency) = match self.outcome {
+            ReplayOutcome::Answered {
+                response, latency, ..
+            } => (response, latency),
+            ReplayOutcome::Timeout { reason } => return Err((Outcome::ReplayTimeout, reason)),
+            ReplayOutcome::ConnectFailed { reason } => {
+                return Err((Outcome::ReplayConnectFailed, reason));
+            }
+            ReplayOutcome::Failed { reason } => return Err((Outcome::ReplayFailed, reason)),
+        };
+        destination.preparer.learn(&waiting.envelope, &response);
+        let redactor = waiting.config.policy.redactor();
+        redactor.redact_response(&mut response);
+        Ok(Answer {
+            response,
+            latency,
+            conditions: self.prepared.conditions,
+        })
+    }
+}
+
+impl Answer {
+    /// Whether the conditions of the request, if it had any, left two answers that can be compared; else why not.
+    pub(super) fn is_comparable_with(&self, production: &Response) -> Result<(), String> {
+        let (ours, theirs) = (production.status, self.response.status);
+        if self.conditions.parted(ours, theirs) {
+            return Err(format!("production answered {ours}, the mirror {theirs}"));
+        }
+        Ok(())
+    }
+}
+
+/// Makes the request and sends it, with its marks.
+async fn send(destination: &Destination, waiting: &Waiting, turn: &Turn) -> Sent {
+    let Destination {
+        preparer, target, ..
+    } = destination;
+    let rewrite = &waiting.config.rewrite;
+    let prepared = preparer.prepare(&waiting.envelope, rewrite, Some(target));
+    let exchange = waiting.envelope.exchange();
+    let marks = turn.pass.marks(exchange.captured_at());
+    let allowance = exchange.timing.allowance(waiting.config.replay.timeout);
+    let begun_at = Instant::now();
+    let replayer = &destination.replayer;
+    let outcome = replayer.send(&prepared.request, &marks, allowance).await;
+    let at = match &outcome {
+        ReplayOutcome::Answered { sent_at, .. } => *sent_at,
+        _ => begun_at,
+    };
+    Sent {
+        prepared,
+        at,
+        outcome,
+    }
+}
+
+/// Bytes of a message on the wire, about.
+fn size(headers: &Headers, body: &Body) -> usize {
+    // `: ` and the line's end; the first line.
+    let fields = headers
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 4);
+    fields.sum::<usize>() + body.len() + 40
+}
