@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 
 use tokio::time::{Instant, sleep_until};
@@ -57,14 +57,7 @@ impl Pool {
         // Closing is a system call.
         drop(surplus);
         if !self.is_swept.swap(true, Ordering::AcqRel) {
-            tokio::spawn(Arc::clone(self).sweep());
-        }
-    }
-
-    /// Closes what is idle for too long, until nothing is idle.
-    async fn sweep(self: Arc<Self>) {
-        while let Some(next) = self.close_old() {
-            sleep_until(next).await;
+            tokio::spawn(sweep(Arc::downgrade(self)));
         }
     }
 
@@ -87,5 +80,12 @@ impl Pool {
     fn idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
         // What a panicking task left are connections all the same.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes what is idle for too long, until nothing is idle.
+async fn sweep(pool: Weak<Pool>) {
+    while let Some(next) = pool.upgrade().and_then(|pool| pool.close_old()) {
+        sleep_until(next).await;
     }
 }

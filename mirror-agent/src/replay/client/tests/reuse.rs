@@ -1,6 +1,7 @@
 //! Connections that are used again, and those that turn out to be closed.
 
 use super::*;
+use crate::replay::OwnSockets;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
@@ -208,4 +209,96 @@ async fn no_more_connections_are_kept_than_are_used_at_once() {
     assert_eq!(send_all(&client, "GET", 6).await, 0);
     let used: std::collections::BTreeSet<_> = script.received().into_iter().collect();
     assert!(used.len() <= 5, "the kept ones are used again: {used:?}");
+}
+
+/// The target ends each connection at about the time at which the next request comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_ends_under_a_request_costs_no_request() {
+    let limit = Duration::from_millis(1);
+    let script = Script::new(move |mut peer| async move {
+        while let Ok(Some(_)) = tokio::time::timeout(limit, peer.head()).await {
+            peer.send(OK).await;
+        }
+    })
+    .await;
+    let client = Arc::new(script.client(|_| {}));
+    let tasks = (0..8).map(|task| {
+        let client = Arc::clone(&client);
+        tokio::spawn(async move {
+            let mut repeated = 0;
+            for pause in 0..60 {
+                repeated += send_all(&client, "GET", 1).await;
+                // Around the time at which the target closes.
+                let micros = 700 + 90 * ((pause * 7 + task * 3) % 10);
+                tokio::time::sleep(Duration::from_micros(micros)).await;
+            }
+            repeated
+        })
+    });
+    let mut repeated = 0;
+    for task in futures_util::future::join_all(tasks).await {
+        repeated += task.unwrap();
+    }
+    // What was sent a second time was not read the first time.
+    assert_eq!(script.received().len(), 8 * 60, "{repeated} were repeated");
+    assert_eq!(
+        client.parts.sent_twice.load(Ordering::Relaxed),
+        repeated as u64
+    );
+}
+
+/// Notes what it is told.
+#[derive(Default)]
+struct Told(Mutex<Vec<(bool, SocketAddr)>>);
+
+impl OwnSockets for Told {
+    fn opened(&self, local: SocketAddr) {
+        self.0.lock().unwrap().push((true, local));
+    }
+
+    fn closed(&self, local: SocketAddr) {
+        self.0.lock().unwrap().push((false, local));
+    }
+}
+
+#[tokio::test]
+async fn a_socket_is_known_as_the_agent_s_own_before_it_connects() {
+    let own = Arc::new(Told::default());
+    let get = async |address: SocketAddr| {
+        let target = Target::from_text(&format!("http://{address}")).unwrap();
+        let options = ReplayOptions::default();
+        let own: Arc<dyn OwnSockets> = own.clone();
+        let parts = ClientParts {
+            connector: Connector::new(target, &options, Some(own)).unwrap(),
+            limits: LIMITS,
+            sent_twice: Arc::default(),
+        };
+        let client = Client::new(parts, &options);
+        text(sent(&client, request("GET", "")).await)
+    };
+    let (seen, peers) = tokio::sync::oneshot::channel();
+    let seen = Mutex::new(Some(seen));
+    let script = Script::new(move |mut peer| {
+        let address = peer.stream.peer_addr().unwrap();
+        let seen = seen.lock().unwrap().take().unwrap();
+        async move {
+            seen.send(address).unwrap();
+            peer.head().await;
+            peer.send(OK).await;
+        }
+    })
+    .await;
+    assert_eq!(get(script.address).await, "200 ");
+    let local = peers.await.unwrap();
+    let told = own.0.lock().unwrap().clone();
+    assert_eq!(told, [(true, local), (false, local)]);
+
+    // No connection comes about, and its socket was told all the same.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = listener.local_addr().unwrap();
+    drop(listener);
+    assert!(get(nobody).await.starts_with("connect failed"));
+    let told = own.0.lock().unwrap()[2..].to_vec();
+    assert_eq!(told.len(), 2);
+    assert_eq!((told[0].0, told[1].0), (true, false));
 }

@@ -1,5 +1,6 @@
 //! Targets behind TLS.
 
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use mirror_tests::scratch::Scratch;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::ServerConfig;
@@ -16,18 +17,24 @@ struct TlsTarget {
 
 impl TlsTarget {
     async fn new() -> Self {
+        Self::speaking(None).await
+    }
+
+    /// With HTTP/2 where that is the protocol that TLS agrees on.
+    async fn speaking(protocol: Option<&'static str>) -> Self {
         let CertifiedKey { cert, signing_key } =
             generate_simple_self_signed(["shop.example".to_owned()]).unwrap();
         let scratch = Scratch::new().unwrap();
         std::fs::write(scratch.join("ca.pem"), cert.pem()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-        let config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![cert.der().clone()], key)
             .unwrap();
+        config.alpn_protocols = protocol.iter().map(|name| name.as_bytes().into()).collect();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -39,6 +46,9 @@ impl TlsTarget {
                     let Ok(mut stream) = acceptor.accept(stream).await else {
                         return;
                     };
+                    if protocol == Some("h2") {
+                        return serve_http2(stream).await;
+                    }
                     let mut seen = Vec::new();
                     while stream.read_buf(&mut seen).await.is_ok_and(|read| read > 0) {
                         if seen.ends_with(b"\r\n\r\n") {
@@ -113,4 +123,41 @@ async fn options_of_tls_want_a_target_with_tls() {
     };
     let error = parts(target, &options).err().unwrap();
     assert!(error.to_string().contains("https://"), "{error}");
+}
+
+async fn serve_http2(stream: tokio_rustls::server::TlsStream<TcpStream>) {
+    let service = hyper::service::service_fn(async |_| {
+        let body = http_body_util::Full::new(Bytes::from_static(b"two"));
+        Ok::<_, std::convert::Infallible>(hyper::Response::new(body))
+    });
+    let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    // It ends with the client.
+    let _ = server.serve_connection(TokioIo::new(stream), service).await;
+}
+
+#[tokio::test]
+async fn http2_is_agreed_on_in_tls_or_refused_with_a_reason() {
+    let get = async |target: &TlsTarget| {
+        let url = Target::from_text(&format!("https://{}", target.address)).unwrap();
+        let options = ReplayOptions {
+            target_insecure: true,
+            http2: true,
+            ..ReplayOptions::default()
+        };
+        let client = Http2Client::new(parts(url, &options).unwrap(), &options);
+        let get = request("GET", "");
+        text(client.send(&get, &Marks::default(), LONG).await)
+    };
+    let agrees = TlsTarget::speaking(Some("h2")).await;
+    assert_eq!(get(&agrees).await, "200 two");
+    let says_nothing = get(&TlsTarget::new().await).await;
+    assert!(
+        says_nothing.ends_with("does not agree to HTTP/2 (ALPN)"),
+        "{says_nothing}"
+    );
+    let other = get(&TlsTarget::speaking(Some("http/1.1")).await).await;
+    assert!(
+        other.starts_with("connect failed: TLS handshake with "),
+        "{other}"
+    );
 }
