@@ -1,5 +1,7 @@
 //! Requests and answers as wholes: fields, then the body, then the fields that describe it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use crate::exchange::{Body, Fault, Headers, Request, Response};
@@ -87,7 +89,7 @@ impl Redactor {
         if !detects && !headers.iter().any(|(name, _)| touches(name)) {
             return headers;
         }
-        let mut fields: Vec<(&str, Vec<u8>)> = Vec::with_capacity(headers.len());
+        let mut fields: Vec<(&str, Cow<'_, [u8]>)> = Vec::with_capacity(headers.len());
         for (name, value) in headers.iter() {
             if let Some(value) = self.field(name, value, trace) {
                 fields.push((name, value));
@@ -98,10 +100,10 @@ impl Redactor {
     }
 
     /// The new value of a field; `None` to take it out.
-    fn field(&self, name: &str, value: &[u8], trace: &mut Trace) -> Option<Vec<u8>> {
+    fn field<'v>(&self, name: &str, value: &'v [u8], trace: &mut Trace) -> Option<Cow<'v, [u8]>> {
         if let Some(mode) = self.header_mode(name) {
             trace.note(mode, || format!("header {}", name.to_ascii_lowercase()));
-            return self.hidden_field(mode, name, value);
+            return self.hidden_field(mode, name, value).map(Cow::Owned);
         }
         if !self.cookies.is_empty() && is_cookie(name) {
             let is_set = name.len() == "set-cookie".len();
@@ -118,15 +120,16 @@ impl Redactor {
             });
             return match new {
                 Some(new) if new.is_empty() => None,
-                new => Some(new.unwrap_or_else(|| value.to_vec())),
+                new => Some(new.map_or(Cow::Borrowed(value), Cow::Owned)),
             };
         }
         if self.keeps(name) {
-            return Some(value.to_vec());
+            return Some(value.into());
         }
         let url = is_url(name).then(|| self.url(value, trace)).flatten();
-        let value = url.unwrap_or_else(|| value.to_vec());
-        Some(self.detected_bytes(&value, trace).unwrap_or(value))
+        let value = url.map_or(Cow::Borrowed(value), Cow::Owned);
+        let detected = self.detected_bytes(&value, trace);
+        Some(detected.map_or(value, Cow::Owned))
     }
 
     /// A scheme before a credential stays, as in `Bearer `.
