@@ -135,7 +135,7 @@ mod tests {
         );
         check(
             "target = { host = 1 }\n",
-            "agent.toml, line 1, column 10: target is a table: write a text, a number, true, false",
+            "agent.toml, line 1, column 10: target is a table: write a text, a number, true, false or a list",
         );
         check(
             "snapshot-wait = [\"1s\", \"2s\"]\n",

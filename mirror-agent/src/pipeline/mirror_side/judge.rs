@@ -291,7 +291,7 @@ fn prepare(destination: &Destination, waiting: &Waiting) -> Prepared {
     let Destination {
         preparer, target, ..
     } = destination;
-    preparer.prepare(&waiting.envelope, &waiting.config.rewrite, Some(target))
+    preparer.prepare(&waiting.envelope, &waiting.config.rewrite, target)
 }
 
 async fn send(
