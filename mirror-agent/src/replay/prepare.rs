@@ -40,12 +40,7 @@ impl Preparer {
     }
 
     /// `target` is where it is sent to.
-    pub fn prepare(
-        &self,
-        envelope: &Envelope,
-        rewrite: &Rewrite,
-        target: Option<&Target>,
-    ) -> Prepared {
+    pub fn prepare(&self, envelope: &Envelope, rewrite: &Rewrite, target: &Target) -> Prepared {
         let exchange = envelope.exchange();
         let mut request = Request::clone(&exchange.request);
         let carried = self.carry.as_ref().map(|carry| {
@@ -55,9 +50,7 @@ impl Preparer {
         let carried = carried.unwrap_or_default();
         let production = exchange.response.as_ref().map(|answer| answer.status);
         let conditions = Conditions::settle(&mut request, production, &carried.conditions);
-        if let Some(target) = target
-            && !rewrite.rules.is_empty()
-        {
+        if !rewrite.rules.is_empty() {
             rewrite.apply(&mut request, &target.host());
         }
         if !self.credentials.is_empty() {

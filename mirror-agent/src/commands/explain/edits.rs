@@ -70,3 +70,92 @@ impl<'o> Editor<'o> {
         Edited { request, edits }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use mirror_agent::config::keep_what_login_needs;
+    use mirror_core::exchange::{Exchange, Response};
+    use mirror_core::identity::Identity;
+    use mirror_core::options::{Given, Options, Origin};
+
+    use super::*;
+
+    fn options(given: &[(&str, &str)]) -> ExplainOptions {
+        let mut all = Given::default();
+        for (key, text) in given {
+            all.set(key, vec![(*text).into()], Origin::Flag);
+        }
+        let mut options = ExplainOptions::read(&all).unwrap();
+        let ExplainOptions {
+            policy,
+            credentials,
+            carry,
+            ..
+        } = &mut options;
+        keep_what_login_needs(policy, credentials, carry).unwrap();
+        options
+    }
+
+    fn exchange(asked: &[(&str, &str)], status: u16, answered: &[(&str, &str)]) -> Exchange {
+        let mut request = Request::new("GET", "/page");
+        request.headers = asked.iter().copied().collect();
+        let mut response = Response::new(status);
+        response.headers = answered.iter().copied().collect();
+        let address = "127.0.0.1:80".parse().unwrap();
+        let mut exchange = Exchange::new(address, address, request);
+        exchange.response = Some(Box::new(response));
+        exchange
+    }
+
+    fn edited(options: &ExplainOptions, exchanges: &[Exchange]) -> Vec<Edited> {
+        let mut editor = Editor::new(options);
+        let host: Arc<str> = "web-1".into();
+        let edited = exchanges.iter().map(|exchange| {
+            let admitted = options
+                .policy
+                .admit(&host, exchange.clone(), |_| Identity::default());
+            editor.edited(&admitted.unwrap())
+        });
+        edited.collect()
+    }
+
+    #[test]
+    fn every_edit_is_a_line() {
+        let options = options(&[
+            ("carry", "all"),
+            ("rewrite", "GET /page => host target"),
+            ("credential", "x-key: $KEY"),
+        ]);
+        let login = exchange(&[], 200, &[("Set-Cookie", "sid=hunter2-0123456789")]);
+        let later = [
+            ("Cookie", "sid=hunter2-0123456789"),
+            ("If-None-Match", "\"old\""),
+        ];
+        let [_, later] = &edited(&options, &[login, exchange(&later, 200, &[])])[..] else {
+            panic!("two were admitted");
+        };
+        assert_eq!(
+            later.edits,
+            [
+                "carried: cookie:sid, where the mirror has its own from GET /page cookie:sid",
+                "dropped: if-none-match, which has a validator of production's",
+                "rewritten: GET /page => host target",
+                "credential: x-key",
+            ]
+        );
+        let host = later.request.headers.first("host");
+        assert_eq!(host, Some(TARGET.as_bytes()));
+        assert!(!format!("{:?}", later.request).contains("hunter2"));
+    }
+
+    #[test]
+    fn nothing_is_said_where_nothing_is_done() {
+        let sent = exchange(&[("If-None-Match", "\"a\"")], 304, &[]);
+        let [edited] = &edited(&options(&[]), &[sent])[..] else {
+            panic!("one was admitted");
+        };
+        assert!(edited.edits.is_empty(), "{:?}", edited.edits);
+    }
+}

@@ -181,7 +181,7 @@ async fn send(destination: &Destination, waiting: &Waiting, turn: &Turn) -> Sent
         preparer, target, ..
     } = destination;
     let rewrite = &waiting.config.rewrite;
-    let prepared = preparer.prepare(&waiting.envelope, rewrite, Some(target));
+    let prepared = preparer.prepare(&waiting.envelope, rewrite, target);
     let exchange = waiting.envelope.exchange();
     let marks = turn.pass.marks(exchange.captured_at());
     let allowance = exchange.timing.allowance(waiting.config.replay.timeout);
