@@ -231,11 +231,31 @@ impl Policy {
 
     /// Rules in their order: what is denied is out, then what only reads is in, then what is allowed by name, then safe
     /// methods that no rule names.
+    ///
+    /// Many servers take the method from a field that names one, so a request needs what that method needs too.
     fn access(&self, view: &View<'_>) -> Result<Permission, Refusal> {
+        let own = self.access_as(&view.exchange().request.method, view)?;
+        let mut strictest = own;
+        for (method, place) in view.other_methods() {
+            let told = |refusal: Refusal| {
+                let rule = refusal
+                    .reason
+                    .map_or_else(String::new, |rule| format!(": {rule}"));
+                Refusal::because(refusal.outcome, format!("{place} asks for {method}{rule}"))
+            };
+            let other = self.access_as(&method, view).map_err(told)?;
+            if other.access == Access::Write {
+                strictest = other;
+            }
+        }
+        Ok(strictest)
+    }
+
+    fn access_as(&self, method: &str, view: &View<'_>) -> Result<Permission, Refusal> {
         if let Some(rule) = self
             .deny
             .iter()
-            .find(|rule| rule.fits(view, Sense::KeepOut))
+            .find(|rule| rule.fits_as(method, view, Sense::KeepOut))
         {
             return Err(Refusal::because(
                 Outcome::FilteredRule,
@@ -246,12 +266,12 @@ impl Policy {
             access,
             rule: Some(format!("--{name} {rule}")),
         };
-        if let Some(rule) = self.reads.iter().find(|rule| rule.fits(view, Sense::LetIn)) {
+        let lets_in = |rule: &&Rule| rule.fits_as(method, view, Sense::LetIn);
+        if let Some(rule) = self.reads.iter().find(lets_in) {
             return Ok(by(Access::Read, "reads", rule));
         }
-        let method = view.exchange().request.method.as_str();
         let access = Access::of(method);
-        if let Some(rule) = self.allow.iter().find(|rule| rule.fits(view, Sense::LetIn)) {
+        if let Some(rule) = self.allow.iter().find(lets_in) {
             return Ok(by(access, "allow", rule));
         }
         if access == Access::Write {

@@ -47,6 +47,89 @@ pub(crate) fn envelope() -> Envelope {
 }
 
 #[test]
+fn a_method_that_a_field_asks_for_needs_what_it_needs_itself() {
+    let check =
+        |policy: &Policy, request: &str, fields: &[(&str, &str)], body: &'static str, expect| {
+            let (method, target) = request.split_once(' ').unwrap();
+            let mut sent = exchange(method, target, fields);
+            sent.request.body = Body::from(Bytes::from_static(body.as_bytes()));
+            let told = match policy.judge(&sent) {
+                Ok(permission) => format!("{:?}", permission.access),
+                Err(refusal) => format!(
+                    "{}: {}",
+                    refusal.outcome.name(),
+                    refusal.reason.unwrap_or_default()
+                ),
+            };
+            assert_eq!(told, expect, "{request} {fields:?} {body}");
+        };
+    let none = Policy::default();
+    let asks = "X-HTTP-Method-Override";
+    let refused = "filtered: method: x-http-method-override asks for DELETE";
+    check(&none, "GET /a", &[(asks, "DELETE")], "", refused);
+    check(&none, "GET /a", &[(asks, " delete")], "", refused);
+    check(&none, "GET /a", &[(asks, "HEAD")], "", "Read");
+    check(&none, "GET /a", &[(asks, "get")], "", "Read");
+    check(
+        &none,
+        "GET /a",
+        &[("X-HTTP-Method", "PUT")],
+        "",
+        "filtered: method: x-http-method asks for PUT",
+    );
+    check(
+        &none,
+        "GET /a?x&%5fmethod=put",
+        &[],
+        "",
+        "filtered: method: _method asks for PUT",
+    );
+    let reads = Policy {
+        reads: rules(&["POST /a"]),
+        ..Policy::default()
+    };
+    check(&reads, "POST /a", &[], "{}", "Read");
+    check(&reads, "POST /a", &[(asks, "DELETE")], "{}", refused);
+    let posts = Policy {
+        allow: rules(&["POST /a"]),
+        ..Policy::default()
+    };
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let parts = ("Content-Type", "multipart/form-data; boundary=x");
+    let by_form = "filtered: method: _method asks for PATCH";
+    check(&posts, "POST /a", &[form], "a=1", "Write");
+    check(&posts, "POST /a", &[form], "a=1&_method=patch", by_form);
+    check(
+        &posts,
+        "POST /a",
+        &[parts],
+        "--x\r\nContent-Disposition: form-data; name=\"_method\"\r\n\r\npatch\r\n--x--",
+        by_form,
+    );
+    let any = Policy {
+        allow: rules(&["* /a"]),
+        deny: rules(&["DELETE /a"]),
+        ..Policy::default()
+    };
+    check(&any, "POST /a", &[(asks, "PATCH")], "", "Write");
+    check(
+        &any,
+        "POST /a",
+        &[(asks, "DELETE")],
+        "",
+        "filtered: rule: x-http-method-override asks for DELETE: --deny DELETE /a",
+    );
+    check(&any, "GET /a", &[(asks, "PUT")], "", "Write");
+    check(
+        &any,
+        "delete /a",
+        &[],
+        "",
+        "filtered: rule: --deny DELETE /a",
+    );
+}
+
+#[test]
 fn redaction_breaks_neither_the_id_nor_the_owner() {
     let identifier = Identifier {
         rules: IdRules::parse(&["md5(\"{header:authorization}\")"]).unwrap(),

@@ -24,8 +24,8 @@ use crate::exchange::Headers;
 use edits::Edits;
 use rule::{JsonPattern, NamePattern, RedactPlace};
 
-pub(super) use rule::fits;
 pub use rule::{Mode, RedactRule};
+pub(super) use rule::{fits, fits_any_case};
 pub(super) use token::form_decoded;
 pub use token::{KeyTooShort, RedactKey};
 

@@ -78,13 +78,27 @@ impl NamePattern {
 
 /// Whether `text` is `pattern`, in which `*` stands for any bytes.
 pub(in crate::policy) fn fits(pattern: &[u8], text: &[u8]) -> bool {
+    fits_by(pattern, text, |wanted, byte| wanted == byte)
+}
+
+/// The same, where capitals are not told from small letters.
+pub(in crate::policy) fn fits_any_case(pattern: &[u8], text: &[u8]) -> bool {
+    fits_by(pattern, text, |wanted, byte| {
+        wanted.eq_ignore_ascii_case(&byte)
+    })
+}
+
+fn fits_by(pattern: &[u8], text: &[u8], is_same: impl Fn(u8, u8) -> bool) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
         if pattern.get(p) == Some(&b'*') {
             star = Some((p + 1, t));
             p += 1;
-        } else if pattern.get(p) == Some(&text[t]) {
+        } else if pattern
+            .get(p)
+            .is_some_and(|wanted| is_same(*wanted, text[t]))
+        {
             p += 1;
             t += 1;
         } else if let Some((after, from)) = star {

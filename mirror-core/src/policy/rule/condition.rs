@@ -8,10 +8,10 @@ use ipnet::IpNet;
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::options::FromText;
-use crate::policy::redact::fits;
+use crate::policy::redact::{fits, fits_any_case};
 
 use super::graphql::Operation;
-use super::{Sense, View, path, split_word};
+use super::{Sense, View, split_word};
 
 /// Bytes that a compiled expression may take.
 const MAX_REGEX: usize = 1 << 20;
@@ -154,7 +154,8 @@ impl Condition {
                 // What a path may be besides is no reason against it.
                 let spelling = if *is_negated { Sense::LetIn } else { sense };
                 let values = subject.values(view, spelling);
-                let holds = |value: &Cow<'_, [u8]>| wanted.fits(value) != *is_negated;
+                let any_case = *subject == Subject::Path && !is_negated && sense == Sense::KeepOut;
+                let holds = |value: &Cow<'_, [u8]>| wanted.fits(value, any_case) != *is_negated;
                 match sense {
                     _ if values.is_empty() => *is_negated,
                     Sense::KeepOut => values.iter().any(holds),
@@ -346,8 +347,9 @@ impl Wanted {
         Self::Glob(value.into())
     }
 
-    fn fits(&self, value: &[u8]) -> bool {
+    fn fits(&self, value: &[u8], any_case: bool) -> bool {
         match self {
+            Self::Glob(pattern) if any_case => fits_any_case(pattern, value),
             Self::Glob(pattern) => fits(pattern, value),
             Self::Regex(regex) => regex.is_match(value),
         }
@@ -385,7 +387,7 @@ impl Subject {
         match self {
             Self::Host => view.host().map(without_port).into_iter().collect(),
             Self::HostAndPort => view.host().map(Cow::Owned).into_iter().collect(),
-            Self::Path => path::spellings(&view.exchange().request.target, sense),
+            Self::Path => view.paths(sense).map(Cow::Borrowed).collect(),
             Self::Header(name) => view.headers(name),
             Self::Cookie(name) => view.cookies(name),
             Self::Query(name) => view.query(name),

@@ -7,11 +7,11 @@
 mod condition;
 mod graphql;
 mod path;
+mod spelling;
 mod view;
 
 use std::fmt;
 
-use crate::exchange::Exchange;
 use crate::options::FromText;
 
 use condition::Condition;
@@ -67,18 +67,22 @@ impl FromText for Rule {
 
 impl Rule {
     pub(super) fn fits(&self, view: &View<'_>, sense: Sense) -> bool {
-        self.is_on_route(view.exchange(), sense)
+        self.fits_as(&view.exchange().request.method, view, sense)
+    }
+
+    /// The same for a request that asks for another method than its own.
+    pub(super) fn fits_as(&self, method: &str, view: &View<'_>, sense: Sense) -> bool {
+        self.is_on_route(method, view, sense)
             && self
                 .conditions
                 .iter()
                 .all(|condition| condition.holds(view, sense))
     }
 
-    fn is_on_route(&self, exchange: &Exchange, sense: Sense) -> bool {
-        let request = &exchange.request;
-        self.route.as_ref().is_none_or(|route| {
-            route.has_method(&request.method) && route.has_path(&request.target, sense)
-        })
+    fn is_on_route(&self, method: &str, view: &View<'_>, sense: Sense) -> bool {
+        self.route
+            .as_ref()
+            .is_none_or(|route| route.has_method(method, sense) && route.has_path(view, sense))
     }
 
     /// The method that it names; `None` when it is for all.

@@ -2,17 +2,11 @@
 //! a segment too.
 //!
 //! A rule that keeps something out must not be evaded by another spelling of the path, and one that lets something in must
-//! not be widened by one. So a path is judged in every way that a server may read it: as sent, and decoded, without dot
-//! segments and doubled slashes; for rules that keep out also without matrix parameters and a slash at its end.
+//! not be widened by one. So a path is judged in every way that a server may read it, and for rules that keep out in any case.
 
-use std::borrow::Cow;
+use crate::policy::redact::{fits, fits_any_case};
 
-use percent_encoding::percent_decode;
-
-use crate::exchange::RequestTarget;
-use crate::policy::redact::fits;
-
-use super::Sense;
+use super::{Sense, View};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RoutePattern {
@@ -72,23 +66,21 @@ impl RoutePattern {
         &self.method
     }
 
-    pub(super) fn has_method(&self, method: &str) -> bool {
-        self.method == "*" || self.method == method
+    /// What keeps out does so in any case: some servers do not tell `get` from `GET`.
+    pub(super) fn has_method(&self, method: &str, sense: Sense) -> bool {
+        self.method == "*"
+            || self.method == method
+            || (sense == Sense::KeepOut && self.method.eq_ignore_ascii_case(method))
     }
 
-    pub(super) fn has_path(&self, target: &RequestTarget, sense: Sense) -> bool {
-        let sent = target.path();
-        let matches = |path: &[u8]| {
+    pub(super) fn has_path(&self, view: &View<'_>, sense: Sense) -> bool {
+        let matches = |path: &[u8], fits| {
             let path = path.strip_prefix(b"/");
-            path.is_some_and(|path| fit(&self.segments, &mut path.split(|byte| *byte == b'/')))
+            path.is_some_and(|path| fit(&self.segments, path.split(|byte| *byte == b'/'), fits))
         };
         match sense {
-            Sense::LetIn => matches(sent) && (is_plain(sent) || matches(&normal(sent, false))),
-            Sense::KeepOut => {
-                matches(sent)
-                    || (!is_plain(sent) && matches(&normal(sent, false)))
-                    || (!is_bare(sent) && matches(&normal(sent, true)))
-            }
+            Sense::LetIn => view.paths(sense).all(|path| matches(path, fits)),
+            Sense::KeepOut => view.paths(sense).any(|path| matches(path, fits_any_case)),
         }
     }
 
@@ -126,101 +118,56 @@ fn segment(text: &str) -> Option<Segment> {
     }
 }
 
-/// At its end `**` stands for at least one segment, which may be empty; inside for any number, or none.
-fn fit<'p>(pattern: &[Segment], path: &mut (impl Iterator<Item = &'p [u8]> + Clone)) -> bool {
-    let Some((first, rest)) = pattern.split_first() else {
-        return path.next().is_none();
-    };
-    match first {
-        Segment::Rest if rest.is_empty() => path.next().is_some(),
-        Segment::Rest => loop {
-            if fit(rest, &mut path.clone()) {
-                return true;
+/// At its end `**` stands for at least one segment, which may be empty; inside for any number, or none. As only the last
+/// `**` that was met ever takes more, no path takes long.
+fn fit<'p>(
+    pattern: &[Segment],
+    path: impl Iterator<Item = &'p [u8]> + Clone,
+    fits: fn(&[u8], &[u8]) -> bool,
+) -> bool {
+    let (mut at, mut path) = (0, path);
+    let mut last_rest = None;
+    loop {
+        let mut ahead = path.clone();
+        let is_fit = match (pattern.get(at), ahead.next()) {
+            (None, None) => return true,
+            (Some(Segment::Rest), next) if at + 1 == pattern.len() => return next.is_some(),
+            (Some(Segment::Rest), _) => {
+                at += 1;
+                last_rest = Some((at, path.clone()));
+                continue;
             }
-            if path.next().is_none() {
-                return false;
-            }
-        },
-        Segment::Named => path.next().is_some_and(|segment| !segment.is_empty()) && fit(rest, path),
-        Segment::Text(text) => {
-            path.next()
-                .is_some_and(|segment| fits(text.as_bytes(), segment))
-                && fit(rest, path)
-        }
-    }
-}
-
-/// Whether there is only one way of reading a path.
-fn is_plain(path: &[u8]) -> bool {
-    let is_odd = |pair: &[u8]| pair == b"//" || pair == b"/.";
-    memchr::memchr2(b'%', b'\\', path).is_none() && !path.windows(2).any(is_odd)
-}
-
-/// Whether nothing stands behind the names of a path.
-fn is_bare(path: &[u8]) -> bool {
-    is_plain(path)
-        && memchr::memchr(b';', path).is_none()
-        && (path.len() == 1 || !path.ends_with(b"/"))
-}
-
-/// The path as a server may read it: decoded, without dot segments and empty ones; `bare` also without matrix parameters and
-/// the slash at its end.
-pub(super) fn normal(path: &[u8], bare: bool) -> Vec<u8> {
-    let mut decoded: Vec<u8> = percent_decode(path).collect();
-    for byte in &mut decoded {
-        if *byte == b'\\' {
-            *byte = b'/';
-        }
-    }
-    let ends_open =
-        decoded.ends_with(b"/") || decoded.ends_with(b"/.") || decoded.ends_with(b"/..");
-    let mut segments: Vec<&[u8]> = Vec::new();
-    for segment in decoded.split(|byte| *byte == b'/') {
-        let segment = match memchr::memchr(b';', segment) {
-            Some(end) if bare => &segment[..end],
-            _ => segment,
+            (Some(Segment::Named), Some(segment)) => !segment.is_empty(),
+            (Some(Segment::Text(text)), Some(segment)) => fits(text.as_bytes(), segment),
+            _ => false,
         };
-        match segment {
-            b"" | b"." => {}
-            b".." => {
-                segments.pop();
-            }
-            other => segments.push(other),
+        if is_fit {
+            (at, path) = (at + 1, ahead);
+            continue;
         }
+        let Some((after, from)) = &mut last_rest else {
+            return false;
+        };
+        if from.next().is_none() {
+            return false;
+        }
+        (at, path) = (*after, from.clone());
     }
-    let mut out = Vec::with_capacity(decoded.len());
-    for segment in &segments {
-        out.push(b'/');
-        out.extend_from_slice(segment);
-    }
-    if out.is_empty() || (ends_open && !bare) {
-        out.push(b'/');
-    }
-    out
-}
-
-/// The path as it is compared with a glob or a regular expression.
-pub(super) fn spellings(target: &RequestTarget, sense: Sense) -> Vec<Cow<'_, [u8]>> {
-    let sent = target.path();
-    let mut all = vec![Cow::Borrowed(sent)];
-    if !is_plain(sent) {
-        all.push(normal(sent, false).into());
-    }
-    if sense == Sense::KeepOut && !is_bare(sent) {
-        all.push(normal(sent, true).into());
-    }
-    all
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exchange::{Exchange, Request};
 
     fn check(route: &str, request: &str, keeps_out: bool, lets_in: bool) {
         let pattern = RoutePattern::parse(route).unwrap();
         let (method, path) = request.split_once(' ').unwrap();
-        let target = RequestTarget::parse(method, path.to_owned());
-        let has = |sense| pattern.has_method(method) && pattern.has_path(&target, sense);
+        let sent = Request::new(method, path.to_owned());
+        let end = "10.0.0.9:80".parse().unwrap();
+        let exchange = Exchange::new(end, end, sent);
+        let view = View::new(&exchange);
+        let has = |sense| pattern.has_method(method, sense) && pattern.has_path(&view, sense);
         assert_eq!(
             has(Sense::KeepOut),
             keeps_out,
@@ -270,6 +217,18 @@ mod tests {
             "/logout/",
             "/a/%2e%2e/logout",
             "\\logout",
+            "/Logout",
+            "/%256cogout",
+            "/a%2fb/../logout",
+            "//shop.example/logout",
+            "\\shop.example/logout",
+            "///shop.example/logout",
+            "/logout%00.css",
+            "/logout%3Fx",
+            "/logout%20",
+            "/logout.",
+            "/x/..;/logout",
+            "/x/%252e%252e/logout",
         ] {
             let path = path.replace('\\', "/\\");
             check("GET /logout", &format!("GET {path}"), true, false);
@@ -277,9 +236,33 @@ mod tests {
         check("POST /orders/*", "POST /orders/..%2fadmin", true, false);
         check("POST /orders/*", "POST /orders/..", true, false);
         check("POST /orders/**", "POST /orders/../admin", true, false);
+        check("POST /orders/**", "POST /orders/..;/admin", true, false);
+        check(
+            "POST /orders/**",
+            "POST /orders/a%2fb/../../admin",
+            true,
+            false,
+        );
+        check(
+            "POST /orders/**",
+            "POST /orders/%252e%252e/admin",
+            true,
+            false,
+        );
+        check("POST /orders/**", "POST /orders/a//../b", true, true);
+        check("GET /a/logout", "GET /a//../logout", true, false);
+        check("DELETE /a", "delete /a", true, false);
         check("POST /orders/*", "POST /orders/a%20b", true, true);
+        check("POST /orders/*", "POST /orders/a%3Bb;v=1", true, true);
         check("POST /orders/", "POST /orders/", true, true);
         check("GET /logoutx", "GET /logout", false, false);
+    }
+
+    #[test]
+    fn a_long_path_is_judged_once() {
+        let path = format!("GET /{}", "a/".repeat(50_000));
+        check("GET /**/a/**/a/**/a/**/a/**/b", &path, false, false);
+        check("GET /**/a/**/a/**/a/**/a/**", &path, true, true);
     }
 
     #[test]

@@ -2,21 +2,34 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::iter;
 
 use crate::exchange::Exchange;
 use crate::http::coding::decoded;
 use crate::json::{Value, unescaped};
 use crate::policy::redact::form_decoded;
 
+use super::Sense;
 use super::graphql::{self, Operation};
+use super::spelling::Readings;
 
 /// Values of a body that rules look through; a larger document is not understood.
 const MAX_NODES: usize = 20_000;
+
+/// Fields that ask for another method than the request's own.
+const METHOD_FIELDS: [&str; 3] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+];
+/// The same in a query or a form.
+const METHOD_PARAMETER: &str = "_method";
 
 /// An exchange under the eyes of rules. The body's content-coding is undone at most once, and only when a rule asks.
 pub(in crate::policy) struct View<'e> {
     exchange: &'e Exchange,
     body: OnceCell<Option<Cow<'e, [u8]>>>,
+    paths: OnceCell<Readings>,
 }
 
 impl<'e> View<'e> {
@@ -24,11 +37,24 @@ impl<'e> View<'e> {
         Self {
             exchange,
             body: OnceCell::new(),
+            paths: OnceCell::new(),
         }
     }
 
     pub(in crate::policy) fn exchange(&self) -> &'e Exchange {
         self.exchange
+    }
+
+    /// The path as it was sent, then as servers may read it besides.
+    pub(super) fn paths(&self, sense: Sense) -> impl Iterator<Item = &[u8]> {
+        let sent = self.exchange.request.target.path();
+        let readings = self.paths.get_or_init(|| Readings::of(sent));
+        let short = readings
+            .short
+            .iter()
+            .filter(move |_| sense == Sense::KeepOut);
+        let others = readings.usual.iter().chain(short).map(Vec::as_slice);
+        iter::once(sent).chain(others)
     }
 
     fn body(&self) -> Option<&[u8]> {
@@ -69,6 +95,61 @@ impl<'e> View<'e> {
             self.exchange.request.target.query().unwrap_or_default(),
             name,
         )
+    }
+
+    /// Methods that fields ask for in the place of the request's own, in capitals, and where they stand. Of bodies only those
+    /// of POST count, as everywhere.
+    pub(in crate::policy) fn other_methods(&self) -> Vec<(String, &'static str)> {
+        let request = &self.exchange.request;
+        let mut found = Vec::new();
+        let mut add = |value: &[u8], place| {
+            let method = String::from_utf8_lossy(value.trim_ascii()).to_ascii_uppercase();
+            if !method.is_empty() && method != request.method.as_str() {
+                found.push((method, place));
+            }
+        };
+        for (name, value) in request.headers.iter() {
+            let place = METHOD_FIELDS
+                .iter()
+                .find(|field| field.eq_ignore_ascii_case(name));
+            if let Some(place) = place {
+                add(value, *place);
+            }
+        }
+        if request.target.query().is_some() {
+            self.query(METHOD_PARAMETER)
+                .iter()
+                .for_each(|value| add(value, METHOD_PARAMETER));
+        }
+        if request.method == "POST" {
+            self.form(METHOD_PARAMETER)
+                .iter()
+                .for_each(|value| add(value, METHOD_PARAMETER));
+            self.part(METHOD_PARAMETER)
+                .iter()
+                .for_each(|value| add(value, METHOD_PARAMETER));
+        }
+        found
+    }
+
+    /// Fields of this name in a form of several parts.
+    fn part(&self, name: &str) -> Vec<&[u8]> {
+        let kind = self.exchange.request.headers.first("content-type");
+        let kind = kind.unwrap_or_default().to_ascii_lowercase();
+        if !kind.trim_ascii_start().starts_with(b"multipart/") {
+            return Vec::new();
+        }
+        let body = self.body().unwrap_or_default();
+        let value = |at: usize| {
+            let after = &body[at + name.len()..];
+            let begin = memchr::memmem::find(after, b"\n\r\n").map(|at| at + 3);
+            let begin = begin.or_else(|| memchr::memmem::find(after, b"\n\n").map(|at| at + 2));
+            let value = &after[begin?..];
+            let end = memchr::memchr(b'\n', value).unwrap_or(value.len());
+            Some(&value[..end])
+        };
+        let places = memchr::memmem::find_iter(body, name);
+        places.filter_map(value).collect()
     }
 
     pub(super) fn form(&self, name: &str) -> Vec<Cow<'_, [u8]>> {
