@@ -15,14 +15,31 @@ use super::{Mode, Redactor, Trace};
 
 /// Hides what rules and detectors name. `None` when nothing changes.
 pub(super) fn redact(redactor: &Redactor, body: &[u8], trace: &mut Trace) -> Option<Vec<u8>> {
-    if let Ok(text) = std::str::from_utf8(body) {
-        let mut walk = Walk::new(redactor, text, trace.another());
-        if walk.documents().is_ok() {
-            trace.extend(walk.trace);
-            return walk.edits.apply(body);
-        }
-    }
-    by_name(redactor, body, trace)
+    nested(redactor, body, trace, 0)
+}
+
+/// The same of a document inside of `level` others.
+pub(super) fn nested(
+    redactor: &Redactor,
+    body: &[u8],
+    trace: &mut Trace,
+    level: usize,
+) -> Option<Vec<u8>> {
+    whole(redactor, body, trace, level).unwrap_or_else(|| by_name(redactor, body, trace))
+}
+
+/// The same of a body that is JSON to its end; `None` outside for what is not.
+pub(super) fn whole(
+    redactor: &Redactor,
+    body: &[u8],
+    trace: &mut Trace,
+    level: usize,
+) -> Option<Option<Vec<u8>>> {
+    let text = std::str::from_utf8(body).ok()?;
+    let mut walk = Walk::new(redactor, text, trace.another(), level);
+    walk.documents().ok()?;
+    trace.extend(walk.trace);
+    Some(walk.edits.apply(body))
 }
 
 /// One way through a text.
@@ -32,6 +49,8 @@ struct Walk<'a> {
     path: Vec<OwnStep<'a>>,
     edits: Edits,
     trace: Trace,
+    /// Documents that this one is a text of.
+    level: usize,
 }
 
 enum OwnStep<'a> {
@@ -40,7 +59,7 @@ enum OwnStep<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(redactor: &'a Redactor, text: &'a str, trace: Trace) -> Self {
+    fn new(redactor: &'a Redactor, text: &'a str, trace: Trace, level: usize) -> Self {
         let mut lexer = Lexer::new(text);
         if text.starts_with('\u{feff}') {
             lexer.at = '\u{feff}'.len_utf8();
@@ -51,6 +70,7 @@ impl<'a> Walk<'a> {
             path: Vec::new(),
             edits: Edits::default(),
             trace,
+            level,
         }
     }
 
@@ -170,7 +190,7 @@ impl<'a> Walk<'a> {
                 self.note(mode);
                 self.redactor.hidden(mode, &meant)
             }
-            None => self.redactor.detected(&meant, &mut self.trace),
+            None => self.redactor.inner(&meant, &mut self.trace, self.level + 1),
         };
         if let Some(new) = new.filter(|new| *new != meant) {
             self.edits.replace(begin..self.lexer.at, quoted(&new));

@@ -9,18 +9,8 @@ use crate::http::coding::{Undecoded, decoded};
 
 use super::{Mode, Redactor, Trace, is_binary, json, multipart, pairs};
 
-/// Fields whose values are URLs, or hold one.
-const URLS: [&str; 9] = [
-    "referer",
-    "location",
-    "content-location",
-    "link",
-    "refresh",
-    "x-original-url",
-    "x-original-uri",
-    "x-rewrite-url",
-    "x-forwarded-uri",
-];
+/// Fields whose values are URLs, or hold one, beside those that end with `-url` or `-uri`.
+const URLS: [&str; 5] = ["referer", "location", "content-location", "link", "refresh"];
 /// Fields that describe the bytes of a body, and are wrong once it is changed.
 const DIGESTS: [&str; 4] = ["content-md5", "digest", "content-digest", "repr-digest"];
 
@@ -29,7 +19,9 @@ const DIGESTS: [&str; 4] = ["content-md5", "digest", "content-digest", "repr-dig
 pub(in crate::policy) enum Unreadable {
     #[error("{0}, so that what is to be redacted in it cannot be found")]
     Coding(#[from] Undecoded),
-    #[error("the body is in UTF-16, so that what is to be redacted in it cannot be found")]
+    #[error(
+        "the body is in UTF-16 or UTF-32, so that what is to be redacted in it cannot be found"
+    )]
     Charset,
 }
 
@@ -177,13 +169,27 @@ impl Redactor {
             return Err(Unreadable::Charset);
         }
         let is_form = essence.eq_ignore_ascii_case("application/x-www-form-urlencoded");
-        Ok(match (first, multipart::boundary(&media_type)) {
-            (Some(b'{' | b'[' | 0xef), _) => json::redact(self, &plain, trace),
-            _ if is_form => self.form(&plain, trace),
-            (_, Some(boundary)) => multipart::redact(self, boundary, &plain, trace),
+        let is_json = matches!(first, Some(b'{' | b'[' | 0xef));
+        if is_form {
+            return Ok(self.form_or_json(&plain, is_json, trace));
+        }
+        Ok(match multipart::boundary(&media_type) {
+            _ if is_json => json::redact(self, &plain, trace),
+            Some(boundary) => multipart::redact(self, &boundary, &plain, trace),
             _ if is_binary(&plain) && !is_text(essence) => None,
             _ if !self.json.is_empty() => json::by_name(self, &plain, trace),
             _ => self.detected_bytes(&plain, trace),
+        })
+    }
+
+    /// Many send JSON as a form, and a form may begin with a bracket.
+    fn form_or_json(&self, plain: &[u8], is_json: bool, trace: &mut Trace) -> Option<Vec<u8>> {
+        if !is_json {
+            return self.form(plain, trace);
+        }
+        json::whole(self, plain, trace, 0).unwrap_or_else(|| {
+            let form = self.form(plain, trace);
+            json::by_name(self, form.as_deref().unwrap_or(plain), trace).or(form)
         })
     }
 }
@@ -202,7 +208,11 @@ fn is_cookie(name: &str) -> bool {
 }
 
 fn is_url(name: &str) -> bool {
-    URLS.iter().any(|url| url.eq_ignore_ascii_case(name))
+    let ends = |end: &str| {
+        let at = name.len().saturating_sub(end.len());
+        name.as_bytes()[at..].eq_ignore_ascii_case(end.as_bytes())
+    };
+    URLS.iter().any(|url| url.eq_ignore_ascii_case(name)) || ends("-url") || ends("-uri")
 }
 
 /// Whether a media type says that the body is text, in whatever charset.
@@ -214,10 +224,12 @@ fn is_text(essence: &str) -> bool {
             .any(|end| essence.ends_with(end))
 }
 
-/// Begins with a byte order mark of UTF-16, or with a bracket of JSON in two bytes.
+/// Begins with a byte order mark of UTF-16, with a bracket of JSON in two bytes, or with a zero byte in a text.
 fn is_utf16(body: &[u8], is_text: bool) -> bool {
     let has_mark = body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff");
-    (is_text && has_mark) || matches!(body, [b'{' | b'[', 0, ..] | [0, b'{' | b'[', ..])
+    let has_zero = body.iter().take(4).any(|byte| *byte == 0);
+    (is_text && (has_mark || has_zero))
+        || matches!(body, [b'{' | b'[', 0, ..] | [0, b'{' | b'[', ..])
 }
 
 /// Fields that fit a plain body of `len` bytes.

@@ -29,6 +29,9 @@ pub(super) use rule::{fits, fits_any_case};
 pub(super) use token::form_decoded;
 pub use token::{KeyTooShort, RedactKey};
 
+/// JSON documents inside of texts of each other that are looked into. Nobody has more, and each costs stack.
+const MAX_LEVELS: usize = 4;
+
 /// Hides what its rules name.
 #[derive(Clone, Debug)]
 pub struct Redactor {
@@ -213,6 +216,18 @@ impl Redactor {
             return None;
         }
         let new = self.detected_bytes(text.as_bytes(), trace)?;
+        Some(String::from_utf8_lossy(&new).into_owned())
+    }
+
+    /// A text inside of something else, without what rules and detectors name: it may be a JSON document itself.
+    fn inner(&self, text: &str, trace: &mut Trace, level: usize) -> Option<String> {
+        let is_member =
+            |(pattern, _): &(JsonPattern, Mode)| matches!(pattern, JsonPattern::Member(_));
+        let is_document = text.trim_ascii_start().starts_with(['{', '[']);
+        if !is_document || level > MAX_LEVELS || !self.json.iter().any(is_member) {
+            return self.detected(text, trace);
+        }
+        let new = json::nested(self, text.as_bytes(), trace, level)?;
         Some(String::from_utf8_lossy(&new).into_owned())
     }
 

@@ -104,7 +104,7 @@ impl Redactor {
 
     /// A name that holds a secret is taken out.
     fn detected_pair(&self, name: &str, value: &str, trace: &mut Trace) -> Pair {
-        match self.detected(value, trace) {
+        match self.inner(value, trace, 1) {
             _ if self.detected(name, trace).is_some() => Pair::Removed,
             None => Pair::Stays,
             Some(new) => Pair::Becomes(new),

@@ -3,6 +3,7 @@ use std::io::Write as _;
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 
+use super::message::Unreadable;
 use super::*;
 use crate::exchange::{Body, Fault, Request, Response};
 use crate::options::FromText;
@@ -567,4 +568,97 @@ fn a_planted_secret_never_appears_and_equal_stays_equal() {
 /// The body with the tokens turned back.
 fn sent_back(body: &[u8], secret: &str) -> String {
     String::from_utf8_lossy(body).replace(&token(secret), secret)
+}
+
+#[test]
+fn secrets_are_found_where_several_forms_meet() {
+    let rules = ["json:pin => mask", "form:pin => mask", "query:pin => mask"];
+    let check = |kind: &str, body: &str, expect: &str| {
+        let before = request("/", &[("Content-Type", kind)], body.to_owned());
+        let after = redacted(&redactor(&rules, &[]), before);
+        assert_eq!(
+            String::from_utf8_lossy(&after.body),
+            expect,
+            "{kind} {body}"
+        );
+    };
+    let (json, form) = ("application/json", "application/x-www-form-urlencoded");
+    // A document in a text of a document.
+    check(
+        json,
+        r#"{"a":"{\"pin\":\"7\"}"}"#,
+        r#"{"a":"{\"pin\":\"***\"}"}"#,
+    );
+    check(
+        json,
+        r#"{"a":"{\"b\":\"{\\\"pin\\\":7}\"}"}"#,
+        r#"{"a":"{\"b\":\"{\\\"pin\\\":0}\"}"}"#,
+    );
+    check(json, r#"{"a":"[pin]"}"#, r#"{"a":"[pin]"}"#);
+    // A form that begins like JSON, and JSON that is called a form.
+    check(
+        form,
+        "[a]=1&pin=7",
+        "[a]=1&pin=%2A%2A%2A".replace("%2A", "*").as_str(),
+    );
+    check(form, r#"{"pin":7}"#, r#"{"pin":0}"#);
+    check(form, r#"{"pin":7"#, r#"{"pin":0"#);
+    check(form, "a=%7B%22pin%22%3A7%7D", "a=%7B%22pin%22%3A0%7D");
+    let part = |head: &str, content: &str| {
+        format!("--x\r\nContent-Disposition: form-data; {head}\r\n\r\n{content}\r\n--x--\r\n")
+    };
+    let parts = "multipart/form-data; boundary=x";
+    for head in [
+        "name=pin",
+        "filename=\"a;name=b\"; name=\"pin\"",
+        "\r\n name=\"pin\"",
+    ] {
+        check(parts, &part(head, "7"), &part(head, "***"));
+    }
+    let lines = |text: String| text.replace("\r\n", "\n");
+    check(
+        parts,
+        &lines(part("name=pin", "7")),
+        &lines(part("name=pin", "***")),
+    );
+    check(
+        parts,
+        &part("name=a", r#"{"pin":7}"#),
+        &part("name=a", r#"{"pin":0}"#),
+    );
+    let quoted = part("name=pin", "7").replace("--x", "--x;y");
+    check(
+        "multipart/form-data; boundary=\"x;y\"",
+        &quoted,
+        &quoted.replace("\n7", "\n***"),
+    );
+    let url = [("X-Forwarded-Url", "/a?pin=7")];
+    let after = redacted(&redactor(&rules, &[]), request("/", &url, ""));
+    assert_eq!(
+        after.headers.first("x-forwarded-url"),
+        Some(&b"/a?pin=***"[..])
+    );
+}
+
+#[test]
+fn a_body_of_wide_characters_does_not_go_on() {
+    for body in [" \0{\0", "\0\0\0{", "\"\0a\0"] {
+        let mut sent = request("/", &[("Content-Type", "application/json")], body);
+        let result =
+            redactor(&["json:pin => mask"], &[]).redact_request(&mut sent, &mut Trace::default());
+        assert_eq!(result, Err(Unreadable::Charset), "{body:?}");
+    }
+}
+
+#[test]
+fn documents_in_documents_do_not_exhaust_the_stack() {
+    let mut text = String::from("{\"pin\":7}");
+    for _ in 0..16 {
+        let quoted = serde_json::Value::from(text).to_string();
+        text = format!("{}{quoted}{}", "[".repeat(100), "]".repeat(100));
+    }
+    redacted(
+        &redactor(&["json:pin => mask"], &[]),
+        request("/", &[("Content-Type", "application/json")], text),
+    );
 }
