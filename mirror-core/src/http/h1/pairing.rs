@@ -127,18 +127,13 @@ impl Pairing {
 
     pub(super) fn lose_responses(&mut self) {
         self.responses_lost = true;
-        // The final response after an interim one may be what was lost.
-        self.answering = None;
     }
 
-    /// The request of a response that begins at `start`; the rules are at the top of this file.
+    /// The request of a response that begins at `start`; the rules are at the top of this file. An interim response leaves
+    /// its request unanswered, so that the final one is given the same.
     #[inline]
     pub(super) fn choose(&mut self, start: Seq, status: u16) -> Choice {
-        let front = self.pending.front();
-        // A final response after an interim one answers the same request.
-        if self.answering.is_some() && front.map(|pending| pending.index) == self.answering {
-            return Choice::Request(0);
-        }
+        self.answering = None;
         self.drop_ignored(start, status);
         let Some(place) = self.first_unanswered() else {
             return Choice::Wait;
@@ -185,7 +180,7 @@ impl Pairing {
             let asked_after = self
                 .pending
                 .iter()
-                .skip(place + 1)
+                .skip(place)
                 .any(|pending| !pending.malformed && !pending.was_sent_after(start));
             let is_refusal = matches!(status, 400 | 405 | 413 | 414 | 431 | 501 | 505);
             if had_all_before && (is_refusal || !asked_after) {
@@ -208,11 +203,6 @@ impl Pairing {
         first.after_gap = false;
         self.answering = Some(first.index);
         Some(first)
-    }
-
-    /// The response being read answers nothing that was seen.
-    pub(super) fn answer_none(&mut self) {
-        self.answering = None;
     }
 
     /// The request that began last, and is not whole yet, is the one that is answered.
@@ -298,7 +288,7 @@ mod tests {
                 (0..place).for_each(|_| drop(pairing.pop_unanswered()));
                 pairing.answer_first();
             }
-            Choice::Orphan | Choice::Wait => pairing.answer_none(),
+            Choice::Orphan | Choice::Wait => {}
         }
         let at = Timestamp(2);
         let answered = pairing.response(Response::new(200).into(), at, at, Seq(end));
@@ -326,20 +316,14 @@ mod tests {
 
     #[test]
     fn after_a_gap_the_acknowledgement_must_be_the_first_byte_of_the_response() {
-        let lost: [fn(&mut Pairing); 2] = [Pairing::lose_responses, |pairing| {
-            pairing.answer_none();
-            pairing.responses_lost = true;
-        }];
-        for lose in lost {
-            let mut pairing = requests(&[10, 20, 30]);
-            lose(&mut pairing);
-            assert_eq!(pairing.choose(Seq(20), 200), Choice::Request(1));
-            assert_eq!(pairing.choose(Seq(15), 200), Choice::Orphan);
-            assert_eq!(pairing.choose(Seq(31), 200), Choice::Wait);
-            assert_eq!(answer(&mut pairing, 20, 30), Choice::Request(1));
-            // From the pair on, order counts again.
-            assert_eq!(pairing.choose(Seq(35), 200), Choice::Request(0));
-        }
+        let mut pairing = requests(&[10, 20, 30]);
+        pairing.lose_responses();
+        assert_eq!(pairing.choose(Seq(20), 200), Choice::Request(1));
+        assert_eq!(pairing.choose(Seq(15), 200), Choice::Orphan);
+        assert_eq!(pairing.choose(Seq(31), 200), Choice::Wait);
+        assert_eq!(answer(&mut pairing, 20, 30), Choice::Request(1));
+        // From the pair on, order counts again.
+        assert_eq!(pairing.choose(Seq(35), 200), Choice::Request(0));
         let mut pairing = requests(&[10]);
         pairing.lose_requests();
         ask(&mut pairing, 20);
@@ -398,6 +382,17 @@ mod tests {
         // Unless something was lost between them: then any request may be the one.
         pairing.lose_responses();
         assert_eq!(pairing.choose(Seq(12), 200), Choice::Orphan);
+    }
+
+    #[test]
+    fn the_final_response_to_a_request_that_was_given_up_is_no_others() {
+        let mut pairing = requests(&[10]);
+        pairing.choose(Seq(10), 100);
+        pairing.answer_first();
+        (1..MAX_PENDING as u32).for_each(|n| ask(&mut pairing, 10 * n + 10));
+        let oldest = pairing.request(arrival(5000), Answered::Other).unwrap();
+        assert_eq!(oldest.index, 0);
+        assert_eq!(answer(&mut pairing, 12, 19), Choice::Orphan);
     }
 
     #[test]
