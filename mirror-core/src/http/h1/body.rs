@@ -307,6 +307,25 @@ mod tests {
         check_response(Answered::Other, 200, both, "Chunked?");
     }
 
+    #[test]
+    fn a_coding_in_http_1_0_may_be_read_as_something_else() {
+        let framing = |fields: &str| {
+            let head = format!("POST / HTTP/1.0\n{fields}\n");
+            framing(Kind::Request, Answered::Other, &head)
+        };
+        assert_eq!(framing("Transfer-Encoding: chunked\n"), "Chunked?");
+        assert_eq!(framing("Content-Length: 5\n"), "Known(5)");
+    }
+
+    #[test]
+    fn a_method_says_how_its_response_is_framed() {
+        assert_eq!(Answered::by_method("HEAD"), Answered::Head);
+        assert_eq!(Answered::by_method("CONNECT"), Answered::Connect);
+        for method in ["GET", "POST", "head", ""] {
+            assert_eq!(Answered::by_method(method), Answered::Other, "{method}");
+        }
+    }
+
     /// Decodes `text` in one piece, split at every byte, and byte by byte: always the same body and rest.
     fn check(length: BodyLength, text: &str, expect: Result<(&str, &str), Unreadable>) {
         let expect = expect.map(|(body, rest)| (body.to_owned(), rest.to_owned()));
@@ -449,9 +468,24 @@ mod tests {
             "1234567890123456\r\n",
             "3;\n",
             "3;a\rb\r\n",
+            "0\r\nT: u\nV: w\r\n\r\n",
+            "0\r\n\n",
         ] {
             check(BodyLength::Chunked, text, Err(Unreadable));
         }
+    }
+
+    #[test]
+    fn what_is_passed_over_in_a_body_has_a_limit() {
+        let decode = |text: String| decode(BodyLength::Chunked, &[text.as_bytes()]);
+        let extended = |length: usize| format!("1;{}\r\na\r\n", "x".repeat(length));
+        let trailed = |length: usize| format!("0\r\n{}\r\n\r\n", "x".repeat(length));
+        const MAX: usize = 64 << 10;
+        // The limit is one chunk's, and the trailers' own.
+        let most = extended(MAX) + &extended(MAX) + &trailed(MAX);
+        assert_eq!(decode(most), Ok(("aa".into(), String::new())));
+        assert_eq!(decode(extended(MAX + 1)), Err(Unreadable));
+        assert_eq!(decode(trailed(MAX + 1)), Err(Unreadable));
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl Chunks {
             (At::Size { size, digits }, byte) if byte.is_ascii_hexdigit() && digits < 15 => {
                 let digit = (byte as char).to_digit(16).map_or(0, u64::from);
                 At::Size {
-                    size: size << 4 | digit,
+                    size: size * 16 + digit,
                     digits: digits + 1,
                 }
             }

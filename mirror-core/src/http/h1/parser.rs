@@ -234,9 +234,8 @@ impl Parser {
     /// Since when bytes wait for the answer to a request that asked whether to send its body.
     pub(super) fn waiting_since(&self) -> Option<Timestamp> {
         let partial = self.partial.as_ref()?;
-        self.queue
-            .waiting_since()
-            .filter(|_| self.stage == Stage::Body && partial.expect == Some(Expect::Open))
+        let waiting = self.queue.waiting_since();
+        waiting.filter(|_| partial.expect == Some(Expect::Open))
     }
 
     /// No answer will tell: what waits is taken for the body.
@@ -389,23 +388,23 @@ impl Parser {
         let fresh = &self.begun[before.saturating_sub(3)..];
         let may_end = memchr::memchr_iter(b'\n', fresh)
             .any(|at| matches!(fresh[at + 1..], [b'\n', ..] | [b'\r', b'\n', ..]));
-        let is_head =
-            || !is_worth_another_look(before, &bytes) || sniff(self.kind, &self.begun) != Sniff::No;
-        if !may_end && fits && is_head() {
+        let is_none =
+            is_worth_another_look(before, &bytes) && sniff(self.kind, &self.begun) == Sniff::No;
+        if fits && !may_end && !is_none {
             return Step::Further;
         }
         let begun = self.begun.split().freeze();
+        if is_none {
+            return self.bad_head(begun, self.first);
+        }
         match Head::parse(self.kind, &begun) {
-            Ok(Some(head)) if head.length > before => {
-                let used = head.length - before;
+            Ok(Some(head)) => {
+                // An end before these bytes would have been seen when they came.
+                let used = head.length.saturating_sub(before);
                 self.pause(head, bytes, used, arrival)
             }
-            Ok(None) if fits => {
-                self.begun = BytesMut::from(begun);
-                Step::Further
-            }
             Ok(None) | Err(HeadError::TooManyFields) => self.large_head(begun, arrival),
-            Ok(Some(_)) | Err(HeadError::NotHttp) => self.bad_head(begun, self.first),
+            Err(HeadError::NotHttp) => self.bad_head(begun, self.first),
         }
     }
 
@@ -743,6 +742,63 @@ mod tests {
         }
     }
 
+    /// Where each message of a stream begins and ends. Its last packet is followed by its end.
+    fn places(kind: Kind, packets: &[&[u8]]) -> Vec<(u32, u32)> {
+        let mut parser = Parser::new(kind, LIMITS);
+        let mut seq = 100;
+        for packet in packets {
+            let data = StreamEvent::Data(Bytes::copy_from_slice(packet));
+            parser.push(data, arrival(1, seq));
+            seq += packet.len() as u32;
+        }
+        let reason = CloseReason::Fin;
+        parser.push(StreamEvent::Close { reason }, arrival(1, seq));
+        let mut places = Vec::new();
+        while let Some(parsed) = parser.poll() {
+            match parsed {
+                Parsed::Head => parser.proceed(Answered::Other),
+                Parsed::Message { first, end, .. } => places.push((first.seq.0, end.0)),
+                _ => {}
+            }
+        }
+        places
+    }
+
+    #[test]
+    fn a_message_is_where_its_bytes_are_however_they_are_split() {
+        let text = b"\r\n\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc\r\nHTTP/1.1 204 No\r\n\r\nHTTP/1.0 200 OK\r\n\r\nxy";
+        let expect = [(103, 144), (146, 165), (165, 186)];
+        let bytes: Vec<_> = text.chunks(1).collect();
+        assert_eq!(places(Kind::Response, &bytes), expect);
+        for at in 0..=text.len() {
+            let (left, right) = text.split_at(at);
+            assert_eq!(places(Kind::Response, &[left, right]), expect, "at {at}");
+        }
+    }
+
+    #[test]
+    fn a_cut_head_ends_after_its_last_byte() {
+        let cut = b"GET / HTTP/1.1\r\nA: b";
+        assert_eq!(places(Kind::Request, &[cut]), [(100, 120)]);
+        let long = [b'a'; 190];
+        assert_eq!(places(Kind::Request, &[cut, &long]), [(100, 310)]);
+    }
+
+    #[test]
+    fn lost_bytes_of_a_body_move_its_end() {
+        let mut parser = Parser::new(Kind::Request, LIMITS);
+        let head = Bytes::from_static(b"PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\n");
+        let length = head.len() as u32;
+        parser.push(StreamEvent::Data(head), arrival(1, 100));
+        assert!(matches!(parser.poll(), Some(Parsed::Head)));
+        parser.proceed(Answered::Other);
+        parser.push(StreamEvent::Gap { len: 5 }, arrival(2, 100 + length));
+        let Some(Parsed::Message { end, .. }) = parser.poll() else {
+            panic!("it is over")
+        };
+        assert_eq!(end, Seq(100 + length + 5));
+    }
+
     #[test]
     fn the_close_ends_a_body_without_length() {
         check(
@@ -834,6 +890,19 @@ mod tests {
             Kind::Request,
             &["POST / HTTP/1.1\r\nContent-Length: 12\r\n\r\n012345678901GET / HTTP/1.1\r\n\r\n"],
             "POST:0123456789!TooLarge GET:",
+        );
+        check(
+            Kind::Request,
+            &[
+                "POST / HTTP/1.1\r\nContent-Length: 12\r\n\r\n012345",
+                "678901GET / HTTP/1.1\r\n\r\n",
+            ],
+            "POST:0123456789!TooLarge GET:",
+        );
+        check(
+            Kind::Request,
+            &["POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n0123456789"],
+            "POST:0123456789",
         );
     }
 
@@ -935,6 +1004,9 @@ mod tests {
         check(Kind::Response, &packets, "lost unread Text 204:");
         let packets = [&["-9"][..], &[body; 500], &[ok]].concat();
         check(Kind::Response, &packets, "lost unread Text 204:");
+        // Not one that had a message before.
+        let packets = [&[ok, "-9"][..], &[body; 500], &[ok]].concat();
+        check(Kind::Response, &packets, "204: lost 204:");
     }
 
     #[test]
@@ -1003,6 +1075,16 @@ mod tests {
         let fields = "A:\r\n".repeat(5000);
         let many = format!("GET / HTTP/1.1\r\n{fields}\r\n");
         check(Kind::Request, &[&many, get], "GET:!HeadTooLarge lost GET:");
+    }
+
+    #[test]
+    fn a_first_line_is_judged_as_soon_as_it_is_there() {
+        check(Kind::Request, &["GET / HT", "TP/9.9\r\n"], "bad lost");
+        check(Kind::Response, &["HTT", "P/2.0 200"], "bad lost");
+        // What is not a method in one packet is none in two.
+        let rest = "2 / HTTP/1.1\r\n\r\n";
+        check(Kind::Request, &[&format!("M{rest}")], "bad lost");
+        check(Kind::Request, &["M", rest], "bad lost");
     }
 
     #[test]

@@ -71,13 +71,13 @@ const METHODS: [&[u8]; 16] = [
 ];
 
 fn sniff_request(bytes: &[u8]) -> Sniff {
-    let method = bytes.iter().take(MAX_METHOD + 1);
+    let method = bytes.iter().take(MAX_METHOD);
     let method = method
         .take_while(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_'))
         .count();
     match bytes.get(method) {
-        None if method <= MAX_METHOD => return Sniff::Maybe,
-        Some(b' ') if method > 0 && method <= MAX_METHOD => {}
+        None => return Sniff::Maybe,
+        Some(b' ') if method > 0 => {}
         _ => return Sniff::No,
     }
     let Some(end) = memchr::memchr(b'\n', bytes) else {
@@ -120,11 +120,30 @@ mod tests {
         check(Kind::Request, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Sniff::No);
         check(Kind::Request, "\x16\x03\x01", Sniff::No);
         check(Kind::Request, "THISISNOMETHODATALLBUTALONGWORD", Sniff::No);
+        check(Kind::Request, " / HTTP/1.1\r\n", Sniff::No);
+        let longest = "M".repeat(MAX_METHOD);
+        let line = |method: &str| format!("{method} / HTTP/1.1\r\n");
+        check(Kind::Request, &longest, Sniff::Maybe);
+        check(Kind::Request, &line(&longest), Sniff::Yes);
+        check(Kind::Request, &line(&format!("{longest}M")), Sniff::No);
         check(Kind::Response, "HTTP/1.1 200 OK", Sniff::Yes);
         check(Kind::Response, "HTTP", Sniff::Maybe);
         check(Kind::Response, "HTTP/1.1 2", Sniff::Maybe);
         check(Kind::Response, "HTTP/1.1 20x", Sniff::No);
         check(Kind::Response, "SSH-2.0", Sniff::No);
+    }
+
+    #[test]
+    fn a_long_first_line_is_looked_at_again_where_it_ends() {
+        let line = format!("GET /{}", "a".repeat(100));
+        for more in ["a", " HTTP/1.1"] {
+            assert!(!is_worth_another_look(line.len(), more.as_bytes()));
+        }
+        assert!(is_worth_another_look(line.len(), b" HTTP/1.1\r\n"));
+        // Before its method is whole any byte tells.
+        assert!(is_worth_another_look(3, b"x"));
+        assert!(is_worth_another_look(MAX_METHOD, b"x"));
+        assert!(!is_worth_another_look(MAX_METHOD + 1, b"x"));
     }
 
     #[test]

@@ -23,15 +23,14 @@ impl Head {
                 head.ambiguity = head.ambiguity.or_else(|| ambiguity(&head.message));
                 head
             })),
-            Err(HeadError::NotHttp) => lenient::parse(kind, bytes),
-            Err(error) => Err(error),
+            Err(_) => lenient::parse(kind, bytes),
         }
     }
 }
 
 /// What httparse accepts, and targets in other bytes than UTF-8.
 #[inline(always)]
-fn strictly(kind: Kind, bytes: &Bytes) -> Result<Option<Head>, HeadError> {
+fn strictly(kind: Kind, bytes: &Bytes) -> Result<Option<Head>, httparse::Error> {
     let mut fields = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
     let error = match parsed(kind, bytes, &mut fields) {
         Ok(parsed) => return Ok(parsed),
@@ -39,10 +38,9 @@ fn strictly(kind: Kind, bytes: &Bytes) -> Result<Option<Head>, HeadError> {
     };
     match error {
         httparse::Error::TooManyHeaders => with_many_fields(kind, bytes),
-        httparse::Error::Token if kind == Kind::Request => {
-            with_raw_target(bytes).ok_or(HeadError::NotHttp)?
-        }
-        _ => Err(HeadError::NotHttp),
+        // Only the first line of a request has tokens.
+        httparse::Error::Token => with_raw_target(bytes).ok_or(error)?,
+        _ => Err(error),
     }
 }
 
@@ -103,18 +101,14 @@ fn parsed<'a>(
 }
 
 #[cold]
-fn with_many_fields(kind: Kind, bytes: &Bytes) -> Result<Option<Head>, HeadError> {
-    let mut fields = vec![MaybeUninit::uninit(); MAX_FIELDS];
-    parsed(kind, bytes, &mut fields).map_err(|error| match error {
-        httparse::Error::TooManyHeaders => HeadError::TooManyFields,
-        _ => HeadError::NotHttp,
-    })
+fn with_many_fields(kind: Kind, bytes: &Bytes) -> Result<Option<Head>, httparse::Error> {
+    parsed(kind, bytes, &mut vec![MaybeUninit::uninit(); MAX_FIELDS])
 }
 
 /// A request whose target is not UTF-8, which httparse refuses: it is read with other bytes in the target's place. A
 /// target is opaque, and servers take any byte that is not a space or a control character.
 #[cold]
-fn with_raw_target(bytes: &Bytes) -> Option<Result<Option<Head>, HeadError>> {
+fn with_raw_target(bytes: &Bytes) -> Option<Result<Option<Head>, httparse::Error>> {
     let start = memchr::memchr(b' ', bytes)? + 1;
     let end = start + memchr::memchr2(b' ', b'\n', &bytes[start..])?;
     std::str::from_utf8(&bytes[start..end]).err()?;
@@ -231,6 +225,7 @@ mod tests {
         request("CONNECT a:443 HTTP/1.1\r\n\r\n", Ok(Some((26, None))));
         request("GET / HTTP/1.1\r\nHost: a\r\n", Ok(None));
         request("GET / HTTP/2.0\r\n\r\n", Err(HeadError::NotHttp));
+        request("GET HTTP/1.1\r\nHost : a\r\n\r\n", Err(HeadError::NotHttp));
         let response = |text, expect| check(Kind::Response, text, expect);
         response("HTTP/1.1 204 \r\n\r\n", Ok(Some((17, None))));
         response(
@@ -271,6 +266,10 @@ mod tests {
             Ambiguity::LookalikeField,
         );
         request("GET /a b HTTP/1.1\r\n\r\n", Ambiguity::TargetBytes);
+        request(
+            "GET /a b HTTP/1.1\r\nHost: a\tb\r\n\r\n",
+            Ambiguity::TargetBytes,
+        );
         request("GET /a\tb HTTP/1.1\r\n\r\n", Ambiguity::TargetBytes);
         request("GET /a\x7fb HTTP/1.1\r\n\r\n", Ambiguity::TargetBytes);
         request("GET  /a HTTP/1.1\r\n\r\n", Ambiguity::TargetBytes);
@@ -327,6 +326,48 @@ mod tests {
     }
 
     #[test]
+    fn an_ambiguous_head_may_have_as_many_fields_as_any() {
+        let head = |fields: usize| {
+            let fields = "A : b\r\n".repeat(fields);
+            let text = Bytes::from(format!("GET / HTTP/1.1\r\n{fields}\r\n"));
+            Head::parse(Kind::Request, &text)
+        };
+        let most = head(MAX_FIELDS).unwrap().unwrap();
+        assert_eq!(most.message.headers().len(), MAX_FIELDS);
+        assert_eq!(head(MAX_FIELDS + 1), Err(HeadError::TooManyFields));
+    }
+
+    #[test]
+    fn what_an_ambiguous_head_says_is_kept() {
+        let read = |kind, text: &'static str| {
+            let text = Bytes::from_static(text.as_bytes());
+            Head::parse(kind, &text).unwrap().unwrap().message
+        };
+        let request = read(
+            Kind::Request,
+            "PUT /a b HTTP/1.0\r\nHost : a\r\nodd\r\n\r\n",
+        );
+        let Message::Request(request) = request else {
+            panic!("it is a request")
+        };
+        let headers = [("Host", "a"), ("odd", "")];
+        let expect = Request {
+            version: Version::Http10,
+            headers: headers
+                .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
+                .into_iter()
+                .collect(),
+            ..Request::new("PUT", "/a b")
+        };
+        assert_eq!(*request, expect);
+        let response = read(Kind::Response, "HTTP/1.1 404 No\r\nA : b\r\n\r\n");
+        let Message::Response(response) = response else {
+            panic!("it is a response")
+        };
+        assert_eq!((response.status, response.version), (404, Version::Http11));
+    }
+
+    #[test]
     fn a_folded_value_is_one_value() {
         for kind in [Kind::Request, Kind::Response] {
             let line = match kind {
@@ -341,6 +382,7 @@ mod tests {
                 .filter(|word| !word.is_empty())
                 .collect();
             assert_eq!(words, [b"b", b"c"]);
+            assert!(!value.iter().any(|byte| matches!(byte, b'\r' | b'\n')));
             assert_eq!(found.message.headers().first("d").unwrap(), b"e");
         }
     }
