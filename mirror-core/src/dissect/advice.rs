@@ -62,16 +62,16 @@ fn unread(http: &HttpCounts) -> Option<String> {
 
 /// A network plug-in that redirects packets past an interface shows there as one direction only.
 fn one_direction(http: &HttpCounts) -> Option<String> {
-    let (seen, missing, of) = if http.responses < http.requests {
-        ("requests", "responses", (http.requests, http.responses))
-    } else {
-        ("responses", "requests", (http.responses, http.requests))
+    let told = |seen: &str, count: u64, missing: &str, other: u64| {
+        (count >= ENOUGH_MESSAGES && other < count / 10).then(|| {
+            format!(
+                "{seen} are seen without their {missing}: they pass another interface, or are redirected past this one; capture with --hook cgroup"
+            )
+        })
     };
-    (of.0 >= ENOUGH_MESSAGES && of.1 < of.0 / 10).then(|| {
-        format!(
-            "{seen} are seen without their {missing}: they pass another interface, or are redirected past this one; capture with --hook cgroup"
-        )
-    })
+    let (requests, responses) = (http.requests, http.responses);
+    told("requests", requests, "responses", responses)
+        .or_else(|| told("responses", responses, "requests", requests))
 }
 
 #[cfg(test)]

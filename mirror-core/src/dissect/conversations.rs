@@ -375,6 +375,30 @@ mod tests {
     }
 
     #[test]
+    fn what_begins_to_wait_later_is_looked_at_when_its_own_time_is_over() {
+        let mut conversations = conversations();
+        let id = open(&mut conversations, 1);
+        send(
+            &mut conversations,
+            id,
+            Side::High,
+            0,
+            "GET / HTTP/1.1\r\n\r\n",
+        );
+        send(&mut conversations, id, Side::Low, 0, OK);
+        conversations.tick(Timestamp(60));
+        for _ in 0..3 {
+            send(&mut conversations, id, Side::Low, 60, OK);
+        }
+        assert_eq!(conversations.waiting.len(), 1);
+        conversations.tick(Timestamp(PATIENCE));
+        assert_eq!(conversations.counts().orphan_responses, 0);
+        conversations.tick(Timestamp(60 + PATIENCE));
+        assert_eq!(conversations.counts().orphan_responses, 3);
+        assert!(conversations.waiting.is_empty());
+    }
+
+    #[test]
     fn the_one_that_holds_most_makes_room() {
         let mut conversations = conversations();
         let ids = [1, 2, 3].map(|port| open(&mut conversations, port));

@@ -15,7 +15,7 @@ pub struct Reassembly {
     idle: u64,
     flows: FlowTable<Flow>,
     /// Flows that wait for time to pass, by when to look at them again.
-    waiting: VecDeque<(Timestamp, Slot, u64)>,
+    pub(super) waiting: VecDeque<(Timestamp, Slot, u64)>,
     /// The latest time seen; it never goes back.
     now: Timestamp,
     counts: StreamCounts,
@@ -229,9 +229,8 @@ impl Reassembly {
             flow.connection.close(reason, self.now, &mut self.events);
             self.settle(slot, to);
         }
-        if let Some(flow) = self.flows.remove(slot) {
-            self.held -= flow.held;
-        }
+        // It holds nothing any more: what is not read does not count.
+        self.flows.remove(slot);
     }
 
     #[inline]

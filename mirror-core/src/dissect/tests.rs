@@ -179,6 +179,10 @@ fn the_handshake_tells_who_the_client_is() {
         wire.send(&mut pair, 1, ACK, text);
         assert_eq!(wire.finish(), "", "{flags}");
     }
+    let mut wire = wire();
+    let mut pair = wire.handshake(2);
+    wire.send(&mut pair, 1, ACK, "FETCH /a HTTP/1.1\r\n\r\n");
+    assert_eq!(wire.finish(), "");
 }
 
 #[test]
@@ -286,7 +290,9 @@ fn bytes_of_all_connections_have_one_budget() {
     assert_eq!(wire.dissector.stats().streams.evicted_for_bytes, 0);
     // Bytes behind a hole count too.
     pairs[1].1[0] += 10;
-    wire.send(&mut pairs[1], 0, ACK, &body[..51]);
+    wire.send(&mut pairs[1], 0, ACK, &body[..50]);
+    assert_eq!(wire.dissector.stats().streams.evicted_for_bytes, 0);
+    wire.send(&mut pairs[1], 0, ACK, &body[..1]);
     assert_eq!(wire.dissector.stats().streams.evicted_for_bytes, 1);
     assert_eq!(wire.ready(), "0/0 -");
     // What is given up holds nothing any more.
@@ -302,22 +308,25 @@ fn plaintext_that_holds_too_much_makes_room_too() {
         max_total: ByteSize(50),
         ..DissectLimits::default()
     });
-    let (flow, side) =
-        crate::packet::FlowKey::new(([10, 0, 0, 2], 1).into(), ([10, 0, 0, 1], 443).into());
-    let conversations = wire.dissector.conversations();
-    let id = conversations.open(flow, 0, Some(side));
     let text = format!(
         "POST /a HTTP/1.1\r\nContent-Length: 200\r\n\r\n{}",
         "x".repeat(100)
     );
-    let data = crate::tcp::StreamEvent::Data(text.into());
-    conversations.take(id, side, data, crate::tcp::Arrival::default());
-    assert!(wire.dissector.conversations().is_open(id));
-    let mut pair = wire.handshake(1);
-    assert!(!wire.dissector.conversations().is_open(id));
-    assert_eq!(wire.ready(), "0/0 -");
-    wire.exchange(&mut pair);
-    wire.finish();
+    let ids = [1, 2].map(|port| {
+        let (flow, side) =
+            crate::packet::FlowKey::new(([10, 0, 0, 2], port).into(), ([10, 0, 0, 1], 443).into());
+        let conversations = wire.dissector.conversations();
+        let id = conversations.open(flow, 0, Some(side));
+        let data = crate::tcp::StreamEvent::Data(text.clone().into());
+        conversations.take(id, side, data, crate::tcp::Arrival::default());
+        id
+    });
+    let open = |wire: &mut Wire| ids.map(|id| wire.dissector.conversations().is_open(id));
+    assert_eq!(open(&mut wire), [true; 2]);
+    // One packet of any connection is enough.
+    wire.send(&mut Pair(1, [1, 1]), 0, SYN, "");
+    assert_eq!(open(&mut wire), [false; 2]);
+    assert_eq!(wire.ready(), "1/0 -, 0/0 -");
 }
 
 #[test]
@@ -393,4 +402,88 @@ fn packets_that_are_no_segments_are_counted() {
         (1, 1, 1)
     );
     assert_eq!(counts.incomplete_packets, 1);
+}
+
+#[test]
+fn pieces_of_packets_are_put_together_unless_they_contradict_each_other() {
+    let mut wire = wire();
+    let text = GET.as_bytes();
+    let mut tcp = [&1_u16.to_be_bytes()[..], &80_u16.to_be_bytes()].concat();
+    tcp.extend([0, 0, 0, 1, 0, 0, 0, 1, 0x50, ACK, 0xff, 0xff, 0, 0, 0, 0]);
+    tcp.extend(text);
+    // The number of the whole packet, and its bytes from `at` on.
+    let mut piece = |number: u8, at: usize, bytes: &[u8], is_last: bool| {
+        let offset = (at / 8) as u8;
+        let more = if is_last { 0 } else { 0x20 };
+        let length = (20 + bytes.len()) as u8;
+        let mut packet = vec![0x45, 0, 0, length, 0, number, more, offset, 64, 6, 0, 0];
+        packet.extend([10, 0, 0, 2, 10, 0, 0, 1]);
+        packet.extend(bytes);
+        wire.dissector.packet(&Packet {
+            at: Timestamp(1),
+            origin: 0,
+            link: LinkType::RawIp,
+            wire_len: packet.len() as u32,
+            skip: 0,
+            bytes: packet.into(),
+        });
+    };
+    piece(1, 0, &tcp[..24], false);
+    piece(1, 24, &tcp[24..], true);
+    piece(2, 0, &tcp[..24], false);
+    piece(2, 16, &[b'x'; 8], false);
+    assert_eq!(wire.finish(), "0/0 -");
+    let counts = wire.dissector.stats().packets;
+    assert_eq!((counts.joined_packets, counts.refused_packets), (1, 1));
+}
+
+#[test]
+fn bytes_that_differ_from_their_first_copy_are_counted() {
+    let mut wire = wire();
+    let mut pair = wire.handshake(1);
+    let mut copy = Pair(1, pair.1);
+    wire.send(&mut pair, 0, ACK, GET);
+    wire.send(&mut copy, 0, ACK, &GET.replace("/a", "/b"));
+    let stats = wire.dissector.stats().streams;
+    assert_eq!(stats.conflicting_bytes, 1);
+    assert_eq!(stats.retransmitted_bytes, GET.len() as u64);
+}
+
+#[test]
+fn a_hole_is_given_up_when_too_much_is_behind_it() {
+    let mut wire = Wire::new(DissectLimits {
+        max_held: ByteSize(10),
+        ..DissectLimits::default()
+    });
+    let mut pair = wire.handshake(1);
+    pair.1[0] += 7;
+    wire.send(&mut pair, 0, ACK, "0123456789");
+    assert_eq!(wire.dissector.stats().streams.shed_gaps, 0);
+    wire.send(&mut pair, 0, ACK, "0");
+    let stats = wire.dissector.stats().streams;
+    assert_eq!((stats.shed_gaps, stats.gaps, stats.gap_bytes), (1, 1, 7));
+}
+
+#[test]
+fn a_hole_is_looked_at_when_its_own_time_is_over() {
+    let limits = DissectLimits::default();
+    let patience = nanoseconds(limits.patience);
+    let mut wire = Wire::new(DissectLimits {
+        unacked_patience: limits.patience,
+        ..limits
+    });
+    let mut pair = wire.handshake(1);
+    wire.exchange(&mut pair);
+    let began = wire.at;
+    wire.wait(patience / 2);
+    pair.1[1] += 7;
+    wire.send(&mut pair, 1, ACK, "behind");
+    let hole = wire.at;
+    wire.send(&mut pair, 1, ACK, "it");
+    assert_eq!(wire.dissector.reassembly.waiting.len(), 1);
+    wire.wait(began + patience - wire.at);
+    assert_eq!(wire.dissector.stats().streams.gaps, 0);
+    wire.wait(hole + patience - wire.at);
+    assert_eq!(wire.dissector.stats().streams.gaps, 1);
+    assert_eq!(wire.dissector.reassembly.waiting.len(), 0);
 }
