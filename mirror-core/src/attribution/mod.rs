@@ -305,16 +305,13 @@ impl Attribution {
     /// The offsets with which a document fits whose id names a single request.
     fn range_of_named(&mut self, host: IpAddr) -> OffsetRange {
         let now = self.now;
-        let whole = OffsetRange::around_zero(self.skew);
-        match self.hosts.get_mut(&host) {
-            None => whole,
-            Some(offset) => match offset.at(now) {
-                known if known.is_learnt => known.range,
-                known if known.range.high < ONE_CLOCK_NAMED => {
-                    OffsetRange::around_zero(ONE_CLOCK_NAMED as u64)
-                }
-                _ => whole,
-            },
+        match self.hosts.get_mut(&host).map(|offset| offset.at(now)) {
+            None => OffsetRange::around_zero(self.skew),
+            Some(known) if known.is_learnt => known.range,
+            Some(known) => {
+                let reach = known.range.high.max(ONE_CLOCK_NAMED);
+                OffsetRange::around_zero(reach.unsigned_abs())
+            }
         }
     }
 
@@ -572,12 +569,16 @@ impl Attribution {
             .or_insert_with(|| Offset::new(OffsetRange::around_zero(at_first)));
     }
 
-    /// Drops what is too old, or too much.
     fn forget(&mut self) {
+        self.forget_over(MAX_REMEMBERED);
+    }
+
+    /// Drops what is too old, and the oldest of more than `most`.
+    fn forget_over(&mut self, most: usize) {
         let now = self.now;
         let is_old = |at: u64| now.saturating_sub(at) > MAX_AGE;
         while let Some((first, number)) = self.requests_order.front().copied()
-            && (is_old(first) || self.requests_order.len() > MAX_REMEMBERED)
+            && (is_old(first) || self.requests_order.len() > most)
         {
             self.requests_order.pop_front();
             if let Some((key, _)) = self.requests.remove(&number) {
@@ -589,7 +590,7 @@ impl Attribution {
             }
         }
         while let Some((key, place, id)) = self.documents_order.front().cloned()
-            && (is_old(place.0) || self.documents_order.len() > MAX_REMEMBERED)
+            && (is_old(place.0) || self.documents_order.len() > most)
         {
             self.documents_order.pop_front();
             self.known.remove(&id);

@@ -274,6 +274,48 @@ mod tests {
     }
 
     #[test]
+    fn a_document_is_forgotten_after_five_minutes_and_not_before() {
+        let mut offset = offset();
+        vote(&mut offset, 0..13, range(4, 6));
+        offset.vote(99, 301 * SECOND, range(70, 80));
+        // The first is forgotten: the other twelve agree.
+        assert!(learnt(&mut offset, 301 * SECOND).is_some());
+        // What comes late for the first would be a part of its votes.
+        let count = offset.documents.len();
+        offset.vote(0, 0, range(4, 6));
+        assert_eq!(offset.documents.len(), count);
+    }
+
+    #[test]
+    fn the_newest_sixty_four_documents_are_remembered() {
+        let mut offset = offset();
+        vote(&mut offset, 0..12, range(4, 6));
+        for document in 12..64 {
+            let at = 100 + 10 * document as i64;
+            offset.vote(document, document * SECOND, range(at, at + 1));
+        }
+        assert!(learnt(&mut offset, 63 * SECOND).is_some());
+        vote(&mut offset, 64..66, range(900, 901));
+        assert!(learnt(&mut offset, 65 * SECOND).is_none());
+    }
+
+    #[test]
+    fn with_many_ranges_the_offset_is_computed_once_for_many_new_ones() {
+        let is_computed = |known: u64| {
+            let mut offset = offset();
+            (0..known).for_each(|_| offset.vote(0, 0, range(4, 6)));
+            offset.at(0);
+            assert_eq!(offset.fresh, 0);
+            offset.vote(0, 0, range(4, 6));
+            offset.at(0);
+            offset.fresh == 0
+        };
+        let few = RANGES_PER_FRESH_ONE as u64 - 1;
+        assert!(is_computed(few));
+        assert!(!is_computed(few + 1));
+    }
+
+    #[test]
     fn what_was_learnt_becomes_vaguer_with_time_and_is_dropped() {
         let mut offset = offset();
         vote(&mut offset, 0..12, range(4, 6));

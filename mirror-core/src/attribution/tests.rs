@@ -334,6 +334,47 @@ fn what_is_five_minutes_old_is_forgotten() {
     enter(&mut known, &owner(PEER, 301_000, 301_000));
     assert!(known.known.is_empty() && known.documents_order.is_empty());
     assert_eq!(known.requests.len(), 3);
+    // The group of the peer, and that of requests whose peer production does not tell.
+    let requests: Vec<_> = known.groups.values().map(|g| g.requests.len()).collect();
+    assert_eq!(requests, [3, 3]);
+}
+
+#[test]
+fn a_group_is_there_as_long_as_a_request_or_a_document_of_it() {
+    let mut known = attribution();
+    enter(&mut known, &owner(PEER, 0, 1));
+    known.list(&id("a"), &stamp(Some(PEER), 5));
+    let unlike = |at| Owner {
+        request: UNLIKE.into(),
+        ..owner(OTHER_PEER, at, at)
+    };
+    let groups = |known: &Attribution| known.groups.len();
+    enter(&mut known, &unlike(300_002));
+    // The request is forgotten, and its document came later.
+    assert_eq!((groups(&known), known.known.len()), (3, 1));
+    enter(&mut known, &unlike(301_000));
+    assert_eq!(groups(&known), 2);
+    let mut known = attribution();
+    known.list(&id("a"), &stamp(Some(PEER), 0));
+    enter(&mut known, &owner(PEER, 10, 10));
+    enter(&mut known, &unlike(300_005));
+    // Here it is the document.
+    assert_eq!((groups(&known), known.known.len()), (4, 0));
+}
+
+#[test]
+fn of_too_many_the_oldest_are_forgotten() {
+    let mut known = attribution();
+    let numbers = [0, 20, 40].map(|at| {
+        known.list(&id(&at.to_string()), &stamp(Some(PEER), at + 5));
+        enter(&mut known, &owner(PEER, at, at + 10)).0
+    });
+    known.forget_over(3);
+    assert_eq!((known.requests.len(), known.known.len()), (3, 3));
+    known.forget_over(2);
+    assert_eq!(owned(&mut known, numbers[0]), None);
+    assert_eq!(owned(&mut known, numbers[1]).as_deref(), Some("20"));
+    assert_eq!((known.requests.len(), known.known.len()), (2, 2));
 }
 
 #[test]
@@ -341,10 +382,13 @@ fn no_more_is_remembered_than_is_stated() {
     let mut known = attribution();
     for n in 0..=MAX_HOSTS {
         let host = IpAddr::V4(Ipv4Addr::from(u32::try_from(n).unwrap()));
-        known.enter(&owner(PEER, 0, 10), host, false, true);
-        assert!(known.hosts.len() <= MAX_HOSTS);
+        assert_eq!(known.hosts.len(), n);
+        // One that is known needs no room.
+        for host in [host, IpAddr::V4(Ipv4Addr::from(0))] {
+            known.enter(&owner(PEER, 0, 10), host, false, true);
+        }
     }
-    assert_eq!(known.hosts.len(), 1);
+    assert_eq!(known.hosts.len(), 2);
 }
 
 #[test]
@@ -364,4 +408,88 @@ fn a_doubt_says_what_it_is_about() {
     check(Doubt::SeveralFit, "several snapshots");
     check(Doubt::Clocks, "clocks");
     check(Doubt::NoEnd, "end of production's response");
+}
+
+#[test]
+fn with_a_peer_a_document_on_the_edge_does_not_shake_the_proven_one() {
+    let mut known = attribution();
+    let (number, _) = enter(&mut known, &owner(PEER, 0, 10));
+    known.list(&id("a"), &stamp(Some(PEER), 5));
+    let mut edge = stamp(Some(PEER), 10);
+    edge.us = Some(1);
+    known.list(&id("b"), &edge);
+    assert_eq!(owned(&mut known, number).as_deref(), Some("a"));
+}
+
+#[test]
+fn a_document_that_two_requests_are_sure_of_is_neithers() {
+    let mut known = attribution();
+    let (first, claim) = enter(&mut known, &owner(PEER, 0, 10));
+    known.list(&id("a"), &stamp(None, 5));
+    assert!(owned(&mut known, first).is_some());
+    // So many hosts that the clock of the first one's is not known any more.
+    for n in 0..MAX_HOSTS as u32 {
+        let host = IpAddr::V4(Ipv4Addr::from(n));
+        let unlike = Owner {
+            request: UNLIKE.into(),
+            ..owner(OTHER_PEER, 0, 10)
+        };
+        known.enter(&unlike, host, true, true);
+    }
+    let other = owner(OTHER_PEER, 0, 10);
+    let (second, second_claim) = known.enter(&other, OTHER_HOST, true, true).unwrap();
+    assert!(!second_claim.is_doubtful());
+    assert_eq!(known.decide(second), Attributed::Never(Doubt::SeveralFit));
+    assert!(claim.is_doubtful() && second_claim.is_doubtful());
+}
+
+#[test]
+fn on_one_clock_a_named_document_may_be_some_milliseconds_off() {
+    for (at, is_own) in [(5, true), (12, true), (17, false)] {
+        let mut known = attribution();
+        let (number, _) = enter(&mut known, &owner(PEER, 0, 10));
+        let taken = known.take_named(number, &id("a"), &stamp(Some(PEER), at));
+        assert_eq!(taken, is_own, "{at}");
+    }
+}
+
+/// A request that is looked at after `learn`, which may have taught that production's clock is 700 ms ahead.
+fn is_offset_known(learn: impl FnOnce(&mut Attribution)) -> bool {
+    let mut known = attribution();
+    learn(&mut known);
+    let owner = owner("10.0.0.1:9999", 5000, 5020);
+    let (number, _) = known.enter(&owner, HOST, false, true).unwrap();
+    known.list(&id("last"), &stamp(Some(&owner.peer), 5710));
+    owned(&mut known, number).is_some()
+}
+
+#[test]
+fn documents_that_may_be_of_too_many_requests_teach_nothing() {
+    let after = |requests: usize| {
+        is_offset_known(|known| {
+            for n in 0..requests {
+                let peer = format!("10.0.0.3:{}", n + 1);
+                known.enter(&owner(&peer, 0, 10), HOST, false, true);
+            }
+            for n in 0..12 {
+                known.list(&id(&n.to_string()), &stamp(None, 705));
+            }
+        })
+    };
+    assert!(after(MAX_RANGES));
+    assert!(!after(MAX_RANGES + 1));
+}
+
+#[test]
+fn a_request_that_may_have_too_many_documents_teaches_nothing() {
+    let after = |documents: usize| {
+        is_offset_known(|known| {
+            for n in 0..documents {
+                known.list(&id(&n.to_string()), &stamp(None, 705));
+            }
+            known.enter(&owner(PEER, 0, 10), HOST, false, true);
+        })
+    };
+    assert!(after(MAX_RANGES));
+    assert!(!after(MAX_RANGES + 1));
 }
