@@ -537,6 +537,61 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_fallback_stands_for_what_no_snapshot_answers_and_for_no_error() {
+        let failed = Read {
+            result: Err("no connection".into()),
+            ..read("user", "1", 0)
+        };
+        let source = served(vec![failed], |_| {});
+        let fallback = async |source: &SnapshotSource| {
+            let database = async || Err("the database is gone");
+            let loaded = source.load_or("user", 1, database, || 5).await;
+            loaded.map_err(|error: LoadError<&str>| error.to_string())
+        };
+        let recorded = fallback(&source).await.unwrap_err();
+        assert_eq!(recorded, "in production this read failed: no connection");
+        assert_eq!(fallback(&source).await, Ok(5));
+        let off = named(Snapshots::off(Profile::Mirror), Naming::default());
+        assert_eq!(fallback(&off).await.unwrap_err(), "the database is gone");
+    }
+
+    /// A request that production received a while after the epoch.
+    fn named(snapshots: Snapshots, naming: Naming) -> SnapshotSource {
+        let at = Duration::from_micros(1_234_567);
+        SnapshotSource::new(snapshots, at, naming, Stamp::default())
+    }
+
+    #[test]
+    fn a_request_is_named_by_its_id_and_told_where_production_tells_it() {
+        let told_in = |header: Option<&str>| {
+            let naming = Naming {
+                id: RequestId::new("one"),
+                told_in: header.map(Into::into),
+                ..Naming::default()
+            };
+            named(Snapshots::off(Profile::Production), naming)
+        };
+        let two = RequestId::new("two").unwrap();
+        let source = told_in(Some("x-id"));
+        assert!(format!("{source:?}").contains("one"), "{source:?}");
+        source.set_id(two.clone());
+        assert_eq!(source.id(), Some(two.clone()));
+        assert_eq!(source.told(), Some(("x-id".into(), two)));
+        assert_eq!(told_in(None).told(), None);
+    }
+
+    #[tokio::test]
+    async fn time_and_random_ids_are_the_requests_own() {
+        let source = named(Snapshots::off(Profile::Production), Naming::default());
+        assert_eq!(source.now(), UNIX_EPOCH + Duration::from_millis(1234));
+        let ids = [
+            source.random_id().await.unwrap(),
+            source.random_id().await.unwrap(),
+        ];
+        assert_ne!(ids[0], ids[1]);
+    }
+
+    #[tokio::test]
     async fn a_value_of_another_type_is_unreadable() {
         let source = served(vec![read("user", "1", 5)], |_| {});
         let forbidden = async || Err::<String, _>("the database was read");

@@ -10,6 +10,7 @@ pub mod foreign;
 pub mod http;
 pub mod java;
 pub mod load;
+pub mod local_redis;
 pub mod net;
 pub mod nginx;
 pub mod orders;

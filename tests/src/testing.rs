@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use libtest_mimic::{Arguments, Completion, Trial};
 
-use crate::{captures, cluster, java, note};
+use crate::{captures, cluster, java, local_redis, note};
 
 /// A function with `#[needs(…)]`.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub enum Need {
     Root,
     /// Programs that go with the process that attached them.
     Tcx,
+    /// A Redis server on the loopback interface.
+    Redis,
     /// Captures that others made.
     Captures,
     /// A Kubernetes that can be started here.
@@ -63,6 +65,10 @@ impl Need {
             Self::Tcx => (
                 kernel() >= Some((6, 6)),
                 "TCX, which Linux has since 6.6".into(),
+            ),
+            Self::Redis => (
+                local_redis::is_installed(),
+                "the programs redis-server and redis-cli".into(),
             ),
             Self::Captures => (captures::folder().is_some(), captures::PLACE.into()),
             Self::Cluster => (cluster::directory().is_some(), cluster::PLACE.into()),

@@ -175,11 +175,11 @@ impl Shared {
         loop {
             let is_tick = tokio::select! {
                 () = tokio::time::sleep_until(next_tick) => true,
-                () = self.arrived.notified() => false,
+                () = self.arrived.notified() => {
+                    self.gather().await;
+                    false
+                }
             };
-            if !is_tick && self.hears.load(Relaxed) {
-                tokio::time::sleep(GATHER).await;
-            }
             let mut looked = self.waiting().due();
             if is_tick {
                 next_tick = Instant::now() + self.tick();
@@ -192,6 +192,13 @@ impl Shared {
                 waiting.running = false;
                 return;
             }
+        }
+    }
+
+    /// Lets notifications come that are on their way.
+    async fn gather(&self) {
+        if self.hears.load(Relaxed) {
+            tokio::time::sleep(GATHER).await;
         }
     }
 
