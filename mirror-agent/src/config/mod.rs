@@ -226,7 +226,7 @@ mod tests {
     fn the_defaults_are_values() {
         let config = config(&[]).unwrap();
         assert_eq!(config.gate.wait, mirror_snapshot::DEFAULT_WAIT);
-        assert_eq!(config.gate.poll, mirror_snapshot::DEFAULT_POLL);
+        assert_eq!(config.gate.poll.0, mirror_snapshot::DEFAULT_POLL);
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Lists {
         name: &ListName,
         not_before: Instant,
     ) -> Result<Vec<(RequestId, ListEntry)>, StoreError> {
-        let progress = self.progress(name);
+        let progress = self.progress(name, Instant::now());
         let mut progress = progress.lock().await;
         if progress.read_at.is_some_and(|at| at >= not_before) {
             return Ok(Vec::new());
@@ -83,14 +83,14 @@ impl Lists {
             .collect())
     }
 
-    fn progress(&self, name: &ListName) -> Arc<tokio::sync::Mutex<Progress>> {
+    fn progress(&self, name: &ListName, now: Instant) -> Arc<tokio::sync::Mutex<Progress>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_LISTS && !known.contains_key(name) {
             let is_in_use = |progress: &Arc<tokio::sync::Mutex<Progress>>| {
                 let Ok(progress) = progress.try_lock() else {
                     return true;
                 };
-                let age = progress.read_at.map(|at| at.elapsed());
+                let age = progress.read_at.map(|at| now.duration_since(at));
                 age.is_none_or(|age| age < FORGOTTEN_AFTER)
             };
             known.retain(|_, progress| is_in_use(progress));
@@ -146,5 +146,62 @@ mod tests {
         progress.advance(values(&["a", "b"]));
         assert!(!progress.continues(&values(&[])));
         assert!(!progress.continues(&values(&["x"])));
+    }
+
+    fn list(minute: u64) -> ListName {
+        ListName {
+            derived: RequestId::new("a").unwrap(),
+            minute,
+        }
+    }
+
+    /// Without a server: nothing is read.
+    fn lists() -> Lists {
+        Lists::new(RedisStore::connect("redis://127.0.0.1:1").unwrap())
+    }
+
+    #[tokio::test]
+    async fn lists_that_nobody_read_lately_make_room() {
+        let lists = lists();
+        let count = || lists.known.lock().unwrap().len();
+        let began = Instant::now();
+        let read = async |minute, at| {
+            lists.progress(&list(minute), at).lock().await.read_at = Some(at);
+        };
+        let second = began + Duration::from_nanos(1);
+        read(0, began).await;
+        for minute in 1..MAX_LISTS as u64 - 1 {
+            read(minute, second).await;
+        }
+        // One that nobody has read yet is about to be read.
+        let unread = list(u64::MAX);
+        lists.progress(&unread, second);
+        assert_eq!(count(), MAX_LISTS);
+        let later = began + FORGOTTEN_AFTER;
+        // One that is known needs no room.
+        read(1, later).await;
+        assert_eq!(count(), MAX_LISTS);
+        // Only the very first was read so long ago.
+        read(MAX_LISTS as u64, later).await;
+        assert_eq!(count(), MAX_LISTS);
+        assert!(!lists.known.lock().unwrap().contains_key(&list(0)));
+        let being_read = lists.progress(&list(2), later);
+        let _guard = being_read.lock().await;
+        lists.progress(&list(3), second + FORGOTTEN_AFTER);
+        lists.progress(&list(MAX_LISTS as u64 + 1), second + FORGOTTEN_AFTER);
+        let known = lists.known.lock().unwrap();
+        let mut minutes: Vec<_> = known.keys().map(|name| name.minute).collect();
+        minutes.sort_unstable();
+        let most = MAX_LISTS as u64;
+        assert_eq!(minutes, [1, 2, most, most + 1, u64::MAX]);
+    }
+
+    #[tokio::test]
+    async fn a_list_that_is_known_goes_on_where_it_was() {
+        let lists = lists();
+        let now = Instant::now();
+        lists.progress(&list(1), now).lock().await.entries = 7;
+        assert_eq!(lists.progress(&list(1), now).lock().await.entries, 7);
+        assert_eq!(lists.progress(&list(2), now).lock().await.entries, 0);
     }
 }

@@ -29,7 +29,7 @@ use mirror_core::exchange::Exchange;
 use mirror_core::policy::Envelope;
 use replica::{Caught, Position, Replica};
 
-pub use options::GateOptions;
+pub use options::{GateOptions, Poll};
 pub use rules::{GateRules, OnMissing};
 
 const OF_ANOTHER: &str = "the snapshot that was there is another request's";
@@ -181,7 +181,6 @@ pub struct Entered {
 }
 
 /// Where the mirror's data comes from: snapshots, a replica that may be told its position by snapshots, or neither.
-#[derive(Default)]
 pub struct Gate {
     snapshots: Option<SnapshotGate>,
     replica: Option<Replica>,
@@ -208,7 +207,10 @@ struct SnapshotGate {
 impl Gate {
     /// A gate that lets everything through at once.
     pub fn off() -> Self {
-        Self::default()
+        Self {
+            snapshots: None,
+            replica: None,
+        }
     }
 
     /// Whether it lets everything through at once.
@@ -399,7 +401,7 @@ impl SnapshotGate {
                 }
                 self.passed(hit, vec![claim], None).await
             }
-            Waited::Missing { waited, refused } if !refused && age(envelope) > DEFAULT_TTL => {
+            Waited::Missing { waited, refused } if !refused && is_outlived(envelope) => {
                 tracing::debug!(?waited, "an exchange came later than its snapshot lives");
                 SnapshotOutcome::Expired
             }
@@ -548,8 +550,36 @@ async fn caught_up(
     }
 }
 
-fn age(envelope: &Envelope) -> Duration {
+/// Whether a snapshot that was filed for the exchange has lived its time.
+fn is_outlived(envelope: &Envelope) -> bool {
     let captured = Duration::from_millis(envelope.exchange().captured_at().as_millis());
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.unwrap_or_default().saturating_sub(captured)
+    let age = now.unwrap_or_default().saturating_sub(captured);
+    DEFAULT_TTL.saturating_sub(age).is_zero()
+}
+
+#[cfg(test)]
+mod tests {
+    use mirror_core::exchange::{Request, Response};
+
+    use super::*;
+
+    #[test]
+    fn production_tells_its_position_in_a_header() {
+        let told = |value: Option<&str>| {
+            let address = ([10, 0, 0, 1], 80).into();
+            let mut exchange = Exchange::new(address, address, Request::new("GET", "/a"));
+            assert_eq!(told_position(&exchange), None);
+            let headers =
+                value.map(|value| (HEADER_POSITION.to_owned(), value.as_bytes().to_vec()));
+            exchange.response = Some(Response {
+                headers: headers.into_iter().collect(),
+                ..Response::new(200)
+            });
+            told_position(&exchange)
+        };
+        assert_eq!(told(Some("16/B374D848")), "16/B374D848".parse().ok());
+        assert_eq!(told(Some("far")), None);
+        assert_eq!(told(None), None);
+    }
 }

@@ -1,14 +1,12 @@
 //! The wait for a numbered snapshot: reads what production listed until a document is proven to be the request's.
 
-use std::time::Duration;
-
 use mirror_core::attribution::{Attributed, Claim, Doubt, RequestNumber};
 use mirror_core::policy::Envelope;
 use mirror_snapshot::{Filed, RequestId, Stamp, StoreError, Waited};
 use tokio::time::Instant;
 
 use super::lists::ListName;
-use super::{SnapshotGate, SnapshotOutcome, age};
+use super::{SnapshotGate, SnapshotOutcome, is_outlived};
 
 /// A request that takes longer is not looked for in all of the minutes that it took.
 const MAX_MINUTES: u64 = 10;
@@ -37,9 +35,7 @@ impl SnapshotGate {
                 outcome.waited_since(began)
             }
             Listed::None { why: Some(why) } => SnapshotOutcome::Unproven { why },
-            Listed::None { why: None } if age(envelope) > mirror_snapshot::DEFAULT_TTL => {
-                SnapshotOutcome::Expired
-            }
+            Listed::None { why: None } if is_outlived(envelope) => SnapshotOutcome::Expired,
             Listed::None { why: None } => SnapshotOutcome::Missing {
                 waited: began.elapsed(),
                 refused: false,
@@ -82,8 +78,8 @@ impl SnapshotGate {
             if began.elapsed() >= wait.timeout {
                 return Listed::None { why };
             }
-            // Whoever looked since then looked for all.
-            not_before = look + Duration::from_nanos(1);
+            // Whoever looks from now on looks for all.
+            not_before = Instant::now();
             tokio::time::sleep_until(look + wait.poll).await;
         }
     }
@@ -119,4 +115,52 @@ fn lists(envelope: &Envelope, derived: &[RequestId], skew_seconds: u64) -> Vec<L
         derived.iter().map(named)
     };
     minutes.flat_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use mirror_core::exchange::{Exchange, Request};
+    use mirror_core::identity::{Identity, Owner};
+    use mirror_core::policy::Policy;
+    use mirror_core::time::Timestamp;
+
+    use super::*;
+
+    /// The minutes of the lists that a request may stand on, by the seconds in which it began and ended.
+    fn minutes(began: u64, ended: u64, skew_seconds: u64) -> Vec<u64> {
+        let address = ([10, 0, 0, 1], 80).into();
+        let exchange = Exchange::new(address, address, Request::new("GET", "/a"));
+        let owner = Owner {
+            began: Timestamp(began * 1_000_000_000),
+            ended: Timestamp(ended * 1_000_000_000),
+            ..Owner::default()
+        };
+        let identify = |_: &Exchange| Identity {
+            owner,
+            ..Identity::default()
+        };
+        let admitted = Policy::default().admit(&"host".into(), exchange, identify);
+        let Ok(envelope) = admitted else {
+            panic!("policy lets a GET out")
+        };
+        let derived = [RequestId::new("a").unwrap()];
+        let names = lists(&envelope, &derived, skew_seconds);
+        names.iter().map(|name| name.minute).collect()
+    }
+
+    #[test]
+    fn a_request_may_be_listed_in_each_minute_that_it_touches() {
+        assert_eq!(minutes(130, 140, 1), [2]);
+        assert_eq!(minutes(119, 181, 0), [1, 2, 3]);
+        // Production's clock may be ahead or behind.
+        assert_eq!(minutes(121, 121, 2), [1, 2]);
+        assert_eq!(minutes(178, 178, 2), [2, 3]);
+        assert_eq!(minutes(0, 0, 2), [0]);
+    }
+
+    #[test]
+    fn a_request_that_takes_hours_is_looked_for_in_its_first_minutes() {
+        let first: Vec<u64> = (2..=12).collect();
+        assert_eq!(minutes(130, 100_000, 1), first);
+    }
 }

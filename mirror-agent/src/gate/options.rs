@@ -71,12 +71,6 @@ impl GateOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Poll(pub Duration);
 
-impl PartialEq<Duration> for Poll {
-    fn eq(&self, other: &Duration) -> bool {
-        self.0 == *other
-    }
-}
-
 impl FromText for Poll {
     fn from_text(text: &str) -> Result<Self, String> {
         match Duration::from_text(text)? {
@@ -93,5 +87,66 @@ impl FromText for TtlCare {
 
     fn values() -> Vec<String> {
         crate::variants::variants::<Self>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_poll_takes_some_time() {
+        for (text, poll) in [("1ms", Some(1)), ("2s", Some(2000)), ("999us", None)] {
+            let read = Poll::from_text(text).ok();
+            let expect = poll.map(|millis| Poll(Duration::from_millis(millis)));
+            assert_eq!(read, expect, "{text}");
+        }
+        assert!(Poll::from_text("0ms").is_err_and(|remedy| remedy.contains("1ms")));
+    }
+
+    #[test]
+    fn waits_are_as_the_options_say() {
+        let options = GateOptions {
+            wait: Duration::from_secs(7),
+            poll: Poll(Duration::from_millis(3)),
+            notify: true,
+            ..GateOptions::default()
+        };
+        let wait = options.wait_options();
+        assert_eq!(wait.timeout, Duration::from_secs(7));
+        assert_eq!(wait.poll, Duration::from_millis(3));
+        assert!(wait.notify);
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_used_is_named_by_its_option() {
+        let check = |change: fn(&mut GateOptions), option: Option<&str>| {
+            let mut options = GateOptions::default();
+            change(&mut options);
+            let wrong = options.check().err().map(|error| error.to_string());
+            assert_eq!(wrong.as_deref(), option);
+        };
+        fn bad() -> Option<SecretUrl> {
+            Some(SecretUrl::new("ftp://a"))
+        }
+        check(|_| {}, None);
+        check(
+            |options| options.store = Some(SecretUrl::new("redis://a")),
+            None,
+        );
+        check(|options| options.store = bad(), Some("--redis"));
+        check(
+            |options| options.mirror_store = bad(),
+            Some("--mirror-redis"),
+        );
+        check(|options| options.replica = bad(), Some("--replica"));
+    }
+
+    #[test]
+    fn the_care_for_a_snapshot_is_one_of_three_words() {
+        assert_eq!(TtlCare::values(), ["copy", "extend", "off"]);
+        assert_eq!(TtlCare::from_text("extend"), Ok(TtlCare::Extend));
+        let remedy = TtlCare::from_text("keep").unwrap_err();
+        assert_eq!(remedy, "use one of copy, extend, off");
     }
 }

@@ -36,7 +36,7 @@ impl FromStr for Position {
                 .flatten()
                 .ok_or(())
         };
-        Ok(Self(part(high)? << 32 | part(low)?))
+        Ok(Self((part(high)? << 32) + part(low)?))
     }
 }
 
@@ -67,6 +67,15 @@ struct Replayed {
     position: Position,
     failures: u32,
     error: String,
+}
+
+impl Replayed {
+    /// The replica answered; whether that is news.
+    fn answer(&mut self, position: Position) -> bool {
+        let before = (self.position, self.failures);
+        (self.position, self.failures) = (position, 0);
+        before != (position, 0)
+    }
 }
 
 /// Asks a replica once.
@@ -132,13 +141,7 @@ async fn follow(config: tokio_postgres::Config, replayed: watch::Sender<Replayed
     while !replayed.is_closed() {
         match timeout(ASK_TIMEOUT, ask(&config, &mut client)).await {
             Ok(Ok(position)) => {
-                let moved = |seen: &mut Replayed| {
-                    let news = seen.position != position || seen.failures > 0;
-                    seen.position = position;
-                    seen.failures = 0;
-                    news
-                };
-                replayed.send_if_modified(moved);
+                replayed.send_if_modified(|seen| seen.answer(position));
             }
             failed => {
                 client = None;
@@ -187,6 +190,128 @@ async fn ask(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A replica of which is known what is said to `news`.
+    fn followed(timeout: Duration) -> (Replica, watch::Sender<Replayed>) {
+        let (news, replayed) = watch::channel(Replayed::default());
+        (Replica { replayed, timeout }, news)
+    }
+
+    fn at(position: u64) -> Replayed {
+        Replayed {
+            position: Position(position),
+            ..Replayed::default()
+        }
+    }
+
+    fn failed(failures: u32) -> Replayed {
+        Replayed {
+            failures,
+            error: "no route".into(),
+            ..at(9)
+        }
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_wait_ends_when_the_replica_has_reached_the_position() {
+        let (replica, news) = followed(LONG);
+        news.send_replace(at(5));
+        for position in [4, 5] {
+            let caught = replica.wait(Position(position)).await;
+            assert!(matches!(caught, Caught::Up { at_once: true, .. }));
+        }
+        let told = async {
+            for replayed in [at(5), failed(1), at(6)] {
+                tokio::task::yield_now().await;
+                news.send_replace(replayed);
+            }
+        };
+        let (caught, ()) = tokio::join!(replica.wait(Position(6)), told);
+        assert!(
+            matches!(caught, Caught::Up { at_once: false, .. }),
+            "{caught:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_replica_that_fails_so_many_times_is_unavailable() {
+        let (replica, news) = followed(LONG);
+        news.send_replace(failed(1));
+        let fails = async {
+            for failures in 2..=TRIES {
+                tokio::task::yield_now().await;
+                news.send_replace(failed(failures));
+            }
+        };
+        let (caught, ()) = tokio::join!(replica.wait(Position(1)), fails);
+        assert!(
+            matches!(&caught, Caught::Unavailable { error } if error == "no route"),
+            "{caught:?}"
+        );
+        drop(news);
+        let (replica, news) = followed(LONG);
+        drop(news);
+        let caught = replica.wait(Position(1)).await;
+        assert!(matches!(caught, Caught::Unavailable { .. }), "{caught:?}");
+    }
+
+    #[tokio::test]
+    async fn a_replica_that_does_not_get_there_is_behind() {
+        let timeout = Duration::from_millis(20);
+        let (replica, news) = followed(timeout);
+        // A failure or two is not the end.
+        for replayed in [at(5), failed(TRIES - 1)] {
+            news.send_replace(replayed);
+            let caught = replica.wait(Position(6)).await;
+            assert!(
+                matches!(&caught, Caught::Behind { waited } if *waited >= timeout),
+                "{caught:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_is_news_if_it_differs_or_comes_after_a_failure() {
+        let mut replayed = at(5);
+        assert!(!replayed.answer(Position(5)));
+        assert!(replayed.answer(Position(6)));
+        replayed.failures = 2;
+        assert!(replayed.answer(Position(6)));
+        assert!(!replayed.answer(Position(6)));
+    }
+
+    #[tokio::test]
+    async fn a_replica_that_cannot_be_reached_is_asked_again_until_it_counts_as_unavailable() {
+        // Nobody listens there any more.
+        let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = gone.local_addr().unwrap();
+        drop(gone);
+        let url = SecretUrl::new(format!("postgres://{address}/a"));
+        let replica = Replica::follow(&url, LONG).unwrap();
+        let caught = replica.wait(Position(1)).await;
+        let Caught::Unavailable { error } = &caught else {
+            panic!("{caught:?}")
+        };
+        assert!(
+            error.starts_with("the replica: error connecting"),
+            "{error}"
+        );
+        assert!(replica.replayed.borrow().failures >= TRIES);
+        assert!(probe(&url).await.is_err());
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_used_says_so_without_its_password() {
+        assert!(check(&SecretUrl::new("postgres://user:pw@host/a")).is_ok());
+        let error = check(&SecretUrl::new("mysql://user:pw@host/a")).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("postgres://HOST") && !error.contains("pw"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn positions_are_ordered_as_in_the_log() {

@@ -111,6 +111,7 @@ mod tests {
             OnMissing::Replay
         );
         assert!(!rules.requires(&Request::new("GET", "/static/a.css")));
+        assert!(rules.requires(&Request::new("GET", "/orders")));
         assert_eq!(
             GateRules::default().on_missing(&Request::new("GET", "/")),
             OnMissing::Skip
@@ -121,5 +122,16 @@ mod tests {
             error.contains("`later`: use skip, replay or fail"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_rule_is_one_of_three_words() {
+        for (text, what) in [
+            ("skip", OnMissing::Skip),
+            ("replay", OnMissing::Replay),
+            ("fail", OnMissing::Fail),
+        ] {
+            assert_eq!(text.parse(), Ok(what));
+        }
     }
 }
