@@ -83,7 +83,13 @@ enum Task {
     #[command(after_help = "Example: cargo xtask kernels --only 5.10")]
     Kernels(kernels::Options),
     /// Change the code of the heuristics, one place at a time, and see whether a test fails
-    #[command(after_help = "Example: cargo xtask mutants mirror-core/src/http/h1")]
+    ///
+    /// It prints a table of the files, and fails when more than 5 % of the changes that build survive, or one without a reason
+    /// in `xtask/src/mutants/explained.rs`.
+    #[command(
+        after_help = "Examples: cargo xtask mutants mirror-core/src/http/h1\n          \
+                            cargo xtask mutants --again mirror-core/src/http/h1/queue.rs"
+    )]
     Mutants(mutants::Options),
     /// Build the agent as a static binary and pack it as a container image
     #[command(after_help = "Example: cargo xtask image mirror-agent.tar")]

@@ -1,192 +1,324 @@
-//! `cargo xtask mutants`: changes the code of the heuristics, one place at a time, and runs the tests of the crate each time. A change
-//! that no test notices is a rule without a test.
+//! `cargo xtask mutants`: changes the code of the heuristics, one place at a time, and runs the tests that are meant to hold it
+//! each time. A change that no test notices is a rule without a test.
+//!
+//! What became of each change is kept below `target/mutants`, so that `--again` tries only what was not caught before: after a
+//! test was added, or after a run that was ended.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
+mod explained;
+mod record;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use mirror_tests::workspace;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
 use crate::install;
 use crate::leave::Registered;
-use crate::say::{note, say};
+use crate::say::note;
+use record::{Record, Summary};
+use table::Table;
 
 const CARGO_MUTANTS: &str = "27.1.0";
 
-/// Files and folders whose rules decide which answer belongs to which request, where a stream resynchronises, and what is
-/// evidence. One that is not there is left out.
-const HEURISTICS: [&str; 7] = [
-    "mirror-core/src/http/h1",
-    "mirror-core/src/dissect",
-    "mirror-core/src/verdict",
-    "mirror-agent/src/gate",
-    "mirror-snapshot/src/source.rs",
-    "mirror-snapshot/src/store/wait.rs",
-    "mirror-agent/src/pipeline/ticket.rs",
-];
+/// Seconds after which tests count as running for ever, at least.
+const TEST_TIMEOUT: &str = "30";
 
-/// Exit codes of cargo mutants for mutants that survived, and for tests that ran too long.
-const SURVIVED: [i32; 2] = [2, 3];
+/// Code whose rules are held by tests beside it, and these tests as cargo names them.
+struct Area {
+    name: &'static str,
+    package: &'static str,
+    /// Files, and folders with all that is in them.
+    paths: &'static [&'static str],
+    tests: &'static [&'static str],
+}
+
+/// What decides which answer belongs to which request, where a stream resynchronises, whose a snapshot is, and what is evidence.
+const AREAS: [Area; 5] = [
+    Area {
+        name: "http",
+        package: "mirror-core",
+        paths: &["mirror-core/src/http/h1", "mirror-core/src/dissect"],
+        tests: &["--lib", "--", "http::", "dissect::"],
+    },
+    Area {
+        name: "attribution",
+        package: "mirror-core",
+        paths: &["mirror-core/src/attribution"],
+        // The simulation takes seconds, and is no test of single rules.
+        tests: &["--lib", "--", "attribution::", "--skip", "simulation"],
+    },
+    Area {
+        name: "verdict",
+        package: "mirror-core",
+        paths: &["mirror-core/src/verdict"],
+        tests: &["--lib", "--", "verdict::"],
+    },
+    Area {
+        name: "gate",
+        package: "mirror-agent",
+        paths: &["mirror-agent/src/gate"],
+        tests: &["--lib", "--test", "gate"],
+    },
+    Area {
+        name: "snapshot",
+        package: "mirror-snapshot",
+        paths: &[
+            "mirror-snapshot/src/source.rs",
+            "mirror-snapshot/src/store/wait.rs",
+        ],
+        tests: &["--lib", "--test", "store", "--test", "waits"],
+    },
+];
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Files or folders to change, from the root of the repository; by default the heuristics
+    /// Files or folders to change, from the root of the repository; by default all that has tests for it
     paths: Vec<String>,
-    /// How many changes are tried at once, each in a copy of the repository
-    #[arg(long, default_value_t = 2)]
+    /// Try only changes that no run before has caught
+    #[arg(long)]
+    again: bool,
+    /// How many changes are tried at once, each in a copy of the repository that is built from nothing
+    #[arg(long, default_value_t = 1)]
     jobs: u32,
     /// Only list the changes
     #[arg(long)]
     list: bool,
 }
 
+/// One change of the code, as cargo mutants tells it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+struct Mutant {
+    /// Its place, and what is changed to what.
+    name: String,
+    file: String,
+    diff: String,
+}
+
 pub(crate) fn run(options: &Options) -> Result<()> {
     let program = install::with_cargo("cargo-mutants", CARGO_MUTANTS)?;
-    let output = workspace::target_dir()?;
-    let mut command = Command::new(program);
-    command
-        .current_dir(workspace::root())
-        .args(["mutants", "--no-shuffle"]);
-    for path in chosen(&options.paths)? {
-        command.args(["--file", &path]);
+    let folder = workspace::target_dir()?.join("mutants");
+    let mut table = Table::default();
+    for (area, files) in chosen(&options.paths)? {
+        let trial = Trial {
+            program: &program,
+            folder: &folder,
+            area,
+            files,
+        };
+        let mutants = trial.list()?;
+        if options.list {
+            mutants.iter().for_each(|mutant| note!("{}", mutant.name));
+            continue;
+        }
+        let record = trial.run(&mutants, options)?;
+        for mutant in &mutants {
+            table.add(mutant, record.of(mutant));
+        }
     }
-    if options.list {
-        command.arg("--list");
-    } else {
-        command
-            .args(["--jobs", &options.jobs.max(1).to_string()])
-            .args(["--minimum-test-timeout", "60", "--output"])
-            .arg(&output);
-    }
-    let mut child = command.spawn().context("running cargo mutants")?;
-    let registered = Registered::new(&child, false);
-    let status = child.wait().context("waiting for cargo mutants")?;
-    drop(registered);
-    let survived = status.code().is_some_and(|code| SURVIVED.contains(&code));
-    ensure!(status.success() || survived, "cargo mutants: {status}");
     if options.list {
         return Ok(());
     }
-    let file = output.join("mutants.out/outcomes.json");
-    let text =
-        std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-    let outcomes = serde_json::from_str(&text).context("reading the outcomes")?;
-    table(&counts(&outcomes)?);
+    table.show();
     note!(
-        "the changes and the tests' output: {}",
-        output.join("mutants.out").display()
+        "the changes and the tests' output: below {}",
+        folder.display()
     );
-    Ok(())
+    table.judge()
 }
 
-/// Globs of all Rust files at or below the paths.
-fn chosen(paths: &[String]) -> Result<Vec<String>> {
-    let is_there = |path: &str| workspace::root().join(path).exists();
-    let paths: Vec<&str> = if paths.is_empty() {
-        let there = HEURISTICS.into_iter().filter(|path| is_there(path));
-        there.collect()
-    } else {
-        paths.iter().map(String::as_str).collect()
-    };
-    let glob = |path: &str| {
-        if !is_there(path) {
-            bail!(
-                "{path} is not in the repository: name it from the root, as {}",
-                HEURISTICS[0]
-            );
-        }
+/// The areas that paths are in, and the globs of the files; without paths all of them.
+fn chosen(paths: &[String]) -> Result<Vec<(&'static Area, Vec<String>)>> {
+    if paths.is_empty() {
+        let all = |area: &'static Area| (area, area.paths.iter().map(|path| glob(path)).collect());
+        return Ok(AREAS.iter().map(all).collect());
+    }
+    let mut chosen: Vec<(&Area, Vec<String>)> = Vec::new();
+    for path in paths {
         let path = path.trim_end_matches('/');
-        let is_file = Path::new(path).extension().is_some();
-        Ok(if is_file {
-            path.to_owned()
-        } else {
-            format!("{path}/**/*.rs")
-        })
-    };
-    paths.into_iter().map(glob).collect()
-}
-
-/// The changes of one file that build.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Count {
-    caught: u32,
-    /// Those that no test noticed.
-    survivors: Vec<String>,
-}
-
-fn counts(outcomes: &Value) -> Result<BTreeMap<String, Count>> {
-    let mut counts: BTreeMap<String, Count> = BTreeMap::new();
-    let all = outcomes["outcomes"].as_array().context("outcomes")?;
-    for outcome in all {
-        let mutant = &outcome["scenario"]["Mutant"];
-        let Some(file) = mutant["file"].as_str() else {
-            continue;
+        ensure!(
+            workspace::root().join(path).exists(),
+            "{path} is not in the repository: name it from the root, as in {}",
+            AREAS[0].paths[0]
+        );
+        let holds = |area: &&Area| {
+            area.paths
+                .iter()
+                .any(|own| Path::new(path).starts_with(own))
         };
-        let count = counts.entry(file.to_owned()).or_default();
-        match outcome["summary"].as_str() {
-            Some("CaughtMutant" | "Timeout") => count.caught += 1,
-            Some("MissedMutant") => {
-                let name = mutant["name"].as_str().unwrap_or("a change without a name");
-                count.survivors.push(name.to_owned());
-            }
-            // It does not build.
-            _ => {}
+        let Some(area) = AREAS.iter().find(holds) else {
+            let all: Vec<_> = AREAS.iter().flat_map(|area| area.paths).copied().collect();
+            bail!(
+                "{path} has no tests of its own: use one of {}",
+                all.join(", ")
+            );
+        };
+        match chosen.iter_mut().find(|(known, _)| known.name == area.name) {
+            Some((_, files)) => files.push(glob(path)),
+            None => chosen.push((area, vec![glob(path)])),
         }
     }
-    Ok(counts)
+    Ok(chosen)
 }
 
-fn table(counts: &BTreeMap<String, Count>) {
-    say!(
-        "\n{:<48}{:>9}{:>9}{:>10}{:>8}",
-        "file",
-        "mutants",
-        "caught",
-        "survived",
-        "share"
-    );
-    let mut total = Count::default();
-    for (file, count) in counts {
-        row(file, count);
-        total.caught += count.caught;
-        total.survivors.extend_from_slice(&count.survivors);
-    }
-    row("all", &total);
-    for survivor in &total.survivors {
-        say!("survived: {survivor}");
+/// Of a file, or of all Rust files in a folder.
+fn glob(path: &str) -> String {
+    match Path::new(path).extension() {
+        Some(_) => path.to_owned(),
+        None => format!("{path}/**/*.rs"),
     }
 }
 
-fn row(file: &str, count: &Count) {
-    let survived = count.survivors.len();
-    let mutants = count.caught as usize + survived;
-    let share = 100.0 * survived as f64 / mutants.max(1) as f64;
-    let caught = count.caught;
-    say!("{file:<48}{mutants:>9}{caught:>9}{survived:>10}{share:>7.1}%");
+/// Changes of one area, tried with its tests.
+struct Trial<'a> {
+    program: &'a Path,
+    folder: &'a Path,
+    area: &'static Area,
+    files: Vec<String>,
+}
+
+impl Trial<'_> {
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.program);
+        command
+            .current_dir(workspace::root())
+            .args(["mutants", "--package", self.area.package]);
+        for file in &self.files {
+            command.args(["--file", file]);
+        }
+        command
+    }
+
+    fn list(&self) -> Result<Vec<Mutant>> {
+        let output = self
+            .command()
+            .args(["--list", "--json"])
+            .stderr(Stdio::inherit())
+            .output()
+            .context("running cargo mutants")?;
+        ensure!(output.status.success(), "cargo mutants: {}", output.status);
+        serde_json::from_slice(&output.stdout).context("reading the list of changes")
+    }
+
+    fn output(&self) -> PathBuf {
+        self.folder.join(self.area.name)
+    }
+
+    /// Tries the changes; gives what is known of them after that.
+    fn run(&self, mutants: &[Mutant], options: &Options) -> Result<Record> {
+        let file = self.folder.join(format!("{}.json", self.area.name));
+        let mut record = Record::read(&file)?;
+        let left = self.output().join("mutants.out");
+        record.learn(&left)?;
+        if !options.again {
+            record.forget(mutants);
+        }
+        let is_settled = |mutant: &&Mutant| record.of(mutant).is_some_and(Summary::is_settled);
+        let (settled, open): (Vec<_>, Vec<_>) = mutants.iter().partition(is_settled);
+        note!(
+            "{}: {} changes to try, {} known from before",
+            self.area.name,
+            open.len(),
+            settled.len()
+        );
+        if !open.is_empty() {
+            record.write(&file)?;
+            self.pass_over(&settled)?;
+            let ended = self.test(options);
+            record.learn(&left)?;
+            record.write(&file)?;
+            ended?;
+        }
+        Ok(record)
+    }
+
+    /// `--iterate` leaves out what a run before this one is said to have caught.
+    fn pass_over(&self, settled: &[&Mutant]) -> Result<()> {
+        let folder = self.output().join("mutants.out");
+        // What a run before left in it is in the record.
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).context("removing what a run before left")?;
+        }
+        std::fs::create_dir_all(&folder).context("making a folder for the run")?;
+        let names: Vec<&str> = settled.iter().map(|mutant| mutant.name.as_str()).collect();
+        std::fs::write(folder.join("caught.txt"), names.join("\n")).context("writing what is known")
+    }
+
+    fn test(&self, options: &Options) -> Result<()> {
+        let mut command = self.command();
+        command
+            .args(["--iterate", "--minimum-test-timeout", TEST_TIMEOUT])
+            .args(["--jobs", &options.jobs.max(1).to_string(), "--output"])
+            .arg(self.output())
+            .arg("--")
+            .args(self.area.tests)
+            // Half of the time is the linker's otherwise.
+            .env("CARGO_PROFILE_DEV_DEBUG", "none");
+        if options.jobs <= 1 {
+            // What others depend on is compiled once for all areas.
+            command.env("CARGO_TARGET_DIR", self.folder.join("build"));
+        }
+        let mut child = command.spawn().context("running cargo mutants")?;
+        let registered = Registered::new(&child, false);
+        let status = child.wait().context("waiting for cargo mutants")?;
+        drop(registered);
+        // Some were missed, or ran too long.
+        let is_tried = status.success() || matches!(status.code(), Some(2 | 3));
+        ensure!(is_tried, "cargo mutants: {status}");
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
+    fn check(paths: &[&str], expect: &[(&str, &[&str])]) {
+        let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
+        let chosen = chosen(&paths).unwrap();
+        let names: Vec<_> = chosen
+            .iter()
+            .map(|(area, files)| (area.name, files.clone()))
+            .collect();
+        let expect: Vec<_> = expect
+            .iter()
+            .map(|(name, files)| (*name, files.iter().map(|file| (*file).to_owned()).collect()))
+            .collect();
+        assert_eq!(names, expect);
+    }
+
     #[test]
-    fn changes_are_counted_by_file_and_those_that_do_not_build_are_left_out() {
-        let outcome = |file: &str, summary: &str| json!({ "summary": summary, "scenario": { "Mutant": { "file": file, "name": format!("{file}: x") } } });
-        let outcomes = json!({ "outcomes": [
-            { "summary": "Success", "scenario": "Baseline" },
-            outcome("a.rs", "CaughtMutant"), outcome("a.rs", "MissedMutant"),
-            outcome("a.rs", "Timeout"), outcome("b.rs", "Unviable"),
-        ] });
-        let found = counts(&outcomes).unwrap();
-        let expect = Count {
-            caught: 2,
-            survivors: vec!["a.rs: x".into()],
-        };
-        assert_eq!(found["a.rs"], expect);
-        assert_eq!(found["b.rs"], Count::default());
+    fn a_path_is_tried_with_the_tests_of_its_area() {
+        check(
+            &[
+                "mirror-core/src/http/h1/queue.rs",
+                "mirror-agent/src/gate/",
+                "mirror-core/src/dissect",
+            ],
+            &[
+                (
+                    "http",
+                    &[
+                        "mirror-core/src/http/h1/queue.rs",
+                        "mirror-core/src/dissect/**/*.rs",
+                    ],
+                ),
+                ("gate", &["mirror-agent/src/gate/**/*.rs"]),
+            ],
+        );
+        for path in ["mirror-core/src/time.rs", "mirror-core/src/nowhere"] {
+            assert!(chosen(&[path.to_owned()]).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_area_is_there() {
+        let areas = chosen(&[]).unwrap();
+        assert_eq!(areas.len(), AREAS.len());
+        for path in AREAS.iter().flat_map(|area| area.paths) {
+            assert!(workspace::root().join(path).exists(), "{path}");
+        }
     }
 }
