@@ -22,12 +22,22 @@ pub struct LocalRedis {
 impl LocalRedis {
     pub fn start() -> Result<Self> {
         let scratch = Scratch::new()?;
-        let port = free_port()?;
-        Ok(Self {
-            process: serve(port, &scratch)?,
-            port,
-            scratch,
-        })
+        let mut tries = 3;
+        loop {
+            let port = free_port()?;
+            match serve(port, &scratch) {
+                Ok(process) => {
+                    return Ok(Self {
+                        process,
+                        port,
+                        scratch,
+                    });
+                }
+                // Somebody else may have taken the port meanwhile.
+                Err(error) if tries == 1 => return Err(error),
+                Err(_) => tries -= 1,
+            }
+        }
     }
 
     pub fn url(&self) -> String {
@@ -87,7 +97,7 @@ impl LocalRedis {
 /// Whether there is a server to start.
 pub fn is_installed() -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let programs = ["redis-server", "redis-cli"];
+    let programs = ["redis-server", "redis-cli", "setpriv"];
     programs
         .iter()
         .all(|program| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))

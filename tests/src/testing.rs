@@ -68,7 +68,7 @@ impl Need {
             ),
             Self::Redis => (
                 local_redis::is_installed(),
-                "the programs redis-server and redis-cli".into(),
+                "the programs redis-server, redis-cli and setpriv".into(),
             ),
             Self::Captures => (captures::folder().is_some(), captures::PLACE.into()),
             Self::Cluster => (cluster::directory().is_some(), cluster::PLACE.into()),
