@@ -7,7 +7,7 @@ use super::{ReportData, report_text};
 
 const STYLE: &str = "body{font:16px system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}\
 table{border-collapse:collapse}td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #8884}\
-td:first-child,th:first-child{text-align:left}pre{overflow:auto}del{background:#f002;text-decoration:none}ins{background:#0a02;text-decoration:none}";
+td:first-child,th:first-child,td:nth-child(n+3),th:nth-child(n+3){text-align:left}pre{white-space:pre-wrap;overflow-wrap:anywhere}del{background:#f002;text-decoration:none}ins{background:#0a02;text-decoration:none}";
 
 pub(super) fn page(report: &ReportData) -> String {
     let results = &report.results;

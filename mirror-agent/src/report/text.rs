@@ -237,7 +237,7 @@ fn carried(out: &mut String, results: &Results) -> fmt::Result {
     }
     writeln!(
         out,
-        "carried: {} values in {} requests; {} values of {} sessions are known",
+        "carried: {} values in {} requests; {} values are kept for {} sessions, connections and addresses",
         carried.replaced, carried.requests, carried.values, carried.sessions
     )?;
     for (place, count) in &carried.places {
