@@ -167,9 +167,10 @@ Examples:
   mirror-agent replay traffic.pcap --target http://mirror:8080 --speed max --order session:cookie:sid
   tcpdump -i eth0 -w - tcp port 8080 | mirror-agent replay - --target http://mirror:8080 --json | jq .timing
 
-Each request is sent at its place in the file's time, whether the mirror keeps up or not; --json and the report have the \
-percentiles of the time by which it was sent too late. The options are those of `run`; what is for live capture or for the \
-control of an agent has no effect here, but --port says which ports are a server's, any unless given.
+Each request is sent at its place in the file's time, whether the mirror keeps up or not; --json and the report say how late \
+requests were sent. With --speed max the mirror sets the speed. The run ends when every request has its \
+outcome; --drain-timeout is for a run that Ctrl-C or --duration ends. The options are those of `run`. Those of live capture \
+and of the control socket have no effect here, but --port says which ports are a server's (any, unless given).
 
 {}
 

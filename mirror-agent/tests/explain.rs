@@ -117,6 +117,23 @@ fn each_exchange_has_its_rule() {
 }
 
 #[test]
+fn a_write_is_said_to_need_its_snapshot_only_if_it_does() {
+    let check = |more: &[&str], expect: &str| {
+        let args = [&RULES[..], more].concat();
+        let text = text(&args, &shop());
+        assert!(text.lines().any(|line| line == expect), "{text}");
+    };
+    check(
+        &[],
+        "replayed as a write, if its snapshot is there: --allow POST /orders",
+    );
+    check(
+        &["--allow-unsnapshotted-writes"],
+        "replayed as a write, with or without a snapshot: --allow POST /orders",
+    );
+}
+
+#[test]
 fn what_would_be_sent_is_shown_without_secrets() {
     let explained = lines(&RULES, &shop());
     let sent = &explained[0]["sent"];

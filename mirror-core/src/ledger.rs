@@ -31,7 +31,7 @@ outcomes! {
     Differed = "differed":
         "the mirror answered differently",
     DifferedAsControl = "differed as the control":
-        "the mirror differs from production where the control, which runs the old version, does too: the reason is data or time",
+        "the control, which runs the old version, differs from production in the same places: the reason is data or time",
     MatchedWithoutSnapshot = "matched without snapshot":
         "replayed without production's data: equal answers, but no evidence",
     DifferedWithoutSnapshot = "differed without snapshot":
@@ -45,7 +45,7 @@ outcomes! {
     NotComparedDecodedTooLarge = "not compared: too large when decoded":
         "the bodies are too large without their content-coding, so only status and headers were compared",
     NotComparedNotModified = "not compared: not modified":
-        "a condition of the request, as If-None-Match, held on one side only, for its validator is production's: use --carry",
+        "a condition such as If-None-Match held on one side only, because its validator is production's: use --carry",
     NotReplayedUpgrade = "not replayed: upgrade":
         "the connection changed to another protocol, which has no request and answer to compare",
     Observed = "observed":
@@ -63,13 +63,13 @@ outcomes! {
     DroppedOneSide = "dropped: one side only":
         "nothing was seen of the server, so nobody is known to have received it",
     FilteredMethod = "filtered: method":
-        "only GET, HEAD and OPTIONS are replayed: name the route with --allow if it may be repeated, or with --reads if it only reads",
+        "only GET, HEAD and OPTIONS are replayed: name its route with --allow if it may be repeated, or with --reads if it only reads",
     FilteredRule = "filtered: rule":
         "a --deny rule fits it, or its method is allowed by name and no --allow rule fits: `mirror-agent explain` shows which",
     FilteredSample = "filtered: sample":
         "it is not in the share that --replay-share takes",
     FilteredWrite = "filtered: write without snapshot":
-        "it writes, and the snapshot of this very request was not there: give --redis, say --reads if it only reads, or --allow-unsnapshotted-writes",
+        "it writes, and the snapshot of this very request was not there: give --redis, name its route with --reads if it only reads, or give --allow-unsnapshotted-writes",
     FilteredUnreadable = "filtered: not redactable":
         "a --redact rule may concern its body, which cannot be read, so it must not leave the host: keep it out with --deny",
     FilteredReplayed = "filtered: replayed request":
@@ -77,17 +77,17 @@ outcomes! {
     FilteredPaused = "filtered: paused":
         "it came while mirroring was paused: `mirror-agent resume` goes on",
     FilteredSchedule = "filtered: schedule":
-        "it came outside of the times that --schedule names",
+        "it came outside the times that --schedule names",
     FilteredEnough = "filtered: enough":
-        "as many requests as --requests names had been taken up before it came",
+        "it came after as many requests as --requests names",
     ShedBreaker = "shed: breaker":
-        "the mirror did not answer, so it was left alone for a while: see to the mirror; --breaker-failures, --breaker-share and --breaker-pause are the limits",
+        "the mirror did not answer other requests, so it was left alone for a while: see to the mirror; --breaker-failures, --breaker-share and --breaker-pause are the limits",
     ShedRate = "shed: rate":
-        "more came than --replay-rate takes, of each route the same share: raise it, or take a smaller --replay-share",
+        "more came than --replay-rate takes: raise it, or take a smaller --replay-share",
     ShedQueueFull = "shed: queue full":
         "the mirror is slower than production: raise --concurrency, or take a --sample",
     SnapshotMissing = "snapshot: missing":
-        "production filed no snapshot for it in time",
+        "production filed no snapshot for it in time: check that the service files snapshots for this route, raise --snapshot-wait, or name the route with --no-snapshot",
     SnapshotExpired = "snapshot: expired":
         "its snapshot was gone when the request was to be replayed",
     SnapshotCollided = "snapshot: collided":
@@ -95,15 +95,15 @@ outcomes! {
     SnapshotUnproven = "snapshot: unproven":
         "identical requests have its id, and no snapshot is proven to be its own",
     SnapshotNoId = "snapshot: no id":
-        "no --rule found its fields in the request",
+        "no --rule found its fields in the request: give the rule by which production names it",
     SnapshotUnavailable = "snapshot: store unavailable":
-        "the store did not answer",
+        "the store did not answer: check that it runs, and that --redis is right",
     MirrorNoSnapshot = "mirror: no snapshot":
         "the mirror says that it could not read the snapshot, so there is nothing to compare",
     ReplayTimeout = "replay: timeout":
-        "the mirror's whole answer did not come in time: --replay-timeout is the limit",
+        "the mirror's answer did not come in time: see to the mirror, or raise --replay-timeout",
     ReplayConnectFailed = "replay: connect failed":
-        "no connection to the mirror",
+        "no connection to the mirror: check that it runs, and that --target is right",
     ReplayFailed = "replay: failed":
         "the request could not be sent, or its answer could not be read",
     HandedOver = "handed over":

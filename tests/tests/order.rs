@@ -394,3 +394,17 @@ fn a_capture_file_is_replayed_faster_if_told_to() -> Result<()> {
     assert_eq!(report.outcome("matched"), 61, "{:#}", report.json);
     Ok(())
 }
+
+/// Three seconds of work for the mirror on each of two connections, and one second to drain: that limit is for what is in flight when a
+/// run is stopped, and a file has its time.
+#[needs(nothing)]
+fn a_mirror_that_is_slower_than_the_drain_timeout_gets_the_whole_file() -> Result<()> {
+    let mirror = wire::Server::on(TcpListener::bind("127.0.0.1:0")?, |request| {
+        sleep(Duration::from_millis(100));
+        fine(request)
+    })?;
+    let args = ["--speed", "max", "--drain-timeout", "1s"];
+    let (_, report, _) = replay(&Scratch::new()?, &mirror.url(), &args)?;
+    assert_eq!(report.outcome("matched"), 61, "{:#}", report.json);
+    Ok(())
+}

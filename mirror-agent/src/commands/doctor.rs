@@ -155,7 +155,12 @@ async fn check_servers(config: &Config, findings: &mut Findings) -> anyhow::Resu
         findings.add("replica", ask_replica(url).await, remedy)?;
     }
     for (option, target) in config.replay.destinations() {
-        let remedy = format!("start it, or correct {option}");
+        let remedy = match target.is_tls() {
+            false => format!("start it, or correct {option}"),
+            true => format!(
+                "start it, or correct {option}: http:// if it does not speak TLS; --target-ca, --target-name or --target-insecure if its certificate is the reason"
+            ),
+        };
         let name = option.trim_start_matches('-');
         findings.add(name, reach(target, config).await, &remedy)?;
     }
@@ -173,7 +178,7 @@ async fn reach(target: &Target, config: &Config) -> anyhow::Result<String> {
     let addresses = target.resolve().await?;
     pipeline::check_own(config, &addresses)?;
     replay::probe(target, &config.replay).await?;
-    Ok(format!("{target} answers"))
+    Ok(format!("{target} accepts connections"))
 }
 
 /// What the agent that runs has found out about its traffic.

@@ -2,6 +2,7 @@
 
 use std::{
     path::Path,
+    pin::pin,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -9,10 +10,7 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use foldhash::fast::RandomState;
-use tokio::{
-    sync::{oneshot, watch},
-    task::spawn_blocking,
-};
+use tokio::{sync::watch, task::spawn_blocking};
 
 use super::capture_side::Intake;
 use super::mirror_side::{MirrorParts, MirrorThread};
@@ -40,7 +38,10 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 /// Between two looks for room in the queue.
 const ROOM_PAUSE: Duration = Duration::from_millis(1);
 
-/// Replays a file to its end, or until `ending` says so; then drains and reports. `show` is told when the replay begins, and every
+/// Replays a file until each of its requests has its outcome, or until `ending` says so; then drains and reports. How long the mirror
+/// takes for a whole file has no limit: every single request has one.
+///
+/// `show` is told when the replay begins, and every
 /// second how far it is. An error means that nothing was sent.
 pub async fn replay_file(
     settings: Settings,
@@ -93,12 +94,14 @@ pub async fn replay_file(
         show,
     ));
     let feeder = Feeder::new(file, &config, intake, stop.subscribe());
-    let (mut fed, feeding) = feeder.start()?;
-    tokio::select! {
-        _ = &mut fed => {}
-        () = stopped(stop.subscribe()) => {}
-        () = passed(config.schedule.duration) => {}
-    }
+    let feeding = feeder.start()?;
+    // Finished when the reader has gone and nothing is in flight.
+    let mut judging = pin!(mirror.finish());
+    let finished = tokio::select! {
+        judged = &mut judging => Some(judged),
+        () = stopped(stop.subscribe()) => None,
+        () = passed(config.schedule.duration) => None,
+    };
     // However it came to this: the reader learns of it.
     stop.send_replace(true);
     let joined = spawn_blocking(|| feeding.join()).await?;
@@ -110,7 +113,11 @@ pub async fn replay_file(
         read.counters()
     });
     let longest = config.transport.drain_timeout;
-    if let Err(error) = drain(mirror, &cut, longest, ending.abort.subscribe()).await {
+    let judged = match finished {
+        Some(judged) => judged,
+        None => drain(judging, &cut, longest, ending.abort.subscribe()).await,
+    };
+    if let Err(error) = judged {
         recorder.fail(format!("{error:#}"));
     }
     showing.abort();
@@ -203,22 +210,19 @@ impl Feeder {
         }
     }
 
-    /// Resolves when all is handed over.
-    fn start(mut self) -> anyhow::Result<(oneshot::Receiver<()>, thread::JoinHandle<FileRead>)> {
-        let (done, fed) = oneshot::channel();
-        let handle = thread::Builder::new()
+    /// Its thread ends when all is handed over, and with it the queue.
+    fn start(mut self) -> anyhow::Result<thread::JoinHandle<FileRead>> {
+        thread::Builder::new()
             .name("file".into())
             .spawn(move || {
                 self.feed();
-                let _ = done.send(());
                 FileRead {
                     stats: self.dissector.stats(),
                     unsupported_link: self.file.unsupported_link(),
                     damage: self.damage,
                 }
             })
-            .context("starting the thread that reads the file")?;
-        Ok((fed, handle))
+            .context("starting the thread that reads the file")
     }
 
     fn feed(&mut self) {

@@ -161,7 +161,7 @@ pub async fn run(
         recorder.fail(format!("capture failed: {error:#}"));
     }
     let longest = config.transport.drain_timeout;
-    if let Err(error) = drain(mirror, &cut, longest, ending.abort.subscribe()).await {
+    if let Err(error) = drain(mirror.finish(), &cut, longest, ending.abort.subscribe()).await {
         recorder.fail(format!("{error:#}"));
     }
     showing.abort();
@@ -223,14 +223,14 @@ fn pages(running: &Arc<Running>, stop: &watch::Sender<bool>) -> Pages {
     }
 }
 
-/// Waits until everything has its outcome; what has none when the time is over, or at an abort, ends as `interrupted`.
+/// Waits until everything has its outcome, which is when `judging` is ready; what has none when the time is over, or at an abort, ends as `interrupted`.
 pub(super) async fn drain(
-    mirror: MirrorThread,
+    judging: impl Future<Output = anyhow::Result<()>>,
     cut: &watch::Sender<bool>,
     longest: Duration,
     mut abort: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let mut judging = pin!(mirror.finish());
+    let mut judging = pin!(judging);
     tokio::select! {
         judged = &mut judging => return judged,
         () = sleep(longest) => tracing::warn!(

@@ -10,8 +10,8 @@ mirror_core::options! {
     /// Where and how requests are sent again.
     #[derive(Clone, Debug)]
     pub struct ReplayOptions("Replay") {
-        /// Where to replay to, as in http://mirror:8080 or https://mirror; without it the agent only observes. Several share
-        /// the requests, a connection's all to one, as in 'http://a:8080 weight=3' (repeatable)
+        /// Where to replay to, as in http://mirror:8080 or https://mirror; without it the agent only observes. Several
+        /// share the requests, as in 'http://a:8080 weight=3'; those of a connection go to one of them (repeatable)
         #[option("target", "URL")]
         pub targets: Vec<WeightedTarget>,
         /// The old version beside the mirror: it gets each request too, at the same time. Where both differ from production
@@ -21,34 +21,34 @@ mirror_core::options! {
         /// Most replays at once, and most idle connections that are kept
         #[option("concurrency", "N", default = "64")]
         pub concurrency: NonZeroUsize,
-        /// Longest time for the mirror's whole answer; three times what production took, where that is more
+        /// Longest time for the mirror's whole answer, or three times what production took if that is more
         #[option("replay-timeout", "TIME", default = "5s")]
         pub timeout: Duration,
         /// Longest time for a connection to the mirror; the default has room for one lost packet
         #[option("connect-timeout", "TIME", default = "3s")]
         pub connect_timeout: Duration,
-        /// Longest wait for the first byte of an answer, three times production's time where that is more; without it the
-        /// limit is that of the whole answer
+        /// Longest wait for the first byte of an answer, or three times production's time if that is more; unless given,
+        /// only --replay-timeout limits it
         #[option("head-timeout", "TIME")]
         pub head_timeout: Option<Duration>,
-        /// Longest time between two bytes of an answer, three times production's time where that is more; without it the
-        /// limit is that of the whole answer
+        /// Longest time between two bytes of an answer, or three times production's time if that is more; unless given,
+        /// only --replay-timeout limits it
         #[option("body-timeout", "TIME")]
         pub body_timeout: Option<Duration>,
         /// Time after which an unused connection is not used again. Many servers close theirs after 5 seconds: the default
         /// is below that. A shorter time in the mirror's Keep-Alive counts
         #[option("target-idle-timeout", "TIME", default = "4s")]
         pub idle_timeout: Duration,
-        /// File with certificates (PEM) that a mirror behind https:// may be signed by, beside the system's
+        /// File (PEM) with certificates that may have signed the mirror's, beside the system's
         #[option("target-ca", "FILE")]
         pub target_ca: Option<PathBuf>,
-        /// Name that is asked for in TLS and looked for in the mirror's certificate; without it that of --target
+        /// Server name for TLS, which the mirror's certificate must have; unless given, the host of --target
         #[option("target-name", "NAME")]
         pub target_name: Option<String>,
-        /// Take any certificate of the mirror
+        /// Accept any certificate of the mirror
         #[option("target-insecure", "")]
         pub target_insecure: bool,
-        /// Speak HTTP/2 to the mirror: agreed on in TLS behind https://, from the first byte behind http://
+        /// Speak HTTP/2 to the mirror: negotiated by TLS with https://, from the first byte with http://
         #[option("http2", "")]
         pub http2: bool,
         /// Mark (SO_MARK) of the sockets to the mirror, for firewall and routing rules; 0 for none

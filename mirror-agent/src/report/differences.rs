@@ -24,9 +24,22 @@ pub struct DifferenceGroup {
     pub kind: Kind,
     /// Pairs of answers that differ so.
     pub count: u64,
-    /// Whether both sides had the same data.
+    /// Whether both sides had the same data, and the control, if there is one, does not differ there too.
     pub is_evidence: bool,
     pub examples: Vec<DifferenceExample>,
+}
+
+impl DifferenceGroup {
+    /// Examples that do not read alike, for people.
+    pub(super) fn distinct_examples(&self) -> impl Iterator<Item = &DifferenceExample> {
+        let seen = |index: usize, example: &DifferenceExample| {
+            let mut before = self.examples[..index].iter();
+            before.any(|other| other.shown() == example.shown())
+        };
+        let all = self.examples.iter().enumerate();
+        all.filter(move |(index, example)| !seen(*index, example))
+            .map(|(_, example)| example)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +54,12 @@ pub struct DifferenceExample {
     pub times: u64,
     pub production: String,
     pub mirror: String,
+}
+
+impl DifferenceExample {
+    fn shown(&self) -> [&str; 3] {
+        [&self.request, &self.production, &self.mirror]
+    }
 }
 
 /// What is no evidence sorts last.

@@ -2,11 +2,12 @@
 
 use super::differences::DifferenceGroup;
 use super::outcomes::OutcomeData;
+use super::text::{no_evidence, troubles};
 use super::{ReportData, report_text};
 
 const STYLE: &str = "body{font:16px system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}\
 table{border-collapse:collapse}td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #8884}\
-td:first-child,th:first-child{text-align:left}pre{overflow:auto}del{background:#f002;text-decoration:none}ins{background:#0a02;text-decoration:none}";
+td:first-child,th:first-child,td:nth-child(n+3),th:nth-child(n+3){text-align:left}pre{white-space:pre-wrap;overflow-wrap:anywhere}del{background:#f002;text-decoration:none}ins{background:#0a02;text-decoration:none}";
 
 pub(super) fn page(report: &ReportData) -> String {
     let results = &report.results;
@@ -14,15 +15,18 @@ pub(super) fn page(report: &ReportData) -> String {
     let ledger: String = outcomes
         .map(|o| format!("<tr><td>{}<td>{}", escape(&o.outcome), o.count))
         .collect();
-    let headline = results.headline.as_deref();
-    let headline = headline.map_or_else(String::new, |text| {
-        format!("<p><strong>{}</strong>", escape(text))
-    });
-    let differences: String = results.differences.iter().map(difference).collect();
+    let troubles = troubles(results).into_iter();
+    let troubles: String = troubles
+        .map(|text| format!("<p><strong>{}</strong>", escape(&text)))
+        .collect();
+    let differences = results.differences.iter();
+    let differences: String = differences
+        .map(|group| difference(group, no_evidence(group, results)))
+        .collect();
     let not_compared: String = results.outcomes.iter().map(outcome).collect();
     format!(
         "<!doctype html><html lang=en><meta charset=utf-8><title>mirror report</title><style>{STYLE}</style>\
-         {headline}<h1>{}: {}</h1><h2>Ledger</h2><table><tr><td>seen<td>{}{ledger}</table>\
+         {troubles}<h1>{}: {}</h1><h2>Ledger</h2><table><tr><td>seen<td>{}{ledger}</table>\
          <h2>Differences</h2>{}<h2>Outcomes</h2>{not_compared}<h2>All figures</h2><pre>{}</pre></html>\n",
         results.verdict.decision.name(),
         escape(&results.verdict.reason),
@@ -36,7 +40,7 @@ pub(super) fn page(report: &ReportData) -> String {
     )
 }
 
-fn difference(group: &DifferenceGroup) -> String {
+fn difference(group: &DifferenceGroup, no_evidence: Option<&str>) -> String {
     let example = |e: &super::DifferenceExample| {
         format!(
             "<p><code>{}</code><pre><del>- {}</del>\n<ins>+ {}</ins></pre>",
@@ -45,9 +49,20 @@ fn difference(group: &DifferenceGroup) -> String {
             escape(&e.mirror)
         )
     };
-    let examples: String = group.examples.iter().map(example).collect();
-    let title = format!("{} × {} {}", group.count, group.route, group.place);
-    format!("<section><h3>{}</h3>{examples}</section>", escape(&title))
+    let examples: String = group.distinct_examples().map(example).collect();
+    let title = format!(
+        "{} × {} {} ({})",
+        group.count,
+        group.route,
+        group.place,
+        group.kind.name()
+    );
+    let remark = no_evidence.map(|why| format!("<p>{}", escape(why)));
+    let remark = remark.unwrap_or_default();
+    format!(
+        "<section><h3>{}</h3>{remark}{examples}</section>",
+        escape(&title)
+    )
 }
 
 fn outcome(data: &OutcomeData) -> String {

@@ -7,6 +7,7 @@ use mirror_core::compare::excerpt;
 use mirror_core::ledger::Outcome;
 use mirror_core::schedule::ScheduleData;
 
+use super::differences::DifferenceGroup;
 use super::latency::LatencyData;
 use super::outcomes::{OutcomeData, OutcomeGroup};
 use super::status::{CarriedData, ControlData, ReportData, Results, Status};
@@ -29,6 +30,7 @@ const COMPARED: [Outcome; 4] = [
 pub fn report_text(report: &ReportData, width: Option<u16>) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
+    let _ = first(&mut out, &report.results);
     let _ = results(&mut out, &report.results, width);
     let _ = verdict(&mut out, &report.results);
     out
@@ -37,6 +39,7 @@ pub fn report_text(report: &ReportData, width: Option<u16>) -> String {
 /// The state of a run in progress.
 pub fn status_text(status: &Status, width: Option<u16>) -> String {
     let mut out = String::new();
+    let _ = first(&mut out, &status.results);
     let _ = head(&mut out, status);
     let _ = results(&mut out, &status.results, width);
     let counted = status.results.counters.capture.iter();
@@ -50,6 +53,63 @@ pub fn status_text(status: &Status, width: Option<u16>) -> String {
     out
 }
 
+/// What a reader must know before all numbers.
+fn first(out: &mut String, results: &Results) -> fmt::Result {
+    let lines = troubles(results);
+    for line in &lines {
+        writeln!(out, "{line}")?;
+    }
+    if !lines.is_empty() {
+        out.push('\n');
+    }
+    Ok(())
+}
+
+/// What is wrong with the mirror, or keeps everything from being sent, and what to do about it.
+pub(super) fn troubles(results: &Results) -> Vec<String> {
+    let headline = results.headline.as_deref();
+    let headline = headline.map(|headline| excerpt(headline, 1000));
+    let mut lines: Vec<String> = headline.into_iter().collect();
+    let ScheduleData {
+        paused,
+        open,
+        limit,
+        lanes: _,
+        breakers,
+    } = &results.schedule;
+    if *paused {
+        lines.push("paused: `mirror-agent resume` goes on".into());
+    }
+    if !open && limit > &0 {
+        lines.push("outside of the times of --schedule: nothing is replayed now".into());
+    }
+    let opened = breakers.iter().filter(|breaker| breaker.opened > 0);
+    lines.extend(opened.map(|breaker| {
+        let times = match breaker.opened {
+            1 => "once".to_owned(),
+            times => format!("{times} times"),
+        };
+        format!(
+            "{} did not answer and was left alone {times} ({}); its circuit breaker is {}: see to the mirror, or raise --breaker-failures and --breaker-share",
+            excerpt(&breaker.target, 200),
+            excerpt(breaker.reason.as_deref().unwrap_or_default(), 200),
+            breaker.state.name(),
+        )
+    }));
+    lines
+}
+
+/// Why a group of differences decides nothing.
+pub(super) fn no_evidence(group: &DifferenceGroup, results: &Results) -> Option<&'static str> {
+    match (group.is_evidence, &results.control) {
+        (true, _) => None,
+        (false, None) => Some("no evidence: there was no snapshot"),
+        (false, Some(_)) => {
+            Some("no evidence: the control differs there too, or there was no snapshot")
+        }
+    }
+}
+
 fn head(out: &mut String, status: &Status) -> fmt::Result {
     writeln!(out, "pid {}", status.pid)?;
     for place in &status.attached {
@@ -59,9 +119,6 @@ fn head(out: &mut String, status: &Status) -> fmt::Result {
 }
 
 fn results(out: &mut String, results: &Results, width: Option<u16>) -> fmt::Result {
-    if let Some(headline) = &results.headline {
-        writeln!(out, "{}\n", excerpt(headline, 1000))?;
-    }
     ledger(out, results, width)?;
     not_compared(out, results)?;
     routes(out, results, width)?;
@@ -124,15 +181,9 @@ fn control(out: &mut String, results: &Results) -> fmt::Result {
     Ok(())
 }
 
-/// When it was sent, and what keeps it from being sent.
+/// When it was sent, and what waits.
 fn schedule(out: &mut String, results: &Results) -> fmt::Result {
-    let ScheduleData {
-        paused,
-        open,
-        limit,
-        lanes,
-        breakers,
-    } = &results.schedule;
+    let ScheduleData { limit, lanes, .. } = &results.schedule;
     let lag = &results.timing.send_lag_ms;
     if lag.count > 0 {
         writeln!(
@@ -146,25 +197,6 @@ fn schedule(out: &mut String, results: &Results) -> fmt::Result {
             out,
             "lanes: {} active, {} requests wait in them; at most {limit} replays at once",
             lanes.active, lanes.waiting
-        )?;
-    }
-    if *paused {
-        writeln!(out, "paused: `mirror-agent resume` goes on")?;
-    }
-    if !open && limit > &0 {
-        writeln!(
-            out,
-            "outside of the times of --schedule: nothing is replayed now"
-        )?;
-    }
-    for breaker in breakers.iter().filter(|breaker| breaker.opened > 0) {
-        writeln!(
-            out,
-            "{} was left alone {} times, its circuit breaker is {}: {}",
-            excerpt(&breaker.target, 200),
-            breaker.opened,
-            breaker.state.name(),
-            excerpt(breaker.reason.as_deref().unwrap_or_default(), 200)
         )?;
     }
     Ok(())
@@ -205,7 +237,7 @@ fn carried(out: &mut String, results: &Results) -> fmt::Result {
     }
     writeln!(
         out,
-        "carried: {} values in {} requests; {} values of {} sessions are known",
+        "carried: {} values in {} requests; {} values are kept for {} sessions, connections and addresses",
         carried.replaced, carried.requests, carried.values, carried.sessions
     )?;
     for (place, count) in &carried.places {
@@ -242,7 +274,7 @@ fn snapshot_advice(out: &mut String, results: &Results) -> fmt::Result {
         ),
         (
             "no id",
-            "requests got no id: no rule found its fields in them",
+            "requests got no id: no --rule found its fields in them; give the rule by which production names them",
         ),
     ];
     for (name, what) in ADVICE {
@@ -355,11 +387,8 @@ fn differences(out: &mut String, results: &Results) -> fmt::Result {
         None => MAX_SHOWN_DIFFERENCES,
     };
     for group in results.differences.iter().take(most) {
-        let remark = if group.is_evidence {
-            ""
-        } else {
-            " (without a snapshot: no evidence)"
-        };
+        let remark = no_evidence(group, results).map(|why| format!(" ({why})"));
+        let remark = remark.unwrap_or_default();
         writeln!(
             out,
             "\n{} × {} {} ({}){remark}",
@@ -368,7 +397,7 @@ fn differences(out: &mut String, results: &Results) -> fmt::Result {
             excerpt(&group.place, 500),
             group.kind.name()
         )?;
-        for example in &group.examples {
+        for example in group.distinct_examples() {
             writeln!(out, "  {}", excerpt(&example.request, 500))?;
             writeln!(out, "  - {}", excerpt(&example.production, 500))?;
             writeln!(out, "  + {}", excerpt(&example.mirror, 500))?;
@@ -396,6 +425,10 @@ fn differences(out: &mut String, results: &Results) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
+    use mirror_core::compare::Kind;
+    use mirror_core::schedule::{BreakerData, BreakerState};
+
+    use super::super::differences::DifferenceExample;
     use super::super::request::tests::label;
     use super::super::{CaptureCounters, End, Recorder, RunInfo};
     use super::*;
@@ -421,7 +454,7 @@ mod tests {
             "  2 × GET /a/{id}: 10.0.0.1:…: reset",
             "    for example GET /a/1 (connection 3, request 1): 10.0.0.1:40001: reset",
             "    for example POST /\\u{1b}c (connection 3, request 1)",
-            "HOLD: nothing was compared that is evidence: 2 of 3 requests ended as `replay: failed` (exit code 4)",
+            "HOLD: nothing was compared that is evidence: 2 of 3 requests ended as `replay: failed`: the request could not be sent, or its answer could not be read (exit code 4)",
         ] {
             assert!(
                 text.lines().any(|l| l.trim_start() == line.trim_start()),
@@ -429,6 +462,61 @@ mod tests {
             );
         }
         assert!(!text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn what_is_wrong_comes_before_all_numbers() {
+        let mut report = Recorder::new(RunInfo::default()).finish(CaptureCounters::default());
+        assert!(troubles(&report.results).is_empty());
+        let breaker = |target: &str, opened, reason: Option<&str>| BreakerData {
+            target: target.into(),
+            state: BreakerState::Open,
+            opened,
+            reason: reason.map(Into::into),
+        };
+        report.results.schedule.breakers = vec![
+            breaker("http://a", 1, Some("20 connect failures in a row")),
+            breaker("http://b", 0, None),
+        ];
+        report.results.headline = Some("nobody is logged in".into());
+        let text = report_text(&report, None);
+        let begins = "nobody is logged in\nhttp://a did not answer and was left alone once (20 connect failures in a row); its circuit breaker is open: see to the mirror";
+        assert!(text.starts_with(begins), "{text}");
+        assert!(!text.contains("http://b"), "{text}");
+    }
+
+    #[test]
+    fn examples_that_read_alike_are_shown_once_and_what_decides_nothing_says_so() {
+        let example = |mirror: &str| DifferenceExample {
+            request: "GET /a".into(),
+            id: None,
+            connection: 1,
+            index: 2,
+            times: 1,
+            production: "1".into(),
+            mirror: mirror.into(),
+        };
+        let mut results = Recorder::new(RunInfo::default()).results(CaptureCounters::default());
+        results.differences = vec![DifferenceGroup {
+            route: "GET /a".into(),
+            place: "body /n".into(),
+            kind: Kind::Value,
+            count: 9,
+            is_evidence: false,
+            examples: ["2", "2", "3"].map(example).to_vec(),
+        }];
+        let shown = |results: &Results| {
+            let mut text = String::new();
+            differences(&mut text, results).unwrap();
+            text
+        };
+        assert_eq!(
+            shown(&results),
+            "\n9 × GET /a body /n (value) (no evidence: there was no snapshot)\n  GET /a\n  - 1\n  + 2\n  GET /a\n  - 1\n  + 3\n"
+        );
+        results.control = Some(ControlData::default());
+        let why = "(no evidence: the control differs there too, or there was no snapshot)";
+        assert!(shown(&results).contains(why));
     }
 
     #[test]

@@ -26,10 +26,10 @@ crate::options! {
         /// Connect failures and time-outs in a row after which the mirror is left alone for a while; 0 for never
         #[option("breaker-failures", "N", default = "20")]
         pub failures: u32,
-        /// Share of the last 64 replays without an answer from which on the mirror is left alone
+        /// The mirror is left alone, too, when this share of the last 64 replays had no answer
         #[option("breaker-share", "SHARE", default = "50%")]
         pub share: Share,
-        /// How long it is left alone before one request is tried
+        /// Time for which the mirror is left alone before one request is tried
         #[option("breaker-pause", "TIME", default = "5s")]
         pub pause: Duration,
     }

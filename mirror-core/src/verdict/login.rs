@@ -66,7 +66,7 @@ impl LoginCounts {
             _ => "with 401 or 403, or by sending the client to log in",
         };
         Some(format!(
-            "production's clients are not logged in on the mirror: it refused {missed} of {} requests {how} that production answered well, and most differences follow from that; log them in with --carry (sessions, CSRF tokens and ids of the mirror's own; let their logins through with --allow), --jwt-key FILE (their tokens signed anew) or --credential 'authorization: @FILE' (one credential for all)",
+            "production's clients are not logged in on the mirror: it refused {missed} of {} requests {how} that production answered well, and most differences follow from that. Log them in with --carry (sessions, CSRF tokens and ids of the mirror's own; let their logins through with --allow, and with --allow-unsnapshotted-writes if they have no snapshots), --jwt-key FILE (their tokens signed anew) or --credential 'authorization: @FILE' (one credential for all)",
             self.good
         ))
     }

@@ -166,8 +166,10 @@ fn nothing_compared(findings: &Findings) -> String {
         None => "nothing was compared: no request was seen".into(),
         Some((name, count)) => {
             let all: u64 = findings.outcomes.values().sum();
+            let outcome = Outcome::ALL.iter().find(|outcome| outcome.name() == name);
+            let meaning = outcome.map_or("", |outcome| outcome.meaning());
             format!(
-                "nothing was compared that is evidence: {count} of {all} requests ended as `{name}`"
+                "nothing was compared that is evidence: {count} of {all} requests ended as `{name}`: {meaning}"
             )
         }
     }

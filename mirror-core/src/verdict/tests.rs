@@ -169,11 +169,9 @@ fn nothing_compared_is_never_a_pass() {
         (Outcome::MatchedWithoutSnapshot, 2),
         (Outcome::FilteredMethod, 1),
     ]);
-    let reason =
-        "nothing was compared that is evidence: 7 of 10 requests ended as `replay: connect failed`";
+    let reason = "nothing was compared that is evidence: 7 of 10 requests ended as `replay: connect failed`: no connection to the mirror: check that it runs, and that --target is right";
     decides(&dead, Decision::Hold, reason);
     let equal = findings(&[(Outcome::SnapshotMissing, 2), (Outcome::ReplayTimeout, 2)]);
-    let reason =
-        "nothing was compared that is evidence: 2 of 4 requests ended as `replay: timeout`";
+    let reason = "nothing was compared that is evidence: 2 of 4 requests ended as `replay: timeout`: the mirror's answer did not come in time: see to the mirror, or raise --replay-timeout";
     decides(&equal, Decision::Hold, reason);
 }

@@ -104,13 +104,15 @@ impl Explainer<'_> {
         let explanation = self.policy.explain(exchange, identify);
         let edited = explanation.sent.as_ref();
         let edited = edited.map(|envelope| self.editor.edited(envelope));
+        let needs_snapshot = !self.policy.allow_unsnapshotted_writes;
+        let decision = shown::decision(&explanation, needs_snapshot);
         if let Some(summary) = &mut self.summary {
-            *summary.entry(shown::decision(&explanation)).or_default() += 1;
+            *summary.entry(decision).or_default() += 1;
             return Ok(());
         }
         print(&match self.json {
             true => shown::json(redactor, &heading, &explanation, edited.as_ref()),
-            false => shown::text(redactor, &heading, &explanation, edited.as_ref()),
+            false => shown::text(redactor, &heading, &explanation, &decision, edited.as_ref()),
         })
     }
 

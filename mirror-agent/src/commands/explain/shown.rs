@@ -32,13 +32,14 @@ impl Heading {
     }
 }
 
-/// What is done with an exchange, and the rule that says so.
-pub(super) fn decision(explanation: &Explanation) -> String {
+/// What is done with an exchange, and the rule that says so. A write may need its snapshot.
+pub(super) fn decision(explanation: &Explanation, needs_snapshot: bool) -> String {
     match &explanation.judged {
         Ok(permission) => {
             let access = match permission.access {
                 Access::Read => "replayed",
-                Access::Write => "replayed with its snapshot, as a write",
+                Access::Write if needs_snapshot => "replayed as a write, if its snapshot is there",
+                Access::Write => "replayed as a write, with or without a snapshot",
             };
             let rule = permission
                 .rule
@@ -60,6 +61,7 @@ pub(super) fn text(
     redactor: &Redactor,
     heading: &Heading,
     explanation: &Explanation,
+    decision: &str,
     edited: Option<&Edited>,
 ) -> String {
     let mut out = format!(
@@ -67,7 +69,7 @@ pub(super) fn text(
         heading.connection,
         heading.index,
         printable(&heading.request),
-        printable(&decision(explanation)),
+        printable(decision),
     );
     for redaction in &explanation.redactions {
         let _ = writeln!(
