@@ -572,10 +572,10 @@ mod tests {
             assert_eq!(told_position(&exchange), None);
             let headers =
                 value.map(|value| (HEADER_POSITION.to_owned(), value.as_bytes().to_vec()));
-            exchange.response = Some(Response {
+            exchange.response = Some(Box::new(Response {
                 headers: headers.into_iter().collect(),
                 ..Response::new(200)
-            });
+            }));
             told_position(&exchange)
         };
         assert_eq!(told(Some("16/B374D848")), "16/B374D848".parse().ok());
