@@ -97,7 +97,7 @@ impl Asked {
                 response_first: ended.filter(|_| self.is_answered),
                 response_last: ended.filter(|_| self.is_answered),
             },
-            response: Some(response),
+            response: Some(Box::new(response)),
             ..Exchange::new(client, server, Request::new("GET", "/a"))
         };
         let candidates = Candidates {
