@@ -156,6 +156,26 @@ impl FilterSettings {
         }
         Ok(())
     }
+
+    /// The keys of the options that are not the same in `other`.
+    pub fn differing(&self, other: &Self) -> Vec<&'static str> {
+        let Self {
+            ports,
+            allow,
+            deny,
+            sample,
+            seed,
+        } = self;
+        let all = [
+            ("port", *ports == other.ports),
+            ("allow-net", *allow == other.allow),
+            ("deny-net", *deny == other.deny),
+            ("sample", *sample == other.sample),
+            ("sample-seed", *seed == other.seed),
+        ];
+        let differing = all.into_iter().filter(|(_, is_same)| !is_same);
+        differing.map(|(key, _)| key).collect()
+    }
 }
 
 /// What `filter` changes, by the options' names; what is not named stays. `none` empties a list of networks.
@@ -256,6 +276,20 @@ mod tests {
         assert!(set.contains(8080) && set.contains(9000) && set.contains(9002));
         assert!(!set.contains(8081) && !set.contains(9003));
         assert_eq!(set.to_string(), "8080, 9000-9002");
+    }
+
+    #[test]
+    fn each_option_that_differs_is_named() {
+        let settings = FilterSettings::default();
+        let texts = ["8080", "10.0.0.0/8", "10.9.0.0/16", "5%", "7"];
+        let specs = FilterSettings::specs();
+        assert_eq!(specs.len(), texts.len());
+        for (spec, text) in specs.iter().zip(texts) {
+            let change = FilterChange::default().with(spec.key, [text]);
+            let changed = change.apply_to(settings.clone()).unwrap();
+            assert_eq!(settings.differing(&changed), [spec.key]);
+        }
+        assert!(settings.differing(&settings).is_empty());
     }
 
     #[test]

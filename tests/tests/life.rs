@@ -148,6 +148,9 @@ fn filter_and_reload_change_a_running_agent() -> Result<()> {
     std::fs::write(&config, "sample = \"0%\"\n")?;
     let shown = good(&["reload"])?;
     assert!(shown.contains("0%") && shown.contains("8080"), "{shown}");
+    // What `filter` had changed is as the file says again, and that is said.
+    let changed = shown.lines().next();
+    assert_eq!(changed, Some("changed     port, sample"), "{shown}");
     stage.get(REQUESTS)?;
     std::fs::write(&config, "samples = 1\n")?;
     refused(&["reload"], "samples")?;

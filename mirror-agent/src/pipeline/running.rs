@@ -1,6 +1,6 @@
 //! What can be asked of a run, and changed in it, while it goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, bail, ensure};
@@ -125,6 +125,9 @@ impl Running {
         config.require_capture()?;
         let changed = settings.changed(&wanted);
         refuse_restart(&changed)?;
+        // What `filter` has changed meanwhile is as the file says again.
+        let filtered = self.capture().filters.settings();
+        let filtered = filtered.differing(&config.capture.filter);
         let before = &settings.config.capture.interfaces;
         self.capture().watch(&config.capture.interfaces)?;
         if let Err(error) = self.switch_filter(&config.capture.filter) {
@@ -134,8 +137,10 @@ impl Running {
             return Err(error);
         }
         self.live.send_replace(Arc::new(config.clone()));
+        let keys = changed.iter().map(|spec| spec.key).chain(filtered);
+        let keys: BTreeSet<&str> = keys.collect();
         let answer = ReloadAnswer {
-            changed: changed.iter().map(|spec| spec.key.to_owned()).collect(),
+            changed: keys.into_iter().map(str::to_owned).collect(),
             filter: config.capture.filter.clone(),
             interfaces: config.capture.interfaces.clone(),
         };
