@@ -5,7 +5,7 @@ use super::outcomes::OutcomeData;
 use super::text::{no_evidence, troubles};
 use super::{ReportData, report_text};
 
-const STYLE: &str = "body{font:16px system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}\
+const STYLE: &str = "body{font:16px system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}h1{font-size:1.5rem}\
 table{border-collapse:collapse}td,th{padding:.2rem .8rem;text-align:right;border-bottom:1px solid #8884}\
 td:first-child,th:first-child,td:nth-child(n+3),th:nth-child(n+3){text-align:left}pre{white-space:pre-wrap;overflow-wrap:anywhere}del{background:#f002;text-decoration:none}ins{background:#0a02;text-decoration:none}";
 
