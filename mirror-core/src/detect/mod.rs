@@ -158,9 +158,15 @@ impl Detectors {
     pub fn find(&self, text: &[u8]) -> Vec<Hit> {
         let mut hits = Vec::new();
         if let Some(signs) = &self.signs {
+            let mut read = [0; Detector::ALL.len()];
             for found in signs.find_iter(text) {
                 let detector = self.owners[found.pattern().as_usize()];
+                let read = &mut read[detector as usize];
+                if found.start() < *read {
+                    continue;
+                }
                 let range = form::range(detector, text, found.start());
+                *read = form::read_to(detector, text, found.start(), range.as_ref());
                 hits.extend(range.map(|range| Hit { detector, range }));
             }
         }
