@@ -10,14 +10,13 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::replay::{CredentialOptions, TokenPlace};
 
 /// What is carried, and is a secret: equal secrets have equal tokens, which is enough.
-const CARRIED: [&str; 7] = [
+const CARRIED: [&str; 6] = [
     "header:x-api-key => token",
     "header:x-auth-token => token",
     "json:access_token => token",
     "json:refresh_token => token",
     "json:id_token => token",
     "json:token => token",
-    "cookie:* => token",
 ];
 
 /// Adds rules after the user's own, which go before them.
@@ -65,7 +64,14 @@ fn keep_tokens(policy: &mut Policy) -> anyhow::Result<()> {
         let key = RedactKey::new(&bytes.map(|byte| byte | 0x80)).context("making a key")?;
         policy.key = Some(key);
     }
+    let keeps_cookies = policy
+        .keep_headers
+        .iter()
+        .any(|kept| kept.eq_ignore_ascii_case("cookie"));
     keep(policy, &["cookie", "set-cookie"]);
+    if !keeps_cookies {
+        add(policy, "cookie:* => token");
+    }
     if !policy.keeps_claims {
         add(policy, "header:authorization => token");
     }
@@ -201,6 +207,13 @@ mod tests {
         let kept = config(&[("carry", "all"), ("keep-header", "authorization")]);
         let [asked, ..] = admitted(&kept);
         assert!(asked.contains("c2lnbmF0dXJl"), "{asked}");
+        let kept = config(&[("carry", "all"), ("keep-header", "Cookie")]);
+        let [asked, answered, _] = admitted(&kept);
+        assert!(
+            asked.contains("a=b") && asked.contains("sid=hunter2"),
+            "{asked}"
+        );
+        assert!(answered.contains("sid=hunter2; Path=/"), "{answered}");
         let hidden = config(&[("carry", "all"), ("redact", "header:cookie => remove")]);
         let [asked, ..] = admitted(&hidden);
         assert!(!asked.contains("cookie"), "{asked}");
