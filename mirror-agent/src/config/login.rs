@@ -2,6 +2,7 @@
 //! opens nothing.
 
 use anyhow::{Context, anyhow};
+use mirror_core::detect::SECRETS;
 use mirror_core::options::FromText;
 use mirror_core::policy::{Policy, RedactKey, RedactRule};
 use mirror_core::session::CarryOptions;
@@ -9,10 +10,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::replay::{CredentialOptions, TokenPlace};
 
-/// What is carried, and is a secret: equal secrets have equal tokens, which is enough.
-const CARRIED: [&str; 6] = [
-    "header:x-api-key => token",
-    "header:x-auth-token => token",
+/// Members that are carried, and are secrets, as the headers are that credentials stand in: equal secrets have equal tokens, which is enough.
+const CARRIED: [&str; 4] = [
     "json:access_token => token",
     "json:refresh_token => token",
     "json:id_token => token",
@@ -76,6 +75,10 @@ fn keep_tokens(policy: &mut Policy) -> anyhow::Result<()> {
         add(policy, "header:authorization => token");
     }
     CARRIED.iter().for_each(|rule| add(policy, rule));
+    let is_whole = |name: &&&str| !name.contains("cookie") && !name.ends_with("authorization");
+    for name in SECRETS.iter().filter(is_whole) {
+        add(policy, &format!("header:{name} => token"));
+    }
     Ok(())
 }
 
@@ -217,5 +220,26 @@ mod tests {
         let hidden = config(&[("carry", "all"), ("redact", "header:cookie => remove")]);
         let [asked, ..] = admitted(&hidden);
         assert!(!asked.contains("cookie"), "{asked}");
+    }
+
+    #[test]
+    fn a_credential_is_carried_in_whichever_header() {
+        let redacted = |given: &[(&str, &str)], name: &str| {
+            let mut headers = mirror_core::exchange::Headers::default();
+            headers.append(name, b"hunter2");
+            let mut response = Response::new(200);
+            response.headers = headers;
+            config(given)
+                .policy
+                .redactor()
+                .redact_response(&mut response);
+            let value = response.headers.first(name).map(<[u8]>::to_vec);
+            value.map(|value| String::from_utf8(value).unwrap())
+        };
+        for name in ["X-Access-Token", "X-Token", "Private-Token"] {
+            let carried = redacted(&[("carry", "all")], name).unwrap();
+            assert!(carried.starts_with("t_"), "{name}: {carried}");
+            assert_eq!(redacted(&[], name), None);
+        }
     }
 }

@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use aho_corasick::AhoCorasick;
 
 /// Header fields that carry credentials: they are taken out unless kept by name.
-pub const SECRETS: [&str; 22] = [
+pub const SECRETS: [&str; 34] = [
     "authorization",
     "proxy-authorization",
     "cookie",
@@ -37,6 +37,18 @@ pub const SECRETS: [&str; 22] = [
     "x-gitlab-token",
     "private-token",
     "ocp-apim-subscription-key",
+    "x-authorization",
+    "x-forwarded-authorization",
+    "x-token",
+    "x-api-token",
+    "x-id-token",
+    "x-jwt-assertion",
+    "x-amzn-oidc-accesstoken",
+    "x-amzn-oidc-data",
+    "cf-access-jwt-assertion",
+    "x-shopify-access-token",
+    "x-functions-key",
+    "x-plex-token",
 ];
 
 pub(crate) fn is_secret_header(name: &str) -> bool {
