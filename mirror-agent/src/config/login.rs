@@ -2,6 +2,7 @@
 //! opens nothing.
 
 use anyhow::{Context, anyhow};
+use mirror_core::detect::SECRETS;
 use mirror_core::options::FromText;
 use mirror_core::policy::{Policy, RedactKey, RedactRule};
 use mirror_core::session::CarryOptions;
@@ -9,15 +10,12 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::replay::{CredentialOptions, TokenPlace};
 
-/// What is carried, and is a secret: equal secrets have equal tokens, which is enough.
-const CARRIED: [&str; 7] = [
-    "header:x-api-key => token",
-    "header:x-auth-token => token",
+/// Members that are carried, and are secrets, as the headers are that credentials stand in: equal secrets have equal tokens, which is enough.
+const CARRIED: [&str; 4] = [
     "json:access_token => token",
     "json:refresh_token => token",
     "json:id_token => token",
     "json:token => token",
-    "cookie:* => token",
 ];
 
 /// Adds rules after the user's own, which go before them.
@@ -65,11 +63,22 @@ fn keep_tokens(policy: &mut Policy) -> anyhow::Result<()> {
         let key = RedactKey::new(&bytes.map(|byte| byte | 0x80)).context("making a key")?;
         policy.key = Some(key);
     }
+    let keeps_cookies = policy
+        .keep_headers
+        .iter()
+        .any(|kept| kept.eq_ignore_ascii_case("cookie"));
     keep(policy, &["cookie", "set-cookie"]);
+    if !keeps_cookies {
+        add(policy, "cookie:* => token");
+    }
     if !policy.keeps_claims {
         add(policy, "header:authorization => token");
     }
     CARRIED.iter().for_each(|rule| add(policy, rule));
+    let is_whole = |name: &&&str| !name.contains("cookie") && !name.ends_with("authorization");
+    for name in SECRETS.iter().filter(is_whole) {
+        add(policy, &format!("header:{name} => token"));
+    }
     Ok(())
 }
 
@@ -201,8 +210,36 @@ mod tests {
         let kept = config(&[("carry", "all"), ("keep-header", "authorization")]);
         let [asked, ..] = admitted(&kept);
         assert!(asked.contains("c2lnbmF0dXJl"), "{asked}");
+        let kept = config(&[("carry", "all"), ("keep-header", "Cookie")]);
+        let [asked, answered, _] = admitted(&kept);
+        assert!(
+            asked.contains("a=b") && asked.contains("sid=hunter2"),
+            "{asked}"
+        );
+        assert!(answered.contains("sid=hunter2; Path=/"), "{answered}");
         let hidden = config(&[("carry", "all"), ("redact", "header:cookie => remove")]);
         let [asked, ..] = admitted(&hidden);
         assert!(!asked.contains("cookie"), "{asked}");
+    }
+
+    #[test]
+    fn a_credential_is_carried_in_whichever_header() {
+        let redacted = |given: &[(&str, &str)], name: &str| {
+            let mut headers = mirror_core::exchange::Headers::default();
+            headers.append(name, b"hunter2");
+            let mut response = Response::new(200);
+            response.headers = headers;
+            config(given)
+                .policy
+                .redactor()
+                .redact_response(&mut response);
+            let value = response.headers.first(name).map(<[u8]>::to_vec);
+            value.map(|value| String::from_utf8(value).unwrap())
+        };
+        for name in ["X-Access-Token", "X-Token", "Private-Token"] {
+            let carried = redacted(&[("carry", "all")], name).unwrap();
+            assert!(carried.starts_with("t_"), "{name}: {carried}");
+            assert_eq!(redacted(&[], name), None);
+        }
     }
 }

@@ -63,6 +63,7 @@ impl Config {
         self.capture.filter.check()?;
         self.gate.check()?;
         self.policy.check().map_err(Error::msg)?;
+        self.compare.check().map_err(Error::msg)?;
         ensure!(
             self.replay.control.is_none() || self.replay.has_target(),
             "--control is the old version beside the mirror, and there is no mirror: add --target URL"

@@ -44,6 +44,20 @@ crate::options! {
     }
 }
 
+impl CompareOptions {
+    /// Refuses pointers that are none: they would leave out everything, or nothing.
+    pub fn check(&self) -> Result<(), String> {
+        let is_pointer =
+            |text: &str| text.starts_with('/') && text.split('/').all(|step| step != "**");
+        match self.ignore.iter().find(|text| !is_pointer(text)) {
+            Some(text) => Err(format!(
+                "--ignore `{text}` is not a JSON pointer: write it as in '/id' or '/items/*/price', each step with its `/`; `*` is one step"
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What the two answers to one request have in common, and what not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {

@@ -399,3 +399,21 @@ fn small_pairs_need_the_light_limits_only() {
         "equal bytes cost nothing"
     );
 }
+
+#[test]
+fn a_pointer_that_is_none_would_leave_out_everything() {
+    let check = |text: &str| {
+        let options = CompareOptions {
+            ignore: vec![text.into()],
+            ..CompareOptions::default()
+        };
+        options.check()
+    };
+    for good in ["/id", "/items/*/price", "/", "/a~1b"] {
+        assert_eq!(check(good), Ok(()));
+    }
+    for bad in ["id", "$.took", "", "/**/trace"] {
+        let error = check(bad).unwrap_err();
+        assert!(error.contains("'/items/*/price'"), "{error}");
+    }
+}

@@ -8,6 +8,8 @@ use super::Detector;
 
 /// Longest part of an address before its `@` (RFC 5321 §4.5.3.1.1).
 const MAX_LOCAL_PART: usize = 64;
+/// Bytes of the longest sign that may go on behind the end of another secret of its kind.
+const LONGEST_SIGN: usize = 5;
 /// Shortest token that is one for its length alone; `bearer of good news` is none.
 const MIN_PLAIN_BEARER: usize = 20;
 
@@ -49,6 +51,23 @@ fn run(text: &[u8], at: usize, is: impl Fn(u8) -> bool) -> usize {
     at + rest.iter().take_while(|byte| is(**byte)).count()
 }
 
+/// Up to where another sign of the kind adds nothing to what was found at `at`. So a text of nothing but signs takes no longer
+/// than another.
+pub(super) fn read_to(
+    detector: Detector,
+    text: &[u8],
+    at: usize,
+    found: Option<&Range<usize>>,
+) -> usize {
+    match (detector, found) {
+        // All that begin in one part have the same parts behind it.
+        (Detector::Jwt, _) => run(text, at, is_url_safe),
+        // The last bytes may be those of another sign.
+        (_, Some(range)) => range.end.saturating_sub(LONGEST_SIGN),
+        (_, None) => at,
+    }
+}
+
 /// Whether no byte that `is` holds for stands before `at`.
 fn begins_word(text: &[u8], at: usize, is: impl Fn(u8) -> bool) -> bool {
     at == 0 || !is(text[at - 1])
@@ -64,10 +83,13 @@ fn prefixed(
     least: usize,
     ends: impl Fn(u8) -> bool,
 ) -> Option<Range<usize>> {
+    if !begins_word(text, at, |b| b.is_ascii_alphanumeric()) {
+        return None;
+    }
     let end = run(text, at + sign, is);
     let follows = text.get(end).is_some_and(|byte| ends(*byte));
     let is_whole = end >= at + sign + least && !follows;
-    (is_whole && begins_word(text, at, |b| b.is_ascii_alphanumeric())).then_some(at..end)
+    is_whole.then_some(at..end)
 }
 
 fn email(text: &[u8], at: usize) -> Option<Range<usize>> {
@@ -93,12 +115,15 @@ fn email(text: &[u8], at: usize) -> Option<Range<usize>> {
 fn bearer(text: &[u8], at: usize) -> Option<Range<usize>> {
     let word = at + "bearer".len();
     let begin = run(text, word, |b| b == b' ' || b == b'\t');
+    if begin == word || !begins_word(text, at, is_word) {
+        return None;
+    }
     let end = run(text, begin, |b| is_url_safe(b) || b".~+/".contains(&b));
     let end = run(text, end, |b| b == b'=');
     let token = &text[begin..end];
     let is_token = token.len() >= MIN_PLAIN_BEARER
         || (token.len() >= 6 && token.iter().any(u8::is_ascii_digit));
-    (begin > word && is_token && begins_word(text, at, is_word)).then_some(begin..end)
+    is_token.then_some(begin..end)
 }
 
 /// `header.payload.signature`, or the five parts of an encrypted one. The signature may be empty.

@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use aho_corasick::AhoCorasick;
 
 /// Header fields that carry credentials: they are taken out unless kept by name.
-pub const SECRETS: [&str; 22] = [
+pub const SECRETS: [&str; 34] = [
     "authorization",
     "proxy-authorization",
     "cookie",
@@ -37,6 +37,18 @@ pub const SECRETS: [&str; 22] = [
     "x-gitlab-token",
     "private-token",
     "ocp-apim-subscription-key",
+    "x-authorization",
+    "x-forwarded-authorization",
+    "x-token",
+    "x-api-token",
+    "x-id-token",
+    "x-jwt-assertion",
+    "x-amzn-oidc-accesstoken",
+    "x-amzn-oidc-data",
+    "cf-access-jwt-assertion",
+    "x-shopify-access-token",
+    "x-functions-key",
+    "x-plex-token",
 ];
 
 pub(crate) fn is_secret_header(name: &str) -> bool {
@@ -158,9 +170,15 @@ impl Detectors {
     pub fn find(&self, text: &[u8]) -> Vec<Hit> {
         let mut hits = Vec::new();
         if let Some(signs) = &self.signs {
+            let mut read = [0; Detector::ALL.len()];
             for found in signs.find_iter(text) {
                 let detector = self.owners[found.pattern().as_usize()];
+                let read = &mut read[detector as usize];
+                if found.start() < *read {
+                    continue;
+                }
                 let range = form::range(detector, text, found.start());
+                *read = form::read_to(detector, text, found.start(), range.as_ref());
                 hits.extend(range.map(|range| Hit { detector, range }));
             }
         }

@@ -149,3 +149,42 @@ fn a_part_shows_nothing_of_a_credential_that_it_cuts() {
     check(16..20, "***");
     check(26..32, " after");
 }
+
+#[test]
+fn a_text_of_nothing_but_signs_is_read_once() {
+    let begin = "-----BEGIN PRIVATE KEY-----";
+    for sign in [
+        "AKIA", "-AIza", "_ghp_", "-xoxb-", "eyJ", "-eyJ", "Bearer/", "Bearer ", "a@b.", begin,
+    ] {
+        let text = sign.repeat((1 << 18) / sign.len());
+        // What is read again from each sign on takes minutes.
+        Detectors::new(Detector::ALL).find(text.as_bytes());
+        Detectors::new(Detector::ALL).find(format!("{text}.{text}-----END").as_bytes());
+    }
+}
+
+#[test]
+fn a_sign_at_the_end_of_a_secret_begins_another() {
+    let check = |text: String| assert_eq!(CREDENTIALS.masked(&text), "***", "{text}");
+    let (key, token) = (
+        format!("AIza{}", "x".repeat(35)),
+        format!("ya29.{}", "y".repeat(20)),
+    );
+    check(format!("{key}-{token}"));
+    check(format!("{key}-{key}"));
+    let part = "eyJhbGciOiJIUzI1NiJ9";
+    check(format!("{part}.{part}.a.b.c.d").replace(".d", ""));
+    check([part; 7].join("."));
+    check(
+        [
+            begin_of_pem(),
+            begin_of_pem(),
+            "x\n-----END PRIVATE KEY-----".into(),
+        ]
+        .concat(),
+    );
+}
+
+fn begin_of_pem() -> String {
+    "-----BEGIN PRIVATE KEY-----\nabc\n".into()
+}

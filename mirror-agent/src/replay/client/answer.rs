@@ -10,8 +10,8 @@ use super::outgoing::options;
 
 /// Interim answers (1xx) before the final one. Servers send one or two.
 const MAX_INTERIM: u32 = 32;
-/// Bytes that are shown of what is not an answer.
-const SHOWN: usize = 40;
+/// Bytes that are shown of what is not an answer: its first word, which names a protocol. What follows may be secret.
+const SHOWN: usize = 16;
 
 pub(super) struct AnswerReader {
     parser: Parser,
@@ -104,8 +104,8 @@ impl AnswerReader {
                     ..
                 } => return Err(BadAnswer::HeadTooLarge(self.max_head)),
                 Parsed::BadHead { bytes, .. } => {
-                    let begin = &bytes[..bytes.len().min(SHOWN)];
-                    return Err(BadAnswer::NotHttp(begin.escape_ascii().to_string()));
+                    let word = first_word(&bytes[..bytes.len().min(SHOWN)]);
+                    return Err(BadAnswer::NotHttp(word.escape_ascii().to_string()));
                 }
                 Parsed::Message { .. } | Parsed::Lost | Parsed::Unread(_) | Parsed::Closed => {}
             }
@@ -144,10 +144,20 @@ impl AnswerReader {
             Version::Http10 => has(b"keep-alive"),
             Version::Http11 | Version::Http2 => true,
         };
-        // What came after it was not asked for.
-        let is_alone = self.parser.queued_bytes() == 0;
+        // What came after it was not asked for; a body where none may be may still come.
+        let has_length = |value: &[u8]| value != b"0";
+        let is_alone = self.parser.queued_bytes() == 0
+            && !(response.status == 204 && response.headers.all("content-length").any(has_length));
         !self.is_closed && !is_tunnel && is_kept && is_alone && !has(b"close")
     }
+}
+
+/// At least one byte, if there is one.
+fn first_word(bytes: &[u8]) -> &[u8] {
+    let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || b"-./_!".contains(byte);
+    let rest = bytes.get(1..).unwrap_or_default();
+    let more = rest.iter().take_while(|byte| belongs(byte)).count();
+    &bytes[..bytes.len().min(1 + more)]
 }
 
 /// Seconds that the target keeps an unused connection, where it says so.

@@ -168,6 +168,10 @@ impl Turn<'_, '_> {
                 Ok(Step::More) => {}
                 Err(bad) => return Poll::Ready(Err(self.failed(bad.to_string()))),
             }
+            // While bytes come without a pause, nobody asks the timer.
+            if self.moved_at >= self.deadline {
+                return Poll::Ready(Err(self.timed_out()));
+            }
         }
     }
 

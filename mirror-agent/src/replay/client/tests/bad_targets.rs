@@ -1,5 +1,7 @@
 //! Every failure has its reason: which phase, what was seen, how long it took.
 
+use std::io::Write as _;
+
 use super::*;
 
 async fn check(answer: &str, closes: bool, expect: &str) {
@@ -70,7 +72,7 @@ async fn an_answer_that_cannot_be_trusted_says_why() {
     check(
         "SSH-2.0-OpenSSH\r\n",
         false,
-        "failed: what came is not an HTTP/1 answer: it begins with \"SSH-2.0-OpenSSH\\r\\n\"",
+        "failed: what came is not an HTTP/1 answer: it begins with \"SSH-2.0-OpenSSH\"",
     )
     .await;
     check(
@@ -278,4 +280,41 @@ async fn an_upload_that_is_not_taken_says_how_far_it_came() {
         outcome.starts_with("failed: the target reset the connection before it answered; "),
         "{outcome}"
     );
+}
+
+#[tokio::test]
+async fn a_flood_without_end_has_its_limit() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // A thread of its own: the client finds bytes whenever it looks.
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        let begin = std::time::Instant::now();
+        while begin.elapsed() < LONG && stream.write_all(&[b'x'; 1 << 16]).is_ok() {}
+    });
+    let script = Script {
+        address,
+        received: Arc::default(),
+    };
+    let limit = Duration::from_millis(300);
+    let outcome = text(script.get(|options| options.timeout = limit).await);
+    assert!(outcome.starts_with("timeout: only "), "{outcome}");
+    assert!(
+        outcome.ends_with("came within 300ms (--replay-timeout)"),
+        "{outcome}"
+    );
+}
+
+#[tokio::test]
+async fn what_an_answer_says_that_is_none_is_not_repeated() {
+    for (answer, word) in [
+        ("token=secret\r\n", "token"),
+        ("{\"pin\":\"secret\"}", "{"),
+        ("GET /?token=secret HTTP/1.1\r\n", "GET"),
+    ] {
+        let expect =
+            format!("failed: what came is not an HTTP/1 answer: it begins with \"{word}\"");
+        check(answer, true, &expect).await;
+    }
 }

@@ -302,3 +302,16 @@ async fn a_socket_is_known_as_the_agent_s_own_before_it_connects() {
     assert_eq!(told.len(), 2);
     assert_eq!((told[0].0, told[1].0), (true, false));
 }
+
+#[tokio::test]
+async fn a_body_where_none_may_be_ends_the_connection() {
+    let answer = "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n";
+    let script = Script::answering(answer, false).await;
+    let client = script.client(|_| {});
+    for number in 0..3 {
+        let (response, _) = answered(sent(&client, request("GET", "")).await);
+        assert_eq!(response.status, 204);
+        let last = script.received().pop();
+        assert_eq!(last, Some(format!("{number}: GET /a HTTP/1.1")));
+    }
+}
