@@ -498,6 +498,7 @@ mod tests {
         let mut chunked = Decoder::new(BodyLength::Chunked);
         let mut input = Bytes::from_static(b"6\r\na");
         assert_eq!(chunked.decode(&mut input).unwrap(), "a");
+        assert!(!chunked.skip(6));
         assert!(chunked.skip(5) && !chunked.skip(1));
         let mut rest = Bytes::from_static(b"\r\n0\r\n\r\n");
         assert_eq!(chunked.decode(&mut rest).unwrap(), "");
