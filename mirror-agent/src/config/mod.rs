@@ -129,7 +129,9 @@ impl Config {
     /// Refuses a target that is the service being captured: each replay would be load on production.
     pub fn refuse_own_target(&self, target: &[SocketAddr], own: &[IpAddr]) -> anyhow::Result<()> {
         for address in target {
-            let here = address.ip().is_loopback() || own.contains(&address.ip());
+            let ip = address.ip().to_canonical();
+            // A connection to no address in particular comes to this host.
+            let here = ip.is_loopback() || ip.is_unspecified() || own.contains(&ip);
             if here && self.capture.filter.ports.contains(address.port()) {
                 bail!(
                     "the target {address} is the captured service itself: replaying to it would double production's load. Give --target the mirror's address"
@@ -235,7 +237,18 @@ mod tests {
         let config = config(&[("port", "8080")]).unwrap();
         let own: IpAddr = "10.0.0.7".parse().unwrap();
         let check = |target: &str| config.refuse_own_target(&[target.parse().unwrap()], &[own]);
-        assert!(check("127.0.0.1:8080").is_err());
+        for address in [
+            "127.0.0.1",
+            "127.0.0.2",
+            "[::1]",
+            "0.0.0.0",
+            "[::]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:10.0.0.7]",
+        ] {
+            assert!(check(&format!("{address}:8080")).is_err(), "{address}");
+            assert!(check(&format!("{address}:9090")).is_ok(), "{address}");
+        }
         assert!(check("10.0.0.7:8080").is_err());
         assert!(check("10.0.0.7:9090").is_ok());
         assert!(check("10.0.0.8:8080").is_ok());
