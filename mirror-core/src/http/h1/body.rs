@@ -375,6 +375,11 @@ mod tests {
         );
         check(
             BodyLength::Chunked,
+            "12\r\n0123456789abcdefgh\r\n0\r\n\r\n",
+            Ok(("0123456789abcdefgh", "")),
+        );
+        check(
+            BodyLength::Chunked,
             "1\r\na\r\n0\r\nT: 1\r\nU: 2\r\n\r\nnext",
             Ok(("a", "next")),
         );

@@ -350,21 +350,27 @@ mod tests {
         let Message::Request(request) = request else {
             panic!("it is a request")
         };
-        let headers = [("Host", "a"), ("odd", "")];
+        let headers = |fields: &[(&str, &str)]| {
+            let owned =
+                |(name, value): &(&str, &str)| ((*name).to_owned(), value.as_bytes().to_vec());
+            fields.iter().map(owned).collect()
+        };
         let expect = Request {
             version: Version::Http10,
-            headers: headers
-                .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
-                .into_iter()
-                .collect(),
+            headers: headers(&[("Host", "a"), ("odd", "")]),
             ..Request::new("PUT", "/a b")
         };
         assert_eq!(*request, expect);
-        let response = read(Kind::Response, "HTTP/1.1 404 No\r\nA : b\r\n\r\n");
+        let response = read(Kind::Response, "HTTP/1.0 404 No\r\nA : b\r\n\r\n");
         let Message::Response(response) = response else {
             panic!("it is a response")
         };
-        assert_eq!((response.status, response.version), (404, Version::Http11));
+        let expect = Response {
+            version: Version::Http10,
+            headers: headers(&[("A", "b")]),
+            ..Response::new(404)
+        };
+        assert_eq!(*response, expect);
     }
 
     #[test]
