@@ -800,6 +800,34 @@ mod tests {
     }
 
     #[test]
+    fn how_far_a_body_is_can_be_asked_while_it_is_read() {
+        let check = |field: &str, packets: &[(&str, Option<(u64, Option<u64>)>)]| {
+            let mut parser = Parser::new(Kind::Response, LIMITS);
+            assert_eq!(parser.body_progress(), None);
+            let head = format!("HTTP/1.1 200 OK\r\n{field}\r\n");
+            parser.push(StreamEvent::Data(head.into()), arrival(1, 0));
+            assert!(matches!(parser.poll(), Some(Parsed::Head)));
+            assert_eq!(parser.body_progress(), None);
+            parser.proceed(Answered::Other);
+            for (packet, progress) in packets {
+                let data = Bytes::copy_from_slice(packet.as_bytes());
+                parser.push(StreamEvent::Data(data), arrival(1, 0));
+                while parser.poll().is_some() {}
+                assert_eq!(parser.body_progress(), *progress, "{field} {packet}");
+            }
+        };
+        let length = "Content-Length: 5\r\n";
+        let read = |came| Some((came, Some(5)));
+        check(length, &[("ab", read(2)), ("cd", read(4)), ("e", None)]);
+        let chunked = "Transfer-Encoding: chunked\r\n";
+        check(chunked, &[("3\r\nab", Some((2, None)))]);
+        check("", &[("ab", Some((2, None)))]);
+        // Bytes that are not kept came all the same.
+        let long = "Content-Length: 20\r\n";
+        check(long, &[("0123456789ab", Some((12, Some(20))))]);
+    }
+
+    #[test]
     fn the_close_ends_a_body_without_length() {
         check(
             Kind::Response,
