@@ -123,6 +123,7 @@ fn a_gate_without_a_store_or_an_id_lets_everything_through() -> Result<()> {
     with_redis(async |_, store| {
         let envelope = Asked::default().envelope()?;
         let off = Gate::off();
+        assert!(off.is_off());
         assert_eq!(off.enter(&envelope).settles, Duration::ZERO);
         assert_eq!(pass(&off, &envelope).await.name(), "off");
         let without = Asked {
@@ -130,6 +131,7 @@ fn a_gate_without_a_store_or_an_id_lets_everything_through() -> Result<()> {
             ..Asked::default()
         };
         let gate = gate(&store, &hasty());
+        assert!(!gate.is_off());
         assert_eq!(pass(&gate, &without.envelope()?).await.name(), "no id");
         // It is at the gate that a snapshot is kept, and at none that it is not.
         store.set(&id("one"), b"17", TTL).await?;
@@ -231,6 +233,7 @@ fn behind_a_replica_the_data_is_there_when_that_has_caught_up() -> Result<()> {
             position: Some("16/B374D848"),
             ..Asked::default()
         };
+        assert!(!behind(Gate::off())?.is_off());
         let outcome = pass(&behind(Gate::off())?, &told.envelope()?).await;
         let SnapshotOutcome::Unavailable { error } = &outcome else {
             bail!("{outcome:?}")
