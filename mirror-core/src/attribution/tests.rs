@@ -272,6 +272,7 @@ fn pairs_that_an_id_makes_teach_the_offset_too() {
     }
     assert!(pair(&mut known, 60, 700));
     assert!(!pair(&mut known, 61, 900));
+    assert!(!pair(&mut known, 62, 300));
 }
 
 /// Two ids of which production used one, as over the edge of a second.
