@@ -91,15 +91,9 @@ fn stage(body: &str) -> Result<Stage<Nginx>> {
     Stage::with(Profile::Release)?.production(Nginx::answering(body))
 }
 
-fn agent(stage: &Stage<Nginx>, port: u16, args: &[&str]) -> Result<Agent> {
-    // A directory for each: a log tells when its own agent is attached.
-    Agent::observe(
-        &stage.network,
-        port,
-        args,
-        Profile::Release,
-        &Scratch::new()?,
-    )
+/// `scratch` is its own and lives as long as it does: a log tells when its own agent is attached.
+fn agent(stage: &Stage<Nginx>, port: u16, args: &[&str], scratch: &Scratch) -> Result<Agent> {
+    Agent::observe(&stage.network, port, args, Profile::Release, scratch)
 }
 
 fn load(stage: &Stage<Nginx>, seconds: u32) -> Result<Wrk> {
@@ -117,7 +111,8 @@ fn price(seconds: u32) -> Result<Value> {
     let mut figures = serde_json::Map::new();
     for (name, body, port) in cases {
         let stage = stage(&body)?;
-        let agent = agent(&stage, port, &[])?;
+        let scratch = Scratch::new()?;
+        let agent = agent(&stage, port, &[], &scratch)?;
         let counting = enable_stats(Stats::RunTime).context("having the kernel count run times")?;
         let rate = load(&stage, seconds)?.finish()?;
         let mut runs = serde_json::Map::new();
@@ -157,7 +152,8 @@ fn saturation(seconds: u32) -> Result<Value> {
     };
     let (captured, seen) = {
         let stage = stage(SMALL)?;
-        let agent = agent(&stage, PORT, &[])?;
+        let scratch = Scratch::new()?;
+        let agent = agent(&stage, PORT, &[], &scratch)?;
         let (mut captured, _) = measured(&stage, seconds)?;
         std::thread::sleep(Duration::from_secs(1));
         captured["agent_cpu_seconds_per_100k"] =
@@ -269,11 +265,13 @@ fn stop(seconds: u32) -> Result<Value> {
     let alone = measured(&stage(SMALL)?, seconds)?.0;
     let reading = {
         let stage = stage(SMALL)?;
-        let _agent = agent(&stage, PORT, &["--ring-size", "4MiB"])?;
+        let scratch = Scratch::new()?;
+        let _agent = agent(&stage, PORT, &["--ring-size", "4MiB"], &scratch)?;
         measured(&stage, seconds)?.0
     };
     let stage = stage(SMALL)?;
-    let agent = agent(&stage, PORT, &["--ring-size", "4MiB"])?;
+    let scratch = Scratch::new()?;
+    let agent = agent(&stage, PORT, &["--ring-size", "4MiB"], &scratch)?;
     let before = machine_cpu_seconds()?;
     let load = load(&stage, seconds)?;
     std::thread::sleep(Duration::from_secs(1));
@@ -316,7 +314,8 @@ fn kill(kills: u32) -> Result<Value> {
         let load = load(&stage, 20)?;
         let until = Instant::now() + Duration::from_secs(19);
         while done < kills && Instant::now() < until {
-            let mut agent = agent(&stage, PORT, &["--ring-size", "1MiB"])?;
+            let scratch = Scratch::new()?;
+            let mut agent = agent(&stage, PORT, &["--ring-size", "1MiB"], &scratch)?;
             std::thread::sleep(Duration::from_millis(u64::from(done * 37 % 101)));
             agent.kill();
             done += 1;
@@ -351,7 +350,8 @@ fn churn(seconds: u32) -> Result<Value> {
     let network = &stage.network;
     // A glob that matches nothing is refused, so the first are there.
     network.add_loose_wires("wire", INTERFACES)?;
-    let mut agent = agent(&stage, PORT, &["--interface", "wire*"])?;
+    let scratch = Scratch::new()?;
+    let mut agent = agent(&stage, PORT, &["--interface", "wire*"], &scratch)?;
     network.remove_loose_wires("wire", INTERFACES)?;
     std::thread::sleep(Duration::from_secs(2));
     let load = load(&stage, seconds)?;
