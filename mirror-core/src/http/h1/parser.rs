@@ -799,9 +799,12 @@ mod tests {
         assert_eq!(end, Seq(100 + length + 5));
     }
 
+    /// Bytes of a body that came, and of those that it will have if that is known; none between messages.
+    type Progress = Option<(u64, Option<u64>)>;
+
     #[test]
     fn how_far_a_body_is_can_be_asked_while_it_is_read() {
-        let check = |field: &str, packets: &[(&str, Option<(u64, Option<u64>)>)]| {
+        let check = |field: &str, packets: &[(&str, Progress)]| {
             let mut parser = Parser::new(Kind::Response, LIMITS);
             assert_eq!(parser.body_progress(), None);
             let head = format!("HTTP/1.1 200 OK\r\n{field}\r\n");
