@@ -35,24 +35,17 @@ pub enum ServerEnd {
     Destination,
 }
 
-/// Whether a packet has a captured port.
+/// The number of the ring that a wanted packet goes to.
 #[inline(always)]
-pub fn port(frame: &Frame, server: ServerEnd) -> Result<(), Counter> {
+pub fn select(frame: &Frame, server: ServerEnd) -> Result<u32, Counter> {
     let wanted = match server {
         ServerEnd::Either => captured(frame.source_port) || captured(frame.destination_port),
         ServerEnd::Source => captured(frame.source_port),
         ServerEnd::Destination => captured(frame.destination_port),
     };
-    if wanted {
-        Ok(())
-    } else {
-        Err(Counter::OtherPort)
+    if !wanted {
+        return Err(Counter::OtherPort);
     }
-}
-
-/// The number of the ring that a packet with a captured port goes to.
-#[inline(always)]
-pub fn ring(frame: &Frame) -> Result<u32, Counter> {
     let Some(config) = CONFIG.get(0) else {
         return Err(Counter::OtherPort);
     };
