@@ -96,10 +96,20 @@ mod tests {
     fn it_is_told_when_most_are_refused() {
         check(0, 0, 0, None);
         check(4, 4, 0, None);
-        check(5, 5, 0, Some("refused 5 of 5 requests with 401 or 403"));
+        check(
+            5,
+            5,
+            0,
+            Some("refused 5 of 5 requests with 401 or 403 that"),
+        );
         check(10, 5, 0, None);
         check(10, 6, 0, Some("refused 6 of 10"));
-        check(10, 0, 6, Some("by sending the client to log in"));
+        check(
+            10,
+            0,
+            6,
+            Some("requests by sending the client to log in that"),
+        );
         check(10, 3, 3, Some("with 401 or 403, or by sending"));
         check(1000, 100, 100, None);
     }
