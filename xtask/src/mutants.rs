@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
+use mirror_tests::scratch::Scratch;
 use mirror_tests::workspace;
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +101,7 @@ struct Mutant {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let program = install::with_cargo("cargo-mutants", CARGO_MUTANTS)?;
     let folder = workspace::target_dir()?.join("mutants");
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let mut table = Table::default();
     for (area, files) in chosen(&options.paths)? {
         let trial = Trial {
@@ -260,6 +262,9 @@ impl Trial<'_> {
             // What others depend on is compiled once for all areas.
             command.env("CARGO_TARGET_DIR", self.folder.join("build"));
         }
+        // Tests that fail keep their logs: those of changes are of no use, and each caught one fails.
+        let scratch = Scratch::new()?;
+        command.env("TMPDIR", scratch.path());
         let mut child = command.spawn().context("running cargo mutants")?;
         let registered = Registered::new(&child, false);
         let status = child.wait().context("waiting for cargo mutants")?;
