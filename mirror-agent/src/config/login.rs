@@ -1,6 +1,8 @@
 //! What policy must leave in requests and answers, so that production's clients can be logged in on the mirror: in a form that
 //! opens nothing.
 
+use std::sync::OnceLock;
+
 use anyhow::{Context, anyhow};
 use mirror_core::detect::SECRETS;
 use mirror_core::options::FromText;
@@ -56,12 +58,7 @@ fn keep_claims(policy: &mut Policy, places: &[TokenPlace], carry: &CarryOptions)
 /// Without a key of the user's, the tokens are made with one of this process: they are the same in it, and nowhere else.
 fn keep_tokens(policy: &mut Policy) -> anyhow::Result<()> {
     if policy.key.is_none() {
-        let mut bytes = [0; 32];
-        let made = SystemRandom::new().fill(&mut bytes);
-        made.map_err(|_| anyhow!("the kernel gives no random bytes"))?;
-        // Line ends behind a key are not a part of it.
-        let key = RedactKey::new(&bytes.map(|byte| byte | 0x80)).context("making a key")?;
-        policy.key = Some(key);
+        policy.key = Some(process_key()?);
     }
     let keeps_cookies = policy
         .keep_headers
@@ -80,6 +77,20 @@ fn keep_tokens(policy: &mut Policy) -> anyhow::Result<()> {
         add(policy, &format!("header:{name} => token"));
     }
     Ok(())
+}
+
+/// Made once: what was carried before a `reload` is found by its token after it.
+fn process_key() -> anyhow::Result<RedactKey> {
+    static KEY: OnceLock<RedactKey> = OnceLock::new();
+    if let Some(key) = KEY.get() {
+        return Ok(key.clone());
+    }
+    let mut bytes = [0; 32];
+    let made = SystemRandom::new().fill(&mut bytes);
+    made.map_err(|_| anyhow!("the kernel gives no random bytes"))?;
+    // Line ends after a key are not a part of it.
+    let key = RedactKey::new(&bytes.map(|byte| byte | 0x80)).context("making a key")?;
+    Ok(KEY.get_or_init(|| key).clone())
 }
 
 /// A header that the user keeps as it is stays so.
@@ -178,6 +189,12 @@ mod tests {
         );
         assert!(body.contains(token), "{body}");
         assert!(asked.contains("Bearer t_"), "{asked}");
+    }
+
+    #[test]
+    fn tokens_are_the_same_after_the_options_are_read_again() {
+        let carried = || admitted(&config(&[("carry", "all")]));
+        assert_eq!(carried(), carried());
     }
 
     #[test]
