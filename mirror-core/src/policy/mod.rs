@@ -28,7 +28,7 @@ pub use envelope::{Access, Envelope};
 pub use explain::Explanation;
 use fair::FairRate;
 pub use redact::{KeyTooShort, Mode, RedactKey, RedactRule, Redaction, Redactor};
-pub use rule::Rule;
+pub use rule::{Rule, asks_for_another_method};
 pub use share::ReplayShare;
 pub use wire::WireError;
 

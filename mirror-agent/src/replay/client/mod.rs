@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use mirror_core::exchange::Request;
 use mirror_core::http::HttpLimits;
+use mirror_core::policy::asks_for_another_method;
 
 use super::{Marks, ReplayOptions, ReplayOutcome};
 use connection::{Answer, Connection};
@@ -130,8 +131,12 @@ impl Client {
 
 /// Whether a request that failed on this connection is sent again on a new one.
 fn may_repeat(failure: &Failure, connection: &Connection, request: &Request) -> bool {
-    let is_idempotent = IDEMPOTENT.contains(&request.method.as_str());
-    connection.answers > 0 && failure.is_stale && (is_idempotent || failure.is_unsent)
+    connection.answers > 0 && failure.is_stale && (failure.is_unsent || is_idempotent(request))
+}
+
+/// Whether it makes no difference if the target does the request twice.
+fn is_idempotent(request: &Request) -> bool {
+    IDEMPOTENT.contains(&request.method.as_str()) && !asks_for_another_method(request)
 }
 
 #[cfg(test)]

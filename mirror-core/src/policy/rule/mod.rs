@@ -19,6 +19,7 @@ use path::RoutePattern;
 
 pub(super) use condition::Subject;
 pub(super) use view::View;
+pub use view::asks_for_another_method;
 
 /// What a rule is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::iter;
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Request};
 use crate::http::coding::decoded;
 use crate::json::{Value, unescaped};
 use crate::policy::redact::form_decoded;
@@ -97,37 +97,17 @@ impl<'e> View<'e> {
         )
     }
 
-    /// Methods that fields ask for in the place of the request's own, in capitals, and where they stand. Of bodies only those
-    /// of POST count, as everywhere.
+    /// Methods that are asked for in the place of the request's own, in capitals, and where they stand. Of bodies only those of
+    /// POST count, as everywhere.
     pub(in crate::policy) fn other_methods(&self) -> Vec<(String, &'static str)> {
         let request = &self.exchange.request;
-        let mut found = Vec::new();
-        let mut add = |value: &[u8], place| {
-            let method = String::from_utf8_lossy(value.trim_ascii()).to_ascii_uppercase();
-            if !method.is_empty() && method != request.method.as_str() {
-                found.push((method, place));
-            }
-        };
-        for (name, value) in request.headers.iter() {
-            let place = METHOD_FIELDS
-                .iter()
-                .find(|field| field.eq_ignore_ascii_case(name));
-            if let Some(place) = place {
-                add(value, *place);
-            }
-        }
-        if request.target.query().is_some() {
-            self.query(METHOD_PARAMETER)
-                .iter()
-                .for_each(|value| add(value, METHOD_PARAMETER));
-        }
+        let mut found = methods_in_head(request);
         if request.method == "POST" {
-            self.form(METHOD_PARAMETER)
-                .iter()
-                .for_each(|value| add(value, METHOD_PARAMETER));
-            self.part(METHOD_PARAMETER)
-                .iter()
-                .for_each(|value| add(value, METHOD_PARAMETER));
+            let form = self.form(METHOD_PARAMETER);
+            let form = form.iter().map(|value| &**value);
+            for value in form.chain(self.part(METHOD_PARAMETER)) {
+                found.extend(another_method(request, value).map(|name| (name, METHOD_PARAMETER)));
+            }
         }
         found
     }
@@ -204,6 +184,33 @@ impl<'e> View<'e> {
             false => graphql::in_json(self.body()?),
         }
     }
+}
+
+/// Whether a field or the query asks for another method than the request's own, so that it may do what that method does.
+pub fn asks_for_another_method(request: &Request) -> bool {
+    !methods_in_head(request).is_empty()
+}
+
+fn methods_in_head(request: &Request) -> Vec<(String, &'static str)> {
+    let mut found = Vec::new();
+    for (name, value) in request.headers.iter() {
+        let mut fields = METHOD_FIELDS.iter();
+        if let Some(field) = fields.find(|field| field.eq_ignore_ascii_case(name)) {
+            found.extend(another_method(request, value).map(|name| (name, *field)));
+        }
+    }
+    if let Some(query) = request.target.query() {
+        for value in pairs(query, METHOD_PARAMETER) {
+            found.extend(another_method(request, &value).map(|name| (name, METHOD_PARAMETER)));
+        }
+    }
+    found
+}
+
+/// The method that a value names, in capitals, unless it is the request's own.
+fn another_method(request: &Request, value: &[u8]) -> Option<String> {
+    let method = String::from_utf8_lossy(value.trim_ascii()).to_ascii_uppercase();
+    (!method.is_empty() && method != request.method.as_str()).then_some(method)
 }
 
 fn collect(value: &Value<'_>, steps: &[String], found: &mut Vec<Cow<'_, [u8]>>) {

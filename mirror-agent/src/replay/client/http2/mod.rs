@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use super::connection::Stream;
 use super::failure::{Failure, FailureKind, grouped};
 use super::patience::Patience;
-use super::{ClientParts, IDEMPOTENT};
+use super::{ClientParts, is_idempotent};
 use crate::replay::{Marks, ReplayOptions, ReplayOutcome};
 use message::{Collected, Upload, outgoing};
 
@@ -59,7 +59,7 @@ impl Http2Client {
         allowance: Duration,
     ) -> ReplayOutcome {
         let patience = self.patience.extended(allowance);
-        let is_idempotent = IDEMPOTENT.contains(&request.method.as_str());
+        let is_idempotent = is_idempotent(request);
         let mut attempts = 1;
         loop {
             let made = match outgoing(self.parts.connector.target(), request, marks) {

@@ -100,6 +100,19 @@ async fn a_request_that_may_have_been_done_is_not_sent_again() {
     assert_eq!(script.received().len(), 2);
 }
 
+/// Many servers do what a field names, whatever the method is.
+#[tokio::test]
+async fn a_get_that_asks_for_another_method_is_not_sent_again() {
+    let script = closing_on_second().await;
+    let client = script.client(|_| {});
+    let mut patch = request("GET", "");
+    patch.headers.append("X-HTTP-Method-Override", b"PATCH");
+    answered(sent(&client, patch.clone()).await);
+    let outcome = text(sent(&client, patch).await);
+    assert!(outcome.contains("before it answered"), "{outcome}");
+    assert_eq!(script.received().len(), 2);
+}
+
 /// A first connection that works once, and others that never do.
 #[tokio::test]
 async fn nothing_is_sent_a_third_time() {
