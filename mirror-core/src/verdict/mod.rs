@@ -1,7 +1,7 @@
 //! What is evidence, what counts, and which decision and exit code follow: the one place that says so.
 //!
 //! The order of the rules is the order of [`decide`]: a run that cannot be relied on is invalid whatever it found, a
-//! proven difference fails it, nothing compared holds it, and only then it passes.
+//! proven difference fails it, nothing compared holds it, as does a run that was cut off in the middle, and only then it passes.
 
 mod control;
 mod login;
@@ -148,6 +148,13 @@ pub fn decide(findings: &Findings) -> Verdict {
     }
     if compared == 0 {
         return verdict(Decision::Hold, nothing_compared(findings));
+    }
+    let interrupted = findings.count(Outcome::Interrupted);
+    if interrupted > compared {
+        let reason = format!(
+            "{compared} requests were compared, and none differed, but {interrupted} were interrupted: too few for a pass"
+        );
+        return verdict(Decision::Hold, reason);
     }
     verdict(
         Decision::Pass,

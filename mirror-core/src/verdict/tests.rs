@@ -120,6 +120,20 @@ fn decides(findings: &Findings, decision: Decision, reason: &str) {
 }
 
 #[test]
+fn a_run_of_which_more_was_interrupted_than_compared_is_no_pass() {
+    let cut =
+        |interrupted| findings(&[(Outcome::Matched, 40), (Outcome::Interrupted, interrupted)]);
+    decides(
+        &cut(40),
+        Decision::Pass,
+        "40 requests were compared, and none differed",
+    );
+    let reason =
+        "40 requests were compared, and none differed, but 41 were interrupted: too few for a pass";
+    decides(&cut(41), Decision::Hold, reason);
+}
+
+#[test]
 fn equal_answers_pass() {
     let found = findings(&[
         (Outcome::Matched, 3),
