@@ -4,11 +4,11 @@ use std::ops::Range;
 
 /// Replacements in the order of their places, apart from each other.
 #[derive(Debug, Default)]
-pub(super) struct Edits(Vec<(Range<usize>, String)>);
+pub(crate) struct Edits(Vec<(Range<usize>, String)>);
 
 impl Edits {
     /// Puts `text` in the place of `range`, and of all that was to be put inside of it.
-    pub(super) fn replace(&mut self, range: Range<usize>, text: impl Into<String>) {
+    pub(crate) fn replace(&mut self, range: Range<usize>, text: impl Into<String>) {
         while self
             .0
             .last()
@@ -20,7 +20,7 @@ impl Edits {
     }
 
     /// The text with the changes; `None` when there are none.
-    pub(super) fn apply(self, text: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn apply(self, text: &[u8]) -> Option<Vec<u8>> {
         if self.0.is_empty() {
             return None;
         }

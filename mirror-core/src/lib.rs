@@ -12,6 +12,7 @@ pub mod compare;
 mod counters;
 pub mod detect;
 pub mod dissect;
+mod edits;
 pub mod exchange;
 pub mod filter;
 pub mod http;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::edits::Edits;
 use crate::json::{Lexer, MAX_DEPTH, NotRead, unescaped};
 
 /// What is done at a place.
@@ -27,19 +28,19 @@ impl Steps {
     }
 }
 
-/// The body after the edit; none when it is no JSON, or has nothing at the place.
+/// The body after the edit; `None` if it is not JSON, or if the place does not exist in it.
 pub(super) fn edited(body: &[u8], at: &Steps, edit: &Edit) -> Option<Vec<u8>> {
     let mark = body.len() - body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).len();
     let text = std::str::from_utf8(&body[mark..]).ok()?;
-    let mut spans = Spans(Vec::new());
+    let mut changes = Changes::default();
     let mut lexer = Lexer::new(text);
     let whole = inside(&mut lexer, 0).ok()??;
     // What follows must be nothing: then all of it was read.
     if !text.get(whole.end + 1..)?.trim_ascii().is_empty() {
         return None;
     }
-    spans.edit(&mut lexer, &whole, &at.0, edit).ok()?;
-    let edited = spans.apply(text.as_bytes())?;
+    changes.edit(&mut lexer, &whole, &at.0, edit).ok()?;
+    let edited = changes.0.apply(text.as_bytes())?;
     Some([&body[..mark], &edited].concat())
 }
 
@@ -132,10 +133,11 @@ fn skip(lexer: &mut Lexer<'_>, depth: usize) -> Result<(), NotRead> {
     Ok(())
 }
 
-/// Ranges of a document, in its order, and what is put there.
-struct Spans(Vec<(Range<usize>, String)>);
+/// What is changed in a document.
+#[derive(Default)]
+struct Changes(Edits);
 
-impl Spans {
+impl Changes {
     fn edit(
         &mut self,
         lexer: &mut Lexer<'_>,
@@ -177,15 +179,17 @@ impl Spans {
             Edit::Set(value) => {
                 let values = inside.inner.iter().zip(&found);
                 let values = values.filter(|(_, is_found)| **is_found);
-                self.0
-                    .extend(values.map(|(inner, _)| (inner.value.clone(), value.clone())));
+                for (inner, _) in values {
+                    self.0.replace(inner.value.clone(), value.as_str());
+                }
             }
             Edit::Rename(name) => {
                 let names = inside.inner.iter().zip(&found);
                 let names = names.filter(|(_, is_found)| **is_found);
                 let places = names.filter_map(|(inner, _)| inner.name.as_ref());
-                self.0
-                    .extend(places.map(|(_, place)| (place.clone(), name.clone())));
+                for (_, place) in places {
+                    self.0.replace(place.clone(), name.as_str());
+                }
             }
         }
     }
@@ -196,7 +200,7 @@ impl Spans {
             Some(last) => (last.value.end, ","),
             None => (inside.end, ""),
         };
-        self.0.push((at..at, format!("{comma}{name}:{value}")));
+        self.0.replace(at..at, format!("{comma}{name}:{value}"));
     }
 
     /// With the comma after it; where nothing that stays follows, with the one before it.
@@ -211,7 +215,7 @@ impl Spans {
                 && last_kept.is_some_and(|last| index < last)
                 && let Some(next) = inside.inner.get(index + 1)
             {
-                self.0.push((begin(inner)..begin(next), String::new()));
+                self.0.replace(begin(inner)..begin(next), "");
             }
         }
         let from = match last_kept {
@@ -221,22 +225,8 @@ impl Spans {
         if let (Some(from), Some(last)) = (from, inside.inner.last())
             && from < last.value.end
         {
-            self.0.push((from..last.value.end, String::new()));
+            self.0.replace(from..last.value.end, "");
         }
-    }
-
-    fn apply(self, text: &[u8]) -> Option<Vec<u8>> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let (mut out, mut from) = (Vec::with_capacity(text.len()), 0);
-        for (at, put) in self.0 {
-            out.extend_from_slice(text.get(from..at.start)?);
-            out.extend_from_slice(put.as_bytes());
-            from = at.end;
-        }
-        out.extend_from_slice(text.get(from..)?);
-        Some(out)
     }
 }
 

@@ -9,6 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encod
 use super::pairs::{meant, split_at_byte};
 use super::place::CarryPlace;
 use super::reach::Use;
+use crate::edits::Edits;
 use crate::exchange::{Request, RequestTarget};
 use crate::json::{Value, unescaped};
 
@@ -221,10 +222,10 @@ fn body(request: &Request, look: &mut Look<'_>) -> Option<Vec<u8>> {
     let mut document = Document {
         body,
         at: String::new(),
-        edits: Vec::new(),
+        edits: Edits::default(),
     };
     document.value(&value, "", look);
-    document.edited()
+    document.edits.apply(body)
 }
 
 /// A JSON document and what is put in the places of its values.
@@ -232,7 +233,7 @@ struct Document<'b> {
     body: &'b [u8],
     /// The pointer of the value that is looked at, with `*` for elements.
     at: String,
-    edits: Vec<(Range<usize>, Vec<u8>)>,
+    edits: Edits,
 }
 
 impl Document<'_> {
@@ -281,26 +282,11 @@ impl Document<'_> {
         let other = String::from_utf8_lossy(&other);
         let quoted = serde_json::Value::from(other.as_ref()).to_string();
         let is_number = other.parse::<serde_json::Number>().is_ok();
-        let bytes = match is_text {
+        let put = match is_text {
             true => quoted[1..quoted.len() - 1].to_owned(),
             false if is_number => other.into_owned(),
             false => quoted,
         };
-        self.edits.push((at, bytes.into_bytes()));
-    }
-
-    fn edited(self) -> Option<Vec<u8>> {
-        if self.edits.is_empty() {
-            return None;
-        }
-        let (mut out, mut from) = (Vec::with_capacity(self.body.len()), 0);
-        // They are found in the order of the document.
-        for (at, bytes) in self.edits {
-            out.extend_from_slice(&self.body[from..at.start]);
-            out.extend_from_slice(&bytes);
-            from = at.end;
-        }
-        out.extend_from_slice(&self.body[from..]);
-        Some(out)
+        self.edits.replace(at, put);
     }
 }

@@ -9,9 +9,9 @@ use crate::compare::Step;
 use crate::compare::pointer;
 use crate::json::{Lexer, MAX_DEPTH, NotRead, unescaped};
 
-use super::edits::Edits;
 use super::rule::JsonPattern;
 use super::{Mode, Redactor, Trace};
+use crate::edits::Edits;
 
 /// Hides what rules and detectors name. `None` when nothing changes.
 pub(super) fn redact(redactor: &Redactor, body: &[u8], trace: &mut Trace) -> Option<Vec<u8>> {
@@ -329,7 +329,7 @@ fn named(redactor: &Redactor, name: &str) -> Option<Mode> {
     let fits = |(pattern, _): &&(JsonPattern, Mode)| match pattern {
         JsonPattern::Member(pattern) => pattern.fits(name),
         JsonPattern::Pointer(steps) => {
-            // An element has no name: everything below the nearest member that has one.
+            // Elements are not named: the nearest member with a name stands for all below it.
             let is_name = |step: &&String| *step != "*" && step.parse::<usize>().is_err();
             match steps.iter().rev().find(is_name) {
                 Some(step) => step == name,

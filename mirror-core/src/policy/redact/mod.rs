@@ -6,7 +6,6 @@
 //! concern it, and changed in place; its content-coding is undone where it is changed. What cannot be read, though a rule
 //! may concern it, does not go on.
 
-mod edits;
 mod json;
 mod message;
 mod multipart;
@@ -21,7 +20,7 @@ use std::sync::Arc;
 use crate::detect::{Detector, Detectors, MASK, is_secret_header};
 use crate::exchange::Headers;
 
-use edits::Edits;
+use crate::edits::Edits;
 use rule::{JsonPattern, NamePattern, RedactPlace};
 
 pub use rule::{Mode, RedactRule};

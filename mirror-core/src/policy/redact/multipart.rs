@@ -2,8 +2,8 @@
 
 use memchr::memmem;
 
-use super::edits::Edits;
 use super::{Mode, Redactor, Trace, is_binary};
+use crate::edits::Edits;
 
 /// Hides fields by their names, and what detectors find in the parts that are text. `None` when nothing changes.
 pub(super) fn redact(
