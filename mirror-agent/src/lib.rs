@@ -4,6 +4,7 @@
 //! stages.
 
 pub mod capture;
+mod clock;
 pub mod gate;
 pub mod replay;
 pub mod report;

@@ -6,7 +6,7 @@ use std::{
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, anyhow};
@@ -14,6 +14,7 @@ use foldhash::fast::RandomState;
 use tokio::sync::watch;
 
 use crate::capture::ring::RingReader;
+use crate::clock::wall_clock;
 use crate::config::Config;
 use crate::report::{End, Recorder, Ticket};
 use crate::transport::{Delivery, Sender};
@@ -22,7 +23,6 @@ use mirror_core::exchange::Exchange;
 use mirror_core::filter::PortSet;
 use mirror_core::ledger::Outcome;
 use mirror_core::policy::Refusal;
-use mirror_core::time::Timestamp;
 
 /// Longest sleep of a reader; bounds how late a packet below the wake-up threshold is seen.
 const RING_POLL: Duration = Duration::from_millis(10);
@@ -175,7 +175,7 @@ impl Reader {
             if last {
                 self.dissector.finish();
             } else {
-                self.dissector.tick(now());
+                self.dissector.tick(wall_clock());
             }
             while let Some(exchange) = self.dissector.poll() {
                 self.intake.take(exchange, Instant::now());
@@ -196,11 +196,4 @@ impl Reader {
         })?;
         Ok(())
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

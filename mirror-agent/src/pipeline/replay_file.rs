@@ -15,7 +15,7 @@ use tokio::{sync::watch, task::spawn_blocking};
 use super::capture_side::Intake;
 use super::mirror_side::{MirrorParts, MirrorThread};
 use super::progress::{self, Event};
-use super::run::{drain, host, passed, stopped, write_report};
+use super::run::{drain, host, limits, passed, stopped, write_report};
 use super::schedule::{Clock, RunSchedule};
 use super::{Ending, descriptors, preflight};
 use crate::capture::pcap::PcapFile;
@@ -23,7 +23,7 @@ use crate::config::{Config, Settings};
 use crate::report::{CaptureCounters, Recorder, ReportData, ReportDir, RunInfo};
 use crate::transport::memory::queue;
 use crate::transport::{Receiver, Sender};
-use mirror_core::dissect::{DissectLimits, DissectStats, Dissector};
+use mirror_core::dissect::{DissectStats, Dissector};
 use mirror_core::exchange::Exchange;
 use mirror_core::schedule::{ByTime, Pace, Speed};
 use mirror_core::time::Timestamp;
@@ -192,13 +192,9 @@ impl FileRead {
 
 impl Feeder {
     fn new(file: PcapFile, config: &Config, intake: Intake, stop: watch::Receiver<bool>) -> Self {
-        let limits = DissectLimits {
-            ports: config.capture.filter.ports.clone(),
-            ..config.dissect.clone()
-        };
         Self {
             file,
-            dissector: Dissector::new(limits),
+            dissector: Dissector::new(limits(config)),
             speed: config.file.speed,
             intake,
             stop,

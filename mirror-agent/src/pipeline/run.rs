@@ -253,7 +253,7 @@ async fn attach(
     tokio::task::spawn_blocking(move || TcCapture::start(&options)).await?
 }
 
-fn limits(config: &Config) -> DissectLimits {
+pub(super) fn limits(config: &Config) -> DissectLimits {
     DissectLimits {
         ports: config.capture.filter.ports.clone(),
         ..config.dissect.clone()

@@ -4,8 +4,9 @@ use std::sync::{
     Mutex, MutexGuard, PoisonError,
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use crate::clock::wall_clock;
 use mirror_core::ledger::Outcome;
 use mirror_core::schedule::{Ended, LaneCounts, Schedule, ScheduleData, ScheduleOptions, Turn};
 use mirror_core::time::Timestamp;
@@ -133,10 +134,4 @@ impl Clock {
     pub(super) fn instant(&self, at: Timestamp) -> Instant {
         self.begun + Duration::from_nanos(at.nanos_since(self.begun_at))
     }
-}
-
-/// The time of day.
-pub(super) fn wall_clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    Timestamp::default().after(since.unwrap_or_default())
 }

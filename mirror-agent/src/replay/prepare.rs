@@ -3,16 +3,16 @@
 //! In this order, because carried values are told by the route that was captured, and what a user gives has the last word.
 
 use std::cell::RefCell;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use mirror_core::exchange::{Request, Response};
 use mirror_core::policy::Envelope;
 use mirror_core::rewrite::{Conditions, Rewrite};
 use mirror_core::session::{Carried, Carry, CarryLimits, CarryOptions, CarryOrigin, CarryStats};
-use mirror_core::time::Timestamp;
 
 use super::Target;
 use super::credentials::{CredentialOptions, Credentials};
+use crate::clock::wall_clock;
 
 /// What a request became.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Preparer {
         let mut request = Request::clone(&exchange.request);
         let carried = self.carry.as_ref().map(|carry| {
             let mut carry = carry.borrow_mut();
-            carry.replace(origin(envelope), &mut request, now())
+            carry.replace(origin(envelope), &mut request, wall_clock())
         });
         let carried = carried.unwrap_or_default();
         let production = exchange.response.as_ref().map(|answer| answer.status);
@@ -56,7 +56,8 @@ impl Preparer {
         if !self.credentials.is_empty() {
             self.credentials.refresh(Instant::now());
             let captured_at = exchange.captured_at();
-            self.credentials.apply(&mut request, captured_at, now());
+            self.credentials
+                .apply(&mut request, captured_at, wall_clock());
         }
         Prepared {
             request,
@@ -74,7 +75,7 @@ impl Preparer {
     pub fn learn(&self, envelope: &Envelope, mirror: &Response) {
         if let Some(carry) = &self.carry {
             let mut carry = carry.borrow_mut();
-            carry.learn(origin(envelope), mirror, now());
+            carry.learn(origin(envelope), mirror, wall_clock());
         }
     }
 
@@ -90,10 +91,4 @@ fn origin(envelope: &Envelope) -> CarryOrigin<'_> {
         host: envelope.host(),
         exchange: envelope.exchange(),
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let nanos = since.map_or(0, |since| since.as_nanos());
-    Timestamp(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
