@@ -17,7 +17,7 @@ use mirror_tests::workspace::Profile;
 use mirror_tests::wrk::{Rate, Wrk};
 use serde_json::{Value, json};
 
-use super::machine::{cpu_seconds, machine_cpu_seconds, memory_kib, peak_memory_kib};
+use super::machine::{self, cpu_seconds, machine_cpu_seconds, memory_kib, peak_memory_kib};
 use super::program;
 use crate::cargo::build_programs;
 use crate::install::{self, IP, NGINX, SETPRIV, TCPDUMP, WRK};
@@ -188,9 +188,7 @@ fn saturation(seconds: u32) -> Result<Value> {
 
 /// GoReplay, which reads a packet socket; None where it is not installed.
 fn goreplay(seconds: u32) -> Result<Option<Value>> {
-    let program = ["goreplay", "gor"].into_iter().find(|name| on_path(name));
-    let Some(program) = program else {
-        note!("goreplay is not on the PATH: it is left out");
+    let Some(program) = machine::goreplay() else {
         return Ok(None);
     };
     let scratch = Scratch::new()?;
@@ -234,11 +232,6 @@ fn beside(program: &str, args: &[&str], seconds: u32) -> Result<Value> {
     );
     figures["production_count"] = json!(stage.production.finish()?.len());
     Ok(figures)
-}
-
-fn on_path(name: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }
 
 fn measured(stage: &Stage<Nginx>, seconds: u32) -> Result<(Value, Rate)> {

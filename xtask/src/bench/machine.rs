@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result};
 
+use crate::say::note;
+
 /// CPU time is counted in ticks of this many per second on every Linux (USER_HZ).
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -57,4 +59,15 @@ pub(super) fn machine_cpu_seconds() -> Result<f64> {
         .collect();
     let busy = [0, 1, 2, 5, 6].map(|place| ticks.get(place).copied().unwrap_or(0));
     Ok(busy.iter().sum::<u64>() as f64 / TICKS_PER_SECOND)
+}
+
+/// GoReplay's program, a peer to run beside ours; says so if it is not there.
+pub(super) fn goreplay() -> Option<&'static str> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = |name: &&str| std::env::split_paths(&path).any(|dir| dir.join(name).is_file());
+    let program = ["goreplay", "gor"].into_iter().find(on_path);
+    if program.is_none() {
+        note!("goreplay is not on the PATH: it is left out");
+    }
+    program
 }

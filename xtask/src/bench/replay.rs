@@ -14,7 +14,7 @@ use mirror_tests::workspace::Profile;
 use mirror_tests::wrk::Wrk;
 use serde::Serialize;
 
-use super::machine::{cpu_seconds, peak_memory_kib};
+use super::machine::{self, cpu_seconds, peak_memory_kib};
 use crate::cargo::build_programs;
 use crate::install::{self, IP, NGINX, SETPRIV, WRK};
 use crate::say::{note, say};
@@ -80,10 +80,7 @@ struct Figures {
 pub(super) fn run(options: &Options) -> Result<()> {
     install::ensure(&[IP, SETPRIV, NGINX, WRK])?;
     build_programs()?;
-    let goreplay = goreplay_program();
-    if goreplay.is_none() {
-        note!("goreplay is not on the PATH: it is left out");
-    }
+    let goreplay = machine::goreplay();
     let tools = [Tool::Nothing, Tool::Capture, Tool::Replay, Tool::GoReplay];
     let loads: Vec<Load> = options.rate.iter().copied().map(Load::Rate).collect();
     let loads = [loads, vec![Load::Saturation]].concat();
@@ -95,7 +92,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
                     continue;
                 }
                 note!("round {round} of {}: {tool:?}, {load:?} …", options.rounds);
-                let measured = Trial::new(options, tool, *load).run();
+                let measured = Trial::new(options, tool, *load, goreplay).run();
                 all.push(measured.with_context(|| format!("{tool:?}, {load:?}"))?);
             }
         }
@@ -116,6 +113,7 @@ struct Trial<'o> {
     options: &'o Options,
     tool: Tool,
     load: Load,
+    goreplay: Option<&'static str>,
 }
 
 /// The program beside production, while it runs.
@@ -152,11 +150,12 @@ impl Beside {
 }
 
 impl<'o> Trial<'o> {
-    fn new(options: &'o Options, tool: Tool, load: Load) -> Self {
+    fn new(options: &'o Options, tool: Tool, load: Load, goreplay: Option<&'static str>) -> Self {
         Self {
             options,
             tool,
             load,
+            goreplay,
         }
     }
 
@@ -193,7 +192,7 @@ impl<'o> Trial<'o> {
             Tool::Capture => Beside::Agent(stage.observer(&options)?),
             Tool::Replay => Beside::Agent(stage.agent(&options)?),
             Tool::GoReplay => {
-                let program = goreplay_program().context("goreplay went away")?;
+                let program = self.goreplay.context("goreplay is not there")?;
                 let mut command = stage.network.command(Host::Production, program);
                 command.args(["--input-raw", &format!(":{PORT}"), "--output-http"]);
                 command.arg(stage.mirror.url());
@@ -233,12 +232,6 @@ impl<'o> Trial<'o> {
             }
         }
     }
-}
-
-fn goreplay_program() -> Option<&'static str> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let on_path = |name: &&str| std::env::split_paths(&path).any(|dir| dir.join(name).is_file());
-    ["goreplay", "gor"].into_iter().find(on_path)
 }
 
 fn medians(all: &[Figures], loads: &[Load], tools: &[Tool]) -> Vec<Figures> {
