@@ -60,7 +60,7 @@ impl Record {
         }
     }
 
-    /// Takes in what a run left in its folder, be it that it was ended before its end.
+    /// Adds what a run left in its folder, also if the run was interrupted.
     pub(super) fn learn(&mut self, folder: &Path) -> Result<()> {
         let (mutants, outcomes) = (folder.join("mutants.json"), folder.join("outcomes.json"));
         if !mutants.exists() || !outcomes.exists() {

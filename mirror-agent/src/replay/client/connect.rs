@@ -85,7 +85,7 @@ impl Connector {
     async fn any_address(&self) -> Result<(TcpStream, Option<OwnSocket>), String> {
         let addresses = self.addresses().await;
         let addresses = addresses.map_err(|e| format!("resolving {}: {e}", self.target))?;
-        let mut wrong = format!("{} has no address", self.target);
+        let mut wrong = format!("the name in {} resolves to no address", self.target);
         for address in addresses.iter() {
             match self.address(*address).await {
                 Ok(connected) => return Ok(connected),
