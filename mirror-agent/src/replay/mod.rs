@@ -25,7 +25,7 @@ use client::{Client, ClientParts, Connector, Http2Client};
 pub use credentials::{CredentialOptions, TokenPlace};
 pub use options::{ReplayOptions, SocketMark};
 pub use own_sockets::OwnSockets;
-pub use prepare::{Prepared, Preparer};
+pub use prepare::{Prepared, Preparer, edited};
 pub use target::Target;
 pub use targets::{WeightedTarget, choose};
 

@@ -2,6 +2,7 @@
 //!
 //! In this order, because carried values are told by the route that was captured, and what a user gives has the last word.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ use mirror_core::exchange::{Request, Response};
 use mirror_core::policy::Envelope;
 use mirror_core::rewrite::{Conditions, Rewrite};
 use mirror_core::session::{Carried, Carry, CarryLimits, CarryOptions, CarryOrigin, CarryStats};
+use mirror_core::time::Timestamp;
 
 use super::Target;
 use super::credentials::{CredentialOptions, Credentials};
@@ -20,6 +22,8 @@ pub struct Prepared {
     pub request: Request,
     pub conditions: Conditions,
     pub carried: Carried,
+    /// The rules of `--rewrite` that changed something.
+    pub rewritten: Vec<String>,
 }
 
 /// Edits requests, and learns from the answers to them. For one thread.
@@ -41,29 +45,16 @@ impl Preparer {
 
     /// `target` is where it is sent to.
     pub fn prepare(&self, envelope: &Envelope, rewrite: &Rewrite, target: &Target) -> Prepared {
-        let exchange = envelope.exchange();
-        let mut request = Request::clone(&exchange.request);
-        let carried = self.carry.as_ref().map(|carry| {
-            let mut carry = carry.borrow_mut();
-            carry.replace(origin(envelope), &mut request, wall_clock())
-        });
-        let carried = carried.unwrap_or_default();
-        let production = exchange.response.as_ref().map(|answer| answer.status);
-        let conditions = Conditions::settle(&mut request, production, &carried.conditions);
-        if !rewrite.rules.is_empty() {
-            rewrite.apply(&mut request, &target.host());
-        }
+        let mut carry = self.carry.as_ref().map(RefCell::borrow_mut);
+        let carry = carry.as_deref_mut();
+        let mut prepared = edited(envelope, carry, rewrite, || target.host(), wall_clock());
         if !self.credentials.is_empty() {
             self.credentials.refresh(Instant::now());
-            let captured_at = exchange.captured_at();
+            let captured_at = envelope.exchange().captured_at();
             self.credentials
-                .apply(&mut request, captured_at, wall_clock());
+                .apply(&mut prepared.request, captured_at, wall_clock());
         }
-        Prepared {
-            request,
-            conditions,
-            carried,
-        }
+        prepared
     }
 
     /// Whether anything is carried at all.
@@ -83,6 +74,32 @@ impl Preparer {
     pub fn carried(&self) -> CarryStats {
         let carry = self.carry.as_ref();
         carry.map_or_else(CarryStats::default, |carry| carry.borrow().stats())
+    }
+}
+
+/// All edits but credentials, which `explain` shows without having them. `host` is what a Host field says of the target.
+pub fn edited<'h>(
+    envelope: &Envelope,
+    carry: Option<&mut Carry>,
+    rewrite: &Rewrite,
+    host: impl FnOnce() -> Cow<'h, str>,
+    now: Timestamp,
+) -> Prepared {
+    let exchange = envelope.exchange();
+    let mut request = Request::clone(&exchange.request);
+    let carried = carry.map(|carry| carry.replace(origin(envelope), &mut request, now));
+    let carried = carried.unwrap_or_default();
+    let production = exchange.response.as_ref().map(|answer| answer.status);
+    let conditions = Conditions::settle(&mut request, production, &carried.conditions);
+    let rewritten = match rewrite.rules.is_empty() {
+        true => Vec::new(),
+        false => rewrite.apply(&mut request, &host()),
+    };
+    Prepared {
+        request,
+        conditions,
+        carried,
+        rewritten,
     }
 }
 

@@ -2,9 +2,9 @@
 //! carried is said, and keeps production's value.
 
 use mirror_agent::cli::ExplainOptions;
+use mirror_agent::replay::edited;
 use mirror_core::exchange::Request;
 use mirror_core::policy::Envelope;
-use mirror_core::rewrite::Conditions;
 use mirror_core::session::{Carry, CarryOrigin};
 
 /// Stands for the target's host, which nobody has named.
@@ -17,7 +17,7 @@ pub(super) struct Editor<'o> {
 
 /// A request as it would be sent, but for credentials, and what was done to it.
 pub(super) struct Edited {
-    pub(super) request: Box<Request>,
+    pub(super) request: Request,
     /// A line for each edit.
     pub(super) edits: Vec<String>,
 }
@@ -33,41 +33,45 @@ impl<'o> Editor<'o> {
     }
 
     pub(super) fn edited(&mut self, envelope: &Envelope) -> Edited {
+        let now = envelope.exchange().captured_at();
+        let rewrite = &self.options.rewrite;
+        let prepared = edited(
+            envelope,
+            self.carry.as_mut(),
+            rewrite,
+            || TARGET.into(),
+            now,
+        );
+        self.rehearse(envelope);
+        let carried = prepared.carried.replaced.iter().map(|replaced| {
+            let (place, source) = (&replaced.place, &replaced.learnt_from);
+            format!("carried: {place}, where the mirror has its own from {source}")
+        });
+        let dropped = prepared.conditions.dropped.iter();
+        let dropped =
+            dropped.map(|name| format!("dropped: {name}, which has a validator of production's"));
+        let rewritten = prepared.rewritten.iter();
+        let rewritten = rewritten.map(|rule| format!("rewritten: {rule}"));
+        let mut edits: Vec<String> = carried.chain(dropped).chain(rewritten).collect();
+        let credentials = &self.options.credentials;
+        let headers = credentials.headers.iter();
+        edits.extend(headers.map(|source| format!("credential: {}", source.name())));
+        Edited {
+            request: prepared.request,
+            edits,
+        }
+    }
+
+    /// Takes production's answer for the mirror's: what could be carried from it is known to the next requests.
+    fn rehearse(&mut self, envelope: &Envelope) {
         let exchange = envelope.exchange();
-        let mut request = exchange.request.clone();
-        let (mut edits, mut conditions) = (Vec::new(), Vec::new());
-        if let Some(carry) = &mut self.carry {
+        if let (Some(carry), Some(response)) = (&mut self.carry, &exchange.response) {
             let from = CarryOrigin {
                 host: envelope.host(),
                 exchange,
             };
-            let now = exchange.captured_at();
-            let carried = carry.replace(from, &mut request, now);
-            edits.extend(carried.replaced.iter().map(|replaced| {
-                let (place, source) = (&replaced.place, &replaced.learnt_from);
-                format!("carried: {place}, where the mirror has its own from {source}")
-            }));
-            conditions = carried.conditions;
-            if let Some(response) = &exchange.response {
-                carry.learn(from, response, now);
-            }
+            carry.learn(from, response, exchange.captured_at());
         }
-        let production = exchange.response.as_ref().map(|response| response.status);
-        let settled = Conditions::settle(&mut request, production, &conditions);
-        let dropped = settled.dropped.iter();
-        edits.extend(
-            dropped.map(|name| format!("dropped: {name}, which has a validator of production's")),
-        );
-        let rewritten = self.options.rewrite.apply(&mut request, TARGET);
-        edits.extend(
-            rewritten
-                .into_iter()
-                .map(|rule| format!("rewritten: {rule}")),
-        );
-        let credentials = &self.options.credentials;
-        let headers = credentials.headers.iter();
-        edits.extend(headers.map(|source| format!("credential: {}", source.name())));
-        Edited { request, edits }
     }
 }
 
