@@ -108,6 +108,31 @@ fn a_control_that_does_not_answer_is_told_and_decides_nothing() -> Result<()> {
 }
 
 #[needs(root)]
+fn a_write_without_a_snapshot_goes_to_the_target_alone() -> Result<()> {
+    let fine = |_: &Received| wire::answer("200 OK", "ok");
+    let stage = Stage::new()?
+        .production(Answering(fine))?
+        .mirror(Answering(fine))?;
+    let control = Server::start(&stage.network, Host::Mirror, CONTROL_PORT, fine)?;
+    let url = control.url();
+    let options = ["--allow", "POST /orders", "--allow-unsnapshotted-writes"];
+    let agent = stage.agent(&[&["--control", &url][..], &options].concat())?;
+    let production = stage.production.address();
+    for line in ["POST /orders", "GET /orders"] {
+        let request = format!(
+            "{line} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        );
+        wire::send(&stage.network, production, request.as_bytes())?;
+    }
+    agent.wait_settled(2, LIMIT)?;
+    let finished = agent.stop()?;
+    assert_eq!(finished.report.outcome("matched"), 2, "{}", finished.output);
+    assert_eq!(stage.mirror.lines().len(), 2);
+    assert_eq!(control.lines(), ["GET /orders HTTP/1.1"]);
+    Ok(())
+}
+
+#[needs(root)]
 fn targets_share_the_requests_by_their_weights() -> Result<()> {
     let fine = |_: &Received| wire::answer("200 OK", "ok");
     let stage = Stage::new()?

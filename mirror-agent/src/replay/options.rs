@@ -14,8 +14,8 @@ mirror_core::options! {
         /// share the requests, as in 'http://a:8080 weight=3'; those of a connection go to one of them (repeatable)
         #[option("target", "URL")]
         pub targets: Vec<WeightedTarget>,
-        /// The old version beside the mirror: it gets each request too, at the same time. Where both differ from production
-        /// in the same places, the reason is not the new version
+        /// The old version beside the mirror: it gets each request too, at the same time, but for writes without a snapshot.
+        /// Where both differ from production in the same places, the reason is not the new version
         #[option("control", "URL")]
         pub control: Option<Target>,
         /// Most replays at once, and most idle connections that are kept

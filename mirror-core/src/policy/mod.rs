@@ -338,6 +338,12 @@ impl Policy {
         }
     }
 
+    /// Whether a request may also go to another target beside its own: only what reads, or has the snapshot of the very
+    /// request. A write that changes the mirror's own data does so once.
+    pub fn may_send_beside(envelope: &Envelope, basis: Basis) -> bool {
+        envelope.access == Access::Read || basis == Basis::Snapshot
+    }
+
     /// What hides secrets, as the rules say.
     pub fn redactor(&self) -> &Arc<Redactor> {
         self.redactor.get_or_init(|| {

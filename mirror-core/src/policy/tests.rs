@@ -403,6 +403,22 @@ fn a_write_needs_the_snapshot_of_the_very_request() {
 }
 
 #[test]
+fn only_reads_and_writes_with_their_snapshot_go_to_a_second_target() {
+    let policy = Policy {
+        allow_unsnapshotted_writes: true,
+        ..Policy::allowing(rules(&["POST /orders"]))
+    };
+    let may = |method: &str, basis| {
+        let admitted = policy.admit(&"h".into(), exchange(method, "/orders", &[]), |_| {
+            Identity::default()
+        });
+        Policy::may_send_beside(&admitted.unwrap(), basis)
+    };
+    assert!(may("GET", Basis::NotGated) && may("POST", Basis::Snapshot));
+    assert!(!may("POST", Basis::NotGated) && !may("POST", Basis::Missing));
+}
+
+#[test]
 fn what_is_over_the_rate_is_shed_and_rare_routes_keep_their_share() {
     let policy = Policy {
         rate: Some(20),

@@ -11,6 +11,7 @@ use crate::replay::{Prepared, ReplayOutcome};
 use crate::report::End;
 use mirror_core::exchange::{Body, Headers, Request, Response};
 use mirror_core::ledger::Outcome;
+use mirror_core::policy::Policy;
 use mirror_core::rewrite::Conditions;
 use mirror_core::schedule::{Ended, Failure};
 
@@ -45,7 +46,9 @@ impl MirrorSide {
         turn: &Turn,
     ) -> Result<Answers, End> {
         let mirror = self.send_to_target(target, waiting, turn);
-        let (mirror, control) = match self.destinations.control() {
+        let is_free = Policy::may_send_beside(&waiting.envelope, turn.pass.basis());
+        let control = self.destinations.control().filter(|_| is_free);
+        let (mirror, control) = match control {
             None => (mirror.await, None),
             Some(control) => {
                 let control = self.send_to_control(control, waiting, turn);
