@@ -1,16 +1,21 @@
 //! A Kubernetes of two nodes on this machine, by scripts that are not part of this repository:
 //! `setup.sh`, `down.sh` and `kubectl` in `$MIRROR_CLUSTER`, or beside the workspace.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::{note, workspace};
+use crate::{note, wait_until, workspace};
 
 /// Where the network that the nodes hang on is, while a cluster is up.
 const NAMESPACE: &str = "/run/netns/mirror-cluster";
+
+/// How long another run's cluster may take to end.
+const OTHER_LIMIT: Duration = Duration::from_secs(180);
 
 /// Where the scripts are looked for.
 pub const PLACE: &str = "the scripts of a test cluster, in ../shared/cluster beside the repository or in $MIRROR_CLUSTER";
@@ -49,11 +54,8 @@ impl Cluster {
         }
         let files = workspace::target_dir()?.join("cluster");
         let state = files.join("run");
-        if Path::new(NAMESPACE).exists() && !state.exists() {
-            bail!(
-                "another cluster is up, and there can be one: take it down with {}",
-                directory.join("down.sh").display()
-            );
+        if !state.exists() {
+            wait_for_other(&directory)?;
         }
         let cluster = Self { directory, files };
         // Of a run that was killed. Without it, pods of then would come up again.
@@ -151,6 +153,17 @@ impl Cluster {
     }
 }
 
+/// Leaves what a killed run leaves, a network without processes: the next one must not stop at it.
+pub fn leave_network() -> Result<()> {
+    if Path::new(NAMESPACE).exists() {
+        return Ok(());
+    }
+    let name = NAMESPACE.trim_start_matches("/run/netns/");
+    let output = Command::new("ip").args(["netns", "add", name]).output();
+    succeeded("ip", &["netns", "add", name], output.context("running ip")?)?;
+    Ok(())
+}
+
 /// Takes down what a killed test left, for a handler of Ctrl-C.
 pub fn remove_left_over() {
     let (Some(directory), Ok(target)) = (directory(), workspace::target_dir()) else {
@@ -168,6 +181,41 @@ impl Drop for Cluster {
             note!("the cluster is not down: {error:#}");
         }
     }
+}
+
+/// Waits until no process is in the network of a cluster that another run of these tests started:
+/// there can be one cluster. A network without processes is what a killed run left.
+fn wait_for_other(directory: &Path) -> Result<()> {
+    let mut others = processes_in_network()?;
+    let ended = wait_until("the end of another cluster", OTHER_LIMIT, || {
+        others = processes_in_network().unwrap_or_else(|_| others.clone());
+        others.is_empty()
+    });
+    ended.with_context(|| {
+        format!(
+            "there can be one cluster, and processes {} are in the network of another: end it with {}",
+            others.join(", "),
+            directory.join("down.sh").display()
+        )
+    })
+}
+
+/// The ids of the processes in the network that the nodes hang on; none where it does not exist.
+fn processes_in_network() -> Result<Vec<String>> {
+    let Ok(network) = std::fs::metadata(NAMESPACE) else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").context("listing the processes")? {
+        let entry = entry.context("listing the processes")?;
+        // What is no process, and a process that ended meanwhile, is in no network.
+        if let Ok(entered) = std::fs::metadata(entry.path().join("ns/net"))
+            && (entered.dev(), entered.ino()) == (network.dev(), network.ino())
+        {
+            found.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    Ok(found)
 }
 
 fn succeeded(program: &str, args: &[&str], output: std::process::Output) -> Result<String> {

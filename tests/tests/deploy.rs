@@ -69,6 +69,7 @@ fn main() -> ExitCode {
 fn the_daemonset_mirrors_pods_on_both_nodes() -> Result<()> {
     let directory = cluster::directory().context(cluster::PLACE)?;
     let scratch = Scratch::new()?;
+    cluster::leave_network()?;
     let cluster = Cluster::start(directory)?;
     cluster.apply(SERVICES)?;
     for deployment in ["deployment/production", "deployment/mirror"] {
