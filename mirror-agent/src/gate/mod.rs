@@ -4,37 +4,30 @@ mod claims;
 mod lists;
 mod numbered;
 mod options;
+mod outcome;
 pub mod replica;
 mod rules;
+mod snapshot;
 
 use std::{
     net::IpAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{Arc, Mutex},
+    time::Duration,
 };
 
-use mirror_snapshot::{
-    DEFAULT_TTL, Filed, HEADER_POSITION, RedisStore, RequestId, WaitOptions, Waited,
-    store::{Accept, WaitHit, Waiter},
-};
+use mirror_snapshot::{DEFAULT_TTL, HEADER_POSITION, RedisStore, RequestId, store::Waiter};
 use tokio::time::Instant;
 
-use claims::Claims;
 use lists::Lists;
-use mirror_core::attribution::{Attribution, Claim, Doubt, RequestNumber};
+use mirror_core::attribution::{Attribution, Claim, RequestNumber};
 use mirror_core::exchange::Exchange;
 use mirror_core::policy::Envelope;
 use replica::{Caught, Position, Replica};
+use snapshot::SnapshotGate;
 
 pub use options::{GateOptions, Poll};
+pub use outcome::{FoundSnapshot, SnapshotOutcome};
 pub use rules::{GateRules, OnMissing};
-
-const OF_ANOTHER: &str = "the snapshot that was there is another request's";
-/// A request that overlaps with another one is captured at most this long after the other's snapshot is there.
-const SETTLES_FOR: Duration = Duration::from_secs(1);
 
 /// What is done for a snapshot that would not live until its replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -45,129 +38,6 @@ pub enum TtlCare {
     Extend,
     /// Nothing: it ends as `snapshot: expired`
     Off,
-}
-
-#[derive(Debug)]
-pub enum SnapshotOutcome {
-    /// No store was given.
-    Off,
-    /// The route's answers do not depend on data.
-    NotRequired,
-    Found(FoundSnapshot),
-    /// The mirror's replica has replayed past production's position.
-    Caught {
-        waited: Duration,
-        at_once: bool,
-        /// The snapshot that told production's position, if one did.
-        told_by: Option<Box<FoundSnapshot>>,
-    },
-    Missing {
-        waited: Duration,
-        /// There was one of another request.
-        refused: bool,
-        /// What else is known of it, with what to do.
-        why: Option<String>,
-    },
-    /// The exchange was older than a snapshot lives.
-    Expired,
-    Collided,
-    /// Identical requests have the id, and no snapshot is proven to be this one's.
-    Unproven {
-        why: Doubt,
-    },
-    /// No rule yielded an id.
-    NoId,
-    Unavailable {
-        error: String,
-    },
-}
-
-impl SnapshotOutcome {
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::NotRequired => "not required",
-            Self::Found(FoundSnapshot { at_once: true, .. })
-            | Self::Caught { at_once: true, .. } => "hit",
-            Self::Found(_) | Self::Caught { .. } => "late",
-            Self::Missing { .. } => "missing",
-            Self::Expired => "expired",
-            Self::Collided => "collided",
-            Self::Unproven { .. } => "unproven",
-            Self::NoId => "no id",
-            Self::Unavailable { .. } => "store unavailable",
-        }
-    }
-
-    /// How a wait ended that found nothing.
-    fn of_wait(waited: Waited) -> Self {
-        match waited {
-            Waited::Unavailable(error) => Self::Unavailable {
-                error: error.to_string(),
-            },
-            Waited::Missing { waited, refused } => Self::Missing {
-                waited,
-                refused,
-                why: refused.then(|| OF_ANOTHER.into()),
-            },
-            Waited::Hit(hit) => Self::Missing {
-                waited: hit.waited,
-                refused: true,
-                why: Some(OF_ANOTHER.into()),
-            },
-        }
-    }
-
-    /// The same, with the whole time since `began` as the time that was waited.
-    fn waited_since(mut self, began: Instant) -> Self {
-        match &mut self {
-            Self::Found(FoundSnapshot { waited, .. }) | Self::Missing { waited, .. } => {
-                *waited = began.elapsed();
-            }
-            _ => {}
-        }
-        self
-    }
-}
-
-/// A snapshot that is there.
-#[derive(Debug)]
-pub struct FoundSnapshot {
-    pub id: RequestId,
-    pub waited: Duration,
-    /// By the first look.
-    pub at_once: bool,
-    /// When production says that it received the request, milliseconds since the epoch. Only a stamp says so, and
-    /// that the snapshot is this request's.
-    pub at: Option<u64>,
-    pub ttl: Option<Duration>,
-    /// How far production's database was.
-    pub position: Option<Position>,
-    /// Where it was copied to.
-    pub namespace: Option<String>,
-    /// Until when another request could turn up that makes it doubtful.
-    pub settles_at: Instant,
-    expires: Option<Instant>,
-    claims: Vec<Claim>,
-    /// What another request makes of it: doubtful for this reason, or a collision.
-    doubt: Option<Doubt>,
-}
-
-impl FoundSnapshot {
-    /// Whether another request turned out to have its id.
-    pub fn is_collided(&self) -> bool {
-        self.claims.iter().any(Claim::is_doubtful)
-    }
-
-    /// Why it is not proven after all, if it is a numbered one and another request turned up.
-    pub fn doubt(&self) -> Option<Doubt> {
-        self.doubt.filter(|_| self.is_collided())
-    }
-
-    /// Whether it has lived its time.
-    pub fn is_expired(&self) -> bool {
-        self.expires.is_some_and(|at| at <= Instant::now())
-    }
 }
 
 /// An exchange on its way through the gate: the ids to look for, and its claims on them.
@@ -184,24 +54,6 @@ pub struct Entered {
 pub struct Gate {
     snapshots: Option<SnapshotGate>,
     replica: Option<Replica>,
-}
-
-struct SnapshotGate {
-    waiter: Waiter,
-    /// How long a list is looked at, and how often.
-    wait: WaitOptions,
-    lists: Lists,
-    attribution: Arc<Mutex<Attribution>>,
-    /// Whether this host, whose clock the capture uses, has this address.
-    is_own_address: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
-    /// Where the mirror reads, if not in production's store.
-    mirror: Option<RedisStore>,
-    /// For copies.
-    namespace: String,
-    care: TtlCare,
-    /// Seconds by which production's clock may differ from the capture's.
-    skew_seconds: u64,
-    claims: Mutex<Claims>,
 }
 
 impl Gate {
@@ -369,161 +221,6 @@ impl Gate {
     }
 }
 
-impl SnapshotGate {
-    fn enter(&self, envelope: &Envelope) -> Option<(RequestNumber, Claim)> {
-        let exchange = envelope.exchange();
-        let host = exchange.server.ip();
-        let has_end = exchange.timing.response_last.is_some();
-        let owner = &envelope.identity().owner;
-        let is_one_clock = (self.is_own_address)(host);
-        self.attribution().enter(owner, host, is_one_clock, has_end)
-    }
-
-    /// Waits for a snapshot of a rule that names single requests. With a `number` production used one of several ids.
-    async fn named(
-        &self,
-        envelope: &Envelope,
-        ids: Vec<RequestId>,
-        number: Option<RequestNumber>,
-        claim: Option<Claim>,
-    ) -> SnapshotOutcome {
-        if claim.as_ref().is_some_and(Claim::is_doubtful) {
-            return SnapshotOutcome::Collided;
-        }
-        let marked = Arc::new(AtomicBool::new(false));
-        let accept = self.accept_named(envelope, number, Arc::clone(&marked));
-        match self.waiter.wait(ids.clone(), accept).await {
-            Waited::Hit(hit) => {
-                let at = envelope.exchange().captured_at();
-                let claim = claim.unwrap_or_else(|| self.claims().claim(&hit.id, at));
-                if Filed::read(&hit.value) == Filed::Collided {
-                    claim.doubt();
-                }
-                self.passed(hit, vec![claim], None).await
-            }
-            Waited::Missing { waited, refused } if !refused && is_outlived(envelope) => {
-                tracing::debug!(?waited, "an exchange came later than its snapshot lives");
-                SnapshotOutcome::Expired
-            }
-            Waited::Missing { .. } if marked.load(Relaxed) => SnapshotOutcome::Collided,
-            Waited::Missing {
-                waited,
-                refused: false,
-            } => SnapshotOutcome::Missing {
-                waited,
-                refused: false,
-                why: self
-                    .waiter
-                    .store()
-                    .misfit(&ids)
-                    .await
-                    .map(|e| e.to_string()),
-            },
-            other => SnapshotOutcome::of_wait(other),
-        }
-    }
-
-    /// Whether a value is the request's own. A bare snapshot ends the wait too, and so does the mark of a collision, if the
-    /// request has only one id: of several ids the mark may be another request's, and is only `marked`.
-    fn accept_named(
-        &self,
-        envelope: &Envelope,
-        number: Option<RequestNumber>,
-        marked: Arc<AtomicBool>,
-    ) -> Accept {
-        let owner = envelope.identity().owner.clone();
-        let host = envelope.exchange().server.ip();
-        let attribution = Arc::clone(&self.attribution);
-        Box::new(move |id, value| {
-            let stamp = match Filed::read(value) {
-                Filed::Bare => return true,
-                Filed::Collided => {
-                    marked.store(true, Relaxed);
-                    return number.is_none();
-                }
-                Filed::Stamped(stamp) => stamp,
-            };
-            let mut attribution = attribution.lock().unwrap_or_else(PoisonError::into_inner);
-            match number {
-                Some(number) => attribution.take_named(number, id, &stamp),
-                None => owner.agrees(&stamp) && attribution.pair(&owner, host, id, &stamp),
-            }
-        })
-    }
-
-    /// A snapshot that is the request's, as long as its claims are not doubted.
-    async fn passed(
-        &self,
-        hit: WaitHit,
-        claims: Vec<Claim>,
-        doubt: Option<Doubt>,
-    ) -> SnapshotOutcome {
-        if claims.iter().any(Claim::is_doubtful) {
-            let unproven = |why| SnapshotOutcome::Unproven { why };
-            return doubt.map_or(SnapshotOutcome::Collided, unproven);
-        }
-        if let Some(mirror) = &self.mirror {
-            let ttl = hit.ttl.unwrap_or(DEFAULT_TTL).min(DEFAULT_TTL);
-            if let Err(error) = mirror.set(&hit.id, &hit.value, ttl).await {
-                return SnapshotOutcome::Unavailable {
-                    error: format!("the mirror's store: {error}"),
-                };
-            }
-        }
-        let (at, position) = match Filed::read(&hit.value) {
-            Filed::Stamped(stamp) => (Some(stamp.at), stamp.position),
-            Filed::Collided | Filed::Bare => (None, None),
-        };
-        SnapshotOutcome::Found(FoundSnapshot {
-            id: hit.id,
-            waited: hit.waited,
-            at_once: hit.at_once,
-            at,
-            position: position.and_then(|text| text.parse().ok()),
-            ttl: hit.ttl,
-            namespace: None,
-            settles_at: Instant::now() + SETTLES_FOR,
-            expires: hit.ttl.map(|ttl| Instant::now() + ttl),
-            claims,
-            doubt,
-        })
-    }
-
-    /// Lets the key that the mirror reads live on.
-    async fn extend(&self, found: &FoundSnapshot) -> anyhow::Result<bool> {
-        let store = self.mirror.as_ref().unwrap_or(self.waiter.store());
-        Ok(store.extend(&found.id, DEFAULT_TTL).await?)
-    }
-
-    /// Copies the snapshot into the namespace of this run, in the store that the mirror reads.
-    async fn copy(&self, found: &mut FoundSnapshot) -> anyhow::Result<bool> {
-        let store = self.mirror.as_ref().unwrap_or(self.waiter.store());
-        let copies = store.with_keys(store.keys().within(&self.namespace)?);
-        let from = if found.namespace.is_some() {
-            &copies
-        } else {
-            store
-        };
-        let ids = std::slice::from_ref(&found.id);
-        let Some(value) = from.look(ids).await?.pop().flatten() else {
-            return Ok(false);
-        };
-        copies.set(&found.id, &value, DEFAULT_TTL).await?;
-        found.namespace = Some(self.namespace.clone());
-        Ok(true)
-    }
-
-    fn attribution(&self) -> MutexGuard<'_, Attribution> {
-        self.attribution
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn claims(&self) -> MutexGuard<'_, Claims> {
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 fn told_position(exchange: &Exchange) -> Option<Position> {
     let response = exchange.response.as_ref()?;
     let value = std::str::from_utf8(response.headers.first(HEADER_POSITION)?).ok()?;
@@ -548,14 +245,6 @@ async fn caught_up(
         },
         Caught::Unavailable { error } => SnapshotOutcome::Unavailable { error },
     }
-}
-
-/// Whether a snapshot that was filed for the exchange has lived its time.
-fn is_outlived(envelope: &Envelope) -> bool {
-    let captured = Duration::from_millis(envelope.exchange().captured_at().as_millis());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let age = now.unwrap_or_default().saturating_sub(captured);
-    DEFAULT_TTL.saturating_sub(age).is_zero()
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use mirror_core::policy::Envelope;
 use mirror_snapshot::{Filed, RequestId, Stamp, StoreError, Waited};
 use tokio::time::Instant;
 
+use super::SnapshotOutcome;
 use super::lists::ListName;
-use super::{SnapshotGate, SnapshotOutcome, is_outlived};
+use super::snapshot::{SnapshotGate, is_outlived};
 
 /// A request that takes longer is not looked for in all of the minutes that it took.
 const MAX_MINUTES: u64 = 10;

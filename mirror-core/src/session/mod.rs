@@ -18,6 +18,7 @@ mod pairs;
 mod place;
 mod reach;
 mod rules;
+mod visit;
 
 use std::ops::AddAssign;
 use std::sync::Arc;
@@ -27,12 +28,13 @@ use crate::exchange::{Exchange, Request, Response};
 use crate::route::variable;
 use crate::time::Timestamp;
 
-use clients::{Clients, SessionId, Visit, credential_name};
+use clients::{Clients, SessionId};
 use edit::edit;
 use entry::Entry;
 use pairs::{Pair, pairs};
 use reach::{Use, is_telling};
 use rules::Say;
+use visit::{Visit, credential_name};
 
 pub use place::CarryPlace;
 pub use rules::CarryRules;
