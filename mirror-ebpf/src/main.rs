@@ -1,7 +1,7 @@
 //! Programs that copy TCP segments of chosen ports into ring buffers.
 //!
 //! They read and nothing else: every path returns "go on", no packet is changed, dropped or linearised.
-//! Tests run in the order of their price: TCP, port, address, sample, payload.
+//! Tests run in the order of their price: TCP, port, payload, address, sample.
 //!
 //! There is one pair for each place: TC on interfaces with Ethernet headers, TC on interfaces
 //! without (tun, WireGuard), and `cgroup_skb`, which sees packets from their IP header on too.
@@ -96,10 +96,11 @@ fn capture<const LINK: u8>(skb: *mut __sk_buff, direction: u8, server: ServerEnd
 #[inline(always)]
 fn select<const LINK: u8>(skb: *mut __sk_buff, server: ServerEnd) -> Result<(Frame, u32), Counter> {
     let frame = Frame::read::<LINK>(skb)?;
-    let ring = select::select(&frame, server)?;
+    select::port(&frame, server)?;
     if frame.end <= frame.payload_at && !frame.opens_or_closes() {
         return Err(Counter::NoPayload);
     }
+    let ring = select::ring(&frame)?;
     #[cfg(feature = "log")]
     aya_log_ebpf::debug!(
         &SkBuffContext::new(skb),

@@ -68,8 +68,12 @@ pub fn copy<const LINK: u8>(
     let done = if frame.end <= CLASSES[0] {
         put::<256>(skb, ring, &header)
     } else if frame.end <= CLASSES[1] {
-        put::<2048>(skb, ring, &header)
+        put::<512>(skb, ring, &header)
     } else if frame.end <= CLASSES[2] {
+        put::<1024>(skb, ring, &header)
+    } else if frame.end <= CLASSES[3] {
+        put::<2048>(skb, ring, &header)
+    } else if frame.end <= CLASSES[4] {
         put::<16_384>(skb, ring, &header)
     } else {
         put::<65_536>(skb, ring, &header)

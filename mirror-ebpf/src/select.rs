@@ -35,17 +35,24 @@ pub enum ServerEnd {
     Destination,
 }
 
-/// The number of the ring that a wanted packet goes to.
+/// Whether a packet has a captured port.
 #[inline(always)]
-pub fn select(frame: &Frame, server: ServerEnd) -> Result<u32, Counter> {
+pub fn port(frame: &Frame, server: ServerEnd) -> Result<(), Counter> {
     let wanted = match server {
         ServerEnd::Either => captured(frame.source_port) || captured(frame.destination_port),
         ServerEnd::Source => captured(frame.source_port),
         ServerEnd::Destination => captured(frame.destination_port),
     };
-    if !wanted {
-        return Err(Counter::OtherPort);
+    if wanted {
+        Ok(())
+    } else {
+        Err(Counter::OtherPort)
     }
+}
+
+/// The number of the ring that a packet with a captured port goes to.
+#[inline(always)]
+pub fn ring(frame: &Frame) -> Result<u32, Counter> {
     let Some(config) = CONFIG.get(0) else {
         return Err(Counter::OtherPort);
     };
