@@ -184,7 +184,7 @@ fn example(
     observation: &Observation,
 ) -> DifferenceExample {
     let shown = label.shown();
-    let target = excerpt(&pair.target, MAX_TARGET);
+    let target = excerpt(&pair.shown_target(), MAX_TARGET);
     DifferenceExample {
         request: format!("{} {target}", excerpt(label.method(), MAX_TARGET)),
         id: pair.id.clone(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mirror_core::compare::Comparison;
 use mirror_core::detect::CREDENTIALS;
-use mirror_core::exchange::{Exchange, Headers, Response};
+use mirror_core::exchange::{Exchange, Headers, RequestTarget, Response};
 use mirror_core::ledger::Outcome;
 use mirror_core::verdict::{self, Basis, ControlFinding, MirrorAnswer};
 
@@ -12,7 +12,7 @@ use mirror_core::verdict::{self, Basis, ControlFinding, MirrorAnswer};
 #[derive(Debug)]
 pub struct JudgedPair {
     /// As it was let out by policy.
-    pub(super) target: String,
+    target: RequestTarget,
     pub(super) id: Option<String>,
     pub(super) production: Option<Duration>,
     pub(super) mirror: Duration,
@@ -44,9 +44,7 @@ impl JudgedPair {
     ) -> Self {
         let production = exchange.response.as_ref();
         Self {
-            target: CREDENTIALS
-                .masked(&exchange.request.target.text())
-                .into_owned(),
+            target: exchange.request.target.clone(),
             id: id.map(Into::into),
             production: exchange.latency_nanos().map(Duration::from_nanos),
             mirror: latency,
@@ -76,6 +74,11 @@ impl JudgedPair {
         self.basis.is_evidence() && self.outcome() != Outcome::DifferedAsControl
     }
 
+    /// The target as examples show it, without credentials.
+    pub(super) fn shown_target(&self) -> String {
+        CREDENTIALS.masked(&self.target.text()).into_owned()
+    }
+
     pub fn basis(&self) -> Basis {
         self.basis
     }
@@ -99,7 +102,7 @@ pub(super) mod tests {
 
     pub(in crate::report) fn pair(basis: Basis, comparison: Comparison) -> JudgedPair {
         JudgedPair {
-            target: "/a?b=c".into(),
+            target: RequestTarget::parse("GET", "/a?b=c".into()),
             id: None,
             production: Some(Duration::from_millis(2)),
             mirror: Duration::from_millis(3),

@@ -22,7 +22,7 @@ mirror_core::options! {
         pub hook: Hook,
         pub namespaces: Namespaces,
         /// Size of each ring between kernel and agent, a power of two
-        #[option("ring-size", "SIZE", default = "64MiB")]
+        #[option("ring-size", "SIZE", default = "32MiB")]
         pub ring_size: RingSize,
         /// Rings, each with a thread that reads it: 1, 2 or 4, or auto for the number of CPUs
         #[option("rings", "N", default = "auto")]
