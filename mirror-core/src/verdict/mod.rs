@@ -3,8 +3,14 @@
 //! The order of the rules is the order of [`decide`]: a run that cannot be relied on is invalid whatever it found, a
 //! proven difference fails it, nothing compared holds it, as does a run that was cut off in the middle, and only then it passes.
 
+mod coin;
 mod control;
+mod fdr;
 mod login;
+mod math;
+mod rate;
+#[cfg(test)]
+mod sample;
 
 use std::collections::BTreeMap;
 
@@ -13,8 +19,11 @@ use serde::{Deserialize, Serialize};
 use crate::compare::{Comparison, Extent, NotWhole};
 use crate::ledger::Outcome;
 
+pub use coin::Coin;
 pub use control::ControlFinding;
+pub use fdr::{family, ln_threshold};
 pub use login::{LoginCounts, MirrorAnswer};
+pub use rate::{Mixture, Paired, Rate};
 
 /// Exit code of a command that started nothing: bad input, no rights, no agent.
 pub const NOT_STARTED: u8 = 2;
