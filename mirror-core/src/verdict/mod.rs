@@ -8,9 +8,11 @@ mod control;
 mod fdr;
 mod login;
 mod math;
+mod policy;
 mod rate;
 #[cfg(test)]
 mod sample;
+mod severity;
 
 use std::collections::BTreeMap;
 
@@ -23,7 +25,9 @@ pub use coin::Coin;
 pub use control::ControlFinding;
 pub use fdr::{family, ln_threshold};
 pub use login::{LoginCounts, MirrorAnswer};
-pub use rate::{Mixture, Paired, Rate};
+pub use policy::{FailOn, FailRules, Measure, VerdictPolicy};
+pub use rate::{Mixture, Paired, Proportion};
+pub use severity::Severity;
 
 /// Exit code of a command that started nothing: bad input, no rights, no agent.
 pub const NOT_STARTED: u8 = 2;
