@@ -46,6 +46,9 @@ impl Coin {
 
     /// The logarithm of the e-value.
     pub fn ln_e(self) -> f64 {
+        if self.n == 0 {
+            return 0.0;
+        }
         let (heads, tails) = (self.k as f64, (self.n - self.k) as f64);
         // By Bayes: prior over posterior density at ½, and of the posterior only what lies above ½.
         let ratio = ln_density(1.0, 1.0, 0.5) - ln_density(heads + 1.0, tails + 1.0, 0.5);
