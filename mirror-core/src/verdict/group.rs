@@ -29,7 +29,9 @@ pub struct Group {
     pub severity: Severity,
     /// Judged exchanges in which production and candidate differ so.
     pub differed: u64,
-    /// Exchanges among them with a control or a repeat.
+    /// Exchanges in which they differ so as well, with a toss, but noise explains it.
+    pub explained: u64,
+    /// Exchanges among `differed` with a control or a repeat.
     pub asked: u64,
     /// Exchanges in which two answers of the same version differ so.
     pub varied: u64,
@@ -48,6 +50,7 @@ impl Group {
         Self {
             severity,
             differed: 0,
+            explained: 0,
             asked: 0,
             varied: 0,
             control: Coin::default(),
@@ -74,6 +77,13 @@ impl Group {
     /// How many more informative exchanges it takes until the e-value reaches e^`ln_threshold`, if the candidate is the odd one in all of them.
     pub fn needed(&self, ln_threshold: f64) -> Option<u64> {
         self.coin().needed(ln_threshold + std::f64::consts::LN_2)
+    }
+
+    /// Whether it is this way of differing that the tosses are about: what is missing has one coin with what is added.
+    pub fn is_own(&self) -> bool {
+        let seen = self.differed + self.explained;
+        let is_tossed = self.control.n > 0 || !self.spread.is_empty();
+        is_tossed || (seen > 0 && seen * 2 >= self.repeat.k)
     }
 
     /// Whether anything was learnt that a test can count.
@@ -112,6 +122,7 @@ impl AddAssign<&Self> for Group {
     fn add_assign(&mut self, other: &Self) {
         self.severity = self.severity.min(other.severity);
         self.differed += other.differed;
+        self.explained += other.explained;
         self.asked += other.asked;
         self.varied += other.varied;
         self.control += other.control;

@@ -71,8 +71,9 @@ struct Minutes {
 }
 
 impl Minutes {
-    fn add(&mut self, minute: u64, count: Proportion) {
-        *self.counts.entry(minute >> self.shift).or_default() += count;
+    /// `at` is a stratum of 2ˢ minutes.
+    fn add(&mut self, at: u64, shift: u32, count: Proportion) {
+        *self.counts.entry(at >> (self.shift - shift)).or_default() += count;
         self.coarsen(self.shift);
     }
 
@@ -91,7 +92,7 @@ impl AddAssign<&Self> for Minutes {
     fn add_assign(&mut self, other: &Self) {
         self.coarsen(other.shift);
         for (at, count) in &other.counts {
-            self.add(at << other.shift, *count);
+            self.add(*at, other.shift, *count);
         }
     }
 }
@@ -116,7 +117,7 @@ impl Strata {
         add(&mut self.methods, known.unwrap_or(&OTHER), one);
         let digits = (u64::BITS - request.size.leading_zeros()).div_ceil(4);
         *self.sizes.entry(digits).or_default() += one;
-        self.minutes.add(request.at.as_secs() / SECONDS, one);
+        self.minutes.add(request.at.as_secs() / SECONDS, 0, one);
     }
 
     /// The strata that are uneven, those with too few first, and of these the most certain; at most a share of `alpha` of them is false.
@@ -293,7 +294,7 @@ mod tests {
         );
         assert_eq!(found[0].stratum, "bodies below 65536 bytes");
         let found = strata(6_000, |index, request| {
-            request.method != "POST" || hash(index) % 3 == 0
+            request.method != "POST" || hash(index).is_multiple_of(3)
         });
         assert!(
             found

@@ -38,10 +38,11 @@ impl Spread {
         if candidate == control {
             return;
         }
-        if let (Ok(ours), Ok(theirs)) = (candidate.parse::<f64>(), control.parse::<f64>()) {
-            if ours != theirs {
-                self.larger += toss(ours > theirs);
-            }
+        let numbers = (candidate.parse::<f64>(), control.parse::<f64>());
+        if let (Ok(ours), Ok(theirs)) = numbers
+            && ours != theirs
+        {
+            self.larger += toss(ours > theirs);
         }
         self.count(xxh3_64(candidate.as_bytes()), toss(true));
         self.count(xxh3_64(control.as_bytes()), toss(false));

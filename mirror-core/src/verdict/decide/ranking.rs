@@ -80,9 +80,8 @@ impl Ranking {
     fn place(&mut self, member: &Member<'_>, threshold: f64, ln_suspect: f64, alpha: f64) {
         let group = member.group;
         let is_real = member.ln_e >= threshold;
-        let is_seen = group.differed > 0 || !group.spread.is_empty();
         match member.limit {
-            _ if !is_seen => {}
+            _ if !group.is_own() => {}
             None if is_real => self.noted.push(member.finding(threshold, alpha)),
             None => {}
             Some(limit) if is_real => {
@@ -128,7 +127,7 @@ impl Member<'_> {
             place: self.key.0.clone(),
             kind: self.key.1,
             severity: self.group.severity,
-            differed: self.group.differed,
+            differed: self.group.differed + self.group.explained,
             judged: self.counts.judged,
             informative: coin.n,
             candidate_odd: coin.k,
@@ -152,8 +151,10 @@ impl Member<'_> {
         } else if group.control.n > 0 {
             excess(group.control, counts.controlled, alpha / 2.0)
         } else {
-            let share = excess(group.repeat, group.asked, alpha / 3.0);
-            low(group.differed, counts.judged, alpha / 3.0) * share
+            // A part of those that differ is sent again: the share among these, or at least those that were sent.
+            let share = excess(group.repeat, group.asked, alpha / 4.0);
+            let of_all = low(group.differed, counts.judged, alpha / 4.0) * share;
+            of_all.max(excess(group.repeat, counts.judged, alpha / 4.0))
         };
         at_least.max(0.0)
     }

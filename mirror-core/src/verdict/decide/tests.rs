@@ -70,10 +70,10 @@ impl Answers {
     }
 }
 
-fn differences(observations: &[Observation]) -> Differences<'_> {
+fn differences(left: &[Observation]) -> Differences<'_> {
     Differences {
-        observations,
-        is_cut: false,
+        left,
+        ..Differences::default()
     }
 }
 
@@ -116,11 +116,9 @@ impl Run {
             production_status,
             candidate_status,
             candidate: differences(&answers.candidate),
-            explained: &[],
             control: control.map(|control| Control {
                 status: production_status,
                 differences: differences(control),
-                explained: &[],
             }),
             repeat: answers
                 .repeat
