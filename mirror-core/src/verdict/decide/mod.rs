@@ -330,4 +330,6 @@ fn advice(evidence: &Evidence) -> Vec<String> {
 }
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
