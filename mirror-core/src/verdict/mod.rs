@@ -3,8 +3,27 @@
 //! The order of the rules is the order of [`decide`]: a run that cannot be relied on is invalid whatever it found, a
 //! proven difference fails it, nothing compared holds it, as does a run that was cut off in the middle, and only then it passes.
 
+mod cache;
+mod coin;
 mod control;
+pub mod decide;
+mod evidence;
+mod fdr;
+mod group;
+mod judgement;
+mod latency;
 mod login;
+mod math;
+mod policy;
+mod quantile;
+mod rate;
+mod representative;
+#[cfg(test)]
+mod sample;
+mod severity;
+mod spread;
+mod trial;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -13,8 +32,21 @@ use serde::{Deserialize, Serialize};
 use crate::compare::{Comparison, Extent, NotWhole};
 use crate::ledger::Outcome;
 
+pub use cache::{CacheHeader, CacheHits, CacheOptions};
+pub use coin::Coin;
 pub use control::ControlFinding;
+pub use evidence::{Builds, Evidence, RouteEvidence, Side};
+pub use fdr::{family, ln_threshold};
+pub use group::{Dropped, Group, GroupKey, Groups};
+pub use judgement::{Finding, Judgement, Missing, RouteFigures, RuleMet, Uncovered};
+pub use latency::{AnswerTimes, Latency, Ratios, Times};
 pub use login::{LoginCounts, MirrorAnswer};
+pub use policy::{FailOn, FailRules, Measure, VerdictPolicy};
+pub use rate::{Mixture, Paired, Proportion};
+pub use representative::{Request, Strata, Uneven};
+pub use severity::Severity;
+pub use spread::Spread;
+pub use trial::{Control, Differences, Repeat, Trial};
 
 /// Exit code of a command that started nothing: bad input, no rights, no agent.
 pub const NOT_STARTED: u8 = 2;

@@ -1,0 +1,316 @@
+//! What a run has observed, as counts: bounded, mergeable, and the same for the same observations in any order.
+//!
+//! [`Evidence::ended`] is told how each request of production ended, [`Evidence::observe`] what the answers to a judged one came to. Neither
+//! keeps an answer. Evidence of several agents adds up by `+=`. Beyond the bounds (2,000 routes; the groups of a route), what gave
+//! way is counted, and which it was may depend on the order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::AddAssign;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::Outcome;
+use crate::time::Timestamp;
+
+use super::cache::CacheHits;
+use super::group::Groups;
+use super::latency::Latency;
+use super::rate::{Paired, Proportion};
+use super::representative::{Request, Strata};
+use super::severity::Severity;
+use super::trial::Trial;
+
+const MAX_ROUTES: usize = 2_000;
+const OTHER: &str = "(other)";
+/// Builds of one side that are named.
+const MAX_BUILDS: usize = 8;
+const MAX_BUILD_NAME: usize = 200;
+
+/// What a run has observed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Evidence {
+    pub(super) routes: BTreeMap<String, RouteEvidence>,
+    pub(super) strata: Strata,
+    /// From the first to the last request.
+    pub(super) span: Option<(Timestamp, Timestamp)>,
+    /// 5xx among production's own answers.
+    pub(super) production_errors: Proportion,
+    pub(super) builds: Builds,
+    pub(super) clock_skew: Duration,
+    /// Why the run is not to be relied on.
+    pub(super) failure: Option<String>,
+}
+
+/// What each side says that it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Builds {
+    pub production: BTreeSet<String>,
+    pub candidate: BTreeSet<String>,
+    pub control: BTreeSet<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Production,
+    Candidate,
+    Control,
+}
+
+/// The counts of one route.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RouteEvidence {
+    /// Requests of production by the name of their outcome.
+    pub outcomes: BTreeMap<String, u64>,
+    /// Those that policy let out.
+    pub admitted: u64,
+    /// Those with two answers that were compared, and are evidence.
+    pub judged: u64,
+    /// Judged ones with a control.
+    pub controlled: u64,
+    /// Judged ones that production answered below 400.
+    pub good: u64,
+    /// Judged ones that production or the candidate refused with 401 or 403.
+    pub refused: u64,
+    /// Judged ones that differ, by the severity of what differs.
+    pub differing: BTreeMap<Severity, u64>,
+    pub groups: Groups,
+    /// Answers of the same version that differ beyond what is known to vary.
+    pub noise: Proportion,
+    /// 5xx of the candidate, beside the control's or production's.
+    pub errors_to_control: Paired,
+    pub errors_to_production: Paired,
+    /// Answers from a cache: the candidate's beside the control's.
+    pub cache: Paired,
+    /// For advice: the candidate's beside production's.
+    pub cache_to_production: Paired,
+    pub latency: Latency,
+}
+
+impl RouteEvidence {
+    /// Requests of production that came here.
+    pub fn seen(&self) -> u64 {
+        self.outcomes.values().sum()
+    }
+
+    fn count_cache(&mut self, hits: &CacheHits) {
+        if let (Some(candidate), Some(control)) = (hits.candidate, hits.control) {
+            self.cache.add(candidate, control);
+        }
+        if let (Some(candidate), Some(production)) = (hits.candidate, hits.production) {
+            self.cache_to_production.add(candidate, production);
+        }
+    }
+}
+
+/// What an outcome says of how a request was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Judged,
+    /// Policy let it out, and then there was no verdict.
+    Lost,
+    /// It was not to be replayed: by policy, or by what it is.
+    LeftOut,
+    /// The run ended before it did, or another process has it.
+    Cut,
+}
+
+impl Standing {
+    fn of(outcome: Outcome) -> Self {
+        use Outcome::*;
+        match outcome {
+            Matched | Differed | DifferedAsControl => Self::Judged,
+            MatchedWithoutSnapshot
+            | DifferedWithoutSnapshot
+            | ReplayedWithoutBaseline
+            | NotComparedMirrorTooLarge
+            | NotComparedProductionTooLarge
+            | NotComparedDecodedTooLarge
+            | NotComparedNotModified
+            | ShedBreaker
+            | ShedRate
+            | ShedQueueFull
+            | SnapshotMissing
+            | SnapshotExpired
+            | SnapshotCollided
+            | SnapshotUnproven
+            | SnapshotUnavailable
+            | MirrorNoSnapshot
+            | ReplayTimeout
+            | ReplayConnectFailed
+            | ReplayFailed => Self::Lost,
+            NotReplayedUpgrade | Observed | LostRingFull | DroppedGap | DroppedTruncated
+            | DroppedTooLarge | DroppedAmbiguous | DroppedOneSide | FilteredMethod
+            | FilteredRule | FilteredSample | FilteredWrite | FilteredUnreadable
+            | FilteredReplayed | FilteredPaused | FilteredSchedule | FilteredEnough
+            | SnapshotNoId => Self::LeftOut,
+            HandedOver | Interrupted => Self::Cut,
+        }
+    }
+}
+
+impl Evidence {
+    /// A request of production ended.
+    pub fn ended(&mut self, request: &Request<'_>, outcome: Outcome) {
+        self.at(request.at);
+        let standing = Standing::of(outcome);
+        let route = self.route(request.route);
+        *route.outcomes.entry(outcome.name().into()).or_default() += 1;
+        if let Standing::Judged | Standing::Lost = standing {
+            route.admitted += 1;
+            self.strata.add(request, standing == Standing::Judged);
+        }
+    }
+
+    /// A request was judged. Call it once for each, with all that was asked for it.
+    pub fn observe(&mut self, trial: &Trial<'_>) {
+        self.at(trial.at);
+        let route = self.route(trial.route);
+        route.judged += 1;
+        route.controlled += u64::from(trial.control.is_some());
+        route.good += u64::from(trial.production_status < 400);
+        let is_refused = |status| matches!(status, 401 | 403);
+        let refused = is_refused(trial.production_status) || is_refused(trial.candidate_status);
+        route.refused += u64::from(refused);
+        let severities: BTreeSet<_> = trial.candidate.severities().collect();
+        for severity in severities {
+            *route.differing.entry(severity).or_default() += 1;
+        }
+        let is_error = |status: u16| status >= 500;
+        let candidate = is_error(trial.candidate_status);
+        match &trial.control {
+            Some(control) => route
+                .errors_to_control
+                .add(candidate, is_error(control.status)),
+            None => route
+                .errors_to_production
+                .add(candidate, is_error(trial.production_status)),
+        }
+        // Repeats are sent where something differs. So without a control the share is of all judged requests, and at least so much.
+        let differs = trial.same_version_differs() == Some(true);
+        route.noise += Proportion::new(u64::from(differs), 1);
+        route.latency.add(&trial.times);
+        route.count_cache(&trial.cache);
+        trial.toss(&mut route.groups);
+    }
+
+    /// Whether sending this request once more would say something new: it differs in a group that the repeats so far do not
+    /// decide, or that has not been asked often. Only for runs without a control.
+    pub fn wants_repeat(&self, trial: &Trial<'_>) -> bool {
+        let route = self.routes.get(trial.route);
+        let mut keys = trial.candidate.keys();
+        keys.any(|key| {
+            let group = route.and_then(|route| route.groups.find(&key));
+            group.is_none_or(|group| group.asked < super::trial::MAX_ASKED)
+        })
+    }
+
+    /// Production answered a request itself, whatever became of it then.
+    pub fn production_answered(&mut self, status: u16) {
+        self.production_errors += Proportion::new(u64::from(status >= 500), 1);
+    }
+
+    /// A side said which build it runs.
+    pub fn runs(&mut self, side: Side, build: &str) {
+        let builds = match side {
+            Side::Production => &mut self.builds.production,
+            Side::Candidate => &mut self.builds.candidate,
+            Side::Control => &mut self.builds.control,
+        };
+        builds.insert(build.chars().take(MAX_BUILD_NAME).collect());
+        keep_first(builds);
+    }
+
+    /// The clocks of both sides were found to be so far apart.
+    pub fn clocks_apart(&mut self, skew: Duration) {
+        self.clock_skew = self.clock_skew.max(skew);
+    }
+
+    /// The run is not to be relied on. Of several reasons one is kept, the same in any order.
+    pub fn fail(&mut self, why: &str) {
+        let is_first = self.failure.as_deref().is_none_or(|known| why < known);
+        if is_first {
+            self.failure = Some(why.into());
+        }
+    }
+
+    pub fn routes(&self) -> &BTreeMap<String, RouteEvidence> {
+        &self.routes
+    }
+
+    fn at(&mut self, at: Timestamp) {
+        let (first, last) = self.span.unwrap_or((at, at));
+        self.span = Some((first.min(at), last.max(at)));
+    }
+
+    fn route(&mut self, name: &str) -> &mut RouteEvidence {
+        let is_known = self.routes.contains_key(name) || self.routes.len() < MAX_ROUTES;
+        let name = if is_known { name } else { OTHER };
+        self.routes.entry(name.into()).or_default()
+    }
+}
+
+fn keep_first(builds: &mut BTreeSet<String>) {
+    while builds.len() > MAX_BUILDS {
+        builds.pop_last();
+    }
+}
+
+impl AddAssign<&Self> for RouteEvidence {
+    fn add_assign(&mut self, other: &Self) {
+        for (name, count) in &other.outcomes {
+            *self.outcomes.entry(name.clone()).or_default() += count;
+        }
+        for (severity, count) in &other.differing {
+            *self.differing.entry(*severity).or_default() += count;
+        }
+        self.admitted += other.admitted;
+        self.judged += other.judged;
+        self.controlled += other.controlled;
+        self.good += other.good;
+        self.refused += other.refused;
+        self.groups += &other.groups;
+        self.noise += other.noise;
+        self.errors_to_control += other.errors_to_control;
+        self.errors_to_production += other.errors_to_production;
+        self.cache += other.cache;
+        self.cache_to_production += other.cache_to_production;
+        self.latency += &other.latency;
+    }
+}
+
+impl AddAssign<&Self> for Builds {
+    fn add_assign(&mut self, other: &Self) {
+        let all = [
+            (&mut self.production, &other.production),
+            (&mut self.candidate, &other.candidate),
+            (&mut self.control, &other.control),
+        ];
+        for (ours, theirs) in all {
+            ours.extend(theirs.iter().cloned());
+            keep_first(ours);
+        }
+    }
+}
+
+impl AddAssign<&Self> for Evidence {
+    fn add_assign(&mut self, other: &Self) {
+        for (name, evidence) in &other.routes {
+            *self.route(name) += evidence;
+        }
+        self.strata += &other.strata;
+        if let Some((first, last)) = other.span {
+            self.at(first);
+            self.at(last);
+        }
+        self.production_errors += other.production_errors;
+        self.builds += &other.builds;
+        self.clocks_apart(other.clock_skew);
+        if let Some(why) = &other.failure {
+            self.fail(why);
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! What is known of one way to differ: a place and a kind on a route.
+
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
+use serde::{Deserialize, Serialize};
+
+use crate::compare::{Kind, Place};
+use crate::time::Timestamp;
+
+use super::coin::Coin;
+use super::math::ln_below;
+use super::severity::Severity;
+use super::spread::Spread;
+
+/// Groups that are kept for each route.
+const MAX_GROUPS: usize = 64;
+/// Groups beyond these until some are let go.
+const SLACK: usize = 16;
+/// Answers of one version that have to vary before a place is believed to vary by nature.
+const ENOUGH_ASKED: u64 = 5;
+
+/// Place and kind.
+pub type GroupKey = (Place, Kind);
+
+/// Counts of one group. They add up in any order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    pub severity: Severity,
+    /// Judged exchanges in which production and candidate differ so.
+    pub differed: u64,
+    /// Exchanges in which they differ so as well, with a toss, but noise explains it.
+    pub explained: u64,
+    /// Exchanges among `differed` with a control or a repeat.
+    pub asked: u64,
+    /// Exchanges in which two answers of the same version differ so.
+    pub varied: u64,
+    /// Tosses between the candidate and a control.
+    pub control: Coin,
+    /// Tosses between the candidate and production, by a repeat.
+    pub repeat: Coin,
+    /// Which values it is that differ, where there is a control.
+    pub spread: Spread,
+    /// When it was seen last.
+    pub last: Timestamp,
+}
+
+impl Group {
+    pub fn new(severity: Severity) -> Self {
+        Self {
+            severity,
+            differed: 0,
+            explained: 0,
+            asked: 0,
+            varied: 0,
+            control: Coin::default(),
+            repeat: Coin::default(),
+            spread: Spread::default(),
+            last: Timestamp::default(),
+        }
+    }
+
+    /// All tosses. An exchange has one at most.
+    pub fn coin(&self) -> Coin {
+        let mut coin = self.control;
+        coin += self.repeat;
+        coin
+    }
+
+    /// The logarithm of the e-value against "nothing but chance": the mean of the coin's and the spread's, which is an
+    /// e-value however the two depend on each other.
+    pub fn ln_e(&self) -> f64 {
+        let spread = self.spread.ln_e();
+        mean(self.coin().ln_e(), spread)
+    }
+
+    /// How many more informative exchanges it takes until the e-value reaches e^`ln_threshold`, if the candidate is the odd one in all of them.
+    pub fn needed(&self, ln_threshold: f64) -> Option<u64> {
+        self.coin().needed(ln_threshold + std::f64::consts::LN_2)
+    }
+
+    /// Whether it is this way of differing that the tosses are about: what is missing has one coin with what is added.
+    pub fn is_own(&self) -> bool {
+        let seen = self.differed + self.explained;
+        let is_tossed = self.control.n > 0 || !self.spread.is_empty();
+        is_tossed || (seen > 0 && seen * 2 >= self.repeat.k)
+    }
+
+    /// Whether anything was learnt that a test can count.
+    pub fn is_informative(&self) -> bool {
+        self.coin().n > 0 || !self.spread.is_empty()
+    }
+
+    /// Whether it can only be decided by the coin: answers of one version differ so as well. A candidate that differs from its own
+    /// repeat while production never does is no such place: it may be broken now and then.
+    pub fn varies(&self) -> bool {
+        let is_asked = self.asked >= ENOUGH_ASKED.min(self.differed);
+        self.varied > 0 && is_asked && !self.is_unsteady()
+    }
+
+    /// Whether the candidate's first answer is the odd one far more often than chance has it, and its repeat is like
+    /// production's: a fault that comes and goes, or a cache that was cold.
+    pub fn is_unsteady(&self) -> bool {
+        let tails = Coin {
+            n: self.repeat.n,
+            k: self.repeat.n - self.repeat.k,
+        };
+        tails.ln_e() >= 1_000.0_f64.ln()
+    }
+
+    /// The logarithm of the probability that a fair coin names the candidate as often, at one look.
+    pub fn ln_chance(&self) -> f64 {
+        let coin = self.coin();
+        match coin.k {
+            0 => 0.0,
+            k => ln_below(k as f64, (coin.n - k) as f64 + 1.0, 0.5),
+        }
+    }
+}
+
+impl AddAssign<&Self> for Group {
+    fn add_assign(&mut self, other: &Self) {
+        self.severity = self.severity.min(other.severity);
+        self.differed += other.differed;
+        self.explained += other.explained;
+        self.asked += other.asked;
+        self.varied += other.varied;
+        self.control += other.control;
+        self.repeat += other.repeat;
+        self.spread += &other.spread;
+        self.last = self.last.max(other.last);
+    }
+}
+
+/// ln of the mean of eᵃ and eᵇ.
+fn mean(a: f64, b: f64) -> f64 {
+    let (high, low) = (a.max(b), a.min(b));
+    high + (low - high).exp().ln_1p() - std::f64::consts::LN_2
+}
+
+/// The groups of a route: a bounded number, of which the least significant gives way.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Vec<Row>", into = "Vec<Row>")]
+pub struct Groups {
+    groups: BTreeMap<GroupKey, Group>,
+    /// What gave way.
+    dropped: Dropped,
+}
+
+/// Groups that there was no room for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dropped {
+    pub groups: u64,
+    /// Exchanges that differed so, counted for each group.
+    pub differed: u64,
+}
+
+impl AddAssign for Dropped {
+    fn add_assign(&mut self, other: Self) {
+        self.groups += other.groups;
+        self.differed += other.differed;
+    }
+}
+
+/// As it is written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Row {
+    Group(Place, Kind, Group),
+    Dropped(Dropped),
+}
+
+impl From<Vec<Row>> for Groups {
+    fn from(rows: Vec<Row>) -> Self {
+        let mut groups = Self::default();
+        for row in rows {
+            match row {
+                Row::Group(place, kind, group) => {
+                    groups.groups.insert((place, kind), group);
+                }
+                Row::Dropped(dropped) => groups.dropped += dropped,
+            }
+        }
+        groups
+    }
+}
+
+impl From<Groups> for Vec<Row> {
+    fn from(groups: Groups) -> Self {
+        let rows = groups.groups.into_iter();
+        let rows = rows.map(|((place, kind), group)| Row::Group(place, kind, group));
+        rows.chain([Row::Dropped(groups.dropped)]).collect()
+    }
+}
+
+impl Groups {
+    pub fn iter(&self) -> impl Iterator<Item = (&GroupKey, &Group)> {
+        self.groups.iter()
+    }
+
+    pub fn find(&self, key: &GroupKey) -> Option<&Group> {
+        self.groups.get(key)
+    }
+
+    pub fn dropped(&self) -> Dropped {
+        self.dropped
+    }
+
+    /// The group of `key`, which is made if there is none.
+    pub(super) fn entry(&mut self, key: &GroupKey, severity: Severity) -> &mut Group {
+        if !self.groups.contains_key(key) {
+            // Several at once, because ranking them takes time.
+            if self.groups.len() == MAX_GROUPS + SLACK {
+                self.make_room(MAX_GROUPS);
+            }
+            self.groups.insert(key.clone(), Group::new(severity));
+        }
+        match self.groups.get_mut(key) {
+            Some(group) => group,
+            None => unreachable!("it was there, or was just inserted"),
+        }
+    }
+
+    /// Lets the least significant groups go: the smallest e-value first, of equal ones the rarest, and of these the one that
+    /// was not seen for the longest time. Noise has small e-values, and the smaller the longer it was watched.
+    fn make_room(&mut self, most: usize) {
+        let surplus = self.groups.len().saturating_sub(most);
+        if surplus == 0 {
+            return;
+        }
+        let all = self.groups.iter();
+        let mut ranked: Vec<_> = all
+            .map(|(key, group)| (group.ln_e(), group.differed, group.last, key.clone()))
+            .collect();
+        ranked.sort_by(|a, b| {
+            a.0.total_cmp(&b.0)
+                .then((a.1, a.2, &a.3).cmp(&(b.1, b.2, &b.3)))
+        });
+        for (_, differed, _, key) in ranked.into_iter().take(surplus) {
+            self.groups.remove(&key);
+            self.dropped += Dropped {
+                groups: 1,
+                differed,
+            };
+        }
+    }
+}
+
+impl AddAssign<&Self> for Groups {
+    fn add_assign(&mut self, other: &Self) {
+        for (key, group) in &other.groups {
+            match self.groups.get_mut(key) {
+                Some(known) => *known += group,
+                None => {
+                    self.groups.insert(key.clone(), group.clone());
+                }
+            }
+        }
+        self.dropped += other.dropped;
+        self.make_room(MAX_GROUPS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> GroupKey {
+        (Place::Json(format!("/{name}")), Kind::Value)
+    }
+
+    #[test]
+    fn noise_that_comes_up_all_the_time_never_pushes_a_real_group_out() {
+        let mut groups = Groups::default();
+        let real = key("real");
+        for index in 0..20_000_u64 {
+            let noise = groups.entry(&key(&index.to_string()), Severity::Value);
+            noise.differed += 1;
+            noise.last = Timestamp(index);
+            if index % 40 == 0 {
+                let group = groups.entry(&real, Severity::Value);
+                group.differed += 1;
+                group.repeat += Coin::CANDIDATE_ODD;
+                group.last = Timestamp(index);
+            }
+        }
+        let group = groups.find(&real).expect("it is kept");
+        assert_eq!((group.differed, group.repeat.k), (500, 500));
+        let kept = groups.iter().count();
+        assert!(kept <= MAX_GROUPS + SLACK, "{kept}");
+        let dropped = groups.dropped();
+        assert_eq!(dropped.groups, 20_001 - kept as u64);
+        assert_eq!(dropped.differed, dropped.groups);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut groups = Groups::default();
+        for name in 0..70 {
+            groups
+                .entry(&key(&name.to_string()), Severity::Breaking)
+                .differed += name;
+        }
+        let text = serde_json::to_string(&groups).unwrap();
+        assert_eq!(serde_json::from_str::<Groups>(&text).unwrap(), groups);
+    }
+
+    #[test]
+    fn a_place_varies_when_enough_answers_of_one_version_say_so() {
+        let group = |differed, asked, varied, n, k| Group {
+            differed,
+            asked,
+            varied,
+            repeat: Coin { n, k },
+            ..Group::new(Severity::Value)
+        };
+        assert!(!group(30, 30, 0, 30, 30).varies(), "it never did");
+        assert!(!group(500, 1, 1, 0, 0).varies(), "once is too little");
+        assert!(group(500, 5, 3, 2, 1).varies());
+        assert!(group(1, 1, 1, 1, 0).varies(), "there was no more to ask");
+        let unsteady = group(40, 40, 40, 40, 2);
+        assert!(unsteady.is_unsteady() && !unsteady.varies());
+    }
+
+    #[test]
+    fn the_chance_of_a_fair_coin_is_the_binomials() {
+        let mut group = Group::new(Severity::Value);
+        assert_eq!(group.ln_chance(), 0.0);
+        group.control = Coin { n: 20, k: 15 };
+        let expect = 21_700.0 / 1_048_576.0_f64;
+        assert!((group.ln_chance().exp() - expect).abs() < 1e-12);
+    }
+}

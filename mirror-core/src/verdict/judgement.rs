@@ -1,0 +1,132 @@
+//! What a decision says of a run, for reports.
+
+use serde::{Deserialize, Serialize};
+
+use crate::compare::{Kind, Place};
+
+use super::Decision;
+use super::evidence::Builds;
+use super::representative::Uneven;
+use super::severity::Severity;
+
+/// A decision with all that it rests on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    pub decision: Decision,
+    /// In one or two sentences.
+    pub reason: String,
+    /// It was asked for a quick look, which promises nothing.
+    #[serde(default)]
+    pub is_quick: bool,
+    /// Why the run is invalid.
+    #[serde(default)]
+    pub invalid: Vec<String>,
+    /// Strata that are judged more or less often than the rest.
+    #[serde(default)]
+    pub uneven: Vec<Uneven>,
+    /// What fails the run, the most severe first.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+    /// Rules about rates and times that are met.
+    #[serde(default)]
+    pub rules_met: Vec<RuleMet>,
+    /// What differs, could fail the run, and is not decided.
+    #[serde(default)]
+    pub undecided: Vec<Finding>,
+    /// What really differs, and does not fail the run.
+    #[serde(default)]
+    pub noted: Vec<Finding>,
+    /// What a PASS still needs.
+    #[serde(default)]
+    pub missing: Vec<Missing>,
+    #[serde(default)]
+    pub routes: Vec<RouteFigures>,
+    /// Routes of production of which nothing was judged.
+    #[serde(default)]
+    pub coverage: Vec<Uncovered>,
+    #[serde(default)]
+    pub advice: Vec<String>,
+    #[serde(default)]
+    pub builds: Builds,
+}
+
+/// One way in which the candidate differs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    pub route: String,
+    pub place: Place,
+    pub kind: Kind,
+    pub severity: Severity,
+    /// Judged requests of the route that differ so, of how many.
+    pub differed: u64,
+    pub judged: u64,
+    /// Exchanges that say which version is the odd one, and those in which it is the candidate.
+    pub informative: u64,
+    pub candidate_odd: u64,
+    /// How many times more likely this is than under "nothing but chance".
+    pub e_value: f64,
+    /// The rate of real differences is at least this.
+    pub at_least: f64,
+    /// Informative exchanges that are still needed, if all are the candidate's; none for a number that nobody waits for.
+    pub needed: Option<u64>,
+    /// Answers of one version differ so as well.
+    pub varies: bool,
+    /// The candidate's repeat does not differ: a fault that comes and goes, or a cold cache.
+    pub is_unsteady: bool,
+}
+
+/// A rule about a rate or a time that is met with confidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RuleMet {
+    pub rule: String,
+    pub scope: String,
+    /// In words, with figures.
+    pub what: String,
+}
+
+/// What a PASS still needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Missing {
+    /// In words, with figures.
+    pub what: String,
+    /// Requests that are there, and that are needed in all.
+    pub have: u64,
+    pub needed: Option<u64>,
+    /// How long that takes at the rate so far.
+    pub seconds: Option<u64>,
+}
+
+/// What is shown for a route, or for the small routes together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RouteFigures {
+    pub scope: String,
+    /// Its share of what policy admitted.
+    pub traffic: f64,
+    pub judged: u64,
+    /// Judged requests that differ, where no noise explains it.
+    pub differing: u64,
+    /// The rate of real differences is at most this, with 95 % at any look.
+    pub at_most: f64,
+    pub limit: f64,
+    /// Places that vary by nature; there, only the coin decides.
+    pub varying: u64,
+    /// Groups that there was no room for.
+    pub dropped: u64,
+}
+
+impl RouteFigures {
+    pub fn is_shown(&self) -> bool {
+        self.at_most <= self.limit
+    }
+}
+
+/// A route of production that was never judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Uncovered {
+    pub route: String,
+    pub requests: u64,
+    /// Of all requests of production.
+    pub traffic: f64,
+    /// How most of them ended.
+    pub outcome: String,
+}

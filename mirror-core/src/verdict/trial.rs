@@ -1,0 +1,458 @@
+//! One judged request: which of its answers is the odd one, for each place and kind.
+
+use std::collections::BTreeSet;
+
+use crate::compare::{Comparison, Kind, Observation};
+use crate::time::Timestamp;
+
+use super::cache::CacheHits;
+use super::coin::Coin;
+use super::group::{GroupKey, Groups};
+use super::latency::AnswerTimes;
+use super::severity::Severity;
+
+/// Repeats for each group after which it is left to the common share of repeats.
+pub(super) const MAX_ASKED: u64 = 64;
+
+/// How a second answer differs from a first one, as production's does from the candidate's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Differences<'a> {
+    /// What counts: at places that are not known to vary, or beyond the way in which they vary.
+    pub left: &'a [Observation],
+    /// What only the first answer shows at places that vary, by the same rules.
+    pub against: &'a [Observation],
+    /// What noise explains.
+    pub varying: &'a [Observation],
+    /// There are more than are told apart, so that what is not among them may differ or not.
+    pub is_cut: bool,
+}
+
+impl<'a> From<&'a Comparison> for Differences<'a> {
+    fn from(comparison: &'a Comparison) -> Self {
+        Self {
+            left: &comparison.observations,
+            is_cut: comparison.untold > 0,
+            ..Self::default()
+        }
+    }
+}
+
+/// A judged request, and all that its answers came to.
+///
+/// All pairs of its answers have to be explained by the same state of knowledge, before anything is learnt from one of them: otherwise
+/// the answer that is explained later looks more regular, and the coin is not fair.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial<'a> {
+    /// As in `GET /users/{id}`.
+    pub route: &'a str,
+    pub at: Timestamp,
+    pub production_status: u16,
+    pub candidate_status: u16,
+    /// Production against the candidate.
+    pub candidate: Differences<'a>,
+    pub control: Option<Control<'a>>,
+    pub repeat: Option<Repeat<'a>>,
+    /// Of the candidate's first answer, never of a repeat.
+    pub times: AnswerTimes,
+    pub cache: CacheHits,
+}
+
+/// The old version's answer to the same request, sent at the same time.
+#[derive(Clone, Copy, Debug)]
+pub struct Control<'a> {
+    pub status: u16,
+    /// Production against the control.
+    pub differences: Differences<'a>,
+}
+
+/// The candidate's answer to the same request, sent a second time.
+#[derive(Clone, Copy, Debug)]
+pub struct Repeat<'a> {
+    /// The candidate's first answer against its second.
+    pub to_candidate: Differences<'a>,
+    /// Production against the candidate's second answer.
+    pub to_production: Differences<'a>,
+}
+
+impl<'a> Differences<'a> {
+    /// All in which the second answer differs, explained or not.
+    fn all(&self) -> impl Iterator<Item = &'a Observation> {
+        self.left.iter().chain(self.varying)
+    }
+
+    fn find(&self, key: &GroupKey) -> Option<&'a Observation> {
+        self.all()
+            .find(|one| one.kind == key.1 && one.place == key.0)
+    }
+
+    fn has(&self, key: &GroupKey) -> Presence {
+        match self.find(key) {
+            Some(_) => Presence::There,
+            None if self.is_cut => Presence::Unknown,
+            None => Presence::Absent,
+        }
+    }
+
+    /// Also the other way round: what one side has and the other has not.
+    fn has_either_way(&self, key: &GroupKey) -> Presence {
+        match (self.has(key), turned(key.1)) {
+            (Presence::Absent, Some(kind)) => self.has(&(key.0.clone(), kind)),
+            (presence, _) => presence,
+        }
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = GroupKey> + 'a {
+        self.left.iter().map(key)
+    }
+
+    pub(super) fn severities(&self) -> impl Iterator<Item = Severity> + 'a {
+        self.left.iter().map(Severity::of)
+    }
+
+    /// Whether they differ in more than what a reader ignores.
+    fn matters(&self) -> bool {
+        self.severities()
+            .any(|severity| severity <= Severity::Value)
+    }
+}
+
+/// Whether two answers differ in a way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    There,
+    Absent,
+    Unknown,
+}
+
+fn key(one: &Observation) -> GroupKey {
+    (one.place.clone(), one.kind)
+}
+
+/// The same difference with the sides exchanged, where that is another kind.
+fn turned(kind: Kind) -> Option<Kind> {
+    match kind {
+        Kind::Missing => Some(Kind::Added),
+        Kind::Added => Some(Kind::Missing),
+        _ => None,
+    }
+}
+
+/// What one answer shows beyond the way in which its place varies. Production shows it now and then as well, and then it is in
+/// `against`.
+fn is_derived(kind: Kind) -> bool {
+    matches!(kind.name(), "format" | "range" | "clock" | "distribution")
+}
+
+/// Several values at one place (a list's elements) are shown by the first only.
+fn has_one_value(one: &Observation) -> bool {
+    one.count == 1 && matches!(one.kind.name(), "value" | "distribution")
+}
+
+impl Trial<'_> {
+    /// Whether two answers of one version differ; none if there are no two.
+    pub(super) fn same_version_differs(&self) -> Option<bool> {
+        match (&self.control, &self.repeat) {
+            (Some(control), _) => Some(control.differences.matters()),
+            (None, Some(repeat)) => Some(repeat.to_candidate.matters()),
+            (None, None) => None,
+        }
+    }
+
+    /// Counts how the candidate differs, and tosses a coin for each way of differing that says which answer is the odd one: one toss
+    /// for each exchange, because with four answers a second one would not be independent of the first.
+    pub(super) fn toss(&self, groups: &mut Groups) {
+        let is_asked = self.control.is_some() || self.repeat.is_some();
+        for one in self.candidate.left {
+            let group = groups.entry(&key(one), Severity::of(one));
+            group.differed += 1;
+            group.asked += u64::from(is_asked || is_derived(one.kind));
+            group.last = group.last.max(self.at);
+        }
+        if let Some(control) = &self.control {
+            self.toss_with_control(&control.differences, groups);
+            self.compare_values(&control.differences, groups);
+            return;
+        }
+        if let Some(repeat) = &self.repeat {
+            self.toss_with_repeat(repeat, groups);
+        }
+        self.toss_with_production(groups);
+    }
+
+    fn toss_with_control(&self, control: &Differences<'_>, groups: &mut Groups) {
+        for one in self.candidate.all() {
+            let key = key(one);
+            if control.has(&key) == Presence::Absent {
+                groups.entry(&key, Severity::of(one)).control += Coin::CANDIDATE_ODD;
+                self.count_explained(one, groups);
+            }
+        }
+        for one in control.all() {
+            let key = key(one);
+            if self.candidate.has(&key) == Presence::Absent {
+                groups.entry(&key, Severity::of(one)).control += Coin::OTHER_ODD;
+            }
+        }
+        for one in control.left {
+            let group = groups.entry(&key(one), Severity::of(one));
+            group.varied += 1;
+            group.last = group.last.max(self.at);
+        }
+    }
+
+    fn count_explained(&self, one: &Observation, groups: &mut Groups) {
+        let is_left = self.candidate.left.iter().any(|left| key(left) == key(one));
+        let group = groups.entry(&key(one), Severity::of(one));
+        group.explained += u64::from(!is_left);
+    }
+
+    /// Compares the values of candidate and control. Where one of them does not differ from production, it has production's.
+    fn compare_values(&self, control: &Differences<'_>, groups: &mut Groups) {
+        for one in self.candidate.all().filter(|one| has_one_value(one)) {
+            let key = key(one);
+            let other = control
+                .find(&key)
+                .map_or(&one.production, |other| &other.mirror);
+            if *other != one.mirror {
+                groups
+                    .entry(&key, Severity::of(one))
+                    .spread
+                    .add(&one.mirror, other);
+            }
+        }
+        for one in control.all().filter(|one| has_one_value(one)) {
+            let key = key(one);
+            if self.candidate.has(&key) == Presence::Absent {
+                groups
+                    .entry(&key, Severity::of(one))
+                    .spread
+                    .add(&one.production, &one.mirror);
+            }
+        }
+    }
+
+    fn toss_with_repeat(&self, repeat: &Repeat<'_>, groups: &mut Groups) {
+        for one in self.candidate.all().filter(|one| !is_derived(one.kind)) {
+            let key = key(one);
+            let to_production = repeat.to_production.has_either_way(&key);
+            let to_candidate = repeat.to_candidate.has_either_way(&key);
+            let coin = match (to_production, to_candidate) {
+                (Presence::There, Presence::Absent) => Coin::CANDIDATE_ODD,
+                (Presence::Absent, Presence::There) => Coin::OTHER_ODD,
+                _ => continue,
+            };
+            for (key, severity) in both_ways(one) {
+                groups.entry(&key, severity).repeat += coin;
+            }
+            self.count_explained(one, groups);
+        }
+        for one in repeat.to_candidate.left {
+            for (key, severity) in both_ways(one) {
+                let group = groups.entry(&key, severity);
+                group.varied += 1;
+                group.last = group.last.max(self.at);
+            }
+        }
+    }
+
+    /// For what goes beyond the way in which a place varies: does the candidate show it, or production?
+    fn toss_with_production(&self, groups: &mut Groups) {
+        let derived = |list: &'_ [Observation]| -> BTreeSet<GroupKey> {
+            list.iter()
+                .filter(|one| is_derived(one.kind))
+                .map(key)
+                .collect()
+        };
+        let (ours, theirs) = (
+            derived(self.candidate.left),
+            derived(self.candidate.against),
+        );
+        let sides = [
+            (self.candidate.left, &theirs, Coin::CANDIDATE_ODD),
+            (self.candidate.against, &ours, Coin::OTHER_ODD),
+        ];
+        for (list, others, coin) in sides {
+            for one in list.iter().filter(|one| is_derived(one.kind)) {
+                let key = key(one);
+                let is_odd = !others.contains(&key);
+                let group = groups.entry(&key, Severity::of(one));
+                group.varied += 1;
+                if has_one_value(one) && one.kind.name() == "distribution" {
+                    // It names the values of both sides, and is a toss for each.
+                    group.spread.add(&one.mirror, &one.production);
+                } else if is_odd {
+                    group.repeat += coin;
+                }
+            }
+        }
+    }
+}
+
+/// A way to differ, and the same with the sides exchanged. What is there now and then is missing on one side or on the other, and
+/// each alone would not be a fair coin: of three answers, two have it more often than one.
+fn both_ways(one: &Observation) -> impl Iterator<Item = (GroupKey, Severity)> {
+    let turned = turned(one.kind).map(|kind| Observation {
+        kind,
+        ..one.clone()
+    });
+    let turned = turned.map(|one| (key(&one), Severity::of(&one)));
+    [(key(one), Severity::of(one))].into_iter().chain(turned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::Place;
+
+    fn observation(kind: Kind, production: &str, mirror: &str) -> Observation {
+        Observation {
+            place: Place::Json("/a".into()),
+            kind,
+            count: 1,
+            production: production.into(),
+            mirror: mirror.into(),
+        }
+    }
+
+    fn differences(left: &[Observation]) -> Differences<'_> {
+        Differences {
+            left,
+            ..Differences::default()
+        }
+    }
+
+    fn trial<'a>(candidate: Differences<'a>) -> Trial<'a> {
+        Trial {
+            route: "GET /",
+            at: Timestamp(1),
+            production_status: 200,
+            candidate_status: 200,
+            candidate,
+            control: None,
+            repeat: None,
+            times: AnswerTimes::default(),
+            cache: CacheHits::default(),
+        }
+    }
+
+    /// The tosses of the group of `kind`, as (n, k).
+    fn tosses(trial: &Trial<'_>, kind: Kind) -> (u64, u64) {
+        let mut groups = Groups::default();
+        trial.toss(&mut groups);
+        let group = groups.find(&(Place::Json("/a".into()), kind));
+        let coin = group.map(|group| group.coin()).unwrap_or_default();
+        (coin.n, coin.k)
+    }
+
+    #[test]
+    fn exactly_one_of_candidate_and_control_that_differs_is_the_odd_one() {
+        let one = [observation(Kind::Value, "old", "new")];
+        let check = |candidate: Differences<'_>, control: Differences<'_>, expect: (u64, u64)| {
+            let trial = Trial {
+                control: Some(Control {
+                    status: 200,
+                    differences: control,
+                }),
+                ..trial(candidate)
+            };
+            assert_eq!(tosses(&trial, Kind::Value), expect, "{trial:?}");
+        };
+        let (none, some) = (differences(&[]), differences(&one));
+        check(some, none, (1, 1));
+        check(none, some, (1, 0));
+        check(some, some, (0, 0));
+        check(none, none, (0, 0));
+        // What noise explains differs as well.
+        let explained = Differences {
+            varying: &one,
+            ..none
+        };
+        check(explained, none, (1, 1));
+        check(some, explained, (0, 0));
+        // The control may differ there or not: it says nothing.
+        let cut = Differences {
+            is_cut: true,
+            ..none
+        };
+        check(some, cut, (0, 0));
+    }
+
+    #[test]
+    fn a_repeat_that_is_like_exactly_one_of_two_answers_says_which_is_the_odd_one() {
+        let one = [observation(Kind::Value, "old", "new")];
+        let check = |to_candidate: &[Observation], to_production: &[Observation], expect| {
+            let trial = Trial {
+                repeat: Some(Repeat {
+                    to_candidate: differences(to_candidate),
+                    to_production: differences(to_production),
+                }),
+                ..trial(differences(&one))
+            };
+            assert_eq!(tosses(&trial, Kind::Value), expect, "{trial:?}");
+        };
+        check(&[], &one, (1, 1));
+        check(&one, &[], (1, 0));
+        check(&one, &one, (0, 0));
+        check(&[], &[], (0, 0));
+    }
+
+    #[test]
+    fn what_is_there_now_and_then_has_one_coin_for_both_ways() {
+        let added = [observation(Kind::Added, "(absent)", "x")];
+        let missing = [observation(Kind::Missing, "x", "(absent)")];
+        let trial = Trial {
+            repeat: Some(Repeat {
+                to_candidate: differences(&missing),
+                to_production: differences(&[]),
+            }),
+            ..trial(differences(&added))
+        };
+        assert_eq!(tosses(&trial, Kind::Added), (1, 0));
+        assert_eq!(tosses(&trial, Kind::Missing), (1, 0));
+    }
+
+    #[test]
+    fn values_are_compared_with_the_controls_also_where_noise_explains_them() {
+        let ours = [observation(Kind::Value, "1", "5")];
+        let theirs = [observation(Kind::Value, "1", "3")];
+        let varying = |varying| Differences {
+            varying,
+            ..Differences::default()
+        };
+        let mut groups = Groups::default();
+        for (candidate, control) in [(&ours[..], &theirs[..]), (&ours, &[]), (&[], &theirs)] {
+            let trial = Trial {
+                control: Some(Control {
+                    status: 200,
+                    differences: varying(control),
+                }),
+                ..trial(varying(candidate))
+            };
+            trial.toss(&mut groups);
+        }
+        let group = groups.find(&key(&ours[0])).unwrap();
+        let mut expect = super::super::spread::Spread::default();
+        expect.add("5", "3");
+        expect.add("5", "1");
+        expect.add("1", "3");
+        assert_eq!(group.spread, expect);
+        assert_eq!((group.differed, group.coin()), (0, Coin { n: 2, k: 1 }));
+    }
+
+    #[test]
+    fn one_toss_for_each_exchange() {
+        let one = [observation(Kind::Value, "old", "new")];
+        let trial = Trial {
+            control: Some(Control {
+                status: 200,
+                differences: differences(&[]),
+            }),
+            repeat: Some(Repeat {
+                to_candidate: differences(&[]),
+                to_production: differences(&one),
+            }),
+            ..trial(differences(&one))
+        };
+        assert_eq!(tosses(&trial, Kind::Value), (1, 1));
+    }
+}
