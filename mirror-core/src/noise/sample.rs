@@ -1,0 +1,169 @@
+//! One value of one answer, read from the text that an observation shows.
+//!
+//! Observations show at most 200 characters. Of a longer text the form is told by its begin, its length counts as that of
+//! what is shown, and its mask lacks the last token. Two texts that part later are never told apart here.
+
+use std::borrow::Cow;
+
+use super::form::{Family, Form, ValueType, read};
+use super::mask::mask;
+use crate::time::Timestamp;
+
+/// Ends a text that was cut.
+const CUT: char = '…';
+/// Characters of a text that was cut, without its sign.
+const CUT_CHARS: usize = 200;
+
+/// How values are told apart at a place whose values are few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Group {
+    /// By value.
+    Number,
+    /// By mask.
+    Text,
+    /// By family.
+    Other,
+}
+
+/// What a place has in one answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Sample<'a> {
+    /// None where the answer has nothing at the place.
+    pub(super) form: Option<Form>,
+    /// Milliseconds after the answer's own time, where the value is a time and the answer's is known.
+    pub(super) offset: Option<i64>,
+    pub(super) number: Option<f64>,
+    pub(super) group: Group,
+    /// What stands for all values that are not told apart from it.
+    pub(super) class: Cow<'a, str>,
+}
+
+impl<'a> Sample<'a> {
+    pub(super) const fn absent() -> Self {
+        Self {
+            form: None,
+            offset: None,
+            number: None,
+            group: Group::Other,
+            class: Cow::Borrowed("(absent)"),
+        }
+    }
+
+    /// Reads `shown`, a value of the answer that was given `at`.
+    pub(super) fn of(shown: &'a str, at: Timestamp) -> Self {
+        let (of, text, is_cut) = parts(shown);
+        let (form, instant) = read(text, of, at);
+        let is_date = form.family == Family::Date;
+        let offset = instant
+            .filter(|_| at != Timestamp::default() && !is_date)
+            .map(|millis| millis.saturating_sub_unsigned(at.as_millis()));
+        let is_number =
+            matches!(form.family, Family::Integer | Family::Decimal) && of == ValueType::Number;
+        let number = text
+            .parse()
+            .ok()
+            .filter(|n: &f64| is_number && n.is_finite());
+        let (group, class) = match form.family {
+            _ if is_number => (Group::Number, text.into()),
+            Family::Bool => (Group::Other, text.into()),
+            Family::Text | Family::Url | Family::Version => {
+                (Group::Text, mask(text, is_cut).into())
+            }
+            family => (Group::Other, name(family).into()),
+        };
+        Self {
+            form: Some(form),
+            offset,
+            number,
+            group,
+            class,
+        }
+    }
+}
+
+/// The class of values that are told apart by their family.
+pub(super) fn name(family: Family) -> String {
+    format!("({})", family.name())
+}
+
+/// The type of a value, what stands between its quotes, and whether it was cut.
+fn parts(shown: &str) -> (ValueType, &str, bool) {
+    let is_cut = shown.ends_with(CUT) && shown.chars().count() > CUT_CHARS;
+    let text = match is_cut {
+        true => shown.trim_end_matches(CUT),
+        false => shown,
+    };
+    let of = match text.as_bytes() {
+        b"null" => ValueType::Null,
+        b"true" | b"false" => ValueType::Bool,
+        [b'{', ..] => ValueType::Object,
+        [b'[', ..] => ValueType::Array,
+        [b'-' | b'0'..=b'9', ..] if is_number(text) => ValueType::Number,
+        _ => ValueType::Text,
+    };
+    let inner = text.strip_prefix('"').map(|rest| match is_cut {
+        true => rest,
+        false => rest.strip_suffix('"').unwrap_or(rest),
+    });
+    (of, inner.unwrap_or(text), is_cut)
+}
+
+/// As JSON writes a number, so that a date in a header is none.
+fn is_number(text: &str) -> bool {
+    text.bytes()
+        .all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b))
+        && text.parse::<f64>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_795_694_400_000_000_000);
+
+    #[test]
+    fn a_value_is_read_as_it_is_shown() {
+        let check = |shown: &str, of, family, class: &str| {
+            let sample = Sample::of(shown, NOW);
+            let form = sample.form.expect("it has a form");
+            assert_eq!((form.of, form.family), (of, family), "{shown}");
+            assert_eq!(sample.class, class, "{shown}");
+        };
+        check("null", ValueType::Null, Family::Null, "(null)");
+        check("true", ValueType::Bool, Family::Bool, "true");
+        check("17", ValueType::Number, Family::Integer, "17");
+        check("-1.5", ValueType::Number, Family::Decimal, "-1.5");
+        check("\"B\"", ValueType::Text, Family::Text, "B");
+        check("\"17\"", ValueType::Text, Family::Digits, "(digits)");
+        check("\"order 4711\"", ValueType::Text, Family::Text, "order #");
+        check("[1,2]", ValueType::Array, Family::Array, "(array)");
+        check("{\"a\":1}", ValueType::Object, Family::Object, "(object)");
+        check("text/html", ValueType::Text, Family::Text, "text/html");
+        check("2026-11-26", ValueType::Text, Family::Date, "(date)");
+        check("1.2.3.4", ValueType::Text, Family::Ipv4, "(IPv4)");
+        check("", ValueType::Text, Family::Empty, "(empty)");
+        check("\"", ValueType::Text, Family::Empty, "(empty)");
+    }
+
+    #[test]
+    fn a_time_is_an_offset_from_its_own_answer() {
+        let check = |shown: &str, at, expect| {
+            assert_eq!(Sample::of(shown, at).offset, expect, "{shown}");
+        };
+        check("1795698000", NOW, Some(3_600_000));
+        check("\"2026-11-26T11:59:59.500Z\"", NOW, Some(-500));
+        check("\"2026-11-26T11:59:59.500Z\"", Timestamp::default(), None);
+        check("\"2026-11-26\"", NOW, None);
+        check("17", NOW, None);
+    }
+
+    #[test]
+    fn a_text_that_was_cut_has_no_end() {
+        let shown = format!("\"{}order 471…", "word ".repeat(38));
+        assert_eq!(shown.chars().count(), 201);
+        let sample = Sample::of(&shown, NOW);
+        assert!(sample.class.ends_with("order "), "{}", sample.class);
+        let whole = Sample::of("\"order 47…\"", NOW);
+        assert_eq!(whole.class, "order #…");
+    }
+}
