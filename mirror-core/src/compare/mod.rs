@@ -104,6 +104,8 @@ pub enum Kind {
     Bytes,
     /// The same elements in another order.
     Order,
+    /// The same meaning, written in another way.
+    Cosmetic,
     /// A value of another format, where the format is known.
     Format,
     /// Other shares of the values that a place takes.
@@ -123,6 +125,7 @@ impl Kind {
             Self::Added => "added",
             Self::Bytes => "bytes",
             Self::Order => "order",
+            Self::Cosmetic => "cosmetic",
             Self::Format => "format",
             Self::Distribution => "distribution",
             Self::Range => "range",

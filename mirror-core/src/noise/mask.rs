@@ -10,12 +10,22 @@ const TIME: &str = "{time}";
 const DATE: &str = "{date}";
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
-/// The mask of `text`. Where `is_cut`, the text goes on, and its last token is left out, because nobody knows its end.
-pub(super) fn mask(text: &str, is_cut: bool) -> String {
-    let text = if is_cut {
-        without_last_token(text)
-    } else {
-        text
+/// Where a text that is shown begins and ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Whole,
+    /// It goes on.
+    Begin,
+    /// It goes on at both ends, or may do so.
+    Middle,
+}
+
+/// The mask of `text`. Tokens that may be cut are left out, because nobody knows what they are.
+pub(super) fn mask(text: &str, part: Part) -> String {
+    let text = match part {
+        Part::Whole => text,
+        Part::Begin => text.trim_end_matches(is_inside),
+        Part::Middle => text.trim_matches(is_inside),
     };
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -31,9 +41,8 @@ pub(super) fn mask(text: &str, is_cut: bool) -> String {
     out
 }
 
-fn without_last_token(text: &str) -> &str {
-    let is_inside = |c: char| c.is_alphanumeric() || ".,:+/=_-".contains(c);
-    text.trim_end_matches(is_inside)
+fn is_inside(c: char) -> bool {
+    c.is_alphanumeric() || ".,:+/=_-".contains(c)
 }
 
 /// Masks the token that `text` begins with, and returns its bytes.
@@ -128,7 +137,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expect: &str) {
-        assert_eq!(mask(text, false), expect, "{text}");
+        assert_eq!(mask(text, Part::Whole), expect, "{text}");
     }
 
     #[test]
@@ -159,7 +168,7 @@ mod tests {
 
     #[test]
     fn another_word_has_another_mask() {
-        let masked = |text: &str| mask(text, false);
+        let masked = |text: &str| mask(text, Part::Whole);
         assert_eq!(masked("order 4711 at 12:03"), masked("order 9 at 23:59"));
         assert_ne!(masked("order 4711 at 12:03"), masked("odrer 4711 at 12:03"));
         assert_ne!(masked("3 items"), masked("3 item"));
@@ -167,10 +176,11 @@ mod tests {
     }
 
     #[test]
-    fn the_last_token_of_a_text_that_is_cut_is_left_out() {
-        assert_eq!(mask("order 4711 at 12:0", true), "order # at ");
-        assert_eq!(mask("one two thr", true), "one two ");
-        assert_eq!(mask("abc", true), "");
+    fn tokens_that_may_be_cut_are_left_out() {
+        assert_eq!(mask("order 4711 at 12:0", Part::Begin), "order # at ");
+        assert_eq!(mask("one two thr", Part::Begin), "one two ");
+        assert_eq!(mask("abc", Part::Begin), "");
+        assert_eq!(mask("der 4711 at 12:0", Part::Middle), " # at ");
     }
 
     #[test]
@@ -187,9 +197,9 @@ mod tests {
             "-",
             "😀1",
         ] {
-            assert!(!mask(text, false).is_empty(), "{text}");
+            assert!(!mask(text, Part::Whole).is_empty(), "{text}");
         }
         let long = "a1-".repeat(50_000);
-        assert!(!mask(&long, false).is_empty());
+        assert!(!mask(&long, Part::Whole).is_empty());
     }
 }

@@ -15,6 +15,9 @@
 //! answer is judged by what was known before it, and production's by the same rules as the candidate's: without a change, both
 //! are as often the odd one ([`Explained::against`]).
 //!
+//! With a control, judge its answer as the candidate's. With a repeat, judge each two of the three answers, and let the coin ask
+//! [`Explained::either_way`]. Judge them all before anything is learnt from one of them.
+//!
 //! **Order.** What was learnt does not depend on the order in which it was. What is explained depends on what was learnt
 //! before: ask [`Noise::is_varying`] at the end about differences that were found before a place was known to vary.
 //!
@@ -85,6 +88,14 @@ pub struct Explained {
     pub left: Vec<Observation>,
     /// What production shows at a varying place and the candidate does not, by the same rules.
     pub against: Vec<Observation>,
+}
+
+impl Explained {
+    /// What differs more than is known, whichever side it is that shows it: for a coin between three answers, which must ask the
+    /// same of each two of them.
+    pub fn either_way(&self) -> impl Iterator<Item = &Observation> {
+        self.left.iter().chain(&self.against)
+    }
 }
 
 /// What was not kept for lack of room.

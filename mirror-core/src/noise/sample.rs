@@ -1,16 +1,20 @@
 //! One value of one answer, read from the text that an observation shows.
 //!
-//! Observations show at most 200 characters. Of a longer text the form is told by its begin, its length counts as that of
-//! what is shown, and its mask lacks the last token. Two texts that part later are never told apart here.
+//! Observations show at most 200 characters of a text, or 100 from where two texts part, with the number of the character. The
+//! form of such a text is told by what is shown, its length counts as that, and its mask lacks the tokens that may be cut.
+//! Two texts that part later are not told apart here, and a long text has one form where its begin is shown and may have
+//! another where its middle is.
 
 use std::borrow::Cow;
 
 use super::form::{Family, Form, ValueType, read};
-use super::mask::mask;
+use super::mask::{Part, mask};
 use crate::time::Timestamp;
 
 /// Ends a text that was cut.
 const CUT: char = '…';
+/// Begins a text of which the begin is not shown.
+const MIDDLE: &str = "from character ";
 /// Characters of a text that was cut, without its sign.
 const CUT_CHARS: usize = 200;
 
@@ -51,7 +55,7 @@ impl<'a> Sample<'a> {
 
     /// Reads `shown`, a value of the answer that was given `at`.
     pub(super) fn of(shown: &'a str, at: Timestamp) -> Self {
-        let (of, text, is_cut) = parts(shown);
+        let (of, text, part) = parts(shown);
         let (form, instant) = read(text, of, at);
         let is_date = form.family == Family::Date;
         let offset = instant
@@ -66,9 +70,7 @@ impl<'a> Sample<'a> {
         let (group, class) = match form.family {
             _ if is_number => (Group::Number, text.into()),
             Family::Bool => (Group::Other, text.into()),
-            Family::Text | Family::Url | Family::Version => {
-                (Group::Text, mask(text, is_cut).into())
-            }
+            Family::Text | Family::Url | Family::Version => (Group::Text, mask(text, part).into()),
             family => (Group::Other, name(family).into()),
         };
         Self {
@@ -86,8 +88,11 @@ pub(super) fn name(family: Family) -> String {
     format!("({})", family.name())
 }
 
-/// The type of a value, what stands between its quotes, and whether it was cut.
-fn parts(shown: &str) -> (ValueType, &str, bool) {
+/// The type of a value, what stands between its quotes, and which part of it is shown.
+fn parts(shown: &str) -> (ValueType, &str, Part) {
+    if let Some(text) = shown.strip_prefix(MIDDLE).and_then(middle) {
+        return (ValueType::Text, text, Part::Middle);
+    }
     let is_cut = shown.ends_with(CUT) && shown.chars().count() > CUT_CHARS;
     let text = match is_cut {
         true => shown.trim_end_matches(CUT),
@@ -105,7 +110,15 @@ fn parts(shown: &str) -> (ValueType, &str, bool) {
         true => rest,
         false => rest.strip_suffix('"').unwrap_or(rest),
     });
-    (of, inner.unwrap_or(text), is_cut)
+    let part = if is_cut { Part::Begin } else { Part::Whole };
+    (of, inner.unwrap_or(text), part)
+}
+
+/// What stands between the quotes of `480: "…"`.
+fn middle(numbered: &str) -> Option<&str> {
+    let (number, text) = numbered.split_once(": \"")?;
+    number.parse::<usize>().ok()?;
+    text.strip_suffix('"')
 }
 
 /// As JSON writes a number, so that a date in a header is none.
@@ -165,5 +178,9 @@ mod tests {
         assert!(sample.class.ends_with("order "), "{}", sample.class);
         let whole = Sample::of("\"order 47…\"", NOW);
         assert_eq!(whole.class, "order #…");
+        let middle = Sample::of("from character 480: \"er 4711, paid at 12:0\"", NOW);
+        assert_eq!(middle.class, " #, paid at ");
+        let named = Sample::of("from character A: \"B\"", NOW);
+        assert_eq!(named.class, "from character A: \"B\"");
     }
 }

@@ -58,7 +58,7 @@ impl Manner {
     fn of(kind: Kind, place: &Place) -> Self {
         let is_element = matches!(place, Place::Json(pointer) if pointer.ends_with('*') || pointer.ends_with("*}"));
         match kind {
-            Kind::Bytes | Kind::Order => Self::Other(kind),
+            Kind::Bytes | Kind::Order | Kind::Cosmetic => Self::Other(kind),
             Kind::Missing | Kind::Added if !is_element => Self::Presence,
             _ => Self::Value,
         }
