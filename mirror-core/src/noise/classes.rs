@@ -2,9 +2,8 @@
 //! given to others holds no values of production.
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
 
-use super::sample::{Group, Sample};
+use super::class::Class;
 
 /// Numbers, and texts, that are told apart.
 const MAX_VALUES: usize = 16;
@@ -12,10 +11,6 @@ const MAX_VALUES: usize = 16;
 const MIN_SEEN: u64 = 8;
 /// How often a value was seen on average where the set of them is known.
 const MIN_EACH: u64 = 4;
-
-/// The class of all numbers where there are too many, and of all texts.
-pub(super) const ANY_NUMBER: &str = "(number)";
-pub(super) const ANY_TEXT: &str = "(text)";
 
 /// How often each value was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,17 +75,12 @@ fn has(table: &[(u64, u64)], key: u64) -> bool {
         .is_ok()
 }
 
-pub(super) fn key(class: &str) -> u64 {
-    xxh3_64(class.as_bytes())
-}
-
 impl Classes {
-    pub(super) fn add(&mut self, sample: &Sample<'_>) {
-        let key = key(&sample.class);
-        match sample.group {
-            Group::Number => self.numbers.add(key, 1),
-            Group::Text => self.texts.add(key, 1),
-            Group::Other => add(&mut self.others, key, 1),
+    pub(super) fn add(&mut self, class: &Class<'_>) {
+        match class {
+            Class::Number(_) => self.numbers.add(class.key(), 1),
+            Class::Text(_) => self.texts.add(class.key(), 1),
+            _ => add(&mut self.others, class.key(), 1),
         }
     }
 
@@ -115,12 +105,11 @@ impl Classes {
         self.texts.many.is_some()
     }
 
-    pub(super) fn has(&self, group: Group, class: &str) -> bool {
-        let key = key(class);
-        match group {
-            Group::Number => self.has_many_numbers() || has(&self.numbers.few, key),
-            Group::Text => self.has_many_texts() || has(&self.texts.few, key),
-            Group::Other => has(&self.others, key),
+    pub(super) fn has(&self, class: &Class<'_>) -> bool {
+        match class {
+            Class::Number(_) => self.has_many_numbers() || has(&self.numbers.few, class.key()),
+            Class::Text(_) => self.has_many_texts() || has(&self.texts.few, class.key()),
+            _ => has(&self.others, class.key()),
         }
     }
 
@@ -149,13 +138,14 @@ impl Classes {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample::Sample;
     use super::*;
     use crate::time::Timestamp;
 
     fn of(values: &[&str]) -> Classes {
         let mut classes = Classes::default();
         for value in values {
-            classes.add(&Sample::of(value, Timestamp(1)));
+            classes.add(&Sample::of(value, Timestamp(1)).class);
         }
         classes
     }
@@ -175,13 +165,15 @@ mod tests {
         let texts: Vec<&str> = numbers.iter().map(String::as_str).collect();
         let few = of(&texts[..16]);
         assert!(
-            !few.has_many_numbers() && few.has(Group::Number, "3") && !few.has(Group::Number, "16")
+            !few.has_many_numbers()
+                && few.has(&Class::Number("3"))
+                && !few.has(&Class::Number("16"))
         );
         let many = of(&texts);
-        assert!(many.has_many_numbers() && many.has(Group::Number, "99"));
+        assert!(many.has_many_numbers() && many.has(&Class::Number("99")));
         assert_eq!(many.seen(), 17);
         assert!(many.numbers.few.is_empty());
-        assert!(!many.has(Group::Text, "99"));
+        assert!(!many.has(&Class::Text("99".into())));
     }
 
     #[test]

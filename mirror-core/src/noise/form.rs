@@ -305,11 +305,6 @@ impl Family {
 
     /// As people read it.
     pub fn name(self) -> Cow<'static, str> {
-        let case = |case| match case {
-            HexCase::Lower => "lower case",
-            HexCase::Upper => "upper case",
-            HexCase::Mixed => "mixed case",
-        };
         match self {
             Self::Null => "null".into(),
             Self::Bool => "bool".into(),
@@ -317,11 +312,23 @@ impl Family {
             Self::Object => "object".into(),
             Self::Integer => "integer".into(),
             Self::Decimal => "decimal".into(),
-            Self::Epoch(unit) => format!("epoch in {}", unit.name()).into(),
+            Self::Epoch(EpochUnit::Seconds) => "epoch in s".into(),
+            Self::Epoch(EpochUnit::Millis) => "epoch in ms".into(),
+            Self::Epoch(EpochUnit::Micros) => "epoch in µs".into(),
+            Self::Epoch(EpochUnit::Nanos) => "epoch in ns".into(),
             Self::Empty => "empty".into(),
             Self::Digits => "digits".into(),
-            Self::Hex(of) => format!("hexadecimal in {}", case(of)).into(),
-            Self::Uuid(version, of) => format!("UUID version {version} in {}", case(of)).into(),
+            Self::Hex(HexCase::Lower) => "hexadecimal in lower case".into(),
+            Self::Hex(HexCase::Upper) => "hexadecimal in upper case".into(),
+            Self::Hex(HexCase::Mixed) => "hexadecimal in mixed case".into(),
+            Self::Uuid(version, case) => {
+                let case = match case {
+                    HexCase::Lower => "lower",
+                    HexCase::Upper => "upper",
+                    HexCase::Mixed => "mixed",
+                };
+                format!("UUID version {version} in {case} case").into()
+            }
             Self::Ulid => "ULID".into(),
             Self::DateTime(Zone::Utc) => "RFC 3339 in UTC".into(),
             Self::DateTime(Zone::Offset) => "RFC 3339 with an offset".into(),

@@ -31,17 +31,6 @@ pub enum EpochUnit {
     Nanos,
 }
 
-impl EpochUnit {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Seconds => "s",
-            Self::Millis => "ms",
-            Self::Micros => "µs",
-            Self::Nanos => "ns",
-        }
-    }
-}
-
 /// A date and time at the begin of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DateTime {

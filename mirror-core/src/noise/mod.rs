@@ -25,6 +25,7 @@
 //! and at most 200 characters of it (see `sample.rs`). Texts whose words are too many are judged by their length only. Places
 //! and routes are bounded: what is beyond is not known, counts as a difference, and is counted in [`Noise::dropped`].
 
+mod class;
 mod classes;
 mod form;
 mod instant;
@@ -46,6 +47,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::compare::{Comparison, Kind, Observation, Place};
 use crate::time::Timestamp;
+use sample::Sample;
 
 pub use form::{Family, Form, HexCase, ValueType};
 pub use instant::{EpochUnit, Zone};
@@ -166,23 +168,36 @@ impl Noise {
     }
 
     /// Explains a pair of production and the candidate, and takes production's values from it: [`Noise::judge`], then
-    /// [`Noise::note`]. With a control, judge both pairs before anything is learnt from either, so that neither is judged by
-    /// more than the other.
+    /// [`Noise::note`], in one pass. With a control, judge both pairs before anything is learnt from either, so that neither is
+    /// judged by more than the other.
     pub fn explain(&mut self, route: &str, times: AnswerTimes, pair: &Comparison) -> Explained {
-        let explained = self.judge(route, times, pair);
-        self.note(route, times, pair);
-        explained
+        let mut out = Explained::default();
+        let Some(known) = self.routes.get_mut(route) else {
+            out.left.clone_from(&pair.observations);
+            return out;
+        };
+        let mut shown = Vec::new();
+        for found in &pair.observations {
+            let sample = known.judge(times, found, &mut out);
+            shown.extend(sample.map(|sample| (&found.place, sample)));
+        }
+        for (place, sample) in shown {
+            if let Some(known) = known.places.get_mut(place) {
+                known.variation.take(&sample);
+            }
+        }
+        out
     }
 
     /// Explains a pair, and learns nothing.
     pub fn judge(&self, route: &str, times: AnswerTimes, pair: &Comparison) -> Explained {
         let mut out = Explained::default();
-        let known = self.routes.get(route);
+        let Some(known) = self.routes.get(route) else {
+            out.left.clone_from(&pair.observations);
+            return out;
+        };
         for found in &pair.observations {
-            match known.and_then(|known| known.varying(&found.place)) {
-                Some(variation) => variation.judge(times, found, &mut out),
-                None => out.left.push(found.clone()),
-            }
+            known.judge(times, found, &mut out);
         }
         out
     }
@@ -193,8 +208,10 @@ impl Noise {
             return;
         };
         for found in &pair.observations {
-            if let Some(place) = known.places.get_mut(&found.place) {
-                place.variation.note(times, found);
+            if let Some(place) = known.places.get_mut(&found.place)
+                && let Some(sample) = variation::production(times, found)
+            {
+                place.variation.take(&sample);
             }
         }
     }
@@ -320,6 +337,25 @@ enum Added {
 }
 
 impl RouteNoise {
+    /// Explains one difference, and returns production's value where its place is known and it says something.
+    fn judge<'o>(
+        &self,
+        times: AnswerTimes,
+        found: &'o Observation,
+        out: &mut Explained,
+    ) -> Option<Sample<'o>> {
+        let known = self.places.get(&found.place);
+        match known.map(|known| &known.variation) {
+            Some(variation) if !self.is_new_variation(variation) => {
+                variation.judge(times, found, out)
+            }
+            known => {
+                out.left.push(found.clone());
+                known.and_then(|_| variation::production(times, found))
+            }
+        }
+    }
+
     /// The place, if it varies by nature.
     fn varying(&self, place: &Place) -> Option<&Variation> {
         let known = self.places.get(place)?;

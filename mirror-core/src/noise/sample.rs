@@ -5,8 +5,7 @@
 //! Two texts that part later are not told apart here, and a long text has one form where its begin is shown and may have
 //! another where its middle is.
 
-use std::borrow::Cow;
-
+use super::class::Class;
 use super::form::{Family, Form, ValueType, read};
 use super::mask::{Part, mask};
 use crate::time::Timestamp;
@@ -18,17 +17,6 @@ const MIDDLE: &str = "from character ";
 /// Characters of a text that was cut, without its sign.
 const CUT_CHARS: usize = 200;
 
-/// How values are told apart at a place whose values are few.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Group {
-    /// By value.
-    Number,
-    /// By mask.
-    Text,
-    /// By family.
-    Other,
-}
-
 /// What a place has in one answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Sample<'a> {
@@ -37,9 +25,7 @@ pub(super) struct Sample<'a> {
     /// Milliseconds after the answer's own time, where the value is a time and the answer's is known.
     pub(super) offset: Option<i64>,
     pub(super) number: Option<f64>,
-    pub(super) group: Group,
-    /// What stands for all values that are not told apart from it.
-    pub(super) class: Cow<'a, str>,
+    pub(super) class: Class<'a>,
 }
 
 impl<'a> Sample<'a> {
@@ -48,8 +34,7 @@ impl<'a> Sample<'a> {
             form: None,
             offset: None,
             number: None,
-            group: Group::Other,
-            class: Cow::Borrowed("(absent)"),
+            class: Class::Absent,
         }
     }
 
@@ -63,29 +48,21 @@ impl<'a> Sample<'a> {
             .map(|millis| millis.saturating_sub_unsigned(at.as_millis()));
         let is_number =
             matches!(form.family, Family::Integer | Family::Decimal) && of == ValueType::Number;
-        let number = text
-            .parse()
-            .ok()
-            .filter(|n: &f64| is_number && n.is_finite());
-        let (group, class) = match form.family {
-            _ if is_number => (Group::Number, text.into()),
-            Family::Bool => (Group::Other, text.into()),
-            Family::Text | Family::Url | Family::Version => (Group::Text, mask(text, part).into()),
-            family => (Group::Other, name(family).into()),
+        let class = match form.family {
+            _ if is_number => Class::Number(text),
+            Family::Bool => Class::Bool(text == "true"),
+            Family::Text | Family::Url | Family::Version => Class::Text(mask(text, part).into()),
+            family => Class::Family(family),
         };
+        let finite = |number: &f64| number.is_finite();
+        let parsed = || text.parse().ok().filter(finite);
         Self {
             form: Some(form),
             offset,
-            number,
-            group,
+            number: if is_number { parsed() } else { None },
             class,
         }
     }
-}
-
-/// The class of values that are told apart by their family.
-pub(super) fn name(family: Family) -> String {
-    format!("({})", family.name())
 }
 
 /// The type of a value, what stands between its quotes, and which part of it is shown.
@@ -140,7 +117,7 @@ mod tests {
             let sample = Sample::of(shown, NOW);
             let form = sample.form.expect("it has a form");
             assert_eq!((form.of, form.family), (of, family), "{shown}");
-            assert_eq!(sample.class, class, "{shown}");
+            assert_eq!(sample.class.name(), class, "{shown}");
         };
         check("null", ValueType::Null, Family::Null, "(null)");
         check("true", ValueType::Bool, Family::Bool, "true");
@@ -175,12 +152,12 @@ mod tests {
         let shown = format!("\"{}order 471…", "word ".repeat(38));
         assert_eq!(shown.chars().count(), 201);
         let sample = Sample::of(&shown, NOW);
-        assert!(sample.class.ends_with("order "), "{}", sample.class);
+        assert!(sample.class.name().ends_with("order "), "{sample:?}");
         let whole = Sample::of("\"order 47…\"", NOW);
-        assert_eq!(whole.class, "order #…");
+        assert_eq!(whole.class.name(), "order #…");
         let middle = Sample::of("from character 480: \"er 4711, paid at 12:0\"", NOW);
-        assert_eq!(middle.class, " #, paid at ");
+        assert_eq!(middle.class.name(), " #, paid at ");
         let named = Sample::of("from character A: \"B\"", NOW);
-        assert_eq!(named.class, "from character A: \"B\"");
+        assert_eq!(named.class.name(), "from character A: \"B\"");
     }
 }

@@ -4,7 +4,6 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
-use super::classes::key;
 use super::sample::Sample;
 
 /// Turns before anything is told by them.
@@ -25,7 +24,7 @@ impl Turns {
     pub(super) fn count(&mut self, first: &Sample<'_>, second: &Sample<'_>) {
         let order = match (first.number, second.number) {
             (Some(first), Some(second)) => first.partial_cmp(&second),
-            _ => Some(key(&first.class).cmp(&key(&second.class))),
+            _ => Some(first.class.key().cmp(&second.class.key())),
         };
         match order {
             Some(std::cmp::Ordering::Less) => self.up += 1,

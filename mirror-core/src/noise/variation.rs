@@ -3,12 +3,15 @@
 //! Values come from production and from A/A pairs, never from the candidate. All of it is counts and bounds, so that it adds
 //! up in any order.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use super::classes::{ANY_NUMBER, ANY_TEXT, Classes};
+use super::class::Class;
+use super::classes::Classes;
 use super::form::{Family, ValueType};
 use super::pairs::{Pairs, Source};
-use super::sample::{Group, Sample, name};
+use super::sample::Sample;
 use super::shape::{Extremes, Shape};
 use super::turns::Turns;
 use super::{AnswerTimes, Explained};
@@ -87,16 +90,8 @@ impl Variation {
         }
     }
 
-    /// Takes production's value of a pair with the candidate.
-    pub(super) fn note(&mut self, times: AnswerTimes, found: &Observation) {
-        if !matches!(Manner::of(found.kind, &found.place), Manner::Other(_)) {
-            let [production, _] = samples(found, times);
-            self.take(&production);
-        }
-    }
-
-    fn take(&mut self, sample: &Sample<'_>) {
-        self.classes.add(sample);
+    pub(super) fn take(&mut self, sample: &Sample<'_>) {
+        self.classes.add(&sample.class);
         if let Some(form) = sample.form {
             self.add_shape(Shape::new(form));
         }
@@ -142,23 +137,31 @@ impl Variation {
         self.repeat_turns += other.repeat_turns;
     }
 
-    /// Judges a difference between production and the candidate.
-    pub(super) fn judge(&self, times: AnswerTimes, found: &Observation, out: &mut Explained) {
+    /// Judges a difference between production and the candidate, and returns production's value.
+    pub(super) fn judge<'o>(
+        &self,
+        times: AnswerTimes,
+        found: &'o Observation,
+        out: &mut Explained,
+    ) -> Option<Sample<'o>> {
         let manner = Manner::of(found.kind, &found.place);
         if !self.has_shown(manner, &found.place) {
             if let Some(kind) = exchanged(found.kind) {
                 out.against.push(derived(found, kind));
             }
             out.left.push(found.clone());
-            return;
+            return production(times, found);
         }
         if matches!(manner, Manner::Other(_)) {
             out.varying.push(found.clone());
-            return;
+            return None;
         }
         let [ours, theirs] = samples(found, times);
         match (self.oddity(&ours), self.oddity(&theirs)) {
-            (None, Some(Kind::Type)) => return out.left.push(derived(found, Kind::Type)),
+            (None, Some(Kind::Type)) => {
+                out.left.push(derived(found, Kind::Type));
+                return Some(ours);
+            }
             (None, Some(kind)) => out.left.push(derived(found, kind)),
             (Some(kind), None) => out.against.push(derived(found, kind)),
             (Some(_), Some(_)) => {}
@@ -171,6 +174,7 @@ impl Variation {
                 })),
         }
         out.varying.push(found.clone());
+        Some(ours)
     }
 
     /// Whether an A/A pair differed in this manner.
@@ -213,15 +217,15 @@ impl Variation {
         let same = alike().find(|shape| shape.family == form.family);
         let is_any_text =
             |shape: &&Shape| shape.family == Family::Text && self.classes.has_many_texts();
-        same.or_else(|| self.general(form.of, form.family))
+        same.or_else(|| self.general(Some(form.of), form.family))
             .or_else(|| alike().find(is_any_text))
     }
 
-    fn general(&self, of: ValueType, family: Family) -> Option<&Shape> {
+    fn general(&self, of: Option<ValueType>, family: Family) -> Option<&Shape> {
         let covering = self
             .shapes
             .iter()
-            .filter(|shape| shape.of == of && shape.family.covers(family));
+            .filter(|shape| of.is_none_or(|of| shape.of == of) && shape.family.covers(family));
         covering.reduce(|best, next| match next.family.covers(best.family) {
             true => next,
             false => best,
@@ -263,32 +267,33 @@ impl Variation {
             let tells = self.turns.are_enough() && a != b;
             return tells.then(|| (named(a < b), named(b < a)));
         }
-        let classes = (self.class(ours), self.class(theirs));
-        if classes.0 == classes.1 {
+        let (a, b) = (self.class(&ours.class), self.class(&theirs.class));
+        if a == b {
             return None;
         }
-        let is_new = |sample: &Sample<'_>| {
-            sample.group == Group::Text && !self.classes.has(Group::Text, &sample.class)
-        };
-        let is_known = if is_new(ours) || is_new(theirs) {
+        let is_new =
+            |class: &Class<'_>| matches!(class, Class::Text(_)) && !self.classes.has(class);
+        let is_known = if is_new(&a) || is_new(&b) {
             self.classes.knows_texts()
         } else {
             let mut turns = self.turns;
             turns += self.repeat_turns;
             turns.are_enough() && self.classes.is_settled()
         };
-        is_known.then_some(classes)
+        is_known.then(|| (a.name(), b.name()))
     }
 
-    fn class(&self, sample: &Sample<'_>) -> String {
-        match (sample.group, sample.form) {
-            (Group::Number, _) if self.classes.has_many_numbers() => ANY_NUMBER.into(),
-            (Group::Text, _) if self.classes.has_many_texts() => ANY_TEXT.into(),
-            (Group::Other, Some(form)) if form.family != Family::Bool => {
-                let general = self.general(form.of, form.family);
-                name(general.map_or(form.family, |shape| shape.family))
+    /// What stands for a class where values are too many to be told apart, or where another form writes such values as well.
+    fn class<'a>(&self, class: &'a Class<'a>) -> Class<'a> {
+        match class {
+            Class::Number(_) if self.classes.has_many_numbers() => Class::AnyNumber,
+            Class::Text(_) if self.classes.has_many_texts() => Class::AnyText,
+            Class::Text(mask) => Class::Text(Cow::Borrowed(mask)),
+            Class::Family(family) => {
+                let general = self.general(None, *family);
+                Class::Family(general.map_or(*family, |shape| shape.family))
             }
-            _ => sample.class.clone().into_owned(),
+            other => other.clone(),
         }
     }
 
@@ -324,17 +329,26 @@ impl Variation {
     }
 }
 
-/// The two values of an observation.
-fn samples(found: &Observation, times: AnswerTimes) -> [Sample<'_>; 2] {
-    let ours = match found.kind {
+/// Production's value in an observation, if that shows one.
+pub(super) fn production(times: AnswerTimes, found: &Observation) -> Option<Sample<'_>> {
+    let is_shown = !matches!(Manner::of(found.kind, &found.place), Manner::Other(_));
+    is_shown.then(|| ours(found, times))
+}
+
+fn ours(found: &Observation, times: AnswerTimes) -> Sample<'_> {
+    match found.kind {
         Kind::Added => Sample::absent(),
         _ => Sample::of(&found.production, times.production),
-    };
+    }
+}
+
+/// The two values of an observation.
+fn samples(found: &Observation, times: AnswerTimes) -> [Sample<'_>; 2] {
     let theirs = match found.kind {
         Kind::Missing => Sample::absent(),
         _ => Sample::of(&found.mirror, times.mirror),
     };
-    [ours, theirs]
+    [ours(found, times), theirs]
 }
 
 /// The same difference, seen from the other side, where that is another kind.
