@@ -7,7 +7,7 @@ use super::class::Class;
 
 /// Numbers, and texts, that are told apart.
 const MAX_VALUES: usize = 16;
-/// Values seen before a place is known by their set.
+/// FewValues seen before a place is known by their set.
 const MIN_SEEN: u64 = 8;
 /// How often a value was seen on average where the set of them is known.
 const MIN_EACH: u64 = 4;
@@ -16,21 +16,21 @@ const MIN_EACH: u64 = 4;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Classes {
-    numbers: Values,
-    texts: Values,
+    numbers: FewValues,
+    texts: FewValues,
     /// Null, booleans, absence, and forms: there are only so many of them.
     others: Vec<(u64, u64)>,
 }
 
-/// Values of one group: what was seen how often, sorted; or only how many, when they are too many to be told apart.
+/// FewValues of one group: what was seen how often, sorted; or only how many, when they are too many to be told apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-struct Values {
+struct FewValues {
     few: Vec<(u64, u64)>,
     many: Option<u64>,
 }
 
-impl Values {
+impl FewValues {
     fn add(&mut self, key: u64, count: u64) {
         if let Some(many) = &mut self.many {
             *many += count;
@@ -92,7 +92,7 @@ impl Classes {
         }
     }
 
-    /// Values of production and of A/A pairs.
+    /// FewValues of production and of A/A pairs.
     pub(super) fn seen(&self) -> u64 {
         self.numbers.seen() + self.texts.seen() + seen(&self.others)
     }
@@ -116,7 +116,7 @@ impl Classes {
     /// Whether enough was seen for the set of values to be known: each of them many times. A group of too many values counts as
     /// one, because its values are not told apart.
     pub(super) fn is_settled(&self) -> bool {
-        let each = |group: &Values| match group.many {
+        let each = |group: &FewValues| match group.many {
             Some(_) => 1,
             None => group.few.len(),
         };

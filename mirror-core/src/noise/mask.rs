@@ -12,7 +12,7 @@ const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// Where a text that is shown begins and ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum ShownPart {
     Whole,
     /// It goes on.
     Begin,
@@ -21,11 +21,11 @@ pub(super) enum Part {
 }
 
 /// The mask of `text`. Tokens that may be cut are left out, because nobody knows what they are.
-pub(super) fn mask(text: &str, part: Part) -> String {
+pub(super) fn mask(text: &str, part: ShownPart) -> String {
     let text = match part {
-        Part::Whole => text,
-        Part::Begin => text.trim_end_matches(is_inside),
-        Part::Middle => text.trim_matches(is_inside),
+        ShownPart::Whole => text,
+        ShownPart::Begin => text.trim_end_matches(is_inside),
+        ShownPart::Middle => text.trim_matches(is_inside),
     };
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expect: &str) {
-        assert_eq!(mask(text, Part::Whole), expect, "{text}");
+        assert_eq!(mask(text, ShownPart::Whole), expect, "{text}");
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn another_word_has_another_mask() {
-        let masked = |text: &str| mask(text, Part::Whole);
+        let masked = |text: &str| mask(text, ShownPart::Whole);
         assert_eq!(masked("order 4711 at 12:03"), masked("order 9 at 23:59"));
         assert_ne!(masked("order 4711 at 12:03"), masked("odrer 4711 at 12:03"));
         assert_ne!(masked("3 items"), masked("3 item"));
@@ -177,10 +177,10 @@ mod tests {
 
     #[test]
     fn tokens_that_may_be_cut_are_left_out() {
-        assert_eq!(mask("order 4711 at 12:0", Part::Begin), "order # at ");
-        assert_eq!(mask("one two thr", Part::Begin), "one two ");
-        assert_eq!(mask("abc", Part::Begin), "");
-        assert_eq!(mask("der 4711 at 12:0", Part::Middle), " # at ");
+        assert_eq!(mask("order 4711 at 12:0", ShownPart::Begin), "order # at ");
+        assert_eq!(mask("one two thr", ShownPart::Begin), "one two ");
+        assert_eq!(mask("abc", ShownPart::Begin), "");
+        assert_eq!(mask("der 4711 at 12:0", ShownPart::Middle), " # at ");
     }
 
     #[test]
@@ -197,9 +197,9 @@ mod tests {
             "-",
             "😀1",
         ] {
-            assert!(!mask(text, Part::Whole).is_empty(), "{text}");
+            assert!(!mask(text, ShownPart::Whole).is_empty(), "{text}");
         }
         let long = "a1-".repeat(50_000);
-        assert!(!mask(&long, Part::Whole).is_empty());
+        assert!(!mask(&long, ShownPart::Whole).is_empty());
     }
 }

@@ -53,7 +53,7 @@ pub use form::{Family, Form, HexCase, ValueType};
 pub use instant::{EpochUnit, Zone};
 pub use pairs::{Pairs, Source};
 pub use repeats::{Earlier, RepeatLimits, Repeats};
-pub use saved::{Origin, SavedError, load, save};
+pub use saved::{NoiseOrigin, SavedError, load, save};
 pub use schedule::RepeatPlan;
 pub use variation::Variation;
 
@@ -112,7 +112,7 @@ pub struct NoiseDropped {
 
 /// A place with its rank: where there are too many, those with the lowest ranks are kept, so that the order does not matter.
 #[derive(Clone, Debug)]
-struct Known {
+struct KnownPlace {
     rank: u64,
     variation: Variation,
 }
@@ -123,7 +123,7 @@ struct RouteNoise {
     pairs: Pairs,
     /// Those that differed in anything.
     differed: Pairs,
-    places: HashMap<Place, Known, foldhash::fast::RandomState>,
+    places: HashMap<Place, KnownPlace, foldhash::fast::RandomState>,
 }
 
 /// How the places of each route vary.
@@ -389,7 +389,8 @@ impl RouteNoise {
             added = Added::Instead;
         }
         let variation = Variation::default();
-        self.places.insert(place.clone(), Known { rank, variation });
+        self.places
+            .insert(place.clone(), KnownPlace { rank, variation });
         added
     }
 }

@@ -70,7 +70,7 @@ pub struct Earlier {
 }
 
 #[derive(Debug)]
-struct Held {
+struct HeldAnswer {
     /// Which of the answers in `order` it is.
     number: u64,
     bytes: usize,
@@ -81,7 +81,7 @@ struct Held {
 #[derive(Debug, Default)]
 pub struct Repeats {
     limits: RepeatLimits,
-    held: HashMap<u128, Held, foldhash::fast::RandomState>,
+    held: HashMap<u128, HeldAnswer, foldhash::fast::RandomState>,
     /// The oldest first; those that were replaced are still named here.
     order: VecDeque<(u128, u64)>,
     next: u64,
@@ -133,7 +133,7 @@ impl Repeats {
             .iter()
             .map(|(name, value)| name.len() + value.len())
             .sum();
-        let held = Held {
+        let held = HeldAnswer {
             number: self.next,
             bytes: OVERHEAD + head + response.body.len(),
             earlier: Earlier {

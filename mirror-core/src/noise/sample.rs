@@ -7,7 +7,7 @@
 
 use super::class::Class;
 use super::form::{Family, Form, ValueType, read};
-use super::mask::{Part, mask};
+use super::mask::{ShownPart, mask};
 use crate::time::Timestamp;
 
 /// Ends a text that was cut.
@@ -66,9 +66,9 @@ impl<'a> Sample<'a> {
 }
 
 /// The type of a value, what stands between its quotes, and which part of it is shown.
-fn parts(shown: &str) -> (ValueType, &str, Part) {
+fn parts(shown: &str) -> (ValueType, &str, ShownPart) {
     if let Some(text) = shown.strip_prefix(MIDDLE).and_then(middle) {
-        return (ValueType::Text, text, Part::Middle);
+        return (ValueType::Text, text, ShownPart::Middle);
     }
     let is_cut = shown.ends_with(CUT) && shown.chars().count() > CUT_CHARS;
     let text = match is_cut {
@@ -87,7 +87,11 @@ fn parts(shown: &str) -> (ValueType, &str, Part) {
         true => rest,
         false => rest.strip_suffix('"').unwrap_or(rest),
     });
-    let part = if is_cut { Part::Begin } else { Part::Whole };
+    let part = if is_cut {
+        ShownPart::Begin
+    } else {
+        ShownPart::Whole
+    };
     (of, inner.unwrap_or(text), part)
 }
 

@@ -17,7 +17,7 @@ const MAX_ORIGINS: usize = 16;
 
 /// A run that what was learnt came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
+pub struct NoiseOrigin {
     /// The build of production that it was learnt from, as the user names it.
     pub build: String,
     pub at: Timestamp,
@@ -36,7 +36,7 @@ pub enum SavedError {
 
 /// Read first, because nothing else of another version is known.
 #[derive(Deserialize)]
-struct Head {
+struct SavedHead {
     noise_format: u32,
 }
 
@@ -44,7 +44,7 @@ struct Head {
 struct Saved {
     noise_format: u32,
     /// The newest last.
-    origins: Vec<Origin>,
+    origins: Vec<NoiseOrigin>,
     max_rank: u64,
     dropped: NoiseDropped,
     routes: Vec<SavedRoute>,
@@ -60,7 +60,7 @@ struct SavedRoute {
 
 /// What was learnt, as a text; `origins` are those of the files that were read and that of this run. The same text for the
 /// same knowledge.
-pub fn save(noise: &Noise, origins: &[Origin]) -> Result<String, serde_json::Error> {
+pub fn save(noise: &Noise, origins: &[NoiseOrigin]) -> Result<String, serde_json::Error> {
     let newest = origins.len().saturating_sub(MAX_ORIGINS);
     let route = |name: &str| {
         let (pairs, differed) = noise.pairs(name);
@@ -85,8 +85,8 @@ pub fn save(noise: &Noise, origins: &[Origin]) -> Result<String, serde_json::Err
 }
 
 /// Reads what [`save`] has written. It is added within the bounds of [`Noise`], whatever the file holds.
-pub fn load(text: &str) -> Result<(Noise, Vec<Origin>), SavedError> {
-    let head: Head = serde_json::from_str(text).map_err(SavedError::NotNoise)?;
+pub fn load(text: &str) -> Result<(Noise, Vec<NoiseOrigin>), SavedError> {
+    let head: SavedHead = serde_json::from_str(text).map_err(SavedError::NotNoise)?;
     if head.noise_format != FORMAT {
         return Err(SavedError::OtherFormat {
             found: head.noise_format,

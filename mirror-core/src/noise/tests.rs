@@ -353,7 +353,7 @@ fn what_is_learnt_does_not_depend_on_the_order() {
 #[test]
 fn what_is_saved_is_read_again_and_holds_no_text() {
     let noise = learnt(&lessons(300));
-    let origin = |n: u64| Origin {
+    let origin = |n: u64| NoiseOrigin {
         build: format!("v{n}"),
         at: Timestamp(n),
     };
@@ -454,4 +454,98 @@ fn folded_routes_are_known_by_the_new_name() {
     assert_eq!(places[0].1.differed.control, 2);
     assert_eq!(places[0].1.describe(), "integer, from 1 to 2");
     assert_eq!(noise.places, 2);
+}
+
+#[test]
+fn any_text_is_explained_without_harm() {
+    let parts = [
+        "\"",
+        "from character 3: \"",
+        "é",
+        "…",
+        "2026-11-26",
+        "T12:0",
+        ":03",
+        "Z",
+        "+0",
+        "9",
+        "-",
+        ".",
+        "e",
+        "{",
+        "[",
+        "null",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "eyJ",
+        "***",
+        "http://",
+        "@",
+        "a.b",
+        "v1.",
+        "999999999999999999999",
+        "1795694400",
+        "Thu, 26 Nov 2026 12:00:00 GMT",
+        "=",
+        "/",
+        " ",
+        "\u{0}",
+        "😀",
+    ];
+    let mut random = Random(11);
+    let mut noise = Noise::default();
+    let mut shown = || {
+        let count = random.below(6);
+        let part = |_| parts[random.below(parts.len() as u64) as usize];
+        (0..count).map(part).collect::<String>()
+    };
+    for number in 0..5_000 {
+        let lesson = observation("/a", Kind::Value, &shown(), &shown());
+        noise.learn(
+            ROUTE,
+            Source::Control,
+            times(number),
+            &comparison(vec![lesson]),
+        );
+        let found = comparison(vec![observation("/a", Kind::Value, &shown(), &shown())]);
+        let explained = noise.explain(ROUTE, times(number), &found);
+        assert!(explained.varying == found.observations || explained.left.len() == 1);
+    }
+    let saved = save(&noise, &[]).expect("it can be written");
+    let (read, _) = load(&saved).expect("it can be read");
+    assert!(text(&read) == text(&noise));
+}
+
+#[test]
+fn a_value_that_was_allowed_once_is_never_odd() {
+    let values = [
+        "17",
+        "1.5",
+        "null",
+        "true",
+        "\"A\"",
+        "\"order 4711 at 12:03\"",
+        "\"2026-11-26T12:00:00Z\"",
+        "\"d41d8cd98f00b204\"",
+        "\"2026-11-26\"",
+        "[1]",
+        "{}",
+        "\"\"",
+        "1795694400",
+        "\"jo@example.org\"",
+        "\"10.0.0.1\"",
+    ];
+    for (index, value) in values.iter().enumerate() {
+        let mut noise = Noise::default();
+        let other = values[(index + 1) % values.len()];
+        for number in 0..50 {
+            let lesson = observation("/a", Kind::Value, value, other);
+            noise.learn(ROUTE, Source::Control, times(0), &comparison(vec![lesson]));
+            let found = observation("/a", Kind::Value, value, other);
+            let explained = noise.judge(ROUTE, times(0), &comparison(vec![found]));
+            let odd = explained
+                .either_way()
+                .find(|o| o.kind != Kind::Distribution);
+            assert_eq!(odd, None, "{value} {other} {number}");
+        }
+    }
 }
