@@ -3,8 +3,8 @@
 //! The way of a captured byte: [`packet`] (frames to segments), [`tcp`] (segments to streams), [`http`] (streams to
 //! messages), joined by [`dissect`] into an [`exchange::Exchange`]; then [`identity`] names it, [`policy`] decides
 //! whether it may leave the host, [`attribution`] tells which snapshot is its own, [`compare`] how the two answers differ,
-//! and [`verdict`] what follows from that. [`schedule`] says what is sent when, [`rewrite`] and [`session`] change a request
-//! for the mirror, [`route`] groups requests for reports. Time is always an argument.
+//! [`noise`] which of that differs by nature, and [`verdict`] what follows. [`schedule`] says what is sent when, [`rewrite`]
+//! and [`session`] change a request for the mirror, [`route`] groups requests for reports. Time is always an argument.
 #![forbid(unsafe_code)]
 
 pub mod attribution;
@@ -19,6 +19,7 @@ pub mod http;
 pub mod identity;
 mod json;
 pub mod ledger;
+pub mod noise;
 pub mod options;
 pub mod packet;
 pub mod policy;

@@ -102,6 +102,18 @@ pub enum Kind {
     Added,
     /// Other bytes in bodies that were not compared as data.
     Bytes,
+    /// The same elements in another order.
+    Order,
+    /// The same meaning, written in another way.
+    Cosmetic,
+    /// A value of another format, where the format is known.
+    Format,
+    /// Other shares of the values that a place takes.
+    Distribution,
+    /// A number outside of the range that a place takes.
+    Range,
+    /// A time at another distance from its own answer's.
+    Clock,
 }
 
 impl Kind {
@@ -112,6 +124,12 @@ impl Kind {
             Self::Missing => "missing",
             Self::Added => "added",
             Self::Bytes => "bytes",
+            Self::Order => "order",
+            Self::Cosmetic => "cosmetic",
+            Self::Format => "format",
+            Self::Distribution => "distribution",
+            Self::Range => "range",
+            Self::Clock => "clock",
         }
     }
 }

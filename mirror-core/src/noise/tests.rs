@@ -1,0 +1,551 @@
+use super::*;
+
+mod kinds;
+
+const ROUTE: &str = "GET /orders/{id}";
+/// 2026-11-26 12:00:00 UTC.
+const NOON: u64 = 1_795_694_400_000_000_000;
+
+/// SplitMix64, so that each run is the same.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, most: u64) -> u64 {
+        self.next() % most
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+fn place(pointer: &str) -> Place {
+    Place::Json(pointer.into())
+}
+
+fn observation(pointer: &str, kind: Kind, ours: &str, theirs: &str) -> Observation {
+    Observation {
+        place: place(pointer),
+        kind,
+        count: 1,
+        production: ours.into(),
+        mirror: theirs.into(),
+    }
+}
+
+fn comparison(observations: Vec<Observation>) -> Comparison {
+    let mut pair = Comparison {
+        observations,
+        ..Comparison::default()
+    };
+    pair.different.json = pair.observations.len() as u64;
+    pair
+}
+
+/// Two values of one place, as a comparison shows them.
+fn pair(pointer: &str, ours: Option<&str>, theirs: Option<&str>) -> Comparison {
+    let of = |shown: &str| {
+        shown.as_bytes().first().map(|first| match first {
+            b'0'..=b'9' | b'-' => b'0',
+            b't' | b'f' => b'b',
+            other => *other,
+        })
+    };
+    let kind = match (ours, theirs) {
+        // What is a credential is shown as one, and differs.
+        (Some(a), Some(b)) if a == b && !a.contains("***") => return Comparison::default(),
+        (None, None) => return Comparison::default(),
+        (Some(a), Some(b)) if of(a) == of(b) => Kind::Value,
+        (Some(_), Some(_)) => Kind::Type,
+        (Some(_), None) => Kind::Missing,
+        (None, Some(_)) => Kind::Added,
+    };
+    let shown = |value: Option<&str>| value.unwrap_or("(absent)").to_owned();
+    comparison(vec![observation(
+        pointer,
+        kind,
+        &shown(ours),
+        &shown(theirs),
+    )])
+}
+
+/// Answers of the exchange with this number: one in a second and a bit, the second answer a fifth of a second after the first.
+fn times(number: u64) -> AnswerTimes {
+    let production = NOON + number * 1_037_000_000;
+    AnswerTimes {
+        production: Timestamp(production),
+        mirror: Timestamp(production + 200_000_000),
+    }
+}
+
+fn uuid(n: u64) -> String {
+    format!("\"550e8400-e29b-41d4-a716-{n:012x}\"")
+}
+
+#[test]
+fn a_difference_that_no_equal_programs_show_is_never_learnt() {
+    let mut noise = Noise::default();
+    let changed = pair("/total", Some("10"), Some("11"));
+    for number in 0..1_000 {
+        let explained = noise.explain(ROUTE, times(number), &changed);
+        assert_eq!(explained.left, changed.observations);
+        assert!(explained.varying.is_empty() && explained.against.is_empty());
+        noise.learn(ROUTE, Source::Repeat, times(number), &Comparison::default());
+    }
+    assert!(!noise.is_varying(ROUTE, &place("/total")));
+    assert_eq!(noise.pairs(ROUTE).0.repeat, 1_000);
+}
+
+#[test]
+fn one_pair_of_equal_programs_is_enough_to_suspect() {
+    for source in [
+        Source::Repeat,
+        Source::Recheck,
+        Source::Control,
+        Source::Production,
+    ] {
+        let mut noise = Noise::default();
+        noise.learn(
+            ROUTE,
+            source,
+            times(0),
+            &pair("/id", Some(&uuid(1)), Some(&uuid(2))),
+        );
+        let found = pair("/id", Some(&uuid(3)), Some(&uuid(4)));
+        let explained = noise.explain(ROUTE, times(1), &found);
+        assert_eq!(explained.varying, found.observations, "{source:?}");
+        assert!(explained.left.is_empty());
+        assert!(noise.is_varying(ROUTE, &place("/id")));
+        assert!(!noise.is_varying("GET /other", &place("/id")));
+        assert!(!noise.is_varying(ROUTE, &place("/other")));
+    }
+}
+
+#[test]
+fn values_of_the_candidate_never_widen_what_is_allowed() {
+    let mut noise = Noise::default();
+    noise.learn(
+        ROUTE,
+        Source::Control,
+        times(0),
+        &pair("/id", Some(&uuid(1)), Some(&uuid(2))),
+    );
+    for number in 1..500 {
+        let repeat = pair("/id", Some("17"), Some("18"));
+        noise.learn(ROUTE, Source::Repeat, times(number), &repeat);
+        let found = pair("/id", Some(&uuid(number)), Some("17"));
+        let explained = noise.explain(ROUTE, times(number), &found);
+        assert_eq!(explained.left.len(), 1, "{number}");
+        assert_eq!(explained.left[0].kind, Kind::Type);
+    }
+}
+
+#[test]
+fn what_only_the_candidate_varies_in_is_a_difference() {
+    let mut noise = Noise::default();
+    let found = pair("/total", Some("10"), Some("13"));
+    for number in 0..20 {
+        let repeat = pair("/total", Some("13"), Some(&format!("{number}")));
+        noise.learn(ROUTE, Source::Repeat, times(number), &repeat);
+    }
+    assert!(
+        noise.is_varying(ROUTE, &place("/total")),
+        "nothing speaks against it"
+    );
+    for number in 0..10 {
+        noise.learn(
+            ROUTE,
+            Source::Production,
+            times(number),
+            &Comparison::default(),
+        );
+    }
+    assert!(!noise.is_varying(ROUTE, &place("/total")));
+    assert_eq!(
+        noise.explain(ROUTE, times(1), &found).left,
+        found.observations
+    );
+    let varied = pair("/total", Some("10"), Some("12"));
+    noise.learn(ROUTE, Source::Production, times(99), &varied);
+    assert!(
+        noise.is_varying(ROUTE, &place("/total")),
+        "production varies too"
+    );
+}
+
+#[test]
+fn a_place_that_varies_in_one_manner_is_compared_in_the_others() {
+    let check = |learnt: Observation, found: Observation, is_left: bool| {
+        let mut noise = Noise::default();
+        noise.learn(ROUTE, Source::Control, times(0), &comparison(vec![learnt]));
+        let found = comparison(vec![found]);
+        let explained = noise.judge(ROUTE, times(1), &found);
+        assert_eq!(explained.left == found.observations, is_left, "{found:?}");
+        assert_eq!(
+            explained.varying == found.observations,
+            !is_left,
+            "{found:?}"
+        );
+    };
+    let value = || observation("/a", Kind::Value, "1", "2");
+    let missing = || observation("/a", Kind::Missing, "1", "(absent)");
+    let added = || observation("/a", Kind::Added, "(absent)", "1");
+    let order = || observation("/a", Kind::Order, "[1,2]", "[2,1]");
+    let bytes = || observation("/a", Kind::Bytes, "5 bytes", "6 bytes");
+    check(value(), value(), false);
+    check(value(), missing(), true);
+    check(value(), order(), true);
+    check(missing(), value(), true);
+    check(missing(), added(), false);
+    check(order(), order(), false);
+    check(order(), value(), true);
+    check(bytes(), bytes(), false);
+    check(bytes(), order(), true);
+    let element = |kind| observation("/list/*", kind, "\"a 1\"", "\"a 2\"");
+    check(element(Kind::Value), element(Kind::Missing), false);
+    check(element(Kind::Added), element(Kind::Value), false);
+}
+
+#[test]
+fn a_member_that_is_new_to_a_varying_place_is_a_toss_for_one_side() {
+    let mut noise = Noise::default();
+    noise.learn(
+        ROUTE,
+        Source::Control,
+        times(0),
+        &pair("/id", Some(&uuid(1)), Some(&uuid(2))),
+    );
+    let missing = noise.judge(ROUTE, times(1), &pair("/id", Some(&uuid(3)), None));
+    let kinds = |found: &[Observation]| found.iter().map(|o| o.kind).collect::<Vec<_>>();
+    assert_eq!(kinds(&missing.left), [Kind::Missing]);
+    assert_eq!(kinds(&missing.against), [Kind::Added]);
+}
+
+#[test]
+fn production_is_judged_by_the_same_rules() {
+    let mut noise = Noise::default();
+    for number in 0..10 {
+        let learnt = pair("/id", Some(&uuid(number)), Some(&uuid(number + 100)));
+        noise.learn(ROUTE, Source::Control, times(number), &learnt);
+    }
+    let hex = "\"d41d8cd98f00b204e9800998ecf8427e\"";
+    let candidate = noise.judge(ROUTE, times(1), &pair("/id", Some(&uuid(3)), Some(hex)));
+    assert_eq!((candidate.left.len(), candidate.against.len()), (1, 0));
+    assert_eq!(candidate.left[0].kind, Kind::Format);
+    let production = noise.judge(ROUTE, times(1), &pair("/id", Some(hex), Some(&uuid(3))));
+    assert_eq!((production.left.len(), production.against.len()), (0, 1));
+    assert_eq!(production.against[0].kind, Kind::Format);
+    let both = noise.judge(
+        ROUTE,
+        times(1),
+        &pair("/id", Some(hex), Some(&hex.replace('4', "5"))),
+    );
+    assert_eq!(
+        (both.left.len(), both.against.len(), both.varying.len()),
+        (0, 0, 1)
+    );
+}
+
+#[test]
+fn what_each_instance_counts_for_itself_has_no_range_without_a_control() {
+    let count = |noise: &mut Noise, source: Source| {
+        for number in 0..40 {
+            let (first, second) = (format!("{}", 5 + number), format!("{}", 6 + number));
+            noise.learn(
+                ROUTE,
+                source,
+                times(number),
+                &pair("/n", Some(&first), Some(&second)),
+            );
+            let production = format!("{}", 1_000_000 + number);
+            noise.note(
+                ROUTE,
+                times(number),
+                &pair("/n", Some(&production), Some(&first)),
+            );
+        }
+        let found = pair("/n", Some("1000041"), Some("9000000000"));
+        noise.judge(ROUTE, times(41), &found).left.len()
+    };
+    assert_eq!(count(&mut Noise::default(), Source::Repeat), 0);
+    assert_eq!(count(&mut Noise::default(), Source::Control), 1);
+}
+
+/// Pairs of some sources with all kinds of differences.
+fn lessons(count: u64) -> Vec<(Source, AnswerTimes, Comparison)> {
+    let mut random = Random(3);
+    let sources = [
+        Source::Repeat,
+        Source::Recheck,
+        Source::Control,
+        Source::Production,
+    ];
+    (0..count)
+        .map(|number| {
+            let number_text = random.below(40).to_string();
+            let word = ["\"A\"", "\"B\"", "null", "\"C 1\""][random.below(4) as usize];
+            let found = vec![
+                observation(
+                    "/id",
+                    Kind::Value,
+                    &uuid(random.next() >> 20),
+                    &uuid(number),
+                ),
+                observation(
+                    "/n",
+                    Kind::Value,
+                    &number_text,
+                    &random.below(9).to_string(),
+                ),
+                observation("/s", Kind::Value, word, "\"D\""),
+                observation(
+                    "/t",
+                    Kind::Missing,
+                    &format!("{}", 1_795_694_400 + number),
+                    "",
+                ),
+                observation(&format!("/p{}", random.below(400)), Kind::Order, "[]", "[]"),
+            ];
+            let source = sources[random.below(4) as usize];
+            (source, times(number), comparison(found))
+        })
+        .collect()
+}
+
+fn learnt(lessons: &[(Source, AnswerTimes, Comparison)]) -> Noise {
+    let mut noise = Noise::default();
+    for (source, times, pair) in lessons {
+        noise.learn(ROUTE, *source, *times, pair);
+    }
+    noise
+}
+
+fn text(noise: &Noise) -> String {
+    let mut noise = noise.clone();
+    noise.dropped = NoiseDropped::default();
+    save(&noise, &[]).expect("it can be written")
+}
+
+#[test]
+fn what_is_learnt_does_not_depend_on_the_order() {
+    let mut lessons = lessons(2_000);
+    let expect = text(&learnt(&lessons));
+    let mut random = Random(5);
+    for _ in 0..3 {
+        for at in (1..lessons.len()).rev() {
+            lessons.swap(at, random.below(at as u64 + 1) as usize);
+        }
+        assert!(text(&learnt(&lessons)) == expect);
+    }
+    let (first, second) = lessons.split_at(700);
+    let mut merged = learnt(second);
+    merged.merge(&learnt(first));
+    assert!(text(&merged) == expect);
+}
+
+#[test]
+fn what_is_saved_is_read_again_and_holds_no_text() {
+    let noise = learnt(&lessons(300));
+    let origin = |n: u64| NoiseOrigin {
+        build: format!("v{n}"),
+        at: Timestamp(n),
+    };
+    let origins: Vec<_> = (0..20).map(origin).collect();
+    let saved = save(&noise, &origins).expect("it can be written");
+    let (read, from) = load(&saved).expect("it can be read");
+    assert!(text(&read) == text(&noise));
+    assert_eq!(from, origins[4..]);
+    assert!(!saved.contains("550e8400"), "values are not saved");
+    let found = pair("/id", Some(&uuid(1)), Some("17"));
+    assert_eq!(
+        read.judge(ROUTE, times(1), &found),
+        noise.judge(ROUTE, times(1), &found)
+    );
+}
+
+#[test]
+fn a_file_of_another_format_is_refused() {
+    let check = |text: &str, expect: &str| {
+        let error = load(text).expect_err("it is refused").to_string();
+        assert!(error.contains(expect), "{error}");
+    };
+    check(
+        r#"{"noise_format":2,"rest":[]}"#,
+        "format 2, and this build reads format 1",
+    );
+    check(r#"{"noise_format":1}"#, "not a noise file");
+    check("{}", "not a noise file");
+    check("", "not a noise file");
+}
+
+#[test]
+fn places_of_a_route_are_bounded_and_the_same_ones_are_kept_in_any_order() {
+    let lesson = |n: u64| comparison(vec![observation(&format!("/p{n}"), Kind::Value, "1", "2")]);
+    let mut noise = Noise::default();
+    let mut reversed = Noise::default();
+    for n in 0..600 {
+        noise.learn(ROUTE, Source::Control, times(n), &lesson(n));
+        reversed.learn(ROUTE, Source::Control, times(n), &lesson(599 - n));
+    }
+    assert_eq!(noise.places(ROUTE).len(), MAX_PLACES);
+    assert!(text(&noise) == text(&reversed));
+    assert!(noise.dropped().observations > 0);
+}
+
+#[test]
+fn two_thousand_routes_of_two_hundred_places_are_bounded() {
+    let lesson = |route: u64| {
+        let found = |n| observation(&format!("/r{route}/p{n}"), Kind::Value, "1", "2");
+        comparison((0..200).map(found).collect())
+    };
+    let mut noise = Noise::default();
+    for route in 0..2_000 {
+        noise.learn(
+            &format!("GET /{route}"),
+            Source::Control,
+            times(route),
+            &lesson(route),
+        );
+    }
+    let kept: usize = noise
+        .routes()
+        .iter()
+        .map(|route| noise.places(route).len())
+        .sum();
+    assert_eq!(kept, noise.places);
+    assert!(
+        kept <= MAX_ALL_PLACES && kept > MAX_ALL_PLACES / 3,
+        "{kept}"
+    );
+    for route in 2_000..4_200 {
+        noise.learn(
+            &format!("GET /{route}"),
+            Source::Control,
+            times(route),
+            &lesson(0),
+        );
+    }
+    assert_eq!(noise.routes().len(), MAX_ROUTES);
+    assert!(noise.places <= MAX_ALL_PLACES);
+    assert_eq!(noise.dropped().comparisons, 4_200 - MAX_ROUTES as u64);
+}
+
+#[test]
+fn folded_routes_are_known_by_the_new_name() {
+    let mut noise = Noise::default();
+    let lesson = |pointer| pair(pointer, Some("1"), Some("2"));
+    noise.learn("GET /a", Source::Control, times(0), &lesson("/x"));
+    noise.learn("GET /b", Source::Control, times(0), &lesson("/x"));
+    noise.learn("GET /b", Source::Control, times(0), &lesson("/y"));
+    noise.fold("GET /a", "GET /{slug}");
+    noise.fold("GET /b", "GET /{slug}");
+    noise.fold("GET /{slug}", "GET /{slug}");
+    assert_eq!(noise.routes(), ["GET /{slug}"]);
+    assert_eq!(noise.pairs("GET /{slug}").0.control, 3);
+    assert!(noise.is_varying("GET /{slug}", &place("/y")));
+    let places = noise.places("GET /{slug}");
+    assert_eq!(places[0].1.differed.control, 2);
+    assert_eq!(places[0].1.describe(), "integer, from 1 to 2");
+    assert_eq!(noise.places, 2);
+}
+
+#[test]
+fn any_text_is_explained_without_harm() {
+    let parts = [
+        "\"",
+        "from character 3: \"",
+        "é",
+        "…",
+        "2026-11-26",
+        "T12:0",
+        ":03",
+        "Z",
+        "+0",
+        "9",
+        "-",
+        ".",
+        "e",
+        "{",
+        "[",
+        "null",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "eyJ",
+        "***",
+        "http://",
+        "@",
+        "a.b",
+        "v1.",
+        "999999999999999999999",
+        "1795694400",
+        "Thu, 26 Nov 2026 12:00:00 GMT",
+        "=",
+        "/",
+        " ",
+        "\u{0}",
+        "😀",
+    ];
+    let mut random = Random(11);
+    let mut noise = Noise::default();
+    let mut shown = || {
+        let count = random.below(6);
+        let part = |_| parts[random.below(parts.len() as u64) as usize];
+        (0..count).map(part).collect::<String>()
+    };
+    for number in 0..5_000 {
+        let lesson = observation("/a", Kind::Value, &shown(), &shown());
+        noise.learn(
+            ROUTE,
+            Source::Control,
+            times(number),
+            &comparison(vec![lesson]),
+        );
+        let found = comparison(vec![observation("/a", Kind::Value, &shown(), &shown())]);
+        let explained = noise.explain(ROUTE, times(number), &found);
+        assert!(explained.varying == found.observations || explained.left.len() == 1);
+    }
+    let saved = save(&noise, &[]).expect("it can be written");
+    let (read, _) = load(&saved).expect("it can be read");
+    assert!(text(&read) == text(&noise));
+}
+
+#[test]
+fn a_value_that_was_allowed_once_is_never_odd() {
+    let values = [
+        "17",
+        "1.5",
+        "null",
+        "true",
+        "\"A\"",
+        "\"order 4711 at 12:03\"",
+        "\"2026-11-26T12:00:00Z\"",
+        "\"d41d8cd98f00b204\"",
+        "\"2026-11-26\"",
+        "[1]",
+        "{}",
+        "\"\"",
+        "1795694400",
+        "\"jo@example.org\"",
+        "\"10.0.0.1\"",
+    ];
+    for (index, value) in values.iter().enumerate() {
+        let mut noise = Noise::default();
+        let other = values[(index + 1) % values.len()];
+        for number in 0..50 {
+            let lesson = observation("/a", Kind::Value, value, other);
+            noise.learn(ROUTE, Source::Control, times(0), &comparison(vec![lesson]));
+            let found = observation("/a", Kind::Value, value, other);
+            let explained = noise.judge(ROUTE, times(0), &comparison(vec![found]));
+            let odd = explained
+                .either_way()
+                .find(|o| o.kind != Kind::Distribution);
+            assert_eq!(odd, None, "{value} {other} {number}");
+        }
+    }
+}
