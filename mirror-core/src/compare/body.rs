@@ -6,7 +6,7 @@ use std::io::BufRead;
 use crate::detect::shown_part;
 use crate::exchange::{BodyDigest, Fault, Response};
 use crate::http::coding::{Undecoded, decoded_within, decoder, undecoded};
-use crate::json::{NotRead, Value};
+use crate::json::{NotRead, Value, begins_as_container};
 
 /// What the comparison of two bodies may hold, for each side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,17 +81,21 @@ impl<'a> Bodies<'a> {
     }
 }
 
-/// Both bodies as JSON, if both are.
+/// Both bodies as JSON, if both are. One that is no array and no object is JSON only where `is_json` says so.
 pub(super) fn data<'b>(
     ours: &'b [u8],
     theirs: &'b [u8],
     limits: BodyLimits,
+    is_json: bool,
 ) -> Result<(Value<'b>, Value<'b>), NotRead> {
     if ours.len().max(theirs.len()) > limits.bytes {
         return Err(NotRead::TooLarge);
     }
-    let ours = Value::parse(ours, limits.nodes)?;
-    Ok((ours, Value::parse(theirs, limits.nodes)?))
+    if !is_json && !(begins_as_container(ours) && begins_as_container(theirs)) {
+        return Err(NotRead::NotJson);
+    }
+    let ours = Value::parse_leniently(ours, limits.nodes)?;
+    Ok((ours, Value::parse_leniently(theirs, limits.nodes)?))
 }
 
 /// Length and digest of a body that is known whole, though it may not be kept.
