@@ -81,18 +81,29 @@ impl<'a> Bodies<'a> {
     }
 }
 
-/// Both bodies as JSON, if both are. One that is no array and no object is JSON only where `is_json` says so.
+/// Both bodies as JSON, if both are an array or an object.
 pub(super) fn data<'b>(
     ours: &'b [u8],
     theirs: &'b [u8],
     limits: BodyLimits,
-    is_json: bool,
+) -> Result<(Value<'b>, Value<'b>), NotRead> {
+    if !(begins_as_container(ours) && begins_as_container(theirs)) {
+        return match ours.len().max(theirs.len()) > limits.bytes {
+            true => Err(NotRead::TooLarge),
+            false => Err(NotRead::NotJson),
+        };
+    }
+    declared_data(ours, theirs, limits)
+}
+
+/// Both bodies as JSON of any kind, where they say that they are JSON: a text alone is a document then.
+pub(super) fn declared_data<'b>(
+    ours: &'b [u8],
+    theirs: &'b [u8],
+    limits: BodyLimits,
 ) -> Result<(Value<'b>, Value<'b>), NotRead> {
     if ours.len().max(theirs.len()) > limits.bytes {
         return Err(NotRead::TooLarge);
-    }
-    if !is_json && !(begins_as_container(ours) && begins_as_container(theirs)) {
-        return Err(NotRead::NotJson);
     }
     let ours = Value::parse_leniently(ours, limits.nodes)?;
     Ok((ours, Value::parse_leniently(theirs, limits.nodes)?))

@@ -48,7 +48,7 @@ impl Found {
             self.observations.push(observation);
             self.hashes.push(hash);
         } else {
-            self.untold += 1;
+            self.untold += u64::from(kind != Kind::Cosmetic);
         }
     }
 
@@ -102,7 +102,10 @@ impl Found {
         match least {
             Some(least) if severity(&least) > kind.severity() => {
                 self.hashes.remove(least);
-                self.untold += self.observations.remove(least).count;
+                let gone = self.observations.remove(least);
+                if gone.kind != Kind::Cosmetic {
+                    self.untold += gone.count;
+                }
                 true
             }
             _ => false,

@@ -12,9 +12,13 @@ use super::differ::{Differ, kind_of};
 use super::found::absent;
 use super::kind::Kind;
 use super::media::{same_essence, same_media_type};
-use super::place::At;
+use super::place::{At, excerpt};
 use crate::detect::is_secret_header;
 use crate::exchange::{Headers, Response};
+use crate::route::variable;
+
+/// Longest name of a cookie in a place.
+const MAX_COOKIE_NAME: usize = 100;
 
 /// Names that no two answers are compared by unless they are named, in the order of the alphabet.
 const LEFT_OUT: [&str; 64] = [
@@ -180,13 +184,35 @@ pub(super) const ALL: &str = "all";
 
 /// Whether a field is compared when nobody names it.
 pub(super) fn is_left_out(name: &str) -> bool {
-    let lower = |byte: &u8| byte.to_ascii_lowercase();
-    let is_it = |known: &&str| known.bytes().cmp(name.bytes().map(|byte| lower(&byte)));
+    let lower = || name.bytes().map(|byte| byte.to_ascii_lowercase());
+    let is_it = |known: &&str| known.bytes().cmp(lower());
     let begins = |prefix: &&str| {
         let begin = name.as_bytes().get(..prefix.len());
         begin.is_some_and(|begin| begin.eq_ignore_ascii_case(prefix.as_bytes()))
     };
-    LEFT_OUT.binary_search_by(|known| is_it(&known)).is_ok() || LEFT_OUT_PREFIXES.iter().any(begins)
+    may_be_left_out(name)
+        && (LEFT_OUT.binary_search_by(is_it).is_ok() || LEFT_OUT_PREFIXES.iter().any(begins))
+}
+
+/// The lengths that names of [`LEFT_OUT`] have, a bit for each, by their first letter. It tells most other names at once.
+const LENGTHS: [u32; 26] = {
+    let mut lengths = [0; 26];
+    let mut at = 0;
+    while at < LEFT_OUT.len() {
+        let name = LEFT_OUT[at].as_bytes();
+        lengths[(name[0] - b'a') as usize] |= 1 << name.len();
+        at += 1;
+    }
+    lengths
+};
+
+fn may_be_left_out(name: &str) -> bool {
+    let first = name.as_bytes().first().map(u8::to_ascii_lowercase);
+    let index = first.and_then(|first| first.checked_sub(b'a'));
+    let lengths = index.and_then(|index| LENGTHS.get(usize::from(index)));
+    // Names of the prefixes have any length.
+    matches!(first, Some(b'c' | b'x'))
+        || lengths.is_some_and(|lengths| name.len() < 32 && (lengths >> name.len()) & 1 == 1)
 }
 
 struct Fields<'d, 'r, 'a> {
@@ -207,13 +233,12 @@ impl Fields<'_, '_, '_> {
                     .iter()
                     .any(|hop| hop.eq_ignore_ascii_case(name.as_bytes()))
         };
-        for (index, (name, value)) in ours.iter().enumerate() {
-            // Most fields stand at the same place on both sides, and are equal.
+        if self.in_one_order(is_wanted) {
+            return;
+        }
+        for (index, (name, _)) in ours.iter().enumerate() {
             if is_first(ours, index, name) && is_wanted(name) {
-                match is_alone(ours, name) && is_only(theirs, name, value) {
-                    true => self.differ.found.same.headers += 1,
-                    false => self.one(&name.to_ascii_lowercase(), false),
-                }
+                self.one(&name.to_ascii_lowercase(), false);
             }
         }
         for (index, (name, _)) in theirs.iter().enumerate() {
@@ -221,6 +246,28 @@ impl Fields<'_, '_, '_> {
                 self.one(&name.to_ascii_lowercase(), false);
             }
         }
+    }
+
+    /// Most answers of a service have the same fields in the same order: then each line is looked at once. Returns whether
+    /// that was enough.
+    fn in_one_order(&mut self, is_wanted: impl Fn(&str) -> bool) -> bool {
+        let (ours, theirs) = (&self.production.headers, &self.mirror.headers);
+        if ours.len() != theirs.len() || !ours.names().eq(theirs.names()) {
+            return false;
+        }
+        let lines = || ours.iter().zip(theirs.iter().map(|(_, value)| value));
+        let mut differing =
+            lines().filter(|((name, value), other)| value != other && is_wanted(name));
+        if differing.any(|((name, _), _)| ours.all(name).nth(1).is_some()) {
+            return false;
+        }
+        for ((name, value), other) in lines().filter(|((name, _), _)| is_wanted(name)) {
+            match value == other {
+                true => self.differ.found.same.headers += 1,
+                false => self.one(&name.to_ascii_lowercase(), false),
+            }
+        }
+        true
     }
 
     /// A field by its name in small letters.
@@ -363,15 +410,15 @@ impl Fields<'_, '_, '_> {
 }
 
 /// A name that is an id is one place with the others.
-fn shown_name(name: &str) -> &str {
-    match crate::route::variable(name) {
-        Some(_) => "{*}",
-        None => name,
+fn shown_name(name: &str) -> String {
+    match variable(name) {
+        Some(_) => "{*}".into(),
+        None => excerpt(name, MAX_COOKIE_NAME),
     }
 }
 
 /// Fields that `connection` says concern the connection only.
-fn hop_by_hop<'h>(sides: [&'h Headers; 2]) -> Vec<&'h [u8]> {
+fn hop_by_hop(sides: [&Headers; 2]) -> Vec<&[u8]> {
     let values = sides
         .into_iter()
         .flat_map(|headers| headers.all("connection"));
@@ -382,15 +429,6 @@ fn is_first(headers: &Headers, index: usize, name: &str) -> bool {
     let before = headers.names().take(index);
     let is_it = |other: &[u8]| other.eq_ignore_ascii_case(name.as_bytes());
     !before.into_iter().any(is_it)
-}
-
-fn is_alone(headers: &Headers, name: &str) -> bool {
-    headers.all(name).nth(1).is_none()
-}
-
-fn is_only(headers: &Headers, name: &str, value: &[u8]) -> bool {
-    let mut all = headers.all(name);
-    all.next() == Some(value) && all.next().is_none()
 }
 
 /// All lines of a field as one (RFC 9110 §5.3).

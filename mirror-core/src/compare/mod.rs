@@ -259,7 +259,12 @@ impl<'o> Comparer<'o> {
             Bodies::Same => self.differ.found.same.bodies += 1,
             Bodies::Whole(ours, theirs) => {
                 let is_json = is_json(production) || is_json(mirror);
-                match body::data(&ours, &theirs, limits, is_json) {
+                let read = if is_json {
+                    body::declared_data
+                } else {
+                    body::data
+                };
+                match read(&ours, &theirs, limits) {
                     Ok((ours, theirs)) => self.documents(ours, theirs),
                     Err(not_read) => {
                         if not_read == NotRead::TooLarge {

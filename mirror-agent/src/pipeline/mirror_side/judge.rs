@@ -86,7 +86,7 @@ impl MirrorSide {
     async fn compare(
         &self,
         config: &Arc<Config>,
-        request: Request,
+        request: Box<Request>,
         production: Box<Response>,
         answers: &Answers,
         _slot: Slot,
