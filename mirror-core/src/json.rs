@@ -221,8 +221,7 @@ impl<'a> Lexer<'a> {
         let bytes = self.text.as_bytes();
         let mut at = begin;
         loop {
-            let rest = bytes.get(at..).unwrap_or_default();
-            at += memchr::memchr2(b'"', b'\\', rest).ok_or(NotRead::NotJson)?;
+            at += text_len(bytes.get(at..).unwrap_or_default()).ok_or(NotRead::NotJson)?;
             if bytes[at] == b'"' {
                 self.at = at + 1;
                 return Ok(&self.text[begin..at]);
@@ -260,7 +259,8 @@ impl<'a> Lexer<'a> {
         Ok(&self.text[begin..self.at])
     }
 
-    fn lenient_number(&mut self) -> Result<&'a str, NotRead> {
+    /// A number, or one of the names that some writers have for what is none.
+    pub(crate) fn lenient_number(&mut self) -> Result<&'a str, NotRead> {
         let rest = &self.text[self.at..];
         let names = ["NaN", "Infinity", "-Infinity", "-NaN"];
         match names.into_iter().find(|name| rest.starts_with(name)) {
@@ -320,6 +320,17 @@ impl<'a> Lexer<'a> {
             self.at += 1;
         }
         (self.at > begin).then_some(()).ok_or(NotRead::NotJson)
+    }
+}
+
+/// Bytes before the next quote or escape. Most texts are short: then a search that prepares itself costs more than it saves.
+fn text_len(bytes: &[u8]) -> Option<usize> {
+    const SHORT: usize = 24;
+    let is_end = |byte: &u8| matches!(byte, b'"' | b'\\');
+    let short = &bytes[..bytes.len().min(SHORT)];
+    match short.iter().position(is_end) {
+        Some(at) => Some(at),
+        None => Some(short.len() + memchr::memchr2(b'"', b'\\', &bytes[short.len()..])?),
     }
 }
 

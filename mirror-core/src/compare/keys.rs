@@ -74,8 +74,8 @@ fn read<'v>(name: &'v str, ours: &[Value<'_>], theirs: &[Value<'_>]) -> Option<K
         sorted.sort_unstable();
         sorted.windows(2).all(|both| both[0] != both[1])
     };
-    // Most lists are in the same order: then one look is enough.
-    let unique = is_unique(&ours) && (ours == theirs || is_unique(&theirs));
+    // In lists with the same keys in the same order each element belongs to the one at its place.
+    let unique = ours == theirs || (is_unique(&ours) && is_unique(&theirs));
     unique.then_some(Key { name, ours, theirs })
 }
 

@@ -9,6 +9,9 @@ use super::place::{At, Step};
 use super::rules::Active;
 use crate::json::{Value, unescaped};
 
+/// The hash of a member that does not count.
+const UNCOUNTED: u64 = 0;
+
 /// Makes hashes until its steps are used up.
 pub(super) struct Tokens<'r, 'a> {
     pub(super) rules: &'r Active<'r>,
@@ -52,7 +55,7 @@ impl Tokens<'_, '_> {
                     at.push(Step::Member(name));
                     let hash = self.member(at, name, value);
                     at.pop();
-                    features.push(hash?);
+                    features.extend(Some(hash?).filter(|hash| *hash != UNCOUNTED));
                 }
             }
             Value::Array(items) => features = self.all(at, items, 0)?,
@@ -91,7 +94,7 @@ impl Tokens<'_, '_> {
         Some(hasher.finish())
     }
 
-    /// One that does not count has no hash: it may be missing on the other side.
+    /// One that does not count may be missing on the other side.
     fn member<'v>(
         &mut self,
         at: &mut Vec<Step<'v>>,
@@ -99,7 +102,7 @@ impl Tokens<'_, '_> {
         value: &'v Value<'v>,
     ) -> Option<u64> {
         if self.rules.changes_values() && self.rules.ignores(At::Json(at)) {
-            return Some(0);
+            return Some(UNCOUNTED);
         }
         let mut hasher = hasher();
         hasher.write(name.as_bytes());
