@@ -26,6 +26,17 @@ const RULES: [&str; 6] = [
     "none(\"{form:a}~{client}{{}}{time:24h}\")\nheader:x-a",
 ];
 
+const COMPARE_RULES: [&str; 8] = [
+    "* /** => ignore /a/*/c",
+    "tolerance 50% /**/b",
+    "tolerance 2s header:x-a",
+    "pattern [0-9]+ /a/*/b",
+    "normalise s/[12]/n/g /**",
+    "unordered by b /a",
+    "map /a/*",
+    "rename /a/*/b -> /a/*/c/d",
+];
+
 const DOCUMENTS: [&[u8]; 4] = [
     br#"{"mirror":1,"at":1700000000000,"request":"00ff","peer":"10.0.0.1:4000","reads":[{"name":"price","key":"1","value":{"a":1}},{"name":"user","key":"2","error":"gone"}]}"#,
     br#"{"mirror":1,"collided":true}"#,
@@ -218,13 +229,16 @@ fn pairs() -> Vec<Vec<u8>> {
     let other = String::from_utf8_lossy(json)
         .replace('1', "2")
         .replace("HTTP/2", "HTTP/1");
-    let pair = |a: &[u8], b: &[u8]| [piece(a), piece(b)].concat();
-    vec![
-        pair(json, json),
-        pair(json, other.as_bytes()),
-        pair(json, MESSAGES[3]),
-        pair(MESSAGES[4], MESSAGES[3]),
-    ]
+    let pair =
+        |a: &[u8], b: &[u8], rule: &str| [piece(a), piece(b), piece(rule.as_bytes())].concat();
+    let mut pairs = vec![
+        pair(json, json, ""),
+        pair(json, MESSAGES[3], "ignore body"),
+        pair(MESSAGES[4], MESSAGES[3], "expect bytes body"),
+    ];
+    let rules = COMPARE_RULES.iter();
+    pairs.extend(rules.map(|rule| pair(json, other.as_bytes(), rule)));
+    pairs
 }
 
 fn capture_file() -> Vec<u8> {

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-/// Arrays and objects one in the other; deeper ones are not read.
+/// Arrays and objects one in the other; deeper ones are not read, or kept as text where all is to be compared.
 pub(crate) const MAX_DEPTH: usize = 128;
 
 /// A JSON value whose numbers and texts stand as they were sent.
@@ -19,6 +19,8 @@ pub(crate) enum Value<'a> {
     Text(&'a str),
     Array(Vec<Value<'a>>),
     Object(Vec<(Cow<'a, str>, Value<'a>)>),
+    /// An array or object below [`MAX_DEPTH`] others, as it was sent. Only [`Value::parse_leniently`] makes one.
+    Deep(&'a str),
 }
 
 /// Why a body is not compared as JSON.
@@ -32,15 +34,24 @@ pub(crate) enum NotRead {
 impl<'a> Value<'a> {
     /// Reads an array or object of at most `max_nodes` values. A byte order mark before it is ignored.
     pub(crate) fn parse(body: &'a [u8], max_nodes: usize) -> Result<Self, NotRead> {
-        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-        let first = body.iter().find(|b| !b.is_ascii_whitespace());
-        if !matches!(first, Some(b'{' | b'[')) {
+        if !begins_as_container(body) {
             return Err(NotRead::NotJson);
         }
-        let text = std::str::from_utf8(body).map_err(|_| NotRead::NotJson)?;
+        Self::read(body, max_nodes, false)
+    }
+
+    /// Reads any value, as those who compare two documents want it: at any depth, and with the numbers `NaN`,
+    /// `Infinity` and `-Infinity`, which some writers make.
+    pub(crate) fn parse_leniently(body: &'a [u8], max_nodes: usize) -> Result<Self, NotRead> {
+        Self::read(body, max_nodes, true)
+    }
+
+    fn read(body: &'a [u8], max_nodes: usize, is_lenient: bool) -> Result<Self, NotRead> {
+        let text = std::str::from_utf8(without_mark(body)).map_err(|_| NotRead::NotJson)?;
         let mut parser = Parser {
             lexer: Lexer::new(text),
             nodes_left: max_nodes,
+            is_lenient,
         };
         let value = parser.value(0)?;
         parser.lexer.skip_space();
@@ -65,6 +76,10 @@ impl<'a> Value<'a> {
             Self::Null => out.push_str("null"),
             Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
             Self::Number(number) => out.push_str(number),
+            Self::Deep(text) => {
+                let room = most.saturating_sub(out.len());
+                out.extend(text.chars().take(room));
+            }
             Self::Text(text) => {
                 out.push('"');
                 out.push_str(text);
@@ -92,26 +107,39 @@ impl<'a> Value<'a> {
     }
 }
 
+/// Whether a body can be nothing but an array or an object, where it is JSON.
+pub(crate) fn begins_as_container(body: &[u8]) -> bool {
+    let first = without_mark(body).iter().find(|b| !b.is_ascii_whitespace());
+    matches!(first, Some(b'{' | b'['))
+}
+
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
 struct Parser<'a> {
     lexer: Lexer<'a>,
     nodes_left: usize,
+    is_lenient: bool,
 }
 
 impl<'a> Parser<'a> {
     fn value(&mut self, depth: usize) -> Result<Value<'a>, NotRead> {
         self.nodes_left = self.nodes_left.checked_sub(1).ok_or(NotRead::TooLarge)?;
-        if depth > MAX_DEPTH {
+        if depth > MAX_DEPTH && !self.is_lenient {
             return Err(NotRead::NotJson);
         }
         let lexer = &mut self.lexer;
         lexer.skip_space();
         match lexer.peek().ok_or(NotRead::NotJson)? {
+            b'{' | b'[' if depth > MAX_DEPTH => lexer.nested().map(Value::Deep),
             b'{' => self.object(depth),
             b'[' => self.array(depth),
             b'"' => Ok(Value::Text(lexer.string()?)),
             b't' => lexer.word("true").map(|()| Value::Bool(true)),
             b'f' => lexer.word("false").map(|()| Value::Bool(false)),
             b'n' => lexer.word("null").map(|()| Value::Null),
+            b'N' | b'I' | b'-' if self.is_lenient => lexer.lenient_number().map(Value::Number),
             _ => lexer.number().map(Value::Number),
         }
     }
@@ -193,8 +221,7 @@ impl<'a> Lexer<'a> {
         let bytes = self.text.as_bytes();
         let mut at = begin;
         loop {
-            let rest = bytes.get(at..).unwrap_or_default();
-            at += memchr::memchr2(b'"', b'\\', rest).ok_or(NotRead::NotJson)?;
+            at += text_len(bytes.get(at..).unwrap_or_default()).ok_or(NotRead::NotJson)?;
             if bytes[at] == b'"' {
                 self.at = at + 1;
                 return Ok(&self.text[begin..at]);
@@ -232,12 +259,78 @@ impl<'a> Lexer<'a> {
         Ok(&self.text[begin..self.at])
     }
 
+    /// A number, or one of the names that some writers have for what is none.
+    pub(crate) fn lenient_number(&mut self) -> Result<&'a str, NotRead> {
+        let rest = &self.text[self.at..];
+        let names = ["NaN", "Infinity", "-Infinity", "-NaN"];
+        match names.into_iter().find(|name| rest.starts_with(name)) {
+            Some(name) => {
+                self.at += name.len();
+                Ok(&rest[..name.len()])
+            }
+            None => self.number(),
+        }
+    }
+
+    /// The text of an array or an object, however deep it is: no function calls itself here. Only brackets and texts are
+    /// looked at.
+    fn nested(&mut self) -> Result<&'a str, NotRead> {
+        let begin = self.at;
+        // One bit for each bracket that is open would do; a byte is simpler, and the body is larger in any case.
+        let mut open = Vec::new();
+        loop {
+            match self.peek().ok_or(NotRead::NotJson)? {
+                b'[' => open.push(b']'),
+                b'{' => open.push(b'}'),
+                b'"' => {
+                    self.string()?;
+                    continue;
+                }
+                close @ (b']' | b'}') if open.pop() != Some(close) => return Err(NotRead::NotJson),
+                _ => {}
+            }
+            self.at += 1;
+            if open.is_empty() {
+                return Ok(&self.text[begin..self.at]);
+            }
+        }
+    }
+
+    /// The next bracket, text, or run of other characters; `None` at the end. For what [`Value::Deep`] holds.
+    pub(crate) fn token(&mut self) -> Option<&'a str> {
+        self.skip_space();
+        let begin = self.at;
+        match self.peek()? {
+            b'"' => {
+                self.string().ok()?;
+            }
+            b'[' | b']' | b'{' | b'}' | b',' | b':' => self.at += 1,
+            _ => {
+                let is_end = |c: char| "[]{},:\"".contains(c) || c.is_ascii_whitespace();
+                let rest = &self.text[begin..];
+                self.at += rest.find(is_end).unwrap_or(rest.len()).max(1);
+            }
+        }
+        Some(&self.text[begin..self.at])
+    }
+
     fn digits(&mut self) -> Result<(), NotRead> {
         let begin = self.at;
         while matches!(self.peek(), Some(b'0'..=b'9')) {
             self.at += 1;
         }
         (self.at > begin).then_some(()).ok_or(NotRead::NotJson)
+    }
+}
+
+/// Bytes before the next quote or escape. Most texts are short: then a search that prepares itself costs more than it saves.
+fn text_len(bytes: &[u8]) -> Option<usize> {
+    const SHORT: usize = 24;
+    let is_end = |byte: &u8| matches!(byte, b'"' | b'\\');
+    let short = &bytes[..bytes.len().min(SHORT)];
+    match short.iter().position(is_end) {
+        Some(at) => Some(at),
+        None => Some(short.len() + memchr::memchr2(b'"', b'\\', &bytes[short.len()..])?),
     }
 }
 
@@ -273,7 +366,7 @@ pub(crate) fn unescaped(text: &str) -> Cow<'_, str> {
 }
 
 /// The UTF-16 code units of a text whose escapes are whole: JSON's escapes name these.
-fn units(text: &str) -> impl Iterator<Item = u16> {
+pub(crate) fn units(text: &str) -> impl Iterator<Item = u16> {
     let mut rest = text.chars();
     let mut low = None;
     std::iter::from_fn(move || {
@@ -375,6 +468,34 @@ mod tests {
         );
         let nested = format!("{}{}", "[".repeat(100), "]".repeat(100));
         assert!(is_json(&nested));
+    }
+
+    #[test]
+    fn what_is_deeper_than_most_is_kept_as_text_where_all_is_wanted() {
+        let lenient = |text: &str| Value::parse_leniently(text.as_bytes(), 1 << 20).is_ok();
+        let deep = |inner: &str| format!("{}{inner}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert!(lenient(&deep("")));
+        assert!(lenient(&deep("{\"a\":\"]\"}")));
+        assert!(!lenient(&deep("}")));
+        assert!(!lenient(&"[".repeat(100_000)));
+        assert!(!lenient(&deep("\"")));
+    }
+
+    #[test]
+    fn a_lenient_reader_takes_any_value_and_numbers_that_are_none() {
+        let check = |text: &str, expect| {
+            let read = Value::parse_leniently(text.as_bytes(), 10);
+            assert_eq!(read.ok(), expect, "{text}");
+        };
+        check("\u{feff} 1 ", Some(Value::Number("1")));
+        check("\"a\"", Some(Value::Text("a")));
+        check("-Infinity", Some(Value::Number("-Infinity")));
+        check("NaN", Some(Value::Number("NaN")));
+        check("-1", Some(Value::Number("-1")));
+        check("Inf", None);
+        check("", None);
+        check("1 2", None);
+        assert!(!is_json("[NaN]"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use mirror_core::compare::{Kind, Observation, Place, excerpt};
+use mirror_core::compare::{Kind, Observation, Place, Severity, excerpt};
 use serde::{Deserialize, Serialize};
 
 use super::pair::JudgedPair;
@@ -80,10 +80,11 @@ struct Tally {
 
 /// Lower is more significant: a status, then what breaks a reader of the answer, then other values.
 fn rank(key: &Key) -> (Reverse<bool>, u8) {
-    let weight = match (&key.1, key.2) {
+    let weight = match (&key.1, key.2.severity()) {
         (Place::Status, _) => 0,
-        (_, Kind::Missing | Kind::Type) => 1,
-        _ => 2,
+        (_, Severity::Breaking) => 1,
+        (_, Severity::Value) => 2,
+        _ => 3,
     };
     (key.0, weight)
 }
@@ -91,7 +92,8 @@ fn rank(key: &Key) -> (Reverse<bool>, u8) {
 impl DifferenceTable {
     pub(super) fn count(&mut self, label: &RequestLabel, pair: &JudgedPair) {
         let is_evidence = pair.is_evidence();
-        for observation in &pair.comparison.observations {
+        let all = pair.comparison.observations.iter();
+        for observation in all.filter(|o| o.kind.severity() != Severity::Cosmetic) {
             let key = (
                 Reverse(is_evidence),
                 observation.place.clone(),

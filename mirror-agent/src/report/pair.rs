@@ -102,7 +102,7 @@ pub(super) mod tests {
 
     pub(in crate::report) fn pair(basis: Basis, comparison: Comparison) -> JudgedPair {
         JudgedPair {
-            target: RequestTarget::parse("GET", "/a?b=c".into()),
+            target: RequestTarget::parse("GET", "/a?b=c"),
             id: None,
             production: Some(Duration::from_millis(2)),
             mirror: Duration::from_millis(3),

@@ -6,7 +6,7 @@ use std::io::BufRead;
 use crate::detect::shown_part;
 use crate::exchange::{BodyDigest, Fault, Response};
 use crate::http::coding::{Undecoded, decoded_within, decoder, undecoded};
-use crate::json::{NotRead, Value};
+use crate::json::{NotRead, Value, begins_as_container};
 
 /// What the comparison of two bodies may hold, for each side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,8 +81,23 @@ impl<'a> Bodies<'a> {
     }
 }
 
-/// Both bodies as JSON, if both are.
+/// Both bodies as JSON, if both are an array or an object.
 pub(super) fn data<'b>(
+    ours: &'b [u8],
+    theirs: &'b [u8],
+    limits: BodyLimits,
+) -> Result<(Value<'b>, Value<'b>), NotRead> {
+    if !(begins_as_container(ours) && begins_as_container(theirs)) {
+        return match ours.len().max(theirs.len()) > limits.bytes {
+            true => Err(NotRead::TooLarge),
+            false => Err(NotRead::NotJson),
+        };
+    }
+    declared_data(ours, theirs, limits)
+}
+
+/// Both bodies as JSON of any kind, where they say that they are JSON: a text alone is a document then.
+pub(super) fn declared_data<'b>(
     ours: &'b [u8],
     theirs: &'b [u8],
     limits: BodyLimits,
@@ -90,8 +105,8 @@ pub(super) fn data<'b>(
     if ours.len().max(theirs.len()) > limits.bytes {
         return Err(NotRead::TooLarge);
     }
-    let ours = Value::parse(ours, limits.nodes)?;
-    Ok((ours, Value::parse(theirs, limits.nodes)?))
+    let ours = Value::parse_leniently(ours, limits.nodes)?;
+    Ok((ours, Value::parse_leniently(theirs, limits.nodes)?))
 }
 
 /// Length and digest of a body that is known whole, though it may not be kept.

@@ -14,6 +14,19 @@ pub(super) fn same_media_type(ours: &[u8], theirs: &[u8]) -> bool {
     }
 }
 
+/// Whether two values name the same type, whatever its parameters are.
+pub(super) fn same_essence(ours: &[u8], theirs: &[u8]) -> bool {
+    let essence = |value| MediaType::parse(value).map(|media| media.essence);
+    essence(ours).is_some() && essence(ours) == essence(theirs)
+}
+
+/// Whether a `content-type` is one of JSON.
+pub(super) fn is_json(value: &[u8]) -> bool {
+    let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
+    let essence = essence.trim_ascii().to_ascii_lowercase();
+    essence.ends_with(b"/json") || essence.ends_with(b"+json")
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct MediaType {
     essence: String,
@@ -26,7 +39,7 @@ impl MediaType {
         let text = std::str::from_utf8(value).ok()?;
         let mut parts = split(text).into_iter();
         let essence = parts.next()?.trim().to_ascii_lowercase();
-        let is_json = essence.ends_with("/json") || essence.ends_with("+json");
+        let is_json = is_json(essence.as_bytes());
         let mut parameters = Vec::new();
         for part in parts {
             let part = part.trim();

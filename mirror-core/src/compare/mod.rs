@@ -1,59 +1,107 @@
-//! Compares two responses: status, chosen headers, body. What is found are typed [`Observation`]s, and counts of what
-//! was the same.
+//! Compares two responses: status, headers, body. What is found are typed [`Observation`]s, each with a [`Kind`] and its
+//! [`Severity`], and counts of what was the same. [`CompareRule`]s say which differences count.
 //!
 //! JSON is compared as data, other bodies as bytes. The memory of a comparison is bounded by [`BodyLimits`]: bodies over
 //! them are read side by side as a stream, and the comparison says so in its [`Extent`].
 
+mod align;
+mod alike;
 mod body;
+mod cookie;
+mod differ;
+mod found;
+mod header;
+mod keys;
+mod kind;
+mod lists;
 mod media;
 mod number;
 mod place;
-
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+mod rules;
+mod scalar;
+mod token;
 
 use serde::{Deserialize, Serialize};
 
-use crate::detect::{CREDENTIALS, is_secret_header};
-use crate::exchange::{Fault, Response};
-use crate::json::{NotRead, Value, same_text};
+use crate::exchange::{Fault, Request, Response};
+use crate::json::{NotRead, Value};
 use body::{Bodies, same_codings};
-use media::same_media_type;
-use number::same_number;
-use place::Ignored;
+use differ::Differ;
+use header::Hosts;
+use place::At;
+use rules::Active;
 
 pub use body::BodyLimits;
+pub use kind::{Kind, Severity};
 pub use place::{Place, PlaceTotals, excerpt};
 pub(crate) use place::{Step, pointer};
-
-/// Longest value that an observation shows.
-const MAX_SHOWN: usize = 200;
-/// Different places of one pair that are told apart. Status and headers come first, so that no body pushes them out.
-const MAX_OBSERVATIONS: usize = 100;
+pub use rules::{CompareRule, IgnoredPointer, RuleCount, RuleTally, RuleUse};
 
 crate::options! {
     /// What of two answers must agree.
     #[derive(Clone, Debug)]
     pub struct CompareOptions("Comparison") {
-        /// Response header that must agree; `none` for none (repeatable)
-        #[option("compare-header", "NAME", default = "content-type", live)]
+        /// Response header that must agree: `all` for all but those that differ by nature (date, etag, x-request-id, server, …),
+        /// a name for one more, names alone for these only, `none` for none (repeatable)
+        #[option("compare-header", "NAME", default = "all", live)]
         pub headers: Vec<String>,
-        /// JSON pointer to leave out, with `*` for any step (repeatable)
+        /// JSON pointer to leave out, with `*` for any step and `**` for any number of them (repeatable)
         #[option("ignore", "POINTER", live)]
-        pub ignore: Vec<String>,
+        pub ignore: Vec<IgnoredPointer>,
+        /// Which differences count, as in 'GET /orders/{id} => ignore /items/*/updated_at', 'tolerance 0.1% /**/price',
+        /// 'unordered by id /items', 'expect added /currency' or 'rename /price -> /pricing/amount' (repeatable)
+        #[option("compare-rule", "RULE", live)]
+        pub rules: Vec<CompareRule>,
     }
 }
 
 impl CompareOptions {
-    /// Refuses pointers that are none: they would leave out everything, or nothing.
+    /// Refuses rules that can never match.
     pub fn check(&self) -> Result<(), String> {
-        let is_pointer =
-            |text: &str| text.starts_with('/') && text.split('/').all(|step| step != "**");
-        match self.ignore.iter().find(|text| !is_pointer(text)) {
-            Some(text) => Err(format!(
-                "--ignore `{text}` is not a JSON pointer: write it as in '/id' or '/items/*/price', each step with its `/`; `*` is one step"
-            )),
-            None => Ok(()),
+        rules::check(&self.rules, &self.ignore)
+            .map_err(|error| format!("--compare-rule: {error}"))?;
+        let is_named = |name: &str| {
+            self.headers
+                .iter()
+                .any(|named| named.eq_ignore_ascii_case(name))
+        };
+        let is_compared =
+            |name: &str| is_named(name) || (is_named(header::ALL) && !header::is_left_out(name));
+        for rule in &self.rules {
+            if let Some(name) = rule.header().filter(|name| !is_compared(name)) {
+                return Err(format!(
+                    "--compare-rule: the rule `{rule}` can never match, because the header is not compared: leave the rule out, or add --compare-header {name}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// In the order by which a [`RuleUse`] counts them.
+    pub fn all_rules(&self) -> impl Iterator<Item = &CompareRule> {
+        let ignored = self.ignore.iter().map(IgnoredPointer::rule);
+        self.rules.iter().chain(ignored)
+    }
+}
+
+/// The request that both answers are for, as far as it is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// As captured. Without it only rules for all routes apply.
+    pub request: Option<&'a Request>,
+    /// The host of the mirror, as in `orders:8080`: its answers may name it where production's name their own.
+    pub mirror_authority: Option<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    fn hosts(self) -> Hosts<'a> {
+        let of_request = |request: &'a Request| {
+            let host = request.target.authority();
+            host.or_else(|| request.headers.first("host"))
+        };
+        Hosts {
+            production: self.request.and_then(of_request),
+            mirror: self.mirror_authority.map(str::as_bytes),
         }
     }
 }
@@ -61,17 +109,22 @@ impl CompareOptions {
 /// What the two answers to one request have in common, and what not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// One for each place and kind, in the order of places.
+    /// One for each place and kind, in the order of places. Those that are cosmetic are no differences.
     pub observations: Vec<Observation>,
     /// Places that were equal. A body that is equal byte for byte counts once.
     pub same: PlaceTotals,
     pub different: PlaceTotals,
     /// Differences beyond those that are told apart.
     pub untold: u64,
+    /// Differences that a rule expects. They are not among the others.
+    pub expected: Vec<Observation>,
+    /// One for each rule that is on the route of the pair.
+    pub rules: Vec<RuleUse>,
     pub extent: Extent,
 }
 
 impl Comparison {
+    /// Whether anything but the way of writing differs.
     pub fn differs(&self) -> bool {
         self.different.total() > 0
     }
@@ -87,51 +140,6 @@ pub struct Observation {
     /// The first of them.
     pub production: String,
     pub mirror: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Another value.
-    Value,
-    /// A value of another type.
-    Type,
-    /// The mirror does not have it.
-    Missing,
-    /// Production does not have it.
-    Added,
-    /// Other bytes in bodies that were not compared as data.
-    Bytes,
-    /// The same elements in another order.
-    Order,
-    /// The same meaning, written in another way.
-    Cosmetic,
-    /// A value of another format, where the format is known.
-    Format,
-    /// Other shares of the values that a place takes.
-    Distribution,
-    /// A number outside of the range that a place takes.
-    Range,
-    /// A time at another distance from its own answer's.
-    Clock,
-}
-
-impl Kind {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Value => "value",
-            Self::Type => "type",
-            Self::Missing => "missing",
-            Self::Added => "added",
-            Self::Bytes => "bytes",
-            Self::Order => "order",
-            Self::Cosmetic => "cosmetic",
-            Self::Format => "format",
-            Self::Distribution => "distribution",
-            Self::Range => "range",
-            Self::Clock => "clock",
-        }
-    }
 }
 
 /// How much of the two answers was compared.
@@ -158,18 +166,29 @@ pub enum NotWhole {
     ProductionDamaged,
 }
 
-/// Compares within [`BodyLimits::FULL`].
+/// Compares within [`BodyLimits::FULL`], without knowing what was asked.
 pub fn compare(options: &CompareOptions, production: &Response, mirror: &Response) -> Comparison {
-    Comparer::new(options).compare(production, mirror, BodyLimits::FULL)
+    compare_full(options, Asked::default(), production, mirror)
+}
+
+/// Compares within [`BodyLimits::FULL`].
+pub fn compare_full(
+    options: &CompareOptions,
+    asked: Asked<'_>,
+    production: &Response,
+    mirror: &Response,
+) -> Comparison {
+    Comparer::new(options, asked).compare(production, mirror, BodyLimits::FULL)
 }
 
 /// Compares within [`BodyLimits::LIGHT`]; `None` when that is not enough. Any number of these may run at once.
 pub fn compare_light(
     options: &CompareOptions,
+    asked: Asked<'_>,
     production: &Response,
     mirror: &Response,
 ) -> Option<Comparison> {
-    let comparison = Comparer::new(options).compare(production, mirror, BodyLimits::LIGHT);
+    let comparison = Comparer::new(options, asked).compare(production, mirror, BodyLimits::LIGHT);
     let is_over = matches!(
         comparison.extent,
         Extent::Stream | Extent::Head(NotWhole::DecodedTooLarge)
@@ -180,18 +199,18 @@ pub fn compare_light(
 /// Compares one pair.
 struct Comparer<'o> {
     options: &'o CompareOptions,
-    ignored: Ignored,
-    found: BTreeMap<(Place, Kind), Observation>,
-    result: Comparison,
+    hosts: Hosts<'o>,
+    differ: Differ<'o>,
+    extent: Extent,
 }
 
 impl<'o> Comparer<'o> {
-    fn new(options: &'o CompareOptions) -> Self {
+    fn new(options: &'o CompareOptions, asked: Asked<'o>) -> Self {
         Self {
             options,
-            ignored: Ignored::new(&options.ignore),
-            found: BTreeMap::new(),
-            result: Comparison::default(),
+            hosts: asked.hosts(),
+            differ: Differ::new(Active::new(options.all_rules(), asked.request)),
+            extent: Extent::Whole,
         }
     }
 
@@ -201,198 +220,128 @@ impl<'o> Comparer<'o> {
         mirror: &Response,
         limits: BodyLimits,
     ) -> Comparison {
-        self.heads(production, mirror);
+        self.status(production.status, mirror.status);
+        header::headers(
+            &mut self.differ,
+            &self.options.headers,
+            self.hosts,
+            production,
+            mirror,
+        );
         match not_whole(production, mirror) {
             Some(why) => self.digests(production, mirror, why),
             None => self.bodies(production, mirror, limits),
         }
-        self.result.observations = self.found.into_values().collect();
-        self.result
-    }
-
-    fn heads(&mut self, production: &Response, mirror: &Response) {
-        if production.status == mirror.status {
-            self.result.same.count(&Place::Status);
-        } else {
-            let (ours, theirs) = (production.status.to_string(), mirror.status.to_string());
-            self.differ(Place::Status, Kind::Value, &ours, &theirs);
-        }
-        for name in &self.options.headers {
-            self.header(name, production, mirror);
+        let (same, different) = (self.differ.found.same, self.differ.found.different);
+        let (observations, untold) = self.differ.found.finish();
+        Comparison {
+            observations,
+            same,
+            different,
+            untold,
+            expected: self.differ.expected.finish().0,
+            rules: self.differ.rules.into_uses(),
+            extent: self.extent,
         }
     }
 
-    fn header(&mut self, name: &str, production: &Response, mirror: &Response) {
-        let (ours, theirs) = (production.headers.first(name), mirror.headers.first(name));
-        let is_same = match (ours, theirs) {
-            (Some(ours), Some(theirs)) => same_header(name, ours, theirs),
-            (ours, theirs) => ours == theirs,
-        };
-        let place = Place::Header(name.to_owned());
-        if is_same {
-            return self.result.same.count(&place);
+    fn status(&mut self, ours: u16, theirs: u16) {
+        if ours == theirs {
+            self.differ.found.same.status += 1;
+            return;
         }
-        let shown = |value: Option<&[u8]>| match value {
-            None => absent(),
-            Some(_) if is_secret_header(name) => "(not shown)".into(),
-            Some(value) => String::from_utf8_lossy(value.trim_ascii()).into_owned(),
-        };
-        let kind = kind_of(ours.is_some(), theirs.is_some());
-        self.differ(place, kind, &shown(ours), &shown(theirs));
+        let kind = Kind::of_statuses(ours, theirs);
+        let shown = || [ours, theirs].map(|status| status.to_string());
+        self.differ.differ(At::Status, kind, None, shown);
     }
 
     fn bodies(&mut self, production: &Response, mirror: &Response, limits: BodyLimits) {
         match Bodies::of(production, mirror, limits) {
-            Bodies::Same => self.result.same.count(&Place::Body),
-            Bodies::Whole(ours, theirs) => match body::data(&ours, &theirs, limits) {
-                Ok((ours, theirs)) => self.values(&mut Vec::new(), &ours, &theirs),
-                Err(not_read) => {
-                    if not_read == NotRead::TooLarge {
-                        self.result.extent = Extent::Stream;
-                    }
-                    self.bytes(&body::parted(&ours, &theirs));
+            Bodies::Same => self.differ.found.same.bodies += 1,
+            Bodies::Whole(ours, theirs) => {
+                let is_json = is_json(production) || is_json(mirror);
+                let read = if is_json {
+                    body::declared_data
+                } else {
+                    body::data
+                };
+                let is_small = ours.len().max(theirs.len()) <= limits.bytes;
+                let equal = || alike::equal_values(&ours, &theirs, limits.nodes);
+                if let Some(count) = (is_json && is_small).then(equal).flatten() {
+                    self.differ.found.same.json += count;
+                    return self.written_otherwise("the same data in other bytes");
                 }
-            },
+                match read(&ours, &theirs, limits) {
+                    Ok((ours, theirs)) => self.documents(ours, theirs),
+                    Err(not_read) => {
+                        if not_read == NotRead::TooLarge {
+                            self.extent = Extent::Stream;
+                        }
+                        self.bytes(|| body::parted(&ours, &theirs));
+                    }
+                }
+            }
             Bodies::Stream(parted) => {
-                self.result.extent = Extent::Stream;
+                self.extent = Extent::Stream;
                 match parted {
-                    None => self.result.same.count(&Place::Body),
-                    Some(parted) => self.bytes(&parted),
+                    None => self.differ.found.same.bodies += 1,
+                    Some(parted) => self.bytes(|| parted),
                 }
             }
             Bodies::TooLarge => {
-                self.result.extent = Extent::Head(NotWhole::DecodedTooLarge);
+                self.extent = Extent::Head(NotWhole::DecodedTooLarge);
             }
         }
+    }
+
+    /// Documents that are not the same bytes.
+    fn documents(&mut self, mut ours: Value<'_>, mut theirs: Value<'_>) {
+        self.differ.rules.rename(&mut ours, &mut theirs);
+        let before = self.differ.found.different.json;
+        self.differ.values(&mut Vec::new(), &ours, &theirs);
+        let is_same = self.differ.found.different.json == before;
+        let how = match self.differ.has_other_member_order {
+            true => "the same members in another order",
+            false if is_same => "the same data in other bytes",
+            false => return,
+        };
+        self.written_otherwise(how);
+    }
+
+    fn written_otherwise(&mut self, how: &str) {
+        let shown = || ["as it was written".into(), how.into()];
+        self.differ.found.add(At::Body, Kind::Cosmetic, shown);
     }
 
     /// Bodies that are over the cap, by length and digest; `why` they cannot be compared otherwise.
     fn digests(&mut self, production: &Response, mirror: &Response, why: NotWhole) {
         let digests = (body::digest(production), body::digest(mirror));
-        self.result.extent = match digests {
+        self.extent = match digests {
             // Two codings are other bytes for the same data.
             (Some(_), Some(_)) if !same_codings(production, mirror) => Extent::Head(why),
             (Some(ours), Some(theirs)) if ours == theirs => {
-                self.result.same.count(&Place::Body);
+                self.differ.found.same.bodies += 1;
                 Extent::Digest
             }
             (Some(ours), Some(theirs)) => {
-                self.bytes(&(body::digested(ours), body::digested(theirs)));
+                self.bytes(|| (body::digested(ours), body::digested(theirs)));
                 Extent::Digest
             }
             _ => Extent::Head(why),
         };
     }
 
-    fn bytes(&mut self, (ours, theirs): &(String, String)) {
-        self.differ(Place::Body, Kind::Bytes, ours, theirs);
+    fn bytes(&mut self, parted: impl FnOnce() -> (String, String)) {
+        self.differ
+            .differ(At::Body, Kind::Bytes, None, || parted().into());
     }
+}
 
-    fn values<'v>(&mut self, at: &mut Vec<Step<'v>>, ours: &'v Value<'v>, theirs: &'v Value<'v>) {
-        if self.ignored.contains(at) {
-            return;
-        }
-        match (ours, theirs) {
-            (Value::Object(ours), Value::Object(theirs)) => self.objects(at, ours, theirs),
-            (Value::Array(ours), Value::Array(theirs)) => {
-                for index in 0..ours.len().max(theirs.len()) {
-                    at.push(Step::Index(index));
-                    self.members(at, ours.get(index), theirs.get(index));
-                    at.pop();
-                }
-                if ours.is_empty() && theirs.is_empty() {
-                    self.result.same.json += 1;
-                }
-            }
-            _ if same_scalar(ours, theirs) => self.result.same.json += 1,
-            _ => {
-                let same_type = std::mem::discriminant(ours) == std::mem::discriminant(theirs);
-                let kind = if same_type { Kind::Value } else { Kind::Type };
-                self.differ_json(at, kind, Some(ours), Some(theirs));
-            }
-        }
-    }
-
-    fn objects<'v>(
-        &mut self,
-        at: &mut Vec<Step<'v>>,
-        ours: &'v [(Cow<'v, str>, Value<'v>)],
-        theirs: &'v [(Cow<'v, str>, Value<'v>)],
-    ) {
-        let in_order =
-            ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| a.0 == b.0);
-        if in_order {
-            for ((name, ours), (_, theirs)) in ours.iter().zip(theirs) {
-                at.push(Step::Member(name));
-                self.members(at, Some(ours), Some(theirs));
-                at.pop();
-            }
-        } else {
-            // Of members with one name the last counts, as most parsers have it.
-            let mut both: BTreeMap<&str, [Option<&Value<'_>>; 2]> = BTreeMap::new();
-            for (side, members) in [ours, theirs].into_iter().enumerate() {
-                for (name, value) in members {
-                    both.entry(name).or_default()[side] = Some(value);
-                }
-            }
-            for (name, [ours, theirs]) in both {
-                at.push(Step::Member(name));
-                self.members(at, ours, theirs);
-                at.pop();
-            }
-        }
-        if ours.is_empty() && theirs.is_empty() {
-            self.result.same.json += 1;
-        }
-    }
-
-    fn members<'v>(
-        &mut self,
-        at: &mut Vec<Step<'v>>,
-        ours: Option<&'v Value<'v>>,
-        theirs: Option<&'v Value<'v>>,
-    ) {
-        match (ours, theirs) {
-            (Some(ours), Some(theirs)) => self.values(at, ours, theirs),
-            _ if self.ignored.contains(at) => {}
-            _ => {
-                let kind = kind_of(ours.is_some(), theirs.is_some());
-                self.differ_json(at, kind, ours, theirs);
-            }
-        }
-    }
-
-    fn differ_json(
-        &mut self,
-        at: &[Step<'_>],
-        kind: Kind,
-        ours: Option<&Value<'_>>,
-        theirs: Option<&Value<'_>>,
-    ) {
-        let shown = |value: Option<&Value<'_>>| value.map_or_else(absent, |v| v.shown(MAX_SHOWN));
-        self.differ(Place::Json(pointer(at)), kind, &shown(ours), &shown(theirs));
-    }
-
-    fn differ(&mut self, place: Place, kind: Kind, production: &str, mirror: &str) {
-        self.result.different.count(&place);
-        let key = (place, kind);
-        if let Some(known) = self.found.get_mut(&key) {
-            known.count += 1;
-        } else if self.found.len() < MAX_OBSERVATIONS {
-            // What is known to be a secret by its form is not shown, whatever the rules say.
-            let shown = |value: &str| excerpt(&CREDENTIALS.masked(value), MAX_SHOWN);
-            let observation = Observation {
-                place: key.0.clone(),
-                kind,
-                count: 1,
-                production: shown(production),
-                mirror: shown(mirror),
-            };
-            self.found.insert(key, observation);
-        } else {
-            self.result.untold += 1;
-        }
-    }
+fn is_json(response: &Response) -> bool {
+    response
+        .headers
+        .first("content-type")
+        .is_some_and(media::is_json)
 }
 
 /// Why the bodies must not be compared. Production's comes first: without it there is nothing to compare with.
@@ -405,30 +354,7 @@ fn not_whole(production: &Response, mirror: &Response) -> Option<NotWhole> {
     }
 }
 
-fn same_header(name: &str, ours: &[u8], theirs: &[u8]) -> bool {
-    let (ours, theirs) = (ours.trim_ascii(), theirs.trim_ascii());
-    ours == theirs || (name.eq_ignore_ascii_case("content-type") && same_media_type(ours, theirs))
-}
-
-fn same_scalar(ours: &Value<'_>, theirs: &Value<'_>) -> bool {
-    match (ours, theirs) {
-        (Value::Number(ours), Value::Number(theirs)) => same_number(ours, theirs),
-        (Value::Text(ours), Value::Text(theirs)) => same_text(ours, theirs),
-        _ => ours == theirs,
-    }
-}
-
-fn kind_of(in_production: bool, in_mirror: bool) -> Kind {
-    match (in_production, in_mirror) {
-        (true, false) => Kind::Missing,
-        (false, true) => Kind::Added,
-        _ => Kind::Value,
-    }
-}
-
-fn absent() -> String {
-    "(absent)".into()
-}
-
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,8 @@
 //! Numbers by their exact value, whatever their size.
 
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
+
 /// Whether two JSON numbers have the same value: `1`, `1.0` and `10e-1` do, `9007199254740993` and `9007199254740992.0`
 /// do not.
 pub(super) fn same_number(ours: &str, theirs: &str) -> bool {
@@ -8,21 +11,31 @@ pub(super) fn same_number(ours: &str, theirs: &str) -> bool {
     }
     match (Decimal::of(ours), Decimal::of(theirs)) {
         (Some(ours), Some(theirs)) => ours == theirs,
-        // An exponent beyond 18 digits: nothing but the text can be compared.
+        // An exponent beyond 18 digits, or no number: nothing but the text can be compared.
         _ => false,
     }
 }
 
+/// Gives numbers of the same value the same hash.
+pub(super) fn hash_number(text: &str, hasher: &mut impl Hasher) {
+    match Decimal::of(text) {
+        Some(decimal) => decimal.hash(hasher),
+        None => text.hash(hasher),
+    }
+}
+
 /// `0.digits × 10^exponent`, without zeros at either end of the digits.
-#[derive(Debug, PartialEq, Eq)]
-struct Decimal {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Decimal<'a> {
     is_negative: bool,
-    digits: Vec<u8>,
+    /// The digits before the point and after it.
+    whole: &'a [u8],
+    fraction: &'a [u8],
     exponent: i64,
 }
 
-impl Decimal {
-    fn of(text: &str) -> Option<Self> {
+impl<'a> Decimal<'a> {
+    pub(super) fn of(text: &'a str) -> Option<Self> {
         let (is_negative, text) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text),
@@ -32,27 +45,95 @@ impl Decimal {
             None => (text, 0),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let all = || whole.bytes().chain(fraction.bytes());
-        let leading = all().take_while(|digit| *digit == b'0').count();
-        let mut digits: Vec<u8> = all().skip(leading).collect();
-        while digits.last() == Some(&b'0') {
-            digits.pop();
+        let (mut whole, mut fraction) = (whole.as_bytes(), fraction.as_bytes());
+        let is_digits = |part: &[u8]| part.iter().all(u8::is_ascii_digit);
+        if whole.len() + fraction.len() == 0 || !is_digits(whole) || !is_digits(fraction) {
+            return None;
         }
-        if digits.is_empty() {
+        let mut point = i64::try_from(whole.len()).ok()?;
+        let leading = zeros(whole.iter());
+        whole = &whole[leading..];
+        point -= i64::try_from(leading).ok()?;
+        if whole.is_empty() {
+            let leading = zeros(fraction.iter());
+            fraction = &fraction[leading..];
+            point -= i64::try_from(leading).ok()?;
+        }
+        fraction = &fraction[..fraction.len() - zeros(fraction.iter().rev())];
+        if fraction.is_empty() {
+            whole = &whole[..whole.len() - zeros(whole.iter().rev())];
+        }
+        if whole.is_empty() && fraction.is_empty() {
             // Zero has no sign and no size.
             return Some(Self {
                 is_negative: false,
-                digits,
+                whole,
+                fraction,
                 exponent: 0,
             });
         }
-        let point = i64::try_from(whole.len()).ok()? - i64::try_from(leading).ok()?;
         Some(Self {
             is_negative,
-            digits,
+            whole,
+            fraction,
             exponent: exponent.checked_add(point)?,
         })
     }
+
+    fn digits(&self) -> impl Iterator<Item = u8> + '_ {
+        self.whole.iter().chain(self.fraction).copied()
+    }
+
+    fn digit_count(&self) -> i64 {
+        // Both are parts of one text.
+        (self.whole.len() + self.fraction.len()) as i64
+    }
+
+    /// The power of ten of its last digit.
+    pub(super) fn last_place(&self) -> i64 {
+        self.exponent.saturating_sub(self.digit_count())
+    }
+
+    /// How many times 10^`place` it is, where that is a whole number that fits.
+    pub(super) fn in_units_of(&self, place: i64) -> Option<i128> {
+        let mut units: i128 = 0;
+        for digit in self.digits() {
+            units = units.checked_mul(10)?.checked_add((digit - b'0').into())?;
+        }
+        let more = u32::try_from(self.last_place().checked_sub(place)?).ok()?;
+        if units != 0 {
+            units = units.checked_mul(10_i128.checked_pow(more)?)?;
+        }
+        Some(if self.is_negative { -units } else { units })
+    }
+}
+
+impl PartialEq for Decimal<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_negative == other.is_negative
+            && self.exponent == other.exponent
+            && self.digit_count() == other.digit_count()
+            && self.digits().cmp(other.digits()) == Ordering::Equal
+    }
+}
+
+impl Hash for Decimal<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_i64(self.exponent);
+        state.write_u8(self.is_negative.into());
+        let mut packed = 0_u64;
+        for (index, digit) in self.digits().enumerate() {
+            packed = packed.wrapping_mul(10).wrapping_add((digit - b'0').into());
+            if index % 18 == 17 {
+                state.write_u64(std::mem::take(&mut packed));
+            }
+        }
+        state.write_u64(packed);
+    }
+}
+
+fn zeros<'b>(bytes: impl Iterator<Item = &'b u8>) -> usize {
+    bytes.take_while(|byte| **byte == b'0').count()
 }
 
 fn exponent_of(text: &str) -> Option<i64> {
@@ -61,11 +142,19 @@ fn exponent_of(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::same_number;
+    use std::hash::BuildHasher;
+
+    use super::*;
 
     fn check(ours: &str, theirs: &str, expect: bool) {
         assert_eq!(same_number(ours, theirs), expect, "{ours} {theirs}");
         assert_eq!(same_number(theirs, ours), expect, "{theirs} {ours}");
+        let hash = |text| {
+            let mut hasher = foldhash::quality::FixedState::default().build_hasher();
+            hash_number(text, &mut hasher);
+            hasher.finish()
+        };
+        assert_eq!(hash(ours) == hash(theirs), expect, "{ours} {theirs}");
     }
 
     #[test]
@@ -77,11 +166,14 @@ mod tests {
         check("0.10", "0.1", true);
         check("1.5e+3", "1500", true);
         check("0", "-0.0", true);
+        check("-0", "0", true);
         check("0e5", "0", true);
         check("1", "-1", false);
         check("10", "1", false);
         check("0.1", "0.01", false);
         check("12", "21", false);
+        check("1e400", "10e399", true);
+        check("1e400", "1e401", false);
     }
 
     #[test]
@@ -101,5 +193,26 @@ mod tests {
         check("1e999999999999999999999", "1e999999999999999999999", true);
         check("1e999999999999999999999", "1e999999999999999999998", false);
         check("10e9223372036854775807", "1e9223372036854775807", false);
+    }
+
+    #[test]
+    fn what_is_no_number_is_equal_to_itself_alone() {
+        check("NaN", "NaN", true);
+        check("NaN", "0", false);
+        check("Infinity", "-Infinity", false);
+    }
+
+    #[test]
+    fn a_number_is_counted_in_units_of_a_place() {
+        let check = |text: &str, place, expect| {
+            let decimal = Decimal::of(text).unwrap();
+            assert_eq!(decimal.in_units_of(place), expect, "{text}");
+        };
+        check("1.25", -2, Some(125));
+        check("-1.25", -4, Some(-12_500));
+        check("1.25", -1, None);
+        check("0", -5, Some(0));
+        check("12e3", 0, Some(12_000));
+        check("1e400", 0, None);
     }
 }

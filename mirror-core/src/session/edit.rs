@@ -261,7 +261,7 @@ impl Document<'_> {
                     self.put(text, other, true);
                 }
             }
-            Value::Null | Value::Bool(_) => {}
+            Value::Null | Value::Bool(_) | Value::Deep(_) => {}
         }
     }
 

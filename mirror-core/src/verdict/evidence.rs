@@ -18,8 +18,8 @@ use super::group::Groups;
 use super::latency::Latency;
 use super::rate::{Paired, Proportion};
 use super::representative::{Request, Strata};
-use super::severity::Severity;
 use super::trial::Trial;
+use crate::compare::Severity;
 
 const MAX_ROUTES: usize = 2_000;
 const OTHER: &str = "(other)";

@@ -10,8 +10,8 @@ use crate::time::Timestamp;
 
 use super::coin::Coin;
 use super::math::ln_below;
-use super::severity::Severity;
 use super::spread::Spread;
+use crate::compare::Severity;
 
 /// Groups that are kept for each route.
 const MAX_GROUPS: usize = 64;

@@ -7,7 +7,7 @@ use crate::compare::{Kind, Place};
 use super::Decision;
 use super::evidence::Builds;
 use super::representative::Uneven;
-use super::severity::Severity;
+use crate::compare::Severity;
 
 /// A decision with all that it rests on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -20,7 +20,6 @@ mod rate;
 mod representative;
 #[cfg(test)]
 mod sample;
-mod severity;
 mod spread;
 mod trial;
 mod words;
@@ -44,7 +43,6 @@ pub use login::{LoginCounts, MirrorAnswer};
 pub use policy::{FailOn, FailRules, Measure, VerdictPolicy};
 pub use rate::{Mixture, Paired, Proportion};
 pub use representative::{Request, Strata, Uneven};
-pub use severity::Severity;
 pub use spread::Spread;
 pub use trial::{Control, Differences, Repeat, Trial};
 

@@ -11,7 +11,7 @@ use mirror_contract::{RequestTarget, Route};
 use crate::filter::Share;
 use crate::options::{BadValue, FromText, OptionValue};
 
-use super::severity::Severity;
+use crate::compare::Severity;
 
 const DEFAULTS: [&str; 3] = ["breaking > 0", "value > 0.1%", "error-rate > +0.5%"];
 const MEASURES: &str =

@@ -9,7 +9,7 @@ use super::cache::CacheHits;
 use super::coin::Coin;
 use super::group::{GroupKey, Groups};
 use super::latency::AnswerTimes;
-use super::severity::Severity;
+use crate::compare::Severity;
 
 /// Repeats for each group after which it is left to the common share of repeats.
 pub(super) const MAX_ASKED: u64 = 64;
@@ -106,7 +106,7 @@ impl<'a> Differences<'a> {
     }
 
     pub(super) fn severities(&self) -> impl Iterator<Item = Severity> + 'a {
-        self.left.iter().map(Severity::of)
+        self.left.iter().map(|one| one.kind.severity())
     }
 
     /// Whether they differ in more than what a reader ignores.
@@ -163,7 +163,7 @@ impl Trial<'_> {
     pub(super) fn toss(&self, groups: &mut Groups) {
         let is_asked = self.control.is_some() || self.repeat.is_some();
         for one in self.candidate.left {
-            let group = groups.entry(&key(one), Severity::of(one));
+            let group = groups.entry(&key(one), one.kind.severity());
             group.differed += 1;
             group.asked += u64::from(is_asked || is_derived(one.kind));
             group.last = group.last.max(self.at);
@@ -183,18 +183,18 @@ impl Trial<'_> {
         for one in self.candidate.all() {
             let key = key(one);
             if control.has(&key) == Presence::Absent {
-                groups.entry(&key, Severity::of(one)).control += Coin::CANDIDATE_ODD;
+                groups.entry(&key, one.kind.severity()).control += Coin::CANDIDATE_ODD;
                 self.count_explained(one, groups);
             }
         }
         for one in control.all() {
             let key = key(one);
             if self.candidate.has(&key) == Presence::Absent {
-                groups.entry(&key, Severity::of(one)).control += Coin::OTHER_ODD;
+                groups.entry(&key, one.kind.severity()).control += Coin::OTHER_ODD;
             }
         }
         for one in control.left {
-            let group = groups.entry(&key(one), Severity::of(one));
+            let group = groups.entry(&key(one), one.kind.severity());
             group.varied += 1;
             group.last = group.last.max(self.at);
         }
@@ -202,7 +202,7 @@ impl Trial<'_> {
 
     fn count_explained(&self, one: &Observation, groups: &mut Groups) {
         let is_left = self.candidate.left.iter().any(|left| key(left) == key(one));
-        let group = groups.entry(&key(one), Severity::of(one));
+        let group = groups.entry(&key(one), one.kind.severity());
         group.explained += u64::from(!is_left);
     }
 
@@ -215,7 +215,7 @@ impl Trial<'_> {
                 .map_or(&one.production, |other| &other.mirror);
             if *other != one.mirror {
                 groups
-                    .entry(&key, Severity::of(one))
+                    .entry(&key, one.kind.severity())
                     .spread
                     .add(&one.mirror, other);
             }
@@ -224,7 +224,7 @@ impl Trial<'_> {
             let key = key(one);
             if self.candidate.has(&key) == Presence::Absent {
                 groups
-                    .entry(&key, Severity::of(one))
+                    .entry(&key, one.kind.severity())
                     .spread
                     .add(&one.production, &one.mirror);
             }
@@ -275,7 +275,7 @@ impl Trial<'_> {
             for one in list.iter().filter(|one| is_derived(one.kind)) {
                 let key = key(one);
                 let is_odd = !others.contains(&key);
-                let group = groups.entry(&key, Severity::of(one));
+                let group = groups.entry(&key, one.kind.severity());
                 group.varied += 1;
                 if has_one_value(one) && one.kind.name() == "distribution" {
                     // It names the values of both sides, and is a toss for each.
@@ -295,8 +295,8 @@ fn both_ways(one: &Observation) -> impl Iterator<Item = (GroupKey, Severity)> {
         kind,
         ..one.clone()
     });
-    let turned = turned.map(|one| (key(&one), Severity::of(&one)));
-    [(key(one), Severity::of(one))].into_iter().chain(turned)
+    let turned = turned.map(|one| (key(&one), one.kind.severity()));
+    [(key(one), one.kind.severity())].into_iter().chain(turned)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what the product costs, one file per thing that is measured.
 
 mod capture;
+mod compare;
 mod java;
 mod machine;
 mod main_job;
@@ -25,6 +26,8 @@ pub(crate) struct Bench {
 enum What {
     /// Constant load on nginx: is every request accounted for, and at what cost (the default)
     Main(main_job::Load),
+    /// Two answers in memory to observations, on one core: speed for equal, differing and large ones
+    Compare(compare::Options),
     /// The price of capture, and what production notices of an agent in trouble
     Capture(capture::Trials),
     /// Full mirroring: its cost, what production's clients notice, and GoReplay beside it
@@ -40,6 +43,7 @@ enum What {
 pub(crate) fn run(bench: Bench) -> Result<()> {
     match bench.what.unwrap_or(What::Main(bench.main)) {
         What::Main(load) => main_job::run(&load),
+        What::Compare(options) => compare::run(&options),
         What::Capture(trials) => capture::run(&trials),
         What::Replay(options) => replay::run(&options),
         What::Streams(options) => streams::run(&options),

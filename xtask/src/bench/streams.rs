@@ -25,7 +25,7 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
-    let program = build()?;
+    let program = benchmark("mirror-agent", "streams")?;
     let figures = json!({
         "small": scenario(&program, &["small"])?,
         "large": scenario(&program, &["large"])?,
@@ -47,22 +47,22 @@ pub(super) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The path of the benchmark's program.
-fn build() -> Result<PathBuf> {
+/// Builds the program of a benchmark, and returns its path.
+pub(super) fn benchmark(package: &str, name: &str) -> Result<PathBuf> {
     let mut command = cargo();
-    command.args(["bench", "--package", "mirror-agent", "--bench", "streams"]);
+    command.args(["bench", "--package", package, "--bench", name]);
     command.args(["--no-run", "--message-format", "json"]);
     let text = output(&mut command)?;
     let messages = text
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok());
     let path = messages
-        .filter(|message: &Value| message["target"]["name"] == "streams")
+        .filter(|message: &Value| message["target"]["name"] == name)
         .find_map(|message| message["executable"].as_str().map(PathBuf::from));
     path.context("cargo names no program for the benchmark")
 }
 
-fn scenario(program: &Path, arguments: &[&str]) -> Result<Value> {
+pub(super) fn scenario(program: &Path, arguments: &[&str]) -> Result<Value> {
     let text = output(Command::new(program).args(arguments))?;
     serde_json::from_str(&text).with_context(|| format!("what the benchmark said: {text}"))
 }

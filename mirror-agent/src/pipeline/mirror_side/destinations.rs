@@ -16,6 +16,8 @@ pub(super) struct Destination {
     /// Its number for the schedule: the targets in their order, then the control.
     pub(super) number: usize,
     pub(super) target: Target,
+    /// What a Host field says of the target.
+    pub(super) authority: Arc<str>,
     pub(super) replayer: Replayer,
     /// What is carried belongs to the answers of one destination.
     pub(super) preparer: Preparer,
@@ -39,6 +41,7 @@ impl Destinations {
             Ok(Destination {
                 number,
                 target: target.clone(),
+                authority: target.host().into(),
                 replayer: Replayer::new(target.clone(), &config.replay, &config.dissect, own)?,
                 preparer: Preparer::new(&config.carry, &config.credentials)?,
             })

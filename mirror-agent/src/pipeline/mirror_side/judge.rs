@@ -13,8 +13,8 @@ use super::settle::Judged;
 use super::slots::Slot;
 use crate::config::Config;
 use crate::report::{ControlAnswer, End, JudgedPair};
-use mirror_core::compare::{Comparison, compare, compare_light};
-use mirror_core::exchange::Response;
+use mirror_core::compare::{Asked, Comparison, compare_full, compare_light};
+use mirror_core::exchange::{Request, Response};
 use mirror_core::ledger::Outcome;
 use mirror_core::verdict::ControlFinding;
 
@@ -62,14 +62,19 @@ impl MirrorSide {
         }
         let control = answers.control.take();
         answers.control = control.filter(|answer| answer.is_comparable_with(baseline).is_ok());
-        match compare_all_light(&waiting.config, baseline, &answers) {
+        let request = &waiting.envelope.exchange().request;
+        match compare_all_light(&waiting.config, request, baseline, &answers) {
             Some(compared) => self.compared(waiting, turn.pass, &answers, compared),
             None => {
                 let (side, baseline) = (Rc::clone(self), baseline.clone());
+                let request = request.clone();
                 let Turn { pass, slot } = turn;
                 spawn_local(async move {
                     let config = &waiting.config;
-                    match side.compare(config, baseline, &answers, slot).await {
+                    match side
+                        .compare(config, request, baseline, &answers, slot)
+                        .await
+                    {
                         Err(end) => waiting.ticket.end(end),
                         Ok(compared) => side.compared(waiting, pass, &answers, compared),
                     }
@@ -81,6 +86,7 @@ impl MirrorSide {
     async fn compare(
         &self,
         config: &Arc<Config>,
+        request: Box<Request>,
         production: Box<Response>,
         answers: &Answers,
         _slot: Slot,
@@ -88,14 +94,17 @@ impl MirrorSide {
         // Never closed; without a permit it would merely not be alone.
         let _alone = self.heavy.acquire().await;
         // Bodies are counted references.
-        let (config, mirror) = (Arc::clone(config), answers.mirror.response.clone());
-        let control = answers.control.as_ref();
-        let control = control.map(|answer| answer.response.clone());
+        let sent = |answer: &Answer| (answer.authority.clone(), answer.response.clone());
+        let (config, mirror) = (Arc::clone(config), sent(&answers.mirror));
+        let control = answers.control.as_ref().map(sent);
         let heavy = spawn_blocking(move || {
-            let compared = |answer: &Response| compare(&config.compare, &production, answer);
+            let compared = |(authority, answer): &(Arc<str>, Box<Response>)| {
+                let asked = asked(&request, authority);
+                compare_full(&config.compare, asked, &production, answer)
+            };
             Compared {
                 mirror: compared(&mirror),
-                control: control.as_deref().map(compared),
+                control: control.as_ref().map(compared),
             }
         });
         heavy
@@ -143,10 +152,14 @@ impl MirrorSide {
 /// `None` when one of the comparisons needs more memory.
 fn compare_all_light(
     config: &Config,
+    request: &Request,
     production: &Response,
     answers: &Answers,
 ) -> Option<Compared> {
-    let light = |answer: &Answer| compare_light(&config.compare, production, &answer.response);
+    let light = |answer: &Answer| {
+        let asked = asked(request, &answer.authority);
+        compare_light(&config.compare, asked, production, &answer.response)
+    };
     Some(Compared {
         mirror: light(&answers.mirror)?,
         control: match &answers.control {
@@ -154,4 +167,11 @@ fn compare_all_light(
             Some(control) => Some(light(control)?),
         },
     })
+}
+
+fn asked<'a>(request: &'a Request, authority: &'a str) -> Asked<'a> {
+    Asked {
+        request: Some(request),
+        mirror_authority: Some(authority),
+    }
 }

@@ -1,5 +1,6 @@
 //! Sends a request to its target, and to the control at the same time.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join;
@@ -19,6 +20,8 @@ use mirror_core::schedule::{Ended, Failure};
 pub(super) struct Answer {
     pub(super) response: Box<Response>,
     pub(super) latency: Duration,
+    /// The host that it came from, as its locations may name it.
+    pub(super) authority: Arc<str>,
     /// Of the request.
     conditions: Conditions,
 }
@@ -162,6 +165,7 @@ impl Sent {
         Ok(Answer {
             response,
             latency,
+            authority: Arc::clone(&destination.authority),
             conditions: self.prepared.conditions,
         })
     }

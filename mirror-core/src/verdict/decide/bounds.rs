@@ -3,10 +3,10 @@
 use super::super::judgement::{Missing, RouteFigures};
 use super::super::policy::{Measure, VerdictPolicy};
 use super::super::rate::{Mixture, Proportion};
-use super::super::severity::Severity;
 use super::super::words::{about, count, percent};
 use super::BOUND_ALPHA;
 use super::scope::Scope;
+use crate::compare::Severity;
 
 /// What counts against the limit of one severity.
 struct Bound {

@@ -21,8 +21,8 @@ use super::Decision;
 use super::evidence::Evidence;
 use super::judgement::{Finding, Judgement, Missing, Uncovered};
 use super::policy::VerdictPolicy;
-use super::severity::Severity;
 use super::words::{count, counted, percent};
+use crate::compare::Severity;
 use ranking::Ranking;
 use scope::Scope;
 
