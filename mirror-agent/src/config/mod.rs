@@ -21,6 +21,7 @@ use mirror_core::{
     rewrite::Rewrite,
     schedule::{Order, ScheduleOptions, Speed},
     session::CarryOptions,
+    verdict::{CacheOptions, VerdictPolicy},
 };
 
 use crate::capture::FileOptions;
@@ -52,6 +53,8 @@ mirror_core::options! {
         pub credentials: CredentialOptions,
         pub carry: CarryOptions,
         pub compare: CompareOptions,
+        pub cache: CacheOptions,
+        pub verdict: VerdictPolicy,
         pub report: ReportOptions,
         pub control: ControlOptions,
     }
@@ -64,6 +67,7 @@ impl Config {
         self.gate.check()?;
         self.policy.check().map_err(Error::msg)?;
         self.compare.check().map_err(Error::msg)?;
+        self.verdict.check().map_err(Error::msg)?;
         ensure!(
             self.replay.control.is_none() || self.replay.has_target(),
             "--control is the old version beside the mirror, and there is no mirror: add --target URL"

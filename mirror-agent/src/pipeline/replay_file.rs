@@ -61,6 +61,7 @@ pub async fn replay_file(
     let directory = config.report.directory.as_deref();
     let report_dir = directory.map(ReportDir::open).transpose()?;
     let recorder = Arc::new(Recorder::new(run_info(&config, path)));
+    recorder.decide_by(&config.verdict);
     let shares = descriptors::share(open_files, config.replay.concurrency.get())?;
     let schedule = Arc::new(RunSchedule::new(
         &config.schedule,

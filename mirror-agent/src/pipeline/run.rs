@@ -79,6 +79,7 @@ pub async fn run(
         None => None,
     };
     let recorder = Arc::new(Recorder::new(run_info(&config)));
+    recorder.decide_by(&config.verdict);
     let (sender, receiver) = queue(&config.transport);
     let (capture, rings) = attach(&config).await?;
     let concurrency = config.replay.concurrency.get();

@@ -1,10 +1,11 @@
 //! What the control answered, in counts.
 
+use std::time::Duration;
+
 use mirror_core::compare::excerpt;
 use mirror_core::verdict::ControlFinding;
 
 use super::latency::Latencies;
-use super::pair::ControlAnswer;
 use super::status::ControlData;
 
 /// Longest reason that is kept.
@@ -21,13 +22,13 @@ pub(super) struct ControlTally {
 }
 
 impl ControlTally {
-    pub(super) fn count(&mut self, answer: ControlAnswer) {
-        *match answer.finding {
+    pub(super) fn count(&mut self, finding: ControlFinding, latency: Duration) {
+        *match finding {
             ControlFinding::Equal => &mut self.equal,
             ControlFinding::Alike => &mut self.alike,
             ControlFinding::Apart => &mut self.apart,
         } += 1;
-        self.latencies.add(answer.latency);
+        self.latencies.add(latency);
     }
 
     pub(super) fn failed(&mut self, reason: &str) {

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use mirror_core::compare::{Kind, Observation, Place, Severity, excerpt};
+use mirror_core::noise::Explained;
 use serde::{Deserialize, Serialize};
 
 use super::pair::JudgedPair;
@@ -90,26 +91,39 @@ fn rank(key: &Key) -> (Reverse<bool>, u8) {
 }
 
 impl DifferenceTable {
-    pub(super) fn count(&mut self, label: &RequestLabel, pair: &JudgedPair) {
-        let is_evidence = pair.is_evidence();
-        let all = pair.comparison.observations.iter();
-        for observation in all.filter(|o| o.kind.severity() != Severity::Cosmetic) {
-            let key = (
-                Reverse(is_evidence),
-                observation.place.clone(),
-                observation.kind,
-            );
-            if self.has_room(&key) {
-                let tally = self.groups.entry(key).or_default();
-                tally.count += 1;
-                if tally.examples.len() < MAX_EXAMPLES {
-                    tally.examples.push(example(label, pair, observation));
-                }
-            } else {
-                self.dropped += 1;
-            }
+    /// `explained` is what noise says of the pair's differences, and whether what it leaves is evidence.
+    pub(super) fn count(
+        &mut self,
+        label: &RequestLabel,
+        pair: &JudgedPair,
+        (explained, is_evidence): (&Explained, bool),
+    ) {
+        for one in &explained.left {
+            self.add(is_evidence, one, || example(label, pair, one));
         }
-        self.dropped += pair.comparison.untold;
+        for one in &explained.varying {
+            self.add(false, one, || example(label, pair, one));
+        }
+        self.dropped += pair.comparison().untold;
+    }
+
+    fn add(
+        &mut self,
+        is_evidence: bool,
+        observation: &Observation,
+        example: impl Fn() -> DifferenceExample,
+    ) {
+        let place = observation.place.clone();
+        let key = (Reverse(is_evidence), place, observation.kind);
+        if !self.has_room(&key) {
+            self.dropped += 1;
+            return;
+        }
+        let tally = self.groups.entry(key).or_default();
+        tally.count += 1;
+        if tally.examples.len() < MAX_EXAMPLES {
+            tally.examples.push(example());
+        }
     }
 
     /// Makes room for a new group by taking out the least significant one, and of these the smallest.
@@ -219,7 +233,10 @@ mod tests {
             observations: vec![observation],
             ..Comparison::default()
         };
-        table.count(&label("GET", "/a"), &pair(basis, comparison));
+        let pair = pair(basis, comparison);
+        let explained = pair.unexplained();
+        let is_evidence = pair.is_judged();
+        table.count(&label("GET", "/a"), &pair, (&explained, is_evidence));
     }
 
     fn places(table: &DifferenceTable) -> Vec<String> {

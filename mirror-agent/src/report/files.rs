@@ -326,7 +326,10 @@ mod tests {
         let text = fs::read_to_string(&written.json).unwrap();
         fs::write(
             &written.json,
-            text.replace("\"format\": 2", "\"format\": 3"),
+            text.replace(
+                &format!("\"format\": {FORMAT}"),
+                &format!("\"format\": {}", FORMAT + 1),
+            ),
         )
         .unwrap();
         let error = format!("{:#}", read(&directory).unwrap_err());

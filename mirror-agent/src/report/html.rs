@@ -113,7 +113,7 @@ mod tests {
         let recorder = Recorder::new(RunInfo::default());
         recorder.saw();
         let end = End::because(Outcome::ReplayFailed, "bad <b>");
-        recorder.ended(&label("<i>", "/<script>"), &end);
+        recorder.ended(&label("<i>", "/<script>"), None, &end);
         let page = super::page(&recorder.finish(CaptureCounters::default()));
         assert!(
             page.contains("bad &lt;b&gt;<td><code>&lt;i&gt; /&lt;script&gt;"),

@@ -27,7 +27,7 @@ pub use latency::{Latencies, LatencyData};
 pub use metrics::{METRICS_TYPE, metrics};
 pub use options::ReportOptions;
 pub use outcomes::{OutcomeData, OutcomeExample, OutcomeGroup};
-pub use pair::{ControlAnswer, JudgedPair};
+pub use pair::{JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer};
 pub use recorder::{End, Recorder};
 pub use request::{RequestLabel, ShownRequest};
 pub use status::{

@@ -2,76 +2,170 @@
 
 use std::time::Duration;
 
-use mirror_core::compare::Comparison;
+use mirror_core::compare::{Comparison, Extent};
 use mirror_core::detect::CREDENTIALS;
-use mirror_core::exchange::{Exchange, Headers, RequestTarget, Response};
+use mirror_core::exchange::{Exchange, RequestTarget, Response};
 use mirror_core::ledger::Outcome;
-use mirror_core::verdict::{self, Basis, ControlFinding, MirrorAnswer};
+use mirror_core::noise::{AnswerTimes, Explained, Source};
+use mirror_core::time::Timestamp;
+use mirror_core::verdict::{
+    self, AnswerDurations, Basis, CacheHits, CacheOptions, ComparedAnswers, ComparedControl,
+    ComparedRepeat, ControlFinding, MirrorAnswer,
+};
 
-/// A replayed request and how the two answers compare.
+/// A replayed request and how the answers to it compare.
 #[derive(Debug)]
 pub struct JudgedPair {
     /// As it was let out by policy.
     target: RequestTarget,
     pub(super) id: Option<String>,
-    pub(super) production: Option<Duration>,
-    pub(super) mirror: Duration,
-    /// Whether the answers say that they come from a cache.
-    pub(super) production_cache: Option<bool>,
-    pub(super) mirror_cache: Option<bool>,
-    pub(super) production_status: Option<u16>,
+    pub(super) production: ProductionAnswer,
+    pub(super) mirror: JudgedAnswer,
     pub(super) mirror_answer: MirrorAnswer,
+    pub(super) control: Option<JudgedAnswer>,
+    repeat: Option<JudgedRepeat>,
     pub(super) basis: Basis,
-    pub(super) comparison: Comparison,
-    pub(super) control: Option<ControlAnswer>,
 }
 
-/// What is kept of the control's answer.
+/// What is kept of production's own answer.
 #[derive(Clone, Copy, Debug)]
-pub struct ControlAnswer {
-    pub finding: ControlFinding,
+pub struct ProductionAnswer {
+    /// When the request came.
+    pub asked_at: Timestamp,
+    pub at: Timestamp,
+    pub status: u16,
+    pub latency: Option<Duration>,
+    pub is_cached: Option<bool>,
+}
+
+/// What is kept of an answer that was compared with production's.
+#[derive(Debug)]
+pub struct JudgedAnswer {
+    pub at: Timestamp,
+    pub status: u16,
     pub latency: Duration,
+    pub is_cached: Option<bool>,
+    pub comparison: Comparison,
+}
+
+/// What is kept of the mirror's answer to the same request, sent once more.
+#[derive(Debug)]
+pub struct JudgedRepeat {
+    pub at: Timestamp,
+    pub source: Source,
+    /// The mirror's first answer against this one.
+    pub to_mirror: Comparison,
+    /// Production's against this one.
+    pub to_production: Comparison,
+}
+
+impl ProductionAnswer {
+    pub fn new(exchange: &Exchange, response: &Response, cache: &CacheOptions) -> Self {
+        let asked_at = exchange.captured_at();
+        Self {
+            asked_at,
+            at: exchange.timing.response_last.unwrap_or(asked_at),
+            status: response.status,
+            latency: exchange.latency_nanos().map(Duration::from_nanos),
+            is_cached: cache.hit(response),
+        }
+    }
 }
 
 impl JudgedPair {
     pub fn new(
         exchange: &Exchange,
-        mirror: &Response,
-        comparison: Comparison,
         id: Option<&str>,
-        latency: Duration,
+        production: ProductionAnswer,
+        (mirror, mirror_answer): (JudgedAnswer, MirrorAnswer),
         basis: Basis,
     ) -> Self {
-        let production = exchange.response.as_ref();
         Self {
             target: exchange.request.target.clone(),
             id: id.map(Into::into),
-            production: exchange.latency_nanos().map(Duration::from_nanos),
-            mirror: latency,
-            production_cache: production.and_then(|r| from_cache(&r.headers)),
-            mirror_cache: from_cache(&mirror.headers),
-            production_status: production.map(|answer| answer.status),
-            mirror_answer: MirrorAnswer::of(mirror),
-            basis,
-            comparison,
+            production,
+            mirror,
+            mirror_answer,
             control: None,
+            repeat: None,
+            basis,
         }
     }
 
-    /// With what the control answered, where there is one.
+    /// With what the control answered, or the mirror when it was asked once more.
     #[must_use]
-    pub fn beside(self, control: Option<ControlAnswer>) -> Self {
-        Self { control, ..self }
+    pub fn beside(self, control: Option<JudgedAnswer>, repeat: Option<JudgedRepeat>) -> Self {
+        Self {
+            control,
+            repeat,
+            ..self
+        }
     }
 
-    pub fn outcome(&self) -> Outcome {
-        let finding = self.control.map(|control| control.finding);
-        verdict::outcome(self.basis, &self.comparison, finding)
+    /// How the request ends; `differs` is what is left when noise was taken out.
+    pub(super) fn outcome(&self, differs: bool) -> Outcome {
+        let extent = self.comparison().extent;
+        verdict::outcome(self.basis, extent, differs, self.control_finding())
     }
 
-    /// Whether what differs is evidence against the new version.
-    pub(super) fn is_evidence(&self) -> bool {
-        self.basis.is_evidence() && self.outcome() != Outcome::DifferedAsControl
+    pub(super) fn control_finding(&self) -> Option<ControlFinding> {
+        let control = self.control.as_ref()?;
+        Some(ControlFinding::new(self.comparison(), &control.comparison))
+    }
+
+    /// Whether it says something of the new version. Of answers that are not whole, only a difference in their heads does.
+    pub(super) fn is_judged(&self) -> bool {
+        let is_whole = !matches!(self.comparison().extent, Extent::Head(_));
+        self.basis.is_evidence() && (is_whole || self.comparison().differs())
+    }
+
+    pub(super) fn compared<'a>(&'a self, route: &'a str) -> ComparedAnswers<'a> {
+        let Self {
+            production, mirror, ..
+        } = self;
+        let control = self.control.as_ref();
+        let repeat = self.repeat.as_ref();
+        ComparedAnswers {
+            route,
+            at: production.asked_at,
+            production_status: production.status,
+            candidate_status: mirror.status,
+            answered: AnswerTimes {
+                production: production.at,
+                mirror: mirror.at,
+            },
+            candidate: &mirror.comparison,
+            control: control.map(|control| ComparedControl {
+                status: control.status,
+                at: control.at,
+                comparison: &control.comparison,
+            }),
+            repeat: repeat.map(|repeat| ComparedRepeat {
+                at: repeat.at,
+                source: repeat.source,
+                to_candidate: &repeat.to_mirror,
+                to_production: &repeat.to_production,
+            }),
+            durations: AnswerDurations {
+                production: production.latency,
+                candidate: Some(mirror.latency),
+                control: control.map(|control| control.latency),
+                is_cold: false,
+            },
+            cache: CacheHits {
+                production: production.is_cached,
+                candidate: mirror.is_cached,
+                control: control.and_then(|control| control.is_cached),
+            },
+        }
+    }
+
+    /// What counts where nothing is known to vary.
+    pub(super) fn unexplained(&self) -> Explained {
+        Explained {
+            left: self.comparison().observations.clone(),
+            ..Explained::default()
+        }
     }
 
     /// The target as examples show it, without credentials.
@@ -84,15 +178,7 @@ impl JudgedPair {
     }
 
     pub fn comparison(&self) -> &Comparison {
-        &self.comparison
-    }
-}
-
-fn from_cache(headers: &Headers) -> Option<bool> {
-    match (headers.first("x-cache"), headers.first("age")) {
-        (Some(told), _) => Some(told.to_ascii_lowercase().windows(3).any(|w| w == b"hit")),
-        (None, Some(age)) => Some(age != b"0"),
-        (None, None) => None,
+        &self.mirror.comparison
     }
 }
 
@@ -101,31 +187,28 @@ pub(super) mod tests {
     use super::*;
 
     pub(in crate::report) fn pair(basis: Basis, comparison: Comparison) -> JudgedPair {
+        let at = Timestamp(1_000_000_000);
         JudgedPair {
             target: RequestTarget::parse("GET", "/a?b=c"),
             id: None,
-            production: Some(Duration::from_millis(2)),
-            mirror: Duration::from_millis(3),
-            production_cache: None,
-            mirror_cache: Some(true),
-            production_status: Some(200),
+            production: ProductionAnswer {
+                asked_at: at,
+                at,
+                status: 200,
+                latency: Some(Duration::from_millis(2)),
+                is_cached: None,
+            },
+            mirror: JudgedAnswer {
+                at,
+                status: 200,
+                latency: Duration::from_millis(3),
+                is_cached: Some(true),
+                comparison,
+            },
             mirror_answer: MirrorAnswer::Other,
-            basis,
-            comparison,
             control: None,
+            repeat: None,
+            basis,
         }
-    }
-
-    #[test]
-    fn answers_say_whether_they_come_from_a_cache() {
-        let check = |fields: &[(&str, &str)], expect| {
-            let headers = fields.iter().copied().collect();
-            assert_eq!(from_cache(&headers), expect, "{fields:?}");
-        };
-        check(&[("X-Cache", "HIT from edge")], Some(true));
-        check(&[("X-Cache", "MISS"), ("Age", "7")], Some(false));
-        check(&[("Age", "7")], Some(true));
-        check(&[("Age", "0")], Some(false));
-        check(&[], None);
     }
 }

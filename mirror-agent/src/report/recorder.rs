@@ -1,15 +1,18 @@
 //! Collects what a run finds, from many tasks and threads at once, in bounded space.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mirror_core::compare::excerpt;
+use mirror_core::compare::{Comparison, excerpt};
 use mirror_core::ledger::{Ledger, Outcome};
-use mirror_core::route::RouteLearner;
+use mirror_core::noise::{AnswerTimes, Source};
+use mirror_core::route::{RouteId, RouteLearner};
 use mirror_core::schedule::ScheduleData;
 use mirror_core::session::{CarryStats, Replaced};
-use mirror_core::verdict::{self, Findings, LoginCounts};
+use mirror_core::verdict::{self, Judge, LoginCounts, VerdictPolicy, matters};
+
+use foldhash::fast::RandomState;
 
 use super::OTHER;
 use super::control::ControlTally;
@@ -21,6 +24,7 @@ use super::routes::RouteTallies;
 use super::status::{
     CaptureCounters, CarriedData, FORMAT, LedgerData, ReportData, Results, RunInfo, TimingData,
 };
+use crate::clock::wall_clock;
 use crate::gate::SnapshotOutcome;
 
 /// Different words of mirrors about their snapshots that are told apart.
@@ -29,6 +33,7 @@ const MAX_STATES: usize = 50;
 /// How a request ended.
 #[derive(Debug)]
 pub struct End {
+    /// Where there is no pair.
     pub outcome: Outcome,
     /// Why, where more is known than the outcome says.
     pub reason: Option<String>,
@@ -54,10 +59,11 @@ impl End {
         }
     }
 
-    pub fn judged(outcome: Outcome, pair: JudgedPair) -> Self {
+    /// What is known to vary decides its outcome too, so it is made when the request is recorded.
+    pub fn judged(pair: JudgedPair) -> Self {
         Self {
             pair: Some(Box::new(pair)),
-            ..outcome.into()
+            ..Outcome::Matched.into()
         }
     }
 }
@@ -72,12 +78,14 @@ pub struct Recorder {
 #[derive(Default)]
 struct Tallies {
     routes: RouteLearner,
+    /// The names of routes, because making one takes time.
+    names: HashMap<RouteId, Arc<str>, RandomState>,
     /// The learner's folds that the tallies below have followed.
     folds: u64,
     outcomes: OutcomeTallies,
     compared: RouteTallies,
-    /// Places that differed in answers that are evidence.
-    differences: u64,
+    judge: Judge,
+    policy: VerdictPolicy,
     snapshots: BTreeMap<String, u64>,
     waits: Latencies,
     ttls: Latencies,
@@ -122,11 +130,29 @@ impl Recorder {
         self.ledger.lost(total);
     }
 
-    /// A request has ended; each one ends once.
-    pub fn ended(&self, label: &RequestLabel, end: &End) {
-        self.tallies().ended(label, end);
+    /// The run is decided by this policy from now on.
+    pub fn decide_by(&self, policy: &VerdictPolicy) {
+        self.tallies().policy.clone_from(policy);
+    }
+
+    /// A request has ended; each one ends once. Its `route`, if it is known already.
+    pub fn ended(&self, label: &RequestLabel, route: Option<RouteId>, end: &End) {
+        let outcome = self.tallies().ended(label, route, end);
         // After the tallies: who sees the ledger settled finds all of it in them.
-        self.ledger.ended(end.outcome);
+        self.ledger.ended(outcome);
+    }
+
+    /// The route of a request, and whether it is to be sent once more.
+    pub fn wants_repeat(
+        &self,
+        label: &RequestLabel,
+        answered: AnswerTimes,
+        pair: &Comparison,
+    ) -> (RouteId, Option<Source>) {
+        let mut tallies = self.tallies();
+        let route = tallies.route(label);
+        let name = tallies.name(route);
+        (route, tallies.judge.wants_repeat(&name, answered, pair))
     }
 
     pub fn snapshot(&self, outcome: &SnapshotOutcome) {
@@ -215,22 +241,19 @@ impl Recorder {
 
     /// The run is not to be relied on; the first reason is kept.
     pub fn fail(&self, why: String) {
-        self.tallies().failure.get_or_insert(why);
+        let mut tallies = self.tallies();
+        tallies.judge.evidence_mut().fail(&why);
+        tallies.failure.get_or_insert(why);
     }
 
     /// What was found so far; `counters` are those of capture and dissection.
     pub fn results(&self, counters: CaptureCounters) -> Results {
         let tallies = self.tallies();
         let ledger = self.ledger_data();
-        let findings = Findings {
-            outcomes: ledger.outcomes.clone(),
-            differences: tallies.differences,
-            failure: tallies.failure.clone(),
-        };
         Results {
             run: self.run.clone(),
-            verdict: verdict::decide(&findings),
-            failed: findings.failure,
+            verdict: verdict::decide(tallies.judge.evidence(), &tallies.policy, wall_clock()),
+            failed: tallies.failure.clone(),
             outcomes: tallies.outcomes.data(&tallies.routes, &ledger.outcomes),
             ledger,
             snapshots: tallies.snapshots.clone(),
@@ -283,28 +306,73 @@ impl Recorder {
 }
 
 impl Tallies {
-    fn ended(&mut self, label: &RequestLabel, end: &End) {
+    /// How the request ended, after all that is known of its route.
+    fn ended(&mut self, label: &RequestLabel, route: Option<RouteId>, end: &End) -> Outcome {
+        let route = match route {
+            Some(route) => self.routes.resolve(route),
+            None => self.route(label),
+        };
+        let name = self.name(route);
+        let outcome = match &end.pair {
+            None => end.outcome,
+            Some(pair) => self.judged(label, route, &name, pair),
+        };
+        self.outcomes
+            .count(outcome, route, label, end.reason.as_deref());
+        let request = label.admitted(&name);
+        self.judge.ended(&request, label.status(), outcome);
+        outcome
+    }
+
+    fn judged(
+        &mut self,
+        label: &RequestLabel,
+        route: RouteId,
+        name: &str,
+        pair: &JudgedPair,
+    ) -> Outcome {
+        let explained = match pair.is_judged() {
+            true => self.judge.judge(&pair.compared(name)),
+            false => pair.unexplained(),
+        };
+        let outcome = pair.outcome(matters(&explained));
+        let is_evidence = pair.is_judged() && outcome != Outcome::DifferedAsControl;
+        self.compared
+            .count(route, label, pair, (&explained, is_evidence));
+        self.logins
+            .count(Some(pair.production.status), pair.mirror_answer);
+        if let (Some(finding), Some(control)) = (pair.control_finding(), &pair.control) {
+            self.control.count(finding, control.latency);
+        }
+        outcome
+    }
+
+    fn route(&mut self, label: &RequestLabel) -> RouteId {
         let route = self
             .routes
             .learn(label.method(), &label.target().path_text());
         if self.routes.folds() != self.folds {
             self.folds = self.routes.folds();
-            self.outcomes.fold(&self.routes);
-            self.compared.fold(&self.routes);
+            self.fold();
         }
-        self.outcomes
-            .count(end.outcome, route, label, end.reason.as_deref());
-        if let Some(pair) = &end.pair {
-            self.compared.count(route, label, pair);
-            self.logins
-                .count(pair.production_status, pair.mirror_answer);
-            if let Some(control) = pair.control {
-                self.control.count(control);
-            }
-            if pair.is_evidence() {
-                self.differences += pair.comparison.different.total();
-            }
+        route
+    }
+
+    /// Follows the learner, which has found that several routes are one.
+    fn fold(&mut self) {
+        self.outcomes.fold(&self.routes);
+        self.compared.fold(&self.routes);
+        let mut names: Vec<_> = self.names.drain().collect();
+        names.sort();
+        for (route, name) in names {
+            self.judge.fold(&name, &self.routes.name(route));
         }
+    }
+
+    /// As in `GET /users/{id}`.
+    fn name(&mut self, route: RouteId) -> Arc<str> {
+        let name = self.names.entry(route);
+        Arc::clone(name.or_insert_with(|| self.routes.name(route).into()))
     }
 }
 
@@ -327,6 +395,16 @@ mod tests {
     use super::super::{html, report_text};
     use super::*;
 
+    /// One that decides by what it sees, however little.
+    fn recorder() -> Recorder {
+        let recorder = Recorder::new(RunInfo::default());
+        recorder.decide_by(&VerdictPolicy {
+            quick: true,
+            ..VerdictPolicy::default()
+        });
+        recorder
+    }
+
     fn json(status: u16, body: String) -> Response {
         Response {
             body: bytes::Bytes::from(body).into(),
@@ -336,18 +414,18 @@ mod tests {
 
     fn ended(recorder: &Recorder, path: &str, end: End) {
         recorder.saw();
-        recorder.ended(&label("GET", path), &end);
+        recorder.ended(&label("GET", path), None, &end);
     }
 
     fn judged(recorder: &Recorder, path: &str, production: &Response, mirror: &Response) {
         let comparison = compare(&CompareOptions::default(), production, mirror);
         let pair = pair(Basis::Snapshot, comparison);
-        ended(recorder, path, End::judged(pair.outcome(), pair));
+        ended(recorder, path, End::judged(pair));
     }
 
     #[test]
     fn every_outcome_has_its_count_route_and_example() {
-        let recorder = Recorder::new(RunInfo::default());
+        let recorder = recorder();
         for outcome in Outcome::ALL {
             ended(&recorder, "/users/7", (*outcome).into());
         }
@@ -364,7 +442,7 @@ mod tests {
 
     #[test]
     fn one_noisy_field_in_lists_is_one_group_and_a_status_comes_first() {
-        let recorder = Recorder::new(RunInfo::default());
+        let recorder = recorder();
         let list = |side: &str| {
             let item = |n| format!(r#"{{"id":{n},"trace":"{side}{n}"}}"#);
             let items: Vec<String> = (0..100).map(item).collect();
@@ -395,7 +473,7 @@ mod tests {
 
     #[test]
     fn routes_with_names_in_their_paths_become_one() {
-        let recorder = Recorder::new(RunInfo::default());
+        let recorder = recorder();
         for n in 0..620 {
             let mirror = json(200, if n > 600 { "b" } else { "a" }.into());
             let path = format!("/products/shoe-{n}-x");
@@ -417,13 +495,10 @@ mod tests {
 
     #[test]
     fn what_is_no_evidence_decides_nothing() {
-        let recorder = Recorder::new(RunInfo::default());
+        let recorder = recorder();
         let (ok, error) = (json(200, "{}".into()), json(500, "{}".into()));
         let comparison = compare(&CompareOptions::default(), &ok, &error);
-        let end = End::judged(
-            Outcome::DifferedWithoutSnapshot,
-            pair(Basis::Missing, comparison),
-        );
+        let end = End::judged(pair(Basis::Missing, comparison));
         ended(&recorder, "/a", end);
         let results = recorder.results(CaptureCounters::default());
         assert_eq!(results.verdict.decision, Decision::Hold);
@@ -432,13 +507,13 @@ mod tests {
 
     #[test]
     fn clients_that_are_not_logged_in_are_the_headline() {
-        let recorder = Recorder::new(RunInfo::default());
+        let recorder = recorder();
         let (ok, refused) = (json(200, "{}".into()), json(401, "{}".into()));
         for n in 0..5 {
             let comparison = compare(&CompareOptions::default(), &ok, &refused);
             let mut pair = pair(Basis::NotGated, comparison);
             pair.mirror_answer = MirrorAnswer::of(&refused);
-            ended(&recorder, "/me", End::judged(Outcome::Differed, pair));
+            ended(&recorder, "/me", End::judged(pair));
             let headline = recorder.results(CaptureCounters::default()).headline;
             assert_eq!(headline.is_some(), n == 4, "{headline:?}");
         }
@@ -454,7 +529,7 @@ mod tests {
 
     #[test]
     fn replacements_are_counted_by_their_place() {
-        let recorder = Recorder::new(RunInfo::default());
+        let recorder = recorder();
         let replaced = |n: usize| Replaced {
             place: CarryPlace::Cookie(format!("c{n}")),
             from: "‹9 characters›".into(),
@@ -474,7 +549,7 @@ mod tests {
 
     #[test]
     fn a_failed_run_is_invalid_for_its_first_reason() {
-        let recorder = Recorder::new(RunInfo::default());
+        let recorder = recorder();
         recorder.fail("first".into());
         recorder.fail("second".into());
         let report = recorder.finish(CaptureCounters::default());
@@ -484,7 +559,7 @@ mod tests {
 
     #[test]
     fn a_report_is_read_as_it_was_written() {
-        let recorder = Recorder::new(RunInfo::default());
+        let recorder = recorder();
         let (ok, error) = (json(200, "{}".into()), json(500, "{}".into()));
         judged(&recorder, "/a", &ok, &error);
         ended(

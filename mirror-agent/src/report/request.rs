@@ -3,6 +3,8 @@
 use mirror_core::compare::excerpt;
 use mirror_core::exchange::{Exchange, Method, RequestTarget};
 use mirror_core::policy::Redactor;
+use mirror_core::time::Timestamp;
+use mirror_core::verdict;
 use serde::{Deserialize, Serialize};
 
 /// Longest method and path that reports show.
@@ -16,6 +18,11 @@ pub struct RequestLabel {
     target: RequestTarget,
     connection: u64,
     index: u32,
+    at: Timestamp,
+    /// Bytes of both bodies.
+    size: u64,
+    /// Production's own answer, where it was seen.
+    status: Option<u16>,
 }
 
 /// A request as reports show it.
@@ -31,11 +38,30 @@ pub struct ShownRequest {
 impl RequestLabel {
     /// What `redactor` lets people see of a request.
     pub fn new(redactor: &Redactor, exchange: &Exchange) -> Self {
+        let answer = exchange.response.as_deref();
         Self {
             method: exchange.request.method.clone(),
             target: redactor.shown_target(&exchange.request),
             connection: exchange.connection,
             index: exchange.index,
+            at: exchange.captured_at(),
+            size: (exchange.request.body.len() + answer.map_or(0, |answer| answer.body.len()))
+                as u64,
+            status: answer.map(|answer| answer.status),
+        }
+    }
+
+    pub(super) fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// What evidence is told of it.
+    pub(super) fn admitted<'a>(&'a self, route: &'a str) -> verdict::Request<'a> {
+        verdict::Request {
+            route,
+            method: &self.method,
+            size: self.size,
+            at: self.at,
         }
     }
 

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use mirror_core::compare::{Extent, PlaceTotals};
+use mirror_core::noise::Explained;
 use mirror_core::route::{RouteId, RouteLearner};
+use mirror_core::verdict::matters;
 
 use super::differences::{self, DifferenceGroup, DifferenceTable};
 use super::latency::Latencies;
@@ -33,11 +35,19 @@ struct RouteTally {
 }
 
 impl RouteTallies {
-    pub(super) fn count(&mut self, mut route: RouteId, label: &RequestLabel, pair: &JudgedPair) {
+    /// `explained` is what noise says of the pair's differences, and whether what it leaves is evidence.
+    pub(super) fn count(
+        &mut self,
+        mut route: RouteId,
+        label: &RequestLabel,
+        pair: &JudgedPair,
+        explained: (&Explained, bool),
+    ) {
         if self.0.len() >= MAX_ROUTES && !self.0.contains_key(&route) {
             route = RouteLearner::OTHER;
         }
-        self.0.entry(route).or_default().count(label, pair);
+        let tally = self.0.entry(route).or_default();
+        tally.count(label, pair, explained);
     }
 
     /// Puts together what the learner has found to be one route.
@@ -81,8 +91,8 @@ impl RouteTallies {
 }
 
 impl RouteTally {
-    fn count(&mut self, label: &RequestLabel, pair: &JudgedPair) {
-        let comparison = &pair.comparison;
+    fn count(&mut self, label: &RequestLabel, pair: &JudgedPair, explained: (&Explained, bool)) {
+        let comparison = pair.comparison();
         match comparison.extent {
             Extent::Head(_) => self.heads_only += 1,
             Extent::Whole => self.compared += 1,
@@ -91,16 +101,16 @@ impl RouteTally {
                 self.streamed += 1;
             }
         }
-        self.differed += u64::from(comparison.differs());
+        self.differed += u64::from(matters(explained.0));
         self.same += comparison.same;
         self.different += comparison.different;
-        self.mirror.add(pair.mirror);
-        if let Some(latency) = pair.production {
+        self.mirror.add(pair.mirror.latency);
+        if let Some(latency) = pair.production.latency {
             self.production.add(latency);
         }
-        self.production_cache.count(pair.production_cache);
-        self.mirror_cache.count(pair.mirror_cache);
-        self.differences.count(label, pair);
+        self.production_cache.count(pair.production.is_cached);
+        self.mirror_cache.count(pair.mirror.is_cached);
+        self.differences.count(label, pair, explained);
     }
 
     fn merge(&mut self, other: Self) {

@@ -7,7 +7,7 @@ use mirror_core::compare::PlaceTotals;
 use mirror_core::dissect::DissectStats;
 use mirror_core::filter::{FilterSettings, PortSet};
 use mirror_core::schedule::ScheduleData;
-use mirror_core::verdict::Verdict;
+use mirror_core::verdict::Judgement;
 use serde::{Deserialize, Serialize};
 
 use super::differences::DifferenceGroup;
@@ -16,7 +16,7 @@ use super::outcomes::OutcomeData;
 use crate::capture::tc::BlindTime;
 
 /// Version of what is exchanged. A reader of another version refuses it.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// A run in progress.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ pub struct AttachedPlace {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Results {
     pub run: RunInfo,
-    pub verdict: Verdict,
+    pub verdict: Judgement,
     /// Why the run is not to be relied on.
     #[serde(default)]
     pub failed: Option<String>,

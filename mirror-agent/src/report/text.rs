@@ -442,10 +442,10 @@ mod tests {
         ] {
             recorder.saw();
             let end = End::because(Outcome::ReplayFailed, reason);
-            recorder.ended(&label("GET", path), &end);
+            recorder.ended(&label("GET", path), None, &end);
         }
         recorder.saw();
-        recorder.ended(&label("POST", "/\u{1b}c"), &Outcome::FilteredMethod.into());
+        recorder.ended(&label("POST", "/\u{1b}c"), None, &Outcome::FilteredMethod.into());
         let report = recorder.finish(CaptureCounters::default());
         let text = report_text(&report, Some(100));
         for line in [

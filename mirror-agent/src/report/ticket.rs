@@ -1,10 +1,14 @@
 //! Each exchange travels with a [`Ticket`], so that it ends in the ledger exactly once.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
+use mirror_core::compare::Comparison;
 use mirror_core::exchange::Exchange;
 use mirror_core::ledger::Outcome;
+use mirror_core::noise::{AnswerTimes, Source};
 use mirror_core::policy::Redactor;
+use mirror_core::route::RouteId;
 
 use super::{End, Recorder, RequestLabel};
 
@@ -12,6 +16,8 @@ use super::{End, Recorder, RequestLabel};
 pub struct Ticket {
     recorder: Arc<Recorder>,
     label: RequestLabel,
+    /// Where it is known already.
+    route: Cell<Option<RouteId>>,
     open: bool,
 }
 
@@ -32,13 +38,22 @@ impl Ticket {
         Self {
             recorder: Arc::clone(recorder),
             label: RequestLabel::new(redactor, exchange),
+            route: Cell::default(),
             open: true,
         }
     }
 
     pub fn end(mut self, end: impl Into<End>) {
         self.open = false;
-        self.recorder.ended(&self.label, &end.into());
+        self.recorder
+            .ended(&self.label, self.route.get(), &end.into());
+    }
+
+    /// Whether the request is to be sent to the mirror once more, and why. Ask once, and only for one that may be.
+    pub fn wants_repeat(&self, answered: AnswerTimes, pair: &Comparison) -> Option<Source> {
+        let (route, source) = self.recorder.wants_repeat(&self.label, answered, pair);
+        self.route.set(Some(route));
+        source
     }
 
     /// The request goes on in another process, whose ledger says how it ends.
@@ -51,7 +66,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         if self.open {
             let end = Outcome::Interrupted.into();
-            self.recorder.ended(&self.label, &end);
+            self.recorder.ended(&self.label, self.route.get(), &end);
         }
     }
 }

@@ -158,7 +158,12 @@ impl Evidence {
         self.at(request.at);
         let standing = Standing::of(outcome);
         let route = self.route(request.route);
-        *route.outcomes.entry(outcome.name().into()).or_default() += 1;
+        match route.outcomes.get_mut(outcome.name()) {
+            Some(count) => *count += 1,
+            None => {
+                route.outcomes.insert(outcome.name().into(), 1);
+            }
+        }
         if let Standing::Judged | Standing::Lost = standing {
             route.admitted += 1;
             self.strata.add(request, standing == Standing::Judged);
@@ -192,20 +197,9 @@ impl Evidence {
         // Repeats are sent where something differs. So without a control the share is of all judged requests, and at least so much.
         let differs = trial.same_version_differs() == Some(true);
         route.noise += Proportion::new(u64::from(differs), 1);
-        route.latency.add(&trial.times);
+        route.latency.add(&trial.durations);
         route.count_cache(&trial.cache);
         trial.toss(&mut route.groups);
-    }
-
-    /// Whether sending this request once more would say something new: it differs in a group that the repeats so far do not
-    /// decide, or that has not been asked often. Only for runs without a control.
-    pub fn wants_repeat(&self, trial: &Trial<'_>) -> bool {
-        let route = self.routes.get(trial.route);
-        let mut keys = trial.candidate.keys();
-        keys.any(|key| {
-            let group = route.and_then(|route| route.groups.find(&key));
-            group.is_none_or(|group| group.asked < super::trial::MAX_ASKED)
-        })
     }
 
     /// Production answered a request itself, whatever became of it then.
@@ -237,8 +231,22 @@ impl Evidence {
         }
     }
 
+    /// Puts what is known of the route `from` to that of `into`, as when routes were folded.
+    pub fn fold(&mut self, from: &str, into: &str) {
+        if from != into
+            && let Some(route) = self.routes.remove(from)
+        {
+            *self.route(into) += &route;
+        }
+        self.strata.fold(from, into);
+    }
+
     pub fn routes(&self) -> &BTreeMap<String, RouteEvidence> {
         &self.routes
+    }
+
+    pub(super) fn first_at(&self) -> Option<Timestamp> {
+        self.span.map(|(first, _)| first)
     }
 
     fn at(&mut self, at: Timestamp) {
@@ -247,9 +255,16 @@ impl Evidence {
     }
 
     fn route(&mut self, name: &str) -> &mut RouteEvidence {
-        let is_known = self.routes.contains_key(name) || self.routes.len() < MAX_ROUTES;
-        let name = if is_known { name } else { OTHER };
-        self.routes.entry(name.into()).or_default()
+        let is_known = self.routes.contains_key(name);
+        if !is_known {
+            let name = if self.routes.len() < MAX_ROUTES {
+                name
+            } else {
+                OTHER
+            };
+            return self.routes.entry(name.into()).or_default();
+        }
+        self.routes.get_mut(name).expect("it is known")
     }
 }
 

@@ -137,7 +137,7 @@ pub struct Latency {
 
 /// The times of one request: from its last byte to the answer's first.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct AnswerTimes {
+pub struct AnswerDurations {
     pub production: Option<Duration>,
     pub candidate: Option<Duration>,
     pub control: Option<Duration>,
@@ -146,7 +146,7 @@ pub struct AnswerTimes {
 }
 
 impl Latency {
-    pub(super) fn add(&mut self, times: &AnswerTimes) {
+    pub(super) fn add(&mut self, times: &AnswerDurations) {
         if times.is_cold {
             self.cold += 1;
             return;
@@ -227,10 +227,10 @@ mod tests {
             let mut own = || 10.0 * shared * (0.3 * random.normal()).exp();
             let (candidate, control) = (own(), own());
             let slow = if candidate > 22.0 { tail } else { 1.0 };
-            latency.add(&AnswerTimes {
+            latency.add(&AnswerDurations {
                 candidate: millis(candidate * median * slow),
                 control: millis(control),
-                ..AnswerTimes::default()
+                ..AnswerDurations::default()
             });
         }
         latency
@@ -271,14 +271,14 @@ mod tests {
     fn cold_pairs_and_times_without_a_control_are_set_apart() {
         let mut latency = Latency::default();
         let ms = Some(Duration::from_millis(5));
-        let times = AnswerTimes {
+        let times = AnswerDurations {
             production: ms,
             candidate: ms,
             control: ms,
             is_cold: true,
         };
         latency.add(&times);
-        latency.add(&AnswerTimes {
+        latency.add(&AnswerDurations {
             control: None,
             is_cold: false,
             ..times

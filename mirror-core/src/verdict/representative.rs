@@ -120,6 +120,13 @@ impl Strata {
         self.minutes.add(request.at.as_secs() / SECONDS, 0, one);
     }
 
+    /// Puts the counts of the route `from` to those of `into`.
+    pub(super) fn fold(&mut self, from: &str, into: &str) {
+        if let Some(count) = self.routes.remove(from) {
+            add(&mut self.routes, into, count);
+        }
+    }
+
     /// The strata that are uneven, those with too few first, and of these the most certain; at most a share of `alpha` of them is false.
     pub fn uneven(&self, alpha: f64) -> Vec<Uneven> {
         let minutes = self.minutes.counts.iter();

@@ -8,11 +8,8 @@ use crate::time::Timestamp;
 use super::cache::CacheHits;
 use super::coin::Coin;
 use super::group::{GroupKey, Groups};
-use super::latency::AnswerTimes;
+use super::latency::AnswerDurations;
 use crate::compare::Severity;
-
-/// Repeats for each group after which it is left to the common share of repeats.
-pub(super) const MAX_ASKED: u64 = 64;
 
 /// How a second answer differs from a first one, as production's does from the candidate's.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,7 +50,7 @@ pub struct Trial<'a> {
     pub control: Option<Control<'a>>,
     pub repeat: Option<Repeat<'a>>,
     /// Of the candidate's first answer, never of a repeat.
-    pub times: AnswerTimes,
+    pub durations: AnswerDurations,
     pub cache: CacheHits,
 }
 
@@ -99,10 +96,6 @@ impl<'a> Differences<'a> {
             (Presence::Absent, Some(kind)) => self.has(&(key.0.clone(), kind)),
             (presence, _) => presence,
         }
-    }
-
-    pub(super) fn keys(&self) -> impl Iterator<Item = GroupKey> + 'a {
-        self.left.iter().map(key)
     }
 
     pub(super) fn severities(&self) -> impl Iterator<Item = Severity> + 'a {
@@ -330,7 +323,7 @@ mod tests {
             candidate,
             control: None,
             repeat: None,
-            times: AnswerTimes::default(),
+            durations: AnswerDurations::default(),
             cache: CacheHits::default(),
         }
     }

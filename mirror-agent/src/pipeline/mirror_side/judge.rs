@@ -6,17 +6,20 @@ use std::sync::Arc;
 use tokio::task::{spawn_blocking, spawn_local};
 
 use super::MirrorSide;
+use super::destinations::Destination;
 use super::gate_pass::{Pass, Passing};
 use super::lane::{Turn, Waiting};
 use super::send::{Answer, Answers};
 use super::settle::Judged;
 use super::slots::Slot;
 use crate::config::Config;
-use crate::report::{ControlAnswer, End, JudgedPair};
+use crate::report::{End, JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer};
 use mirror_core::compare::{Asked, Comparison, compare_full, compare_light};
 use mirror_core::exchange::{Request, Response};
 use mirror_core::ledger::Outcome;
-use mirror_core::verdict::ControlFinding;
+use mirror_core::noise::AnswerTimes;
+use mirror_core::policy::Policy;
+use mirror_core::verdict::MirrorAnswer;
 
 /// Production's answer compared with the others.
 struct Compared {
@@ -41,12 +44,19 @@ impl MirrorSide {
         }
         match self.send_to_all(target, &waiting, &turn).await {
             Err(end) => waiting.ticket.end(end),
-            Ok(answers) => self.answered(waiting, turn, answers),
+            Ok(answers) => self.answered(target, waiting, turn, answers).await,
         }
     }
 
-    /// Compares here what is light, and beside the lane what is not.
-    fn answered(self: &Rc<Self>, waiting: Waiting, turn: Turn, mut answers: Answers) {
+    /// Compares here what is light, and beside the lane what is not. Only a light one is sent once more, before the next one
+    /// of its lane changes what the mirror answers.
+    async fn answered(
+        self: &Rc<Self>,
+        target: &Destination,
+        waiting: Waiting,
+        turn: Turn,
+        mut answers: Answers,
+    ) {
         if let Err(end) = self.mirror_had_its_data(&answers.mirror.response) {
             return waiting.ticket.end(end);
         }
@@ -64,7 +74,11 @@ impl MirrorSide {
         answers.control = control.filter(|answer| answer.is_comparable_with(baseline).is_ok());
         let request = &waiting.envelope.exchange().request;
         match compare_all_light(&waiting.config, request, baseline, &answers) {
-            Some(compared) => self.compared(waiting, turn.pass, &answers, compared),
+            Some(compared) => {
+                let repeat = self.repeat(target, &waiting, &turn, &answers, &compared);
+                let repeat = repeat.await;
+                self.compared(waiting, turn.pass, &answers, compared, repeat);
+            }
             None => {
                 let (side, baseline) = (Rc::clone(self), baseline.clone());
                 let request = request.clone();
@@ -76,11 +90,48 @@ impl MirrorSide {
                         .await
                     {
                         Err(end) => waiting.ticket.end(end),
-                        Ok(compared) => side.compared(waiting, pass, &answers, compared),
+                        Ok(compared) => side.compared(waiting, pass, &answers, compared, None),
                     }
                 });
             }
         }
+    }
+
+    /// Asks the mirror once more, where that is harmless and says something new. With a control, that one says it.
+    async fn repeat(
+        &self,
+        target: &Destination,
+        waiting: &Waiting,
+        turn: &Turn,
+        answers: &Answers,
+        compared: &Compared,
+    ) -> Option<JudgedRepeat> {
+        let basis = turn.pass.basis();
+        let is_free = Policy::may_send_beside(&waiting.envelope, basis) && basis.is_evidence();
+        if !is_free || self.destinations.control().is_some() {
+            return None;
+        }
+        let exchange = waiting.envelope.exchange();
+        let production = exchange.response.as_deref()?;
+        let answered = AnswerTimes {
+            production: exchange
+                .timing
+                .response_last
+                .unwrap_or(exchange.captured_at()),
+            mirror: answers.mirror.at,
+        };
+        let source = waiting.ticket.wants_repeat(answered, &compared.mirror)?;
+        let repeat = self.send_again(target, waiting, turn).await?;
+        let light = |ours: &Response| {
+            let asked = asked(&exchange.request, &repeat.authority);
+            compare_light(&waiting.config.compare, asked, ours, &repeat.response)
+        };
+        Some(JudgedRepeat {
+            at: repeat.at,
+            source,
+            to_mirror: light(&answers.mirror.response)?,
+            to_production: light(production)?,
+        })
     }
 
     async fn compare(
@@ -113,20 +164,37 @@ impl MirrorSide {
     }
 
     /// Ends the request, at once or when no other one can turn up any more that has its id.
-    fn compared(&self, waiting: Waiting, pass: Pass, answers: &Answers, compared: Compared) {
+    fn compared(
+        &self,
+        waiting: Waiting,
+        pass: Pass,
+        answers: &Answers,
+        compared: Compared,
+        repeat: Option<JudgedRepeat>,
+    ) {
         let exchange = waiting.envelope.exchange();
+        let Some(production) = exchange.response.as_deref() else {
+            return;
+        };
         let marks = pass.marks(exchange.captured_at());
-        let control = answers.control.as_ref().zip(compared.control.as_ref());
-        let control = control.map(|(answer, comparison)| ControlAnswer {
-            finding: ControlFinding::new(&compared.mirror, comparison),
+        let cache = &waiting.config.cache;
+        let judged = |answer: &Answer, comparison| JudgedAnswer {
+            at: answer.at,
+            status: answer.response.status,
             latency: answer.latency,
-        });
+            is_cached: cache.hit(&answer.response),
+            comparison,
+        };
+        let control = answers.control.as_ref().zip(compared.control);
+        let control = control.map(|(answer, comparison)| judged(answer, comparison));
+        let mirror = judged(&answers.mirror, compared.mirror);
+        let mirror_answer = MirrorAnswer::of(&answers.mirror.response);
+        let production = ProductionAnswer::new(exchange, production, cache);
         let pair = JudgedPair::new(
             exchange,
-            &answers.mirror.response,
-            compared.mirror,
             marks.id,
-            answers.mirror.latency,
+            production,
+            (mirror, mirror_answer),
             pass.basis(),
         );
         let found = match pass {
@@ -137,7 +205,7 @@ impl MirrorSide {
         drop((waiting.envelope, waiting.room));
         let settles_at = found.as_ref().map(|found| found.settles_at);
         let judged = Judged {
-            pair: pair.beside(control),
+            pair: pair.beside(control, repeat),
             found,
             ticket: waiting.ticket,
             pending: waiting.pending,

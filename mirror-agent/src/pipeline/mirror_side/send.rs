@@ -8,6 +8,7 @@ use futures_util::future::join;
 use super::MirrorSide;
 use super::destinations::Destination;
 use super::lane::{Turn, Waiting};
+use crate::clock::wall_clock;
 use crate::replay::{Prepared, ReplayOutcome};
 use crate::report::End;
 use mirror_core::exchange::{Body, Headers, Request, Response};
@@ -15,11 +16,14 @@ use mirror_core::ledger::Outcome;
 use mirror_core::policy::Policy;
 use mirror_core::rewrite::Conditions;
 use mirror_core::schedule::{Ended, Failure};
+use mirror_core::time::Timestamp;
 
 /// What one destination answered, and how long it took.
 pub(super) struct Answer {
     pub(super) response: Box<Response>,
     pub(super) latency: Duration,
+    /// When it was there, by the time of day.
+    pub(super) at: Timestamp,
     /// The host that it came from, as its locations may name it.
     pub(super) authority: Arc<str>,
     /// Of the request.
@@ -105,17 +109,37 @@ impl MirrorSide {
             self.recorder.control_failed(&reason);
             return None;
         }
-        let sent = send(control, waiting, turn).await;
-        let bytes = self.bytes(&sent);
-        self.schedule
-            .ended_beside(control.number, sent.ended(), bytes);
-        match sent.answer(control, waiting) {
+        match self.send_beside(control, waiting, turn).await {
             Ok(answer) => Some(answer),
             Err((_, reason)) => {
                 self.recorder.control_failed(&reason);
                 None
             }
         }
+    }
+
+    /// Sends a request to its target once more, to see what varies by nature. How it ends counts for nothing else.
+    pub(super) async fn send_again(
+        &self,
+        target: &Destination,
+        waiting: &Waiting,
+        turn: &Turn,
+    ) -> Option<Answer> {
+        self.schedule.admits(target.number).ok()?;
+        self.send_beside(target, waiting, turn).await.ok()
+    }
+
+    async fn send_beside(
+        &self,
+        destination: &Destination,
+        waiting: &Waiting,
+        turn: &Turn,
+    ) -> Result<Answer, (Outcome, String)> {
+        let sent = send(destination, waiting, turn).await;
+        let bytes = self.bytes(&sent);
+        self.schedule
+            .ended_beside(destination.number, sent.ended(), bytes);
+        sent.answer(destination, waiting)
     }
 
     /// There and back, where the schedule asks for it.
@@ -165,6 +189,7 @@ impl Sent {
         Ok(Answer {
             response,
             latency,
+            at: wall_clock(),
             authority: Arc::clone(&destination.authority),
             conditions: self.prepared.conditions,
         })

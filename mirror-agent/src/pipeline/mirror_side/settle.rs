@@ -100,7 +100,7 @@ fn end_of(pair: JudgedPair, found: Option<FoundSnapshot>) -> End {
             None => Outcome::SnapshotCollided.into(),
         };
     }
-    End::judged(pair.outcome(), pair)
+    End::judged(pair)
 }
 
 /// The largest is the earliest.

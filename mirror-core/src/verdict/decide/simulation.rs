@@ -8,6 +8,7 @@ use super::super::sample::Random;
 use super::super::trial::{Control, Differences, Repeat, Trial};
 use super::*;
 use crate::compare::{Kind, Observation, Place};
+use crate::noise::RepeatPlan;
 
 /// What a run is given beside production and the candidate.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,7 +73,7 @@ impl Service {
     fn request(
         &self,
         random: &mut Random,
-        evidence: &mut Evidence,
+        (evidence, plan): (&mut Evidence, &mut RepeatPlan),
         route: &str,
         at: u64,
         help: Help,
@@ -103,7 +104,7 @@ impl Service {
             candidate: differences(&found),
             control: None,
             repeat: None,
-            times: Default::default(),
+            durations: Default::default(),
             cache: Default::default(),
         };
         match help {
@@ -114,7 +115,7 @@ impl Service {
                 })
             }
             // As the agent does it: a budget for each group, and few of all requests.
-            Help::Repeats if evidence.wants_repeat(&trial) || at % 64 == 0 => {
+            Help::Repeats if plan.is_due(route) || plan.is_rechecked(route, &found) => {
                 trial.repeat = Some(Repeat {
                     to_candidate: differences(&to_candidate),
                     to_production: differences(&to_production),
@@ -151,10 +152,10 @@ fn policy() -> VerdictPolicy {
 const ROUTES: [&str; 3] = ["GET /a", "GET /b", "GET /c"];
 
 fn run(random: &mut Random, service: &Service, each: u64, help: Help) -> Judgement {
-    let mut evidence = Evidence::default();
+    let (mut evidence, mut plan) = (Evidence::default(), RepeatPlan::default());
     for at in 0..each * ROUTES.len() as u64 {
         let route = ROUTES[at as usize % ROUTES.len()];
-        service.request(random, &mut evidence, route, at, help);
+        service.request(random, (&mut evidence, &mut plan), route, at, help);
     }
     decide(&evidence, &policy(), Timestamp(each * 3_000_000))
 }

@@ -1,6 +1,6 @@
 use super::super::cache::CacheHits;
 use super::super::evidence::Side;
-use super::super::latency::AnswerTimes;
+use super::super::latency::AnswerDurations;
 use super::super::representative::Request;
 use super::super::sample::Random;
 use super::super::trial::{Control, Differences, Repeat, Trial};
@@ -127,13 +127,14 @@ impl Run {
                     to_candidate: differences(to_candidate),
                     to_production: differences(to_production),
                 }),
-            times: answers
-                .times
-                .map_or_else(AnswerTimes::default, |(candidate, control)| AnswerTimes {
+            durations: answers.times.map_or_else(
+                AnswerDurations::default,
+                |(candidate, control)| AnswerDurations {
                     candidate: Some(Duration::from_secs_f64(candidate / 1_000.0)),
                     control: Some(Duration::from_secs_f64(control / 1_000.0)),
-                    ..AnswerTimes::default()
-                }),
+                    ..AnswerDurations::default()
+                },
+            ),
             cache: answers.cache,
         });
     }
