@@ -249,6 +249,10 @@ fn an_intended_change_is_counted_apart_and_its_absence_is_known() {
         ["1 × body /currency missing"]
     );
 
+    // Another normal form is no change.
+    let comparison = compared(&["expect /a"], "{\"a\":\"\u{e9}\"}", "{\"a\":\"e\u{301}\"}");
+    assert_eq!(comparison.expected, []);
+
     let options = options(&[rule, "POST /a => expect /b", "ignore /t"]);
     let mut tally = RuleTally::new(&options);
     tally.count(&options, &compared(&[rule], old, old));
