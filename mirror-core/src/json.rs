@@ -52,6 +52,7 @@ impl<'a> Value<'a> {
             lexer: Lexer::new(text),
             nodes_left: max_nodes,
             is_lenient,
+            usual_members: 0,
         };
         let value = parser.value(0)?;
         parser.lexer.skip_space();
@@ -121,7 +122,12 @@ struct Parser<'a> {
     lexer: Lexer<'a>,
     nodes_left: usize,
     is_lenient: bool,
+    /// Room for the members of an object: objects of one document are mostly of one size.
+    usual_members: usize,
 }
+
+/// More room is not made before it is needed: it would be the sender who says how much memory a document takes.
+const MAX_USUAL_MEMBERS: usize = 8;
 
 impl<'a> Parser<'a> {
     fn value(&mut self, depth: usize) -> Result<Value<'a>, NotRead> {
@@ -161,16 +167,17 @@ impl<'a> Parser<'a> {
 
     fn object(&mut self, depth: usize) -> Result<Value<'a>, NotRead> {
         self.lexer.expect(b'{')?;
-        let mut members = Vec::new();
         if self.lexer.take(b'}') {
-            return Ok(Value::Object(members));
+            return Ok(Value::Object(Vec::new()));
         }
+        let mut members = Vec::with_capacity(self.usual_members);
         loop {
             self.lexer.skip_space();
             let name = unescaped(self.lexer.string()?);
             self.lexer.expect(b':')?;
             members.push((name, self.value(depth + 1)?));
             if self.lexer.take(b'}') {
+                self.usual_members = members.len().min(MAX_USUAL_MEMBERS);
                 return Ok(Value::Object(members));
             }
             self.lexer.expect(b',')?;

@@ -26,6 +26,8 @@ pub(super) struct Differ<'r> {
     pub(super) found: Found,
     /// What rules expect.
     pub(super) expected: Found,
+    /// Differences that rules take for none, or expect.
+    pub(super) covered: u64,
     pub(super) steps_left: usize,
     /// Members of an object are in another order.
     pub(super) has_other_member_order: bool,
@@ -37,6 +39,7 @@ impl<'r> Differ<'r> {
             rules,
             found: Found::default(),
             expected: Found::default(),
+            covered: 0,
             steps_left: MAX_STEPS,
             has_other_member_order: false,
         }
@@ -50,7 +53,9 @@ impl<'r> Differ<'r> {
         values: Option<[&str; 2]>,
         shown: impl FnOnce() -> [String; 2],
     ) {
-        match self.rules.judge(at, kind, values) {
+        let judged = self.rules.judge(at, kind, values);
+        self.covered += u64::from(judged != Judged::Differs);
+        match judged {
             Judged::Differs => self.found.add(at, kind, shown),
             Judged::Expected => self.expected.add(at, kind, shown),
             Judged::Covered => {}

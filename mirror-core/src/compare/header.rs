@@ -190,8 +190,9 @@ pub(super) fn is_left_out(name: &str) -> bool {
         let begin = name.as_bytes().get(..prefix.len());
         begin.is_some_and(|begin| begin.eq_ignore_ascii_case(prefix.as_bytes()))
     };
-    may_be_left_out(name)
-        && (LEFT_OUT.binary_search_by(is_it).is_ok() || LEFT_OUT_PREFIXES.iter().any(begins))
+    let first = name.as_bytes().first().map(u8::to_ascii_lowercase);
+    (has_length_of_one(first, name.len()) && LEFT_OUT.binary_search_by(is_it).is_ok())
+        || (matches!(first, Some(b'c' | b'x')) && LEFT_OUT_PREFIXES.iter().any(begins))
 }
 
 /// The lengths that names of [`LEFT_OUT`] have, a bit for each, by their first letter. It tells most other names at once.
@@ -206,13 +207,10 @@ const LENGTHS: [u32; 26] = {
     lengths
 };
 
-fn may_be_left_out(name: &str) -> bool {
-    let first = name.as_bytes().first().map(u8::to_ascii_lowercase);
+fn has_length_of_one(first: Option<u8>, length: usize) -> bool {
     let index = first.and_then(|first| first.checked_sub(b'a'));
     let lengths = index.and_then(|index| LENGTHS.get(usize::from(index)));
-    // Names of the prefixes have any length.
-    matches!(first, Some(b'c' | b'x'))
-        || lengths.is_some_and(|lengths| name.len() < 32 && (lengths >> name.len()) & 1 == 1)
+    lengths.is_some_and(|lengths| length < 32 && (lengths >> length) & 1 == 1)
 }
 
 struct Fields<'d, 'r, 'a> {

@@ -80,10 +80,19 @@ fn read<'v>(name: &'v str, ours: &[Value<'_>], theirs: &[Value<'_>]) -> Option<K
 }
 
 fn column(name: &str, items: &[Value<'_>]) -> Option<Vec<u64>> {
-    items
-        .iter()
-        .map(|item| value_hash(value(name, item)?))
-        .collect()
+    // Elements of one list mostly have their members at the same places.
+    let place = match items.first()? {
+        Value::Object(first) => first.iter().position(|(member, _)| member == name)?,
+        _ => return None,
+    };
+    let read = |item: &Value<'_>| match item {
+        Value::Object(members) => match members.get(place) {
+            Some((member, value)) if member == name => value_hash(value),
+            _ => value_hash(value(name, item)?),
+        },
+        _ => None,
+    };
+    items.iter().map(read).collect()
 }
 
 /// The member of an element.

@@ -297,9 +297,9 @@ impl<'o> Comparer<'o> {
     /// Documents that are not the same bytes.
     fn documents(&mut self, mut ours: Value<'_>, mut theirs: Value<'_>) {
         self.differ.rules.rename(&mut ours, &mut theirs);
-        let before = self.differ.found.different.json;
+        let covered = self.differ.covered;
         self.differ.values(&mut Vec::new(), &ours, &theirs);
-        let is_same = self.differ.found.different.json == before;
+        let is_same = self.differ.found.different.json == 0 && self.differ.covered == covered;
         let how = match self.differ.has_other_member_order {
             true => "the same members in another order",
             false if is_same => "the same data in other bytes",

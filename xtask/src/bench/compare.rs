@@ -7,11 +7,12 @@ use serde_json::{Map, Value};
 use super::streams::{benchmark, scenario};
 use crate::say::say;
 
-const SCENARIOS: [&str; 6] = [
+const SCENARIOS: [&str; 7] = [
     "byte-equal",
     "equal",
     "differing",
     "large-equal",
+    "large-one-differs",
     "large-differing",
     "large-shuffled",
 ];

@@ -63,6 +63,16 @@ fn the_tables_of_names_are_in_order() {
         "{LEFT_OUT:?}"
     );
     assert!(SETS.windows(2).all(|both| both[0] < both[1]));
+    assert!(
+        LEFT_OUT_PREFIXES
+            .iter()
+            .all(|prefix| prefix.starts_with(['c', 'x']))
+    );
+    assert!(
+        LEFT_OUT
+            .iter()
+            .all(|name| is_left_out(name) && is_left_out(&name.to_uppercase()))
+    );
     for name in ["age", "x-vercel-id", "Date", "CF-Ray", "x-b3-traceid"] {
         assert!(is_left_out(name), "{name}");
     }

@@ -91,9 +91,11 @@ impl<'r> Active<'r> {
         if self.covers(at, kind) || values.is_some_and(|values| self.makes_equal(at, values)) {
             return Judged::Covered;
         }
+        // What is merely written in another way is no change that anybody intends.
+        let is_change = kind != Kind::Cosmetic;
         let expected = |rule: &CompareRule| match &rule.action {
             Action::Expect(wanted, place) => {
-                place.fits(at) && wanted.is_none_or(|wanted| wanted == kind)
+                is_change && place.fits(at) && wanted.is_none_or(|wanted| wanted == kind)
             }
             _ => false,
         };

@@ -169,12 +169,12 @@ mod tests {
         let moved = Moved::parse(rule).unwrap();
         let mut document = Value::parse(old.as_bytes(), 1000).unwrap();
         let moves = moved.apply(&mut document);
-        assert_eq!(document.shown(1000), new, "{rule}");
+        assert_eq!(document.shown(10_000), new, "{rule}");
         assert_eq!(moves > 0, old != new);
         // What has the new form already stays.
         let mut document = Value::parse(new.as_bytes(), 1000).unwrap();
         assert_eq!(moved.apply(&mut document), 0, "{rule} twice");
-        assert_eq!(document.shown(1000), new, "{rule} twice");
+        assert_eq!(document.shown(10_000), new, "{rule} twice");
     }
 
     #[test]
@@ -216,6 +216,13 @@ mod tests {
             r#"{"price":1,"cost":2}"#,
             r#"{"price":1,"cost":2}"#,
         );
+    }
+
+    #[test]
+    fn a_deep_document_is_looked_through_once() {
+        let deep = format!("{}1{}", "{\"a\":".repeat(120), "}".repeat(120));
+        let rule = format!("/{}b -> /{}c", "**/".repeat(30), "**/".repeat(30));
+        check(&rule, &deep, &deep);
     }
 
     #[test]

@@ -47,8 +47,10 @@ impl PlacePattern {
     pub(super) fn pointer(text: &str) -> Result<Self, String> {
         let steps = text.strip_prefix('/');
         let steps = steps.ok_or("a pointer begins with `/`")?.split('/');
-        let steps: Result<Vec<_>, String> = steps.map(step).collect();
-        Ok(Self::Json(steps?))
+        let mut steps = steps.map(step).collect::<Result<Vec<_>, String>>()?;
+        // Two of them say no more than one, and cost more.
+        steps.dedup_by(|a, b| *a == PatternStep::Rest && a == b);
+        Ok(Self::Json(steps))
     }
 
     /// Whether a difference there is one of this place itself.
@@ -248,6 +250,7 @@ mod tests {
         check("/*", "/**", false);
         check("body", "/a", true);
         check("/**", "/a/**", true);
+        check("/a/**/b", "/a/**/**/b", true);
         check("status", "header:status", false);
         check("header:A", "header:a", true);
     }

@@ -81,6 +81,14 @@ fn a_place_and_what_stands_in_it_is_ignored() {
 }
 
 #[test]
+fn what_a_rule_covers_is_not_called_the_same_data() {
+    let comparison = compared(&["ignore /a"], r#"{"a":1}"#, r#"{"a":2}"#);
+    assert_eq!(comparison.observations, []);
+    let comparison = compared(&["ignore /a"], r#"{"a":1}"#, r#"{ "a":1}"#);
+    assert_eq!(comparison.observations[0].kind, Kind::Cosmetic);
+}
+
+#[test]
 fn a_rule_of_another_route_is_none() {
     let comparison = compared(&["POST /orders/* => ignore /a"], r#"{"a":1}"#, r#"{"a":2}"#);
     assert!(comparison.differs());
@@ -248,6 +256,10 @@ fn an_intended_change_is_counted_apart_and_its_absence_is_known() {
         lines(&comparison.observations),
         ["1 × body /currency missing"]
     );
+
+    // Another normal form is no change.
+    let comparison = compared(&["expect /a"], "{\"a\":\"\u{e9}\"}", "{\"a\":\"e\u{301}\"}");
+    assert_eq!(comparison.expected, []);
 
     let options = options(&[rule, "POST /a => expect /b", "ignore /t"]);
     let mut tally = RuleTally::new(&options);
