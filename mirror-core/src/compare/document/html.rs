@@ -5,6 +5,10 @@
 //! time. Comments are ignored. Spaces are folded, but for `pre`, `textarea`, scripts and styles.
 
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use foldhash::fast::RandomState;
 use html5gum::{Span, Tokenizer};
 
 use super::tree::{Builder, Paths, Tree};
@@ -92,7 +96,9 @@ const PARAGRAPH_SCOPES: [&str; 8] = [
 pub(super) fn read(text: &str, paths: &mut Paths, limits: BodyLimits) -> Result<Tree, NotRead> {
     let mut page = Page {
         builder: Builder::new(paths, limits, text.len()),
+        tags: HashMap::default(),
         open: Vec::new(),
+        paragraphs: 0,
         text: String::new(),
         attribute: None,
         is_in_tag: false,
@@ -118,8 +124,12 @@ pub(super) fn read(text: &str, paths: &mut Paths, limits: BodyLimits) -> Result<
 
 struct Page<'p> {
     builder: Builder<'p>,
-    /// Names of the elements that are open.
-    open: Vec<Box<str>>,
+    /// Those that were seen.
+    tags: HashMap<Rc<str>, Tag, RandomState>,
+    /// Elements that are open.
+    open: Vec<Tag>,
+    /// How many of them are `p`.
+    paragraphs: usize,
     /// Since the last tag.
     text: String,
     /// An attribute that has no value yet.
@@ -131,6 +141,35 @@ struct Page<'p> {
     foreign: usize,
     /// Open elements in which spaces count.
     verbatim: usize,
+}
+
+/// A name, and what the lists above say about it.
+#[derive(Clone)]
+struct Tag {
+    name: Rc<str>,
+    is_void: bool,
+    is_inline: bool,
+    is_verbatim: bool,
+    is_block: bool,
+    is_table: bool,
+    /// An index of [`IMPLIED_ENDS`].
+    implied_ends: Option<usize>,
+}
+
+impl Tag {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            is_void: VOID.contains(&name),
+            is_inline: INLINE.contains(&name),
+            is_verbatim: VERBATIM.contains(&name),
+            is_block: BLOCK.contains(&name),
+            is_table: TABLE.contains(&name),
+            implied_ends: IMPLIED_ENDS
+                .iter()
+                .position(|(starts, ..)| starts.contains(&name)),
+        }
+    }
 }
 
 impl Page<'_> {
@@ -159,22 +198,32 @@ impl Page<'_> {
         }
     }
 
+    fn tag(&mut self, name: &str) -> Tag {
+        if let Some(tag) = self.tags.get(name) {
+            return tag.clone();
+        }
+        let tag = Tag::new(name);
+        self.tags.insert(tag.name.clone(), tag.clone());
+        tag
+    }
+
     fn start(&mut self, name: &str) {
-        self.end_text(INLINE.contains(&name));
+        let tag = self.tag(name);
+        self.end_text(tag.is_inline);
         if self.foreign == 0 {
-            for (starts, ends, scopes) in IMPLIED_ENDS {
-                if starts.contains(&name) {
-                    self.end_first(ends, scopes);
-                }
+            if let Some(at) = tag.implied_ends {
+                let (_, ends, scopes) = IMPLIED_ENDS[at];
+                self.end_first(ends, scopes);
             }
-            if BLOCK.contains(&name) {
+            if tag.is_block && self.paragraphs > 0 {
                 self.end_first(&["p"], &PARAGRAPH_SCOPES);
             }
         }
         self.builder.open(name);
-        self.open.push(name.into());
         self.foreign += usize::from(self.foreign > 0 || name == "svg" || name == "math");
-        self.verbatim += usize::from(self.verbatim > 0 || VERBATIM.contains(&name));
+        self.verbatim += usize::from(self.verbatim > 0 || tag.is_verbatim);
+        self.paragraphs += usize::from(name == "p");
+        self.open.push(tag);
         self.follows_inline = false;
         self.is_in_tag = true;
     }
@@ -190,7 +239,7 @@ impl Page<'_> {
         self.is_in_tag = false;
         let is_void = match self.open.last() {
             Some(_) if self.foreign > 0 => self_closing,
-            Some(name) => VOID.contains(&&**name),
+            Some(tag) => tag.is_void,
             None => false,
         };
         if is_void {
@@ -199,7 +248,8 @@ impl Page<'_> {
     }
 
     fn end(&mut self, name: &str) {
-        let scopes: &[&str] = if TABLE.contains(&name) { &[] } else { &CELLS };
+        let is_table = self.tags.get(name).is_some_and(|tag| tag.is_table);
+        let scopes: &[&str] = if is_table { &[] } else { &CELLS };
         if self.find(&[name], scopes).is_some() {
             self.end_text(false);
             self.end_first(&[name], scopes);
@@ -218,11 +268,12 @@ impl Page<'_> {
     /// The innermost open element of these names that is not outside of a scope.
     fn find(&self, names: &[&str], scopes: &[&str]) -> Option<usize> {
         let innermost = self.open.iter().enumerate().rev().take(MAX_LOOK);
-        for (at, name) in innermost {
-            if names.contains(&&**name) {
+        for (at, tag) in innermost {
+            let name = &*tag.name;
+            if names.contains(&name) {
                 return Some(at);
             }
-            if scopes.contains(&&**name) {
+            if scopes.contains(&name) {
                 return None;
             }
         }
@@ -233,8 +284,11 @@ impl Page<'_> {
         self.builder.close();
         self.foreign = self.foreign.saturating_sub(1);
         self.verbatim = self.verbatim.saturating_sub(1);
-        let name = self.open.pop();
-        self.follows_inline = name.is_some_and(|name| INLINE.contains(&&*name));
+        let Some(tag) = self.open.pop() else {
+            return;
+        };
+        self.paragraphs -= usize::from(&*tag.name == "p");
+        self.follows_inline = tag.is_inline;
     }
 
     /// A tag that has no end is ignored by browsers. Here it is kept, because a page that was cut is a difference.

@@ -161,15 +161,11 @@ impl Writer {
 
     /// Control characters as escapes; quotes and backslashes too, unless they are escapes already.
     fn escaped(&mut self, text: &str, is_plain: bool) {
-        let needs = |byte: u8| byte < 0x20 || (is_plain && (byte == b'"' || byte == b'\\'));
-        let mut begin = 0;
-        for (at, byte) in text.bytes().enumerate() {
-            if !needs(byte) {
-                continue;
-            }
-            self.push(&text[begin..at]);
-            begin = at + 1;
-            match byte {
+        let needs = |byte: &u8| *byte < 0x20 || (is_plain && (*byte == b'"' || *byte == b'\\'));
+        let mut rest = text;
+        while let Some(at) = rest.as_bytes().iter().position(needs) {
+            self.push(&rest[..at]);
+            match rest.as_bytes()[at] {
                 b'"' => self.push("\\\""),
                 b'\\' => self.push("\\\\"),
                 b'\n' => self.push("\\n"),
@@ -180,8 +176,9 @@ impl Writer {
             if self.is_over {
                 return;
             }
+            rest = &rest[at + 1..];
         }
-        self.push(&text[begin..]);
+        self.push(rest);
     }
 
     fn push(&mut self, text: &str) {
