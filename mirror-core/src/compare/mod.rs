@@ -1,7 +1,7 @@
 //! Compares two responses: status, headers, body. What is found are typed [`Observation`]s, each with a [`Kind`] and its
 //! [`Severity`], and counts of what was the same. [`CompareRule`]s say which differences count.
 //!
-//! Bodies that have structure are compared as data ([`document`]), others as bytes. The memory of a comparison is bounded by
+//! Bodies that have structure are compared as data (`document/`), others as bytes. The memory of a comparison is bounded by
 //! [`BodyLimits`]: bodies over them are read side by side as a stream, and the comparison says so in its [`Extent`].
 
 mod align;

@@ -140,39 +140,52 @@ fn differences_have_places_within_bodies_of_every_format() {
             ..Response::new(200)
         };
         let comparison = compare(&CompareOptions::default(), &answer(ours), &answer(theirs));
-        let places = comparison.observations.iter().map(|o| o.place.to_string());
-        assert_eq!(places.collect::<Vec<_>>(), expect, "{media_type}");
+        let seen = comparison.observations.iter();
+        let seen = seen.map(|o| format!("{} {}", o.place, o.kind.name()));
+        assert_eq!(seen.collect::<Vec<_>>(), expect, "{media_type}");
     };
     check(
         "application/xml",
         "<order id='1'><item><price>1</price></item><item><price>2</price></item></order>",
         "<order id='2'><item><price>1</price></item><item><price>3</price></item></order>",
-        &["body /order/@id", "body /order/item/*/price"],
+        &["body /order/@id value", "body /order/item/*/price value"],
     );
     check(
         "text/html",
         "<html><body><div><p>One</p></div><div><p>Two</p></div>",
         "<html><body><div><p>One</p></div><div><p>2</p></div>",
-        &["body /html/body/div/*/p"],
+        &["body /html/body/div/*/p value"],
     );
     check(
         "application/x-www-form-urlencoded",
         "a=1&b=2",
         "b=2&a=3",
-        &["body /a"],
+        &["body /a value"],
     );
-    check("text/csv", "a,b\n1,2\n", "a,b\n1,3\n", &["body /*"]);
+    check("text/csv", "a,b\n1,2\n", "a,b\n1,3\n", &["body /* value"]);
     check(
         "text/event-stream",
         "data: {\"price\":1}\n\n",
         "data: {\"price\":2}\n\n",
-        &["body /*/data/price"],
+        &["body /*/data/price value"],
     );
     check(
         "application/x-protobuf",
         "\u{8}\u{1}",
         "\u{8}\u{2}",
-        &["body /f1"],
+        &["body /f1 value"],
     );
-    check("image/gif", "GIF8", "GIF9", &["body"]);
+    check("image/gif", "GIF8", "GIF9", &["body bytes"]);
+    check(
+        "application/xml",
+        "<order><item><id>1</id></item><total>1</total></order>",
+        "<order><item><id>1</id></item><item><id>2</id></item></order>",
+        &["body /order/item/* added", "body /order/total missing"],
+    );
+    check(
+        "text/html",
+        "<body><h1>a</h1><p>b</p></body>",
+        "<body><p>b</p><h1>a</h1></body>",
+        &["body /body/#order order"],
+    );
 }
