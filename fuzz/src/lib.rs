@@ -16,7 +16,7 @@ pub mod seeds;
 mod tcp;
 
 pub use capture::pcap;
-pub use compare::compare;
+pub use compare::{compare, content};
 pub use contract::{document, rules};
 pub use dissect::dissect;
 pub use http::{body, coding, head};
@@ -27,7 +27,7 @@ pub use tcp::tcp;
 /// A target with its name.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("packet", packet),
     ("tcp", tcp),
     ("head", head),
@@ -35,6 +35,7 @@ pub const TARGETS: [Target; 11] = [
     ("coding", coding),
     ("dissect", dissect),
     ("compare", compare),
+    ("content", content),
     ("pcap", pcap),
     ("rules", rules),
     ("document", document),

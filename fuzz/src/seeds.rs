@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::compare::MEDIA_TYPES;
 use crate::frames::Shape;
 use crate::http::CODINGS;
 use crate::input::piece;
@@ -69,6 +70,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "coding" => codings(),
         "dissect" => vec![conversation()],
         "compare" => pairs(),
+        "content" => contents(),
         "pcap" => vec![capture_file()],
         "rules" => RULES.map(rule).to_vec(),
         "policy" => policies(),
@@ -239,6 +241,45 @@ fn pairs() -> Vec<Vec<u8>> {
     let rules = COMPARE_RULES.iter();
     pairs.extend(rules.map(|rule| pair(json, other.as_bytes(), rule)));
     pairs
+}
+
+/// A media type and two bodies of it.
+fn contents() -> Vec<Vec<u8>> {
+    const BODIES: [[&[u8]; 2]; MEDIA_TYPES.len()] = [
+        [b"<!doctype html><p>a", b"<?xml version='1.0'?><a b='c'/>"],
+        [b"{\"a\":[NaN]}{}", b")]}'\n[1]"],
+        [b"{\"a\":1}\n\x1e[2]\nx", b"{}"],
+        [
+            b"id: 1\nevent: a\ndata: {\"b\":1}\n\n:\rdata\r\n\r\n",
+            b"data: a\nretry: 1",
+        ],
+        [b"a=1&b=%c3%a9+c&a=2", b"b=&a"],
+        [
+            b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--x--",
+            b"--x\nContent-Type: multipart/mixed\n\n--y\n\na\n--y--\n--x--",
+        ],
+        [
+            b"<a xmlns='u' xmlns:p='v' p:b='&lt;'><p:c/>d<c/>&#65;<![CDATA[e]]></a>",
+            b"<!DOCTYPE a [<!ENTITY b 'c'>]><a><b> </b><!-- c --><d/>&b;</a>",
+        ],
+        [
+            b"<ul><li>a<li>b</ul><p>c <b>d</b><div class=e>&amp;<br></div><svg><g/></svg>",
+            b"<table><tr><td>a<td><script>b</script></table></p><pre> c",
+        ],
+        [b"a,b\r\n\xe9,1\n", b"a"],
+        [
+            b"\x08\x96\x01\x12\x07testing\x1a\x03\x08\x96\x01\x08\x02",
+            b"\x0a\x02\xff\x01\x0d\0\0\x20\x40",
+        ],
+        [b"\0\0\0\0\x02\x08\x01\x80\0\0\0\x01a", b"\x01\0\0\0\x01a"],
+        [b"\x89PNG", b"GIF8"],
+        [b"[\0\x31\0]\0", b"\xfe\xff\0[\0]"],
+        [b"\0<\0p\0>", b"\xd8\x3d\0"],
+    ];
+    let seed = |(index, [first, second]): (usize, &[&[u8]; 2])| {
+        [&[index as u8], &piece(first)[..], second].concat()
+    };
+    BODIES.iter().enumerate().map(seed).collect()
 }
 
 fn capture_file() -> Vec<u8> {

@@ -14,9 +14,9 @@ use crate::install::{self, CXX};
 use crate::say::{note, say};
 use crate::tally::Tally;
 
-const TARGETS: [&str; 11] = [
-    "packet", "tcp", "head", "body", "coding", "dissect", "compare", "pcap", "rules", "document",
-    "policy",
+const TARGETS: [&str; 12] = [
+    "packet", "tcp", "head", "body", "coding", "dissect", "compare", "content", "pcap", "rules",
+    "document", "policy",
 ];
 
 /// Counters on every edge, and what the values in comparisons were.

@@ -124,6 +124,12 @@ pub(super) fn digested(digest: BodyDigest) -> String {
     format!("{len} bytes, too large to be kept (--max-body); their XXH3 is {hash:032x}")
 }
 
+/// Shows a body that has no structure.
+pub(super) fn known_by(digest: BodyDigest) -> String {
+    let BodyDigest { len, hash } = digest;
+    format!("{len} bytes, compared by digest; their XXH3 is {hash:032x}")
+}
+
 /// Shows where two bodies part.
 pub(super) fn parted(ours: &[u8], theirs: &[u8]) -> (String, String) {
     let first = ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();

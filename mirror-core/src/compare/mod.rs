@@ -1,14 +1,15 @@
 //! Compares two responses: status, headers, body. What is found are typed [`Observation`]s, each with a [`Kind`] and its
 //! [`Severity`], and counts of what was the same. [`CompareRule`]s say which differences count.
 //!
-//! JSON is compared as data, other bodies as bytes. The memory of a comparison is bounded by [`BodyLimits`]: bodies over
-//! them are read side by side as a stream, and the comparison says so in its [`Extent`].
+//! Bodies that have structure are compared as data (`document/`), others as bytes. The memory of a comparison is bounded by
+//! [`BodyLimits`]: bodies over them are read side by side as a stream, and the comparison says so in its [`Extent`].
 
 mod align;
 mod alike;
 mod body;
 mod cookie;
 mod differ;
+mod document;
 mod found;
 mod header;
 mod keys;
@@ -27,11 +28,13 @@ use crate::exchange::{Fault, Request, Response};
 use crate::json::{NotRead, Value};
 use body::{Bodies, same_codings};
 use differ::Differ;
+use document::{Content, ContentPair, ReadPair};
 use header::Hosts;
 use place::At;
 use rules::Active;
 
 pub use body::BodyLimits;
+pub use document::{BodyFormat, body_as_json};
 pub use kind::{Kind, Severity};
 pub use place::{Place, PlaceTotals, excerpt};
 pub(crate) use place::{Step, pointer};
@@ -260,19 +263,18 @@ impl<'o> Comparer<'o> {
             Bodies::Same => self.differ.found.same.bodies += 1,
             Bodies::Whole(ours, theirs) => {
                 let is_json = is_json(production) || is_json(mirror);
-                let read = if is_json {
-                    body::declared_data
-                } else {
-                    body::data
-                };
                 let is_small = ours.len().max(theirs.len()) <= limits.bytes;
                 let equal = || alike::equal_values(&ours, &theirs, limits.nodes);
                 if let Some(count) = (is_json && is_small).then(equal).flatten() {
                     self.differ.found.same.json += count;
                     return self.written_otherwise("the same data in other bytes");
                 }
-                match read(&ours, &theirs, limits) {
-                    Ok((ours, theirs)) => self.documents(ours, theirs),
+                let (p, m) = (Content::of(production, &ours), Content::of(mirror, &theirs));
+                match ContentPair::new(p, m, limits).read() {
+                    Ok(ReadPair::Documents(ours, theirs)) => self.documents(ours, theirs),
+                    Ok(ReadPair::Digests(ours, theirs)) => {
+                        self.bytes(|| (body::known_by(ours), body::known_by(theirs)));
+                    }
                     Err(not_read) => {
                         if not_read == NotRead::TooLarge {
                             self.extent = Extent::Stream;
