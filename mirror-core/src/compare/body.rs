@@ -20,13 +20,13 @@ pub struct BodyLimits {
 }
 
 impl BodyLimits {
-    /// Up to some 110 MB while a pair is compared.
+    /// Up to some 110 MB while a pair is compared, and 200 MB where a body grows when it is read as a document.
     pub const FULL: Self = Self {
         bytes: 16 << 20,
         nodes: 400_000,
         stream_bytes: 256 << 20,
     };
-    /// Up to 4 MB.
+    /// Up to 4 MB, and 5 MB.
     pub const LIGHT: Self = Self {
         bytes: 256 << 10,
         nodes: 20_000,
