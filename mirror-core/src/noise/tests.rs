@@ -1,6 +1,7 @@
 use super::*;
 
 mod kinds;
+mod whole;
 
 const ROUTE: &str = "GET /orders/{id}";
 /// 2026-11-26 12:00:00 UTC.
