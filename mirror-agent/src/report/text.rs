@@ -445,7 +445,11 @@ mod tests {
             recorder.ended(&label("GET", path), None, &end);
         }
         recorder.saw();
-        recorder.ended(&label("POST", "/\u{1b}c"), None, &Outcome::FilteredMethod.into());
+        recorder.ended(
+            &label("POST", "/\u{1b}c"),
+            None,
+            &Outcome::FilteredMethod.into(),
+        );
         let report = recorder.finish(CaptureCounters::default());
         let text = report_text(&report, Some(100));
         for line in [

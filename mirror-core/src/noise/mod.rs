@@ -30,6 +30,7 @@ mod classes;
 mod form;
 mod instant;
 mod mask;
+mod options;
 mod pairs;
 mod repeats;
 mod sample;
@@ -51,6 +52,7 @@ use sample::Sample;
 
 pub use form::{Family, Form, HexCase, ValueType};
 pub use instant::{EpochUnit, Zone};
+pub use options::NoiseOptions;
 pub use pairs::{Pairs, Source};
 pub use repeats::{Earlier, RepeatLimits, Repeats};
 pub use saved::{NoiseOrigin, SavedError, load, save};

@@ -108,7 +108,8 @@ impl MirrorSide {
     ) -> Option<JudgedRepeat> {
         let basis = turn.pass.basis();
         let is_free = Policy::may_send_beside(&waiting.envelope, basis) && basis.is_evidence();
-        if !is_free || self.destinations.control().is_some() {
+        let is_off = waiting.config.noise.no_repeats || self.destinations.control().is_some();
+        if !is_free || is_off {
             return None;
         }
         let exchange = waiting.envelope.exchange();
