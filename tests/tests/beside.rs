@@ -64,14 +64,11 @@ fn beside_control(
 fn what_differs_in_the_control_too_is_not_the_new_versions() -> Result<()> {
     let (finished, mirror, control) = beside_control(5, priced(5))?;
     let report = &finished.report;
-    assert_eq!(
-        report.outcome("differed as the control"),
-        50,
-        "{}",
-        finished.output
-    );
+    // Once the control has shown that the place varies, it explains the others.
+    assert!(report.outcome("differed as the control") > 0);
+    assert_eq!(report.outcome("differed"), 0, "{}", finished.output);
     assert_eq!(report.json["control"]["alike"], 50);
-    assert_eq!(finished.exit, 4, "nothing was compared that is evidence");
+    assert_eq!(finished.exit, 0, "{}", finished.output);
     assert_eq!(
         sorted(mirror),
         sorted(control),

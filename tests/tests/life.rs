@@ -46,7 +46,7 @@ fn an_agent_starts_in_the_background_and_stops_with_its_ledger() -> Result<()> {
     };
     let target = stage.mirror.url();
     let directory = report.to_str().context("a path in plain letters")?;
-    let good = ["--interface", INTERFACE, "--port", "8080"];
+    let good = ["--interface", INTERFACE, "--port", "8080", "--quick"];
     let options = [&good[..], &["--target", &target, "--report", directory]].concat();
 
     let refused = run(
@@ -92,8 +92,8 @@ fn run_report(program: &std::path::Path, directory: &str) -> Result<String> {
 #[needs(root)]
 fn an_interrupt_ends_a_run_as_stop_does() -> Result<()> {
     let stage = Stage::new()?
-        .production(Nginx::answering("{}"))?
-        .mirror(Nginx::answering(r#"{"new":1}"#))?;
+        .production(Nginx::answering(r#"{"price":1}"#))?
+        .mirror(Nginx::answering(r#"{"price":2}"#))?;
     let agent = stage.agent(&[])?;
     stage.get(REQUESTS)?;
     let finished = agent.end(Signal::INT, Duration::from_secs(30))?;
