@@ -20,6 +20,9 @@ const SLACK: usize = 16;
 /// Answers of one version that have to vary before a place is believed to vary by nature.
 const ENOUGH_ASKED: u64 = 5;
 
+/// The coin finds most changes; the spread finds those that it cannot find.
+const COIN_WEIGHT: f64 = 0.875;
+
 /// Place and kind.
 pub type GroupKey = (Place, Kind);
 
@@ -67,16 +70,18 @@ impl Group {
         coin
     }
 
-    /// The logarithm of the e-value against "nothing but chance": the mean of the coin's and the spread's, which is an
+    /// The logarithm of the e-value against "nothing but chance": the weighted mean of the coin's and the spread's, which is an
     /// e-value however the two depend on each other.
     pub fn ln_e(&self) -> f64 {
-        let spread = self.spread.ln_e();
-        mean(self.coin().ln_e(), spread)
+        let (coin, spread) = (self.coin().ln_e(), self.spread.ln_e());
+        let (high, low) = (COIN_WEIGHT.ln() + coin, (1.0 - COIN_WEIGHT).ln() + spread);
+        let (high, low) = (high.max(low), high.min(low));
+        high + (low - high).exp().ln_1p()
     }
 
     /// How many more informative exchanges it takes until the e-value reaches e^`ln_threshold`, if the candidate is the odd one in all of them.
     pub fn needed(&self, ln_threshold: f64) -> Option<u64> {
-        self.coin().needed(ln_threshold + std::f64::consts::LN_2)
+        self.coin().needed(ln_threshold - COIN_WEIGHT.ln())
     }
 
     /// Whether it is this way of differing that the tosses are about: what is missing has one coin with what is added.
@@ -130,12 +135,6 @@ impl AddAssign<&Self> for Group {
         self.spread += &other.spread;
         self.last = self.last.max(other.last);
     }
-}
-
-/// ln of the mean of eᵃ and eᵇ.
-fn mean(a: f64, b: f64) -> f64 {
-    let (high, low) = (a.max(b), a.min(b));
-    high + (low - high).exp().ln_1p() - std::f64::consts::LN_2
 }
 
 /// The groups of a route: a bounded number, of which the least significant gives way.

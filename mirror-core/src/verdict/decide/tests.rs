@@ -236,7 +236,7 @@ fn a_difference_that_comes_too_rarely_is_undecided_and_never_hidden() {
     let judgement = run.decide(&[]);
     assert_eq!(judgement.decision, Decision::Hold);
     assert!(judgement.findings.is_empty());
-    assert_eq!(judgement.undecided[0].needed, Some(10));
+    assert_eq!(judgement.undecided[0].needed, Some(11));
     assert!(
         judgement
             .reason
