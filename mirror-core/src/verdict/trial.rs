@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::compare::{Comparison, Kind, Observation};
+use crate::noise::Explained;
 use crate::time::Timestamp;
 
 use super::cache::CacheHits;
@@ -71,6 +72,17 @@ pub struct Repeat<'a> {
     pub to_production: Differences<'a>,
 }
 
+impl<'a> From<&'a Explained> for Differences<'a> {
+    fn from(explained: &'a Explained) -> Self {
+        Self {
+            left: &explained.left,
+            against: &explained.against,
+            varying: &explained.varying,
+            is_cut: false,
+        }
+    }
+}
+
 impl<'a> Differences<'a> {
     /// All in which the second answer differs, explained or not.
     fn all(&self) -> impl Iterator<Item = &'a Observation> {
@@ -90,9 +102,14 @@ impl<'a> Differences<'a> {
         }
     }
 
-    /// Also the other way round: what one side has and the other has not.
+    /// Whichever of the two answers it is that shows it, or has what the other has not.
     fn has_either_way(&self, key: &GroupKey) -> Presence {
+        let is_against = self
+            .against
+            .iter()
+            .any(|one| one.kind == key.1 && one.place == key.0);
         match (self.has(key), turned(key.1)) {
+            (Presence::Absent, _) if is_against => Presence::There,
             (Presence::Absent, Some(kind)) => self.has(&(key.0.clone(), kind)),
             (presence, _) => presence,
         }
@@ -104,8 +121,8 @@ impl<'a> Differences<'a> {
 
     /// Whether they differ in more than what a reader ignores.
     fn matters(&self) -> bool {
-        self.severities()
-            .any(|severity| severity <= Severity::Value)
+        let mut all = self.severities();
+        all.any(|severity| severity <= Severity::Value)
     }
 }
 
@@ -133,12 +150,15 @@ fn turned(kind: Kind) -> Option<Kind> {
 /// What one answer shows beyond the way in which its place varies. Production shows it now and then as well, and then it is in
 /// `against`.
 fn is_derived(kind: Kind) -> bool {
-    matches!(kind.name(), "format" | "range" | "clock" | "distribution")
+    matches!(
+        kind,
+        Kind::Format | Kind::Range | Kind::Clock | Kind::Distribution
+    )
 }
 
 /// Several values at one place (a list's elements) are shown by the first only.
 fn has_one_value(one: &Observation) -> bool {
-    one.count == 1 && matches!(one.kind.name(), "value" | "distribution")
+    one.count == 1 && matches!(one.kind, Kind::Value | Kind::Distribution)
 }
 
 impl Trial<'_> {
@@ -225,8 +245,13 @@ impl Trial<'_> {
     }
 
     fn toss_with_repeat(&self, repeat: &Repeat<'_>, groups: &mut Groups) {
-        for one in self.candidate.all().filter(|one| !is_derived(one.kind)) {
+        let mut done = BTreeSet::new();
+        let either_way = self.candidate.all().chain(self.candidate.against);
+        for one in either_way.filter(|one| !is_derived(one.kind)) {
             let key = key(one);
+            if !done.insert(key.clone()) {
+                continue;
+            }
             let to_production = repeat.to_production.has_either_way(&key);
             let to_candidate = repeat.to_candidate.has_either_way(&key);
             let coin = match (to_production, to_candidate) {
@@ -270,7 +295,7 @@ impl Trial<'_> {
                 let is_odd = !others.contains(&key);
                 let group = groups.entry(&key, one.kind.severity());
                 group.varied += 1;
-                if has_one_value(one) && one.kind.name() == "distribution" {
+                if has_one_value(one) && one.kind == Kind::Distribution {
                     // It names the values of both sides, and is a toss for each.
                     group.spread.add(&one.mirror, &one.production);
                 } else if is_odd {
@@ -284,12 +309,8 @@ impl Trial<'_> {
 /// A way to differ, and the same with the sides exchanged. What is there now and then is missing on one side or on the other, and
 /// each alone would not be a fair coin: of three answers, two have it more often than one.
 fn both_ways(one: &Observation) -> impl Iterator<Item = (GroupKey, Severity)> {
-    let turned = turned(one.kind).map(|kind| Observation {
-        kind,
-        ..one.clone()
-    });
-    let turned = turned.map(|one| (key(&one), one.kind.severity()));
-    [(key(one), one.kind.severity())].into_iter().chain(turned)
+    let kinds = [one.kind].into_iter().chain(turned(one.kind));
+    kinds.map(|kind| ((one.place.clone(), kind), kind.severity()))
 }
 
 #[cfg(test)]
