@@ -214,7 +214,8 @@ impl Trial<'_> {
     }
 
     fn count_explained(&self, one: &Observation, groups: &mut Groups) {
-        let is_left = self.candidate.left.iter().any(|left| key(left) == key(one));
+        let is_same = |left: &Observation| left.kind == one.kind && left.place == one.place;
+        let is_left = self.candidate.left.iter().any(is_same);
         let group = groups.entry(&key(one), one.kind.severity());
         group.explained += u64::from(!is_left);
     }

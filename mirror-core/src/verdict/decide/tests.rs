@@ -519,6 +519,10 @@ fn times_and_caches_fail_the_run_only_where_a_rule_says_so() {
     }
     let judgement = run.decide(&[]);
     assert_eq!(judgement.decision, Decision::Pass, "{}", judgement.reason);
+    let advice = judgement.advice.join("\n");
+    for part in ["half of the answers", "the p95 of", "come from a cache"] {
+        assert!(advice.contains(part), "{advice}");
+    }
     let check = |rule: &str, part: &str| {
         let judgement = run.decide(&[("fail-on", rule)]);
         assert_eq!(
