@@ -17,7 +17,7 @@ use crate::compare::Severity;
 const MAX_GROUPS: usize = 64;
 /// Groups beyond these until some are let go.
 const SLACK: usize = 16;
-/// Answers of one version that have to vary before a place is believed to vary by nature.
+/// Exchanges that have to be asked before a place is believed to vary by nature though few of the answers did.
 const ENOUGH_ASKED: u64 = 5;
 
 /// The coin finds most changes; the spread finds those that it cannot find.
@@ -100,7 +100,8 @@ impl Group {
     /// repeat while production never does is no such place: it may be broken now and then.
     pub fn varies(&self) -> bool {
         let is_asked = self.asked >= ENOUGH_ASKED.min(self.differed);
-        self.varied > 0 && is_asked && !self.is_unsteady()
+        let is_most = self.varied * 2 >= self.asked;
+        self.varied > 0 && (is_asked || is_most) && !self.is_unsteady()
     }
 
     /// Whether the candidate's first answer is the odd one far more often than chance has it, and its repeat is like
@@ -200,6 +201,13 @@ impl Groups {
 
     pub fn find(&self, key: &GroupKey) -> Option<&Group> {
         self.groups.get(key)
+    }
+
+    /// Noise explains such a difference by now: what was found of it before is noise as well.
+    pub(super) fn explains(&mut self, key: &GroupKey) {
+        if let Some(group) = self.groups.get_mut(key) {
+            group.varied += 1;
+        }
     }
 
     pub fn dropped(&self) -> Dropped {
@@ -315,8 +323,9 @@ mod tests {
             ..Group::new(Severity::Value)
         };
         assert!(!group(30, 30, 0, 30, 30).varies(), "it never did");
-        assert!(!group(500, 1, 1, 0, 0).varies(), "once is too little");
-        assert!(group(500, 5, 3, 2, 1).varies());
+        assert!(!group(500, 4, 1, 3, 3).varies(), "once is too little");
+        assert!(group(500, 5, 1, 2, 1).varies());
+        assert!(group(4, 1, 1, 0, 0).varies(), "all that was asked");
         assert!(group(1, 1, 1, 1, 0).varies(), "there was no more to ask");
         let unsteady = group(40, 40, 40, 40, 2);
         assert!(unsteady.is_unsteady() && !unsteady.varies());

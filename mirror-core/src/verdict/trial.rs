@@ -179,7 +179,12 @@ impl Trial<'_> {
             let group = groups.entry(&key(one), one.kind.severity());
             group.differed += 1;
             group.asked += u64::from(is_asked || is_derived(one.kind));
+            // The place varies, or there would be nothing to go beyond.
+            group.varied += u64::from(is_derived(one.kind));
             group.last = group.last.max(self.at);
+        }
+        for one in self.candidate.varying {
+            groups.explains(&key(one));
         }
         if let Some(control) = &self.control {
             self.toss_with_control(&control.differences, groups);
@@ -295,7 +300,6 @@ impl Trial<'_> {
                 let key = key(one);
                 let is_odd = !others.contains(&key);
                 let group = groups.entry(&key, one.kind.severity());
-                group.varied += 1;
                 if has_one_value(one) && one.kind == Kind::Distribution {
                     // It names the values of both sides, and is a toss for each.
                     group.spread.add(&one.mirror, &one.production);
@@ -452,6 +456,39 @@ mod tests {
         expect.add("1", "3");
         assert_eq!(group.spread, expect);
         assert_eq!((group.differed, group.coin()), (0, Coin { n: 2, k: 1 }));
+    }
+
+    #[test]
+    fn what_goes_beyond_a_place_that_varies_is_tossed_between_candidate_and_production() {
+        let range = |kind| [observation(kind, "1", "9")];
+        let (range, clock) = (range(Kind::Range), range(Kind::Clock));
+        let both = |left, against| Differences {
+            left,
+            against,
+            ..Differences::default()
+        };
+        assert_eq!(tosses(&trial(both(&range, &[])), Kind::Range), (1, 1));
+        assert_eq!(tosses(&trial(both(&[], &range)), Kind::Range), (1, 0));
+        assert_eq!(tosses(&trial(both(&range, &range)), Kind::Range), (0, 0));
+        assert_eq!(tosses(&trial(both(&range, &clock)), Kind::Range), (1, 1));
+        let mut groups = Groups::default();
+        trial(both(&range, &[])).toss(&mut groups);
+        let group = groups.find(&key(&range[0])).unwrap();
+        assert!(group.varies(), "one alone says nothing");
+    }
+
+    #[test]
+    fn what_was_found_before_noise_knew_of_it_is_noise_as_well() {
+        let one = [observation(Kind::Value, "old", "new")];
+        let mut groups = Groups::default();
+        trial(differences(&one)).toss(&mut groups);
+        assert!(!groups.find(&key(&one[0])).unwrap().varies());
+        let explained = Differences {
+            varying: &one,
+            ..Differences::default()
+        };
+        trial(explained).toss(&mut groups);
+        assert!(groups.find(&key(&one[0])).unwrap().varies());
     }
 
     #[test]
