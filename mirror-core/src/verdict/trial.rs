@@ -115,8 +115,14 @@ impl<'a> Differences<'a> {
         }
     }
 
+    /// Of what differs more than the place is known to. A difference of distribution is none by itself: each pair of values that are
+    /// not the same is one, and only their shares say something.
     pub(super) fn severities(&self) -> impl Iterator<Item = Severity> + 'a {
-        self.left.iter().map(|one| one.kind.severity())
+        let differing = self
+            .left
+            .iter()
+            .filter(|one| one.kind != Kind::Distribution);
+        differing.map(|one| one.kind.severity())
     }
 
     /// Whether they differ in more than what a reader ignores.
