@@ -17,8 +17,11 @@ use crate::compare::Severity;
 const MAX_GROUPS: usize = 64;
 /// Groups beyond these until some are let go.
 const SLACK: usize = 16;
-/// Answers of one version that have to vary before a place is believed to vary by nature.
+/// Exchanges that have to be asked before a place is believed to vary by nature though few of the answers did.
 const ENOUGH_ASKED: u64 = 5;
+
+/// The coin finds most changes; the spread finds those that it cannot find.
+const COIN_WEIGHT: f64 = 0.875;
 
 /// Place and kind.
 pub type GroupKey = (Place, Kind);
@@ -67,16 +70,18 @@ impl Group {
         coin
     }
 
-    /// The logarithm of the e-value against "nothing but chance": the mean of the coin's and the spread's, which is an
+    /// The logarithm of the e-value against "nothing but chance": the weighted mean of the coin's and the spread's, which is an
     /// e-value however the two depend on each other.
     pub fn ln_e(&self) -> f64 {
-        let spread = self.spread.ln_e();
-        mean(self.coin().ln_e(), spread)
+        let (coin, spread) = (self.coin().ln_e(), self.spread.ln_e());
+        let (high, low) = (COIN_WEIGHT.ln() + coin, (1.0 - COIN_WEIGHT).ln() + spread);
+        let (high, low) = (high.max(low), high.min(low));
+        high + (low - high).exp().ln_1p()
     }
 
     /// How many more informative exchanges it takes until the e-value reaches e^`ln_threshold`, if the candidate is the odd one in all of them.
     pub fn needed(&self, ln_threshold: f64) -> Option<u64> {
-        self.coin().needed(ln_threshold + std::f64::consts::LN_2)
+        self.coin().needed(ln_threshold - COIN_WEIGHT.ln())
     }
 
     /// Whether it is this way of differing that the tosses are about: what is missing has one coin with what is added.
@@ -95,7 +100,8 @@ impl Group {
     /// repeat while production never does is no such place: it may be broken now and then.
     pub fn varies(&self) -> bool {
         let is_asked = self.asked >= ENOUGH_ASKED.min(self.differed);
-        self.varied > 0 && is_asked && !self.is_unsteady()
+        let is_most = self.varied * 2 >= self.asked;
+        self.varied > 0 && (is_asked || is_most) && !self.is_unsteady()
     }
 
     /// Whether the candidate's first answer is the odd one far more often than chance has it, and its repeat is like
@@ -130,12 +136,6 @@ impl AddAssign<&Self> for Group {
         self.spread += &other.spread;
         self.last = self.last.max(other.last);
     }
-}
-
-/// ln of the mean of eᵃ and eᵇ.
-fn mean(a: f64, b: f64) -> f64 {
-    let (high, low) = (a.max(b), a.min(b));
-    high + (low - high).exp().ln_1p() - std::f64::consts::LN_2
 }
 
 /// The groups of a route: a bounded number, of which the least significant gives way.
@@ -201,6 +201,13 @@ impl Groups {
 
     pub fn find(&self, key: &GroupKey) -> Option<&Group> {
         self.groups.get(key)
+    }
+
+    /// Noise explains such a difference by now: what was found of it before is noise as well.
+    pub(super) fn explains(&mut self, key: &GroupKey) {
+        if let Some(group) = self.groups.get_mut(key) {
+            group.varied += 1;
+        }
     }
 
     pub fn dropped(&self) -> Dropped {
@@ -316,8 +323,9 @@ mod tests {
             ..Group::new(Severity::Value)
         };
         assert!(!group(30, 30, 0, 30, 30).varies(), "it never did");
-        assert!(!group(500, 1, 1, 0, 0).varies(), "once is too little");
-        assert!(group(500, 5, 3, 2, 1).varies());
+        assert!(!group(500, 4, 1, 3, 3).varies(), "once is too little");
+        assert!(group(500, 5, 1, 2, 1).varies());
+        assert!(group(4, 1, 1, 0, 0).varies(), "all that was asked");
         assert!(group(1, 1, 1, 1, 0).varies(), "there was no more to ask");
         let unsteady = group(40, 40, 40, 40, 2);
         assert!(unsteady.is_unsteady() && !unsteady.varies());

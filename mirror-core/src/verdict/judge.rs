@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::compare::{Comparison, Severity};
+use crate::compare::{Comparison, Kind, Severity};
 use crate::ledger::Outcome;
 use crate::noise::{AnswerTimes, Explained, Noise, RepeatPlan, Source};
 use crate::time::Timestamp;
@@ -197,10 +197,11 @@ impl Judge {
     }
 }
 
-/// Whether what is left matters to anyone who reads the answer.
+/// Whether what is left matters to anyone who reads the answer. Two values of few are no difference by themselves, though their
+/// shares may be one.
 pub fn matters(explained: &Explained) -> bool {
     let mut left = explained.left.iter();
-    left.any(|one| one.kind.severity() != Severity::Cosmetic)
+    left.any(|one| one.kind != Kind::Distribution && one.kind.severity() != Severity::Cosmetic)
 }
 
 fn differences<'a>(explained: &'a Explained, comparison: &Comparison) -> Differences<'a> {
@@ -211,3 +212,6 @@ fn differences<'a>(explained: &'a Explained, comparison: &Comparison) -> Differe
         is_cut: comparison.untold > 0,
     }
 }
+
+#[cfg(test)]
+mod tests;

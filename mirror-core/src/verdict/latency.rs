@@ -168,16 +168,25 @@ impl Latency {
     /// By what the candidate's quantile is above the control's, at least and at most: 0.1 for +10 %. Each end with probability
     /// 1 − `alpha` at all looks.
     pub fn growth(&self, q: f64, alpha: f64) -> (f64, f64) {
-        let (low, high) = self.candidate.bounds(q, alpha / 2.0);
-        let (other_low, other_high) = self.control.bounds(q, alpha / 2.0);
-        let ratio = |a: Option<Duration>, b: Option<Duration>| match (a, b) {
-            (Some(a), Some(b)) if !b.is_zero() => Some(a.as_secs_f64() / b.as_secs_f64()),
-            _ => None,
-        };
-        let least = ratio(Some(low), other_high).unwrap_or(0.0);
-        let most = ratio(high, Some(other_low)).unwrap_or(f64::INFINITY);
-        (least - 1.0, most - 1.0)
+        growth(&self.candidate, &self.control, q, alpha)
     }
+
+    /// By what the quantile of the candidate without a control is above production's, at least.
+    pub fn growth_alone(&self, q: f64, alpha: f64) -> f64 {
+        growth(&self.alone, &self.production, q, alpha).0
+    }
+}
+
+fn growth(ours: &Times, theirs: &Times, q: f64, alpha: f64) -> (f64, f64) {
+    let (low, high) = ours.bounds(q, alpha / 2.0);
+    let (other_low, other_high) = theirs.bounds(q, alpha / 2.0);
+    let ratio = |a: Option<Duration>, b: Option<Duration>| match (a, b) {
+        (Some(a), Some(b)) if !b.is_zero() => Some(a.as_secs_f64() / b.as_secs_f64()),
+        _ => None,
+    };
+    let least = ratio(Some(low), other_high).unwrap_or(0.0);
+    let most = ratio(high, Some(other_low)).unwrap_or(f64::INFINITY);
+    (least - 1.0, most - 1.0)
 }
 
 impl AddAssign<&Self> for Latency {

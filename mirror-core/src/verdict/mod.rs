@@ -1,6 +1,10 @@
 //! What is evidence, what counts, and which decision and exit code follow: the one place that says so.
 //!
-//! [`Judge`] takes what a run's answers come to, request by request, and [`decide`] concludes from the evidence it keeps.
+//! [`Judge`] takes what a run's answers come to, request by request, and [`decide`] concludes from the [`Evidence`] it keeps, by a
+//! [`VerdictPolicy`]. The tests are in modules of their own, and each says what it tests, when it may be wrong and where it comes
+//! from: `coin` (which version is the odd one), `spread` (values at places that vary), `fdr` (many tests at once), `rate` and
+//! `quantile` (bounds), `representative` (is what was judged like what was let out). `docs/verdict.md` puts them together.
+//! All of them hold at every look, and depend on counts only: evidence adds up in any order.
 
 mod cache;
 mod coin;

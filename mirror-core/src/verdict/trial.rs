@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::compare::{Comparison, Kind, Observation};
+use crate::noise::Explained;
 use crate::time::Timestamp;
 
 use super::cache::CacheHits;
@@ -71,6 +72,17 @@ pub struct Repeat<'a> {
     pub to_production: Differences<'a>,
 }
 
+impl<'a> From<&'a Explained> for Differences<'a> {
+    fn from(explained: &'a Explained) -> Self {
+        Self {
+            left: &explained.left,
+            against: &explained.against,
+            varying: &explained.varying,
+            is_cut: false,
+        }
+    }
+}
+
 impl<'a> Differences<'a> {
     /// All in which the second answer differs, explained or not.
     fn all(&self) -> impl Iterator<Item = &'a Observation> {
@@ -90,22 +102,33 @@ impl<'a> Differences<'a> {
         }
     }
 
-    /// Also the other way round: what one side has and the other has not.
+    /// Whichever of the two answers it is that shows it, or has what the other has not.
     fn has_either_way(&self, key: &GroupKey) -> Presence {
+        let is_against = self
+            .against
+            .iter()
+            .any(|one| one.kind == key.1 && one.place == key.0);
         match (self.has(key), turned(key.1)) {
+            (Presence::Absent, _) if is_against => Presence::There,
             (Presence::Absent, Some(kind)) => self.has(&(key.0.clone(), kind)),
             (presence, _) => presence,
         }
     }
 
+    /// Of what differs more than the place is known to. A difference of distribution is none by itself: each pair of values that are
+    /// not the same is one, and only their shares say something.
     pub(super) fn severities(&self) -> impl Iterator<Item = Severity> + 'a {
-        self.left.iter().map(|one| one.kind.severity())
+        let differing = self
+            .left
+            .iter()
+            .filter(|one| one.kind != Kind::Distribution);
+        differing.map(|one| one.kind.severity())
     }
 
     /// Whether they differ in more than what a reader ignores.
     fn matters(&self) -> bool {
-        self.severities()
-            .any(|severity| severity <= Severity::Value)
+        let mut all = self.severities();
+        all.any(|severity| severity <= Severity::Value)
     }
 }
 
@@ -133,12 +156,15 @@ fn turned(kind: Kind) -> Option<Kind> {
 /// What one answer shows beyond the way in which its place varies. Production shows it now and then as well, and then it is in
 /// `against`.
 fn is_derived(kind: Kind) -> bool {
-    matches!(kind.name(), "format" | "range" | "clock" | "distribution")
+    matches!(
+        kind,
+        Kind::Format | Kind::Range | Kind::Clock | Kind::Distribution
+    )
 }
 
 /// Several values at one place (a list's elements) are shown by the first only.
 fn has_one_value(one: &Observation) -> bool {
-    one.count == 1 && matches!(one.kind.name(), "value" | "distribution")
+    one.count == 1 && matches!(one.kind, Kind::Value | Kind::Distribution)
 }
 
 impl Trial<'_> {
@@ -159,7 +185,12 @@ impl Trial<'_> {
             let group = groups.entry(&key(one), one.kind.severity());
             group.differed += 1;
             group.asked += u64::from(is_asked || is_derived(one.kind));
+            // The place varies, or there would be nothing to go beyond.
+            group.varied += u64::from(is_derived(one.kind));
             group.last = group.last.max(self.at);
+        }
+        for one in self.candidate.varying {
+            groups.explains(&key(one));
         }
         if let Some(control) = &self.control {
             self.toss_with_control(&control.differences, groups);
@@ -194,7 +225,8 @@ impl Trial<'_> {
     }
 
     fn count_explained(&self, one: &Observation, groups: &mut Groups) {
-        let is_left = self.candidate.left.iter().any(|left| key(left) == key(one));
+        let is_same = |left: &Observation| left.kind == one.kind && left.place == one.place;
+        let is_left = self.candidate.left.iter().any(is_same);
         let group = groups.entry(&key(one), one.kind.severity());
         group.explained += u64::from(!is_left);
     }
@@ -225,8 +257,13 @@ impl Trial<'_> {
     }
 
     fn toss_with_repeat(&self, repeat: &Repeat<'_>, groups: &mut Groups) {
-        for one in self.candidate.all().filter(|one| !is_derived(one.kind)) {
+        let mut done = BTreeSet::new();
+        let either_way = self.candidate.all().chain(self.candidate.against);
+        for one in either_way.filter(|one| !is_derived(one.kind)) {
             let key = key(one);
+            if !done.insert(key.clone()) {
+                continue;
+            }
             let to_production = repeat.to_production.has_either_way(&key);
             let to_candidate = repeat.to_candidate.has_either_way(&key);
             let coin = match (to_production, to_candidate) {
@@ -269,8 +306,7 @@ impl Trial<'_> {
                 let key = key(one);
                 let is_odd = !others.contains(&key);
                 let group = groups.entry(&key, one.kind.severity());
-                group.varied += 1;
-                if has_one_value(one) && one.kind.name() == "distribution" {
+                if has_one_value(one) && one.kind == Kind::Distribution {
                     // It names the values of both sides, and is a toss for each.
                     group.spread.add(&one.mirror, &one.production);
                 } else if is_odd {
@@ -284,12 +320,8 @@ impl Trial<'_> {
 /// A way to differ, and the same with the sides exchanged. What is there now and then is missing on one side or on the other, and
 /// each alone would not be a fair coin: of three answers, two have it more often than one.
 fn both_ways(one: &Observation) -> impl Iterator<Item = (GroupKey, Severity)> {
-    let turned = turned(one.kind).map(|kind| Observation {
-        kind,
-        ..one.clone()
-    });
-    let turned = turned.map(|one| (key(&one), one.kind.severity()));
-    [(key(one), one.kind.severity())].into_iter().chain(turned)
+    let kinds = [one.kind].into_iter().chain(turned(one.kind));
+    kinds.map(|kind| ((one.place.clone(), kind), kind.severity()))
 }
 
 #[cfg(test)]
@@ -430,6 +462,39 @@ mod tests {
         expect.add("1", "3");
         assert_eq!(group.spread, expect);
         assert_eq!((group.differed, group.coin()), (0, Coin { n: 2, k: 1 }));
+    }
+
+    #[test]
+    fn what_goes_beyond_a_place_that_varies_is_tossed_between_candidate_and_production() {
+        let range = |kind| [observation(kind, "1", "9")];
+        let (range, clock) = (range(Kind::Range), range(Kind::Clock));
+        let both = |left, against| Differences {
+            left,
+            against,
+            ..Differences::default()
+        };
+        assert_eq!(tosses(&trial(both(&range, &[])), Kind::Range), (1, 1));
+        assert_eq!(tosses(&trial(both(&[], &range)), Kind::Range), (1, 0));
+        assert_eq!(tosses(&trial(both(&range, &range)), Kind::Range), (0, 0));
+        assert_eq!(tosses(&trial(both(&range, &clock)), Kind::Range), (1, 1));
+        let mut groups = Groups::default();
+        trial(both(&range, &[])).toss(&mut groups);
+        let group = groups.find(&key(&range[0])).unwrap();
+        assert!(group.varies(), "one alone says nothing");
+    }
+
+    #[test]
+    fn what_was_found_before_noise_knew_of_it_is_noise_as_well() {
+        let one = [observation(Kind::Value, "old", "new")];
+        let mut groups = Groups::default();
+        trial(differences(&one)).toss(&mut groups);
+        assert!(!groups.find(&key(&one[0])).unwrap().varies());
+        let explained = Differences {
+            varying: &one,
+            ..Differences::default()
+        };
+        trial(explained).toss(&mut groups);
+        assert!(groups.find(&key(&one[0])).unwrap().varies());
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub fn decide(evidence: &Evidence, policy: &VerdictPolicy, now: Timestamp) -> Ju
     let rules = rules::Rules::new(&scopes, policy);
     let ranking = Ranking::new(evidence, policy, rules.count());
     let rules = rules.check(policy, ranking.family());
+    let mut advice = advice(evidence);
+    advice.extend(rules::advice(&scopes, policy, ranking.family()));
     let routes: Vec<_> = scopes
         .iter()
         .map(|scope| bounds::figures(scope, policy))
@@ -59,7 +61,7 @@ pub fn decide(evidence: &Evidence, policy: &VerdictPolicy, now: Timestamp) -> Ju
         missing,
         routes,
         coverage: coverage(evidence),
-        advice: advice(evidence),
+        advice,
         builds: evidence.builds.clone(),
     };
     (judgement.decision, judgement.reason) = conclude(&judgement, evidence, policy);

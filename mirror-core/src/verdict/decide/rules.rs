@@ -19,6 +19,16 @@ const MEASURES: [Measure; 5] = [
     Measure::CacheHit,
 ];
 
+/// What is said of times and caches where no rule asks for it.
+const ADVISED: [(Measure, f64); 4] = [
+    (Measure::P50, 0.05),
+    (Measure::P95, 0.1),
+    (Measure::P99, 0.1),
+    (Measure::CacheHit, -0.05),
+];
+/// Against production, an answer has to be so much longer to be worth a word: it came over another way.
+const ADVISED_ALONE: f64 = 0.5;
+
 /// Each rule where it applies.
 pub(super) struct Rules<'s, 'e> {
     tests: Vec<Test<'s, 'e>>,
@@ -82,6 +92,31 @@ impl<'s, 'e> Rules<'s, 'e> {
         }
         checked
     }
+}
+
+/// What is worse by the usual measures, where no rule asks for them: with the same confidence, and without consequence.
+pub(super) fn advice(scopes: &[Scope<'_>], policy: &VerdictPolicy, family: f64) -> Vec<String> {
+    let level = policy.alpha.fraction() / family;
+    let mut advice = Vec::new();
+    for scope in scopes {
+        for (measure, limit) in ADVISED {
+            let is_asked = policy.limit(scope.rule_route(), measure).is_some();
+            let test = Test::new(scope, measure, String::new(), limit, policy);
+            let at_least = test.growth(level).0;
+            if !is_asked && at_least > test.limit {
+                advice.push(test.what(at_least));
+            }
+        }
+        let at_least = scope.total.latency.growth_alone(0.5, level);
+        if at_least > ADVISED_ALONE {
+            advice.push(format!(
+                "half of the candidate's answers on {} take at least {} longer than production's: its machine and its way are others, so a control has to tell",
+                scope.name,
+                percent(at_least)
+            ));
+        }
+    }
+    advice
 }
 
 impl<'s, 'e> Test<'s, 'e> {

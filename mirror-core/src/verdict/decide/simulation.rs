@@ -165,7 +165,7 @@ fn the_same_version_never_fails_and_passes_at_eight_thousand_a_route() {
     let service = Service::new(&noise());
     for help in [Help::Repeats, Help::Control] {
         let mut random = Random::new(31);
-        let runs = 20;
+        let runs = 8;
         let all: Vec<_> = (0..runs)
             .map(|_| run(&mut random, &service, 8_000, help))
             .collect();
@@ -176,7 +176,7 @@ fn the_same_version_never_fails_and_passes_at_eight_thousand_a_route() {
             .filter(|one| one.decision != Decision::Pass)
             .map(|one| &one.reason)
             .collect();
-        assert!(held.len() <= runs / 20, "{help:?}: {held:#?}");
+        assert!(held.len() <= 1, "{help:?}: {held:#?}");
     }
 }
 
@@ -193,7 +193,7 @@ fn changes_of_three_percent_are_found_amid_noise_and_nothing_else_is() {
     for help in [Help::Repeats, Help::Control] {
         let mut random = Random::new(32);
         let (mut found, mut wrong) = (0, 0);
-        let runs = 20;
+        let runs = 10;
         for _ in 0..runs {
             let judgement = run(&mut random, &service, 667, help);
             let real = judgement

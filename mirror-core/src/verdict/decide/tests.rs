@@ -236,7 +236,7 @@ fn a_difference_that_comes_too_rarely_is_undecided_and_never_hidden() {
     let judgement = run.decide(&[]);
     assert_eq!(judgement.decision, Decision::Hold);
     assert!(judgement.findings.is_empty());
-    assert_eq!(judgement.undecided[0].needed, Some(10));
+    assert_eq!(judgement.undecided[0].needed, Some(11));
     assert!(
         judgement
             .reason
@@ -519,6 +519,10 @@ fn times_and_caches_fail_the_run_only_where_a_rule_says_so() {
     }
     let judgement = run.decide(&[]);
     assert_eq!(judgement.decision, Decision::Pass, "{}", judgement.reason);
+    let advice = judgement.advice.join("\n");
+    for part in ["half of the answers", "the p95 of", "come from a cache"] {
+        assert!(advice.contains(part), "{advice}");
+    }
     let check = |rule: &str, part: &str| {
         let judgement = run.decide(&[("fail-on", rule)]);
         assert_eq!(

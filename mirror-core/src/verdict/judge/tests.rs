@@ -1,0 +1,170 @@
+//! Whole runs, from answers to a judgement, of services of which the truth is known.
+
+use bytes::Bytes;
+
+use super::super::Decision;
+use super::super::decide::decide;
+use super::super::judgement::Judgement;
+use super::super::policy::VerdictPolicy;
+use super::super::sample::Random;
+use super::*;
+use crate::compare::{CompareOptions, compare};
+use crate::exchange::Response;
+
+const ROUTE: &str = "GET /orders/{id}";
+const SECOND: u64 = 1_000_000_000;
+const START: u64 = 1_790_000_000 * SECOND;
+
+/// What a run has beside production and the candidate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Help {
+    Repeats,
+    Control,
+}
+
+/// What is new in version 2.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Change {
+    None,
+    /// A price that is wrong in one of 25 requests.
+    Price,
+    /// A token that has two characters more.
+    Token,
+    /// Of the tier B, which one of ten orders had, more than half.
+    Tier,
+    /// A member that is gone now and then, whatever the request.
+    Missing,
+}
+
+/// An ordinary service: a clock, random ids, a measured number, few values, a shuffled list.
+fn answer(random: &mut Random, request: u64, at: u64, change: Change) -> Response {
+    let is_hit = Random::new(request).chance(0.04);
+    let price = 1_000 + request % 97 + u64::from(change == Change::Price && is_hit);
+    let tier_b = if change == Change::Tier { 0.6 } else { 0.1 };
+    let tier = if random.chance(tier_b) { "B" } else { "A" };
+    let mut tags = ["new", "paid", "gift", "fast"];
+    random.shuffle(&mut tags);
+    let note = match change == Change::Missing && random.chance(0.1) {
+        true => "",
+        false => r#""note":"as agreed","#,
+    };
+    let tail = if change == Change::Token { "ff" } else { "" };
+    let body = format!(
+        r#"{{"id":{request},"price":{price},{note}"token":"{:016x}{tail}","at":{},"load":{:.3},"tier":"{tier}","tags":{tags:?}}}"#,
+        random.next(),
+        at / 1_000_000,
+        0.5 + 0.1 * random.normal(),
+    );
+    let mut answer = Response::new(200);
+    answer.headers.append("content-type", b"application/json");
+    answer.body = Bytes::from(body).into();
+    answer
+}
+
+fn run(seed: u64, requests: u64, change: Change, help: Help) -> Judgement {
+    let (mut random, options) = (Random::new(seed), CompareOptions::default());
+    let mut judge = Judge::default();
+    for number in 0..requests {
+        let at = START + number * SECOND / 10;
+        let times = [at, at + SECOND / 50, at + SECOND / 25].map(Timestamp);
+        let production = answer(&mut random, number, times[0].0, Change::None);
+        let candidate = answer(&mut random, number, times[1].0, change);
+        let pair = compare(&options, &production, &candidate);
+        let answered = AnswerTimes {
+            production: times[0],
+            mirror: times[1],
+        };
+        let source = match help {
+            Help::Repeats => judge.wants_repeat(ROUTE, answered, &pair),
+            Help::Control => None,
+        };
+        let again = answer(&mut random, number, times[2].0, change);
+        let (to_candidate, to_production) = (
+            compare(&options, &candidate, &again),
+            compare(&options, &production, &again),
+        );
+        let control = answer(&mut random, number, times[1].0, Change::None);
+        let to_control = compare(&options, &production, &control);
+        judge.judge(&ComparedAnswers {
+            route: ROUTE,
+            at: times[0],
+            production_status: 200,
+            candidate_status: 200,
+            answered,
+            candidate: &pair,
+            control: (help == Help::Control).then_some(ComparedControl {
+                status: 200,
+                at: times[1],
+                comparison: &to_control,
+            }),
+            repeat: source.map(|source| ComparedRepeat {
+                at: times[2],
+                source,
+                to_candidate: &to_candidate,
+                to_production: &to_production,
+            }),
+            durations: AnswerDurations::default(),
+            cache: CacheHits::default(),
+        });
+        let request = Request {
+            route: ROUTE,
+            method: "GET",
+            size: 200,
+            at: times[0],
+        };
+        judge.ended(&request, Some(200), Outcome::Matched);
+    }
+    let end = Timestamp(START + requests * SECOND / 10);
+    decide(judge.evidence(), &VerdictPolicy::default(), end)
+}
+
+#[test]
+fn the_same_version_of_an_ordinary_service_passes() {
+    for help in [Help::Repeats, Help::Control] {
+        for seed in 0..3 {
+            let judgement = run(seed, 8_000, Change::None, help);
+            let reason = &judgement.reason;
+            assert_eq!(
+                judgement.decision,
+                Decision::Pass,
+                "{help:?} {seed}: {reason}\n{:#?}",
+                judgement.undecided
+            );
+        }
+    }
+}
+
+#[test]
+fn a_change_amid_noise_fails_the_run_and_is_all_that_is_found() {
+    let check = |change: Change, help: Help, place: &str| {
+        let judgement = run(7, 2_000, change, help);
+        let found: Vec<_> = judgement
+            .findings
+            .iter()
+            .map(|one| one.place.to_string())
+            .collect();
+        assert_eq!(
+            judgement.decision,
+            Decision::Fail,
+            "{change:?} {help:?}: {}\n{:#?}",
+            judgement.reason,
+            judgement.undecided
+        );
+        assert!(
+            found.iter().all(|found| found == place),
+            "{change:?} {help:?}: {found:?}"
+        );
+    };
+    for help in [Help::Repeats, Help::Control] {
+        check(Change::Price, help, "body /price");
+        check(Change::Token, help, "body /token");
+    }
+    check(Change::Tier, Help::Control, "body /tier");
+    check(Change::Missing, Help::Control, "body /note");
+}
+
+#[test]
+fn a_fault_that_comes_and_goes_is_no_pass_without_a_control() {
+    let judgement = run(7, 8_000, Change::Missing, Help::Repeats);
+    assert_ne!(judgement.decision, Decision::Pass, "{}", judgement.reason);
+}
