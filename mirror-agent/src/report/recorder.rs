@@ -6,16 +6,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mirror_core::compare::{Comparison, excerpt};
 use mirror_core::ledger::{Ledger, Outcome};
-use mirror_core::noise::{AnswerTimes, Source};
+use mirror_core::noise::{self, AnswerTimes, NoiseOrigin, Source};
 use mirror_core::route::{RouteId, RouteLearner};
 use mirror_core::schedule::ScheduleData;
 use mirror_core::session::{CarryStats, Replaced};
-use mirror_core::verdict::{self, Judge, LoginCounts, VerdictPolicy, matters};
+use mirror_core::verdict::{self, Builds, Judge, LoginCounts, Side, VerdictPolicy, matters};
 
 use foldhash::fast::RandomState;
 
 use super::OTHER;
 use super::control::ControlTally;
+use super::known_noise::KnownNoise;
 use super::latency::Latencies;
 use super::outcomes::OutcomeTallies;
 use super::pair::JudgedPair;
@@ -29,6 +30,8 @@ use crate::gate::SnapshotOutcome;
 
 /// Different words of mirrors about their snapshots that are told apart.
 const MAX_STATES: usize = 50;
+/// In the place of a build's name where nobody said it.
+const UNKNOWN_BUILD: &str = "unknown";
 
 /// How a request ended.
 #[derive(Debug)]
@@ -85,6 +88,8 @@ struct Tallies {
     outcomes: OutcomeTallies,
     compared: RouteTallies,
     judge: Judge,
+    /// The runs that what was known at the start came from.
+    origins: Vec<NoiseOrigin>,
     policy: VerdictPolicy,
     snapshots: BTreeMap<String, u64>,
     waits: Latencies,
@@ -133,6 +138,29 @@ impl Recorder {
     /// The run is decided by this policy from now on.
     pub fn decide_by(&self, policy: &VerdictPolicy) {
         self.tallies().policy.clone_from(policy);
+    }
+
+    /// Starts from what earlier runs have learnt of what varies by nature. Call it before the first request.
+    pub fn start_from(&self, known: KnownNoise) {
+        let mut tallies = self.tallies();
+        tallies.judge = Judge::new(known.noise);
+        tallies.origins = known.origins;
+    }
+
+    /// A side runs this build, as the user or its answers say.
+    pub fn runs(&self, side: Side, build: &str) {
+        self.tallies().judge.evidence_mut().runs(side, build);
+    }
+
+    /// What is known now of what varies by nature, for the next run.
+    pub fn noise_text(&self) -> serde_json::Result<String> {
+        let tallies = self.tallies();
+        let this_run = NoiseOrigin {
+            build: production_build(tallies.judge.evidence().builds()),
+            at: wall_clock(),
+        };
+        let origins = [tallies.origins.as_slice(), &[this_run]].concat();
+        noise::save(tallies.judge.noise(), &origins)
     }
 
     /// A request has ended; each one ends once. Its `route`, if it is known already.
@@ -373,6 +401,15 @@ impl Tallies {
     fn name(&mut self, route: RouteId) -> Arc<str> {
         let name = self.names.entry(route);
         Arc::clone(name.or_insert_with(|| self.routes.name(route).into()))
+    }
+}
+
+/// What production ran, as a noise file names it.
+fn production_build(builds: &Builds) -> String {
+    let names: Vec<_> = builds.production.iter().map(String::as_str).collect();
+    match names.as_slice() {
+        [] => UNKNOWN_BUILD.into(),
+        names => names.join(", "),
     }
 }
 

@@ -241,6 +241,10 @@ impl Evidence {
         self.strata.fold(from, into);
     }
 
+    pub fn builds(&self) -> &Builds {
+        &self.builds
+    }
+
     pub fn routes(&self) -> &BTreeMap<String, RouteEvidence> {
         &self.routes
     }
