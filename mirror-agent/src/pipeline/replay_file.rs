@@ -63,7 +63,8 @@ pub async fn replay_file(
     let report_dir = directory.map(ReportDir::open).transpose()?;
     let recorder = Arc::new(Recorder::new(run_info(&config, path)));
     recorder.start_from(known_noise);
-    recorder.decide_by(&config.verdict);
+    recorder.decide_by(&config.verdict, &config.compare);
+    recorder.name_builds(&config.builds);
     let shares = descriptors::share(open_files, config.replay.concurrency.get())?;
     let schedule = Arc::new(RunSchedule::new(
         &config.schedule,

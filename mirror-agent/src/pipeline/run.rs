@@ -81,7 +81,8 @@ pub async fn run(
     };
     let recorder = Arc::new(Recorder::new(run_info(&config)));
     recorder.start_from(known_noise);
-    recorder.decide_by(&config.verdict);
+    recorder.decide_by(&config.verdict, &config.compare);
+    recorder.name_builds(&config.builds);
     let (sender, receiver) = queue(&config.transport);
     let (capture, rings) = attach(&config).await?;
     let concurrency = config.replay.concurrency.get();

@@ -46,7 +46,7 @@ mod tests {
     use mirror_core::exchange::Response;
     use mirror_core::noise::Source;
     use mirror_core::time::Timestamp;
-    use mirror_core::verdict::{Basis, Side};
+    use mirror_core::verdict::{Basis, BuildOptions};
 
     use super::super::files::tests::Scratch;
     use super::super::pair::tests::pair;
@@ -107,7 +107,10 @@ mod tests {
         judged(&without, None);
         assert_eq!(outcomes(&without), [("differed".to_owned(), 1)]);
 
-        second.runs(Side::Production, "v1.4");
+        second.name_builds(&BuildOptions {
+            production: Some("v1.4".into()),
+            ..BuildOptions::default()
+        });
         let path = directory
             .write_noise(&second.noise_text().unwrap())
             .unwrap();

@@ -29,7 +29,7 @@ pub use latency::{Latencies, LatencyData};
 pub use metrics::{METRICS_TYPE, metrics};
 pub use options::ReportOptions;
 pub use outcomes::{OutcomeData, OutcomeExample, OutcomeGroup};
-pub use pair::{JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer};
+pub use pair::{JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer, SaidOfRun};
 pub use recorder::{End, Recorder};
 pub use request::{RequestLabel, ShownRequest};
 pub use status::{

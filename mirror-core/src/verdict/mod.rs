@@ -2,6 +2,7 @@
 //!
 //! [`Judge`] takes what a run's answers come to, request by request, and [`decide`] concludes from the evidence it keeps.
 
+mod builds;
 mod cache;
 mod coin;
 mod control;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::compare::{Extent, NotWhole};
 use crate::ledger::Outcome;
 
+pub use builds::{BuildHeader, BuildOptions};
 pub use cache::{CacheHeader, CacheHits, CacheOptions};
 pub use coin::Coin;
 pub use control::ControlFinding;
