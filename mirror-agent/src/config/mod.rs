@@ -22,7 +22,7 @@ use mirror_core::{
     rewrite::Rewrite,
     schedule::{Order, ScheduleOptions, Speed},
     session::CarryOptions,
-    verdict::{CacheOptions, VerdictPolicy},
+    verdict::{BuildOptions, CacheOptions, VerdictPolicy},
 };
 
 use crate::capture::FileOptions;
@@ -57,6 +57,7 @@ mirror_core::options! {
         pub cache: CacheOptions,
         pub noise: NoiseOptions,
         pub verdict: VerdictPolicy,
+        pub builds: BuildOptions,
         pub report: ReportOptions,
         pub control: ControlOptions,
     }

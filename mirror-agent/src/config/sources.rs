@@ -53,6 +53,9 @@ impl Sources {
         let mut config = Config::read(&given)?;
         read_key(&mut config.policy)?;
         keep_what_login_needs(&mut config.policy, &config.credentials, &config.carry)?;
+        for header in &config.builds.headers {
+            config.compare.leave_out_header(header.name());
+        }
         config.check()?;
         Ok(Settings {
             config,
@@ -140,6 +143,21 @@ mod tests {
         assert!(keys(&before, &settings(&[("allow", "POST /orders")])).is_empty());
         let after = settings(&[("target", "http://mirror")]);
         assert_eq!(keys(&before, &after), ["allow", "target"]);
+    }
+
+    #[test]
+    fn a_header_that_names_the_build_is_not_compared_unless_a_rule_says_how() {
+        let rules = |flags: &[(&str, &str)]| -> Vec<_> {
+            let settings = settings(flags);
+            let rules = settings.config.compare.rules.iter();
+            rules.map(ToString::to_string).collect()
+        };
+        let build = ("build-header", "X-App-Rev");
+        assert_eq!(rules(&[build]), ["ignore header:x-app-rev"]);
+        let own = ("compare-rule", "pattern v[0-9]+ header:x-app-rev");
+        assert_eq!(rules(&[build, own]), ["pattern v[0-9]+ header:x-app-rev"]);
+        assert!(rules(&[build, ("compare-header", "none")]).is_empty());
+        assert!(rules(&[("build-header", "etag")]).is_empty());
     }
 
     #[test]

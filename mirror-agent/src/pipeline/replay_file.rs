@@ -20,7 +20,7 @@ use super::schedule::{Clock, RunSchedule};
 use super::{Ending, descriptors, preflight};
 use crate::capture::pcap::PcapFile;
 use crate::config::{Config, Settings};
-use crate::report::{CaptureCounters, Recorder, ReportData, ReportDir, RunInfo};
+use crate::report::{CaptureCounters, KnownNoise, Recorder, ReportData, ReportDir, RunInfo};
 use crate::transport::memory::queue;
 use crate::transport::{Receiver, Sender};
 use mirror_core::dissect::{DissectStats, Dissector};
@@ -51,6 +51,7 @@ pub async fn replay_file(
 ) -> anyhow::Result<ReportData> {
     let config = Arc::new(settings.config);
     config.require_target()?;
+    let known_noise = KnownNoise::read(config.noise.file.as_deref())?;
     let stop = ending.stop.clone();
     let open_files = descriptors::raise_limit()?;
     tokio::select! {
@@ -61,7 +62,9 @@ pub async fn replay_file(
     let directory = config.report.directory.as_deref();
     let report_dir = directory.map(ReportDir::open).transpose()?;
     let recorder = Arc::new(Recorder::new(run_info(&config, path)));
-    recorder.decide_by(&config.verdict);
+    recorder.start_from(known_noise);
+    recorder.decide_by(&config.verdict, &config.compare);
+    recorder.name_builds(&config.builds);
     let shares = descriptors::share(open_files, config.replay.concurrency.get())?;
     let schedule = Arc::new(RunSchedule::new(
         &config.schedule,

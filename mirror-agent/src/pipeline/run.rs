@@ -21,7 +21,7 @@ use crate::control::http;
 use crate::control::http::Pages;
 use crate::control::socket::{Control, Handles};
 use crate::replay::OwnSockets;
-use crate::report::{Recorder, ReportData, ReportDir, RunInfo};
+use crate::report::{KnownNoise, Recorder, ReportData, ReportDir, RunInfo};
 use crate::transport::memory::queue;
 use crate::transport::{Receiver, Sender};
 use mirror_core::dissect::DissectLimits;
@@ -63,6 +63,7 @@ pub async fn run(
 ) -> anyhow::Result<ReportData> {
     let config = Arc::new(settings.config.clone());
     config.require_capture()?;
+    let known_noise = KnownNoise::read(config.noise.file.as_deref())?;
     let stop = ending.stop.clone();
     tc::check_rights()?;
     let open_files = descriptors::raise_limit()?;
@@ -79,7 +80,9 @@ pub async fn run(
         None => None,
     };
     let recorder = Arc::new(Recorder::new(run_info(&config)));
-    recorder.decide_by(&config.verdict);
+    recorder.start_from(known_noise);
+    recorder.decide_by(&config.verdict, &config.compare);
+    recorder.name_builds(&config.builds);
     let (sender, receiver) = queue(&config.transport);
     let (capture, rings) = attach(&config).await?;
     let concurrency = config.replay.concurrency.get();
@@ -182,7 +185,11 @@ pub(super) fn write_report(
     report: impl Fn() -> ReportData,
 ) -> ReportData {
     let finished = report();
-    match directory.map(|directory| directory.write(&finished)) {
+    let write = |directory: &ReportDir| {
+        directory.write_noise(&recorder.noise_text()?)?;
+        directory.write(&finished)
+    };
+    match directory.map(write) {
         None => finished,
         Some(Ok(written)) => {
             tracing::info!(report = %written.html.display(), "report written");

@@ -136,7 +136,7 @@ impl Running {
                 .context("restoring the interfaces")?;
             return Err(error);
         }
-        self.recorder.decide_by(&config.verdict);
+        self.recorder.decide_by(&config.verdict, &config.compare);
         self.live.send_replace(Arc::new(config.clone()));
         let keys = changed.iter().map(|spec| spec.key).chain(filtered);
         let keys: BTreeSet<&str> = keys.collect();

@@ -23,7 +23,7 @@ const MAX_LINKS: usize = 40;
 /// Largest report that is read.
 const MAX_REPORT: u64 = 1 << 30;
 
-/// The directory for report.json and report.html. It is held open, so that what is written lands in the one that was
+/// The directory for report.json, report.html and noise.json. It is held open, so that what is written lands in the one that was
 /// checked.
 #[derive(Debug)]
 pub struct ReportDir {
@@ -58,6 +58,11 @@ impl ReportDir {
             json: self.replace("report.json", json.as_bytes())?,
             html: self.replace("report.html", html::page(report).as_bytes())?,
         })
+    }
+
+    /// Writes noise.json: what the next run may start from.
+    pub fn write_noise(&self, text: &str) -> anyhow::Result<PathBuf> {
+        self.replace("noise.json", text.as_bytes())
     }
 
     fn replace(&self, name: &str, content: &[u8]) -> anyhow::Result<PathBuf> {
@@ -199,7 +204,7 @@ fn read_regular(path: &Path) -> anyhow::Result<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -210,10 +215,10 @@ mod tests {
     /// Another user than any that runs tests.
     const STRANGER: u32 = 54_321;
 
-    struct Scratch(PathBuf);
+    pub(in crate::report) struct Scratch(PathBuf);
 
     impl Scratch {
-        fn new() -> Self {
+        pub(in crate::report) fn new() -> Self {
             static NEXT: AtomicU32 = AtomicU32::new(0);
             let number = NEXT.fetch_add(1, Relaxed);
             let name = format!("mirror-report-{}-{number}", std::process::id());
@@ -222,7 +227,7 @@ mod tests {
             Self(path)
         }
 
-        fn join(&self, name: &str) -> PathBuf {
+        pub(in crate::report) fn join(&self, name: &str) -> PathBuf {
             self.0.join(name)
         }
     }

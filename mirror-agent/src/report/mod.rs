@@ -7,6 +7,7 @@ mod control;
 mod differences;
 mod files;
 mod html;
+mod known_noise;
 mod latency;
 mod metrics;
 mod options;
@@ -23,11 +24,12 @@ mod ticket;
 
 pub use differences::{DifferenceExample, DifferenceGroup};
 pub use files::{ReportDir, read};
+pub use known_noise::KnownNoise;
 pub use latency::{Latencies, LatencyData};
 pub use metrics::{METRICS_TYPE, metrics};
 pub use options::ReportOptions;
 pub use outcomes::{OutcomeData, OutcomeExample, OutcomeGroup};
-pub use pair::{JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer};
+pub use pair::{JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer, SaidOfRun};
 pub use recorder::{End, Recorder};
 pub use request::{RequestLabel, ShownRequest};
 pub use status::{

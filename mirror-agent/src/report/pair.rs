@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mirror_core::compare::{Comparison, Extent};
+use mirror_core::compare::{Comparison, Extent, RuleTally};
 use mirror_core::detect::CREDENTIALS;
 use mirror_core::exchange::{Exchange, RequestTarget, Response};
 use mirror_core::ledger::Outcome;
@@ -10,7 +10,7 @@ use mirror_core::noise::{AnswerTimes, Explained, Source};
 use mirror_core::time::Timestamp;
 use mirror_core::verdict::{
     self, AnswerDurations, Basis, CacheHits, CacheOptions, ComparedAnswers, ComparedControl,
-    ComparedRepeat, ControlFinding, MirrorAnswer,
+    ComparedRepeat, ControlFinding, MirrorAnswer, Side,
 };
 
 /// A replayed request and how the answers to it compare.
@@ -25,6 +25,16 @@ pub struct JudgedPair {
     pub(super) control: Option<JudgedAnswer>,
     repeat: Option<JudgedRepeat>,
     pub(super) basis: Basis,
+    pub(super) said: SaidOfRun,
+}
+
+/// What the answers to a request say of the run as a whole.
+#[derive(Debug, Default)]
+pub struct SaidOfRun {
+    /// How they used the rules that they were compared by.
+    pub rules: RuleTally,
+    /// The builds that they name.
+    pub builds: Vec<(Side, String)>,
 }
 
 /// What is kept of production's own answer.
@@ -89,6 +99,7 @@ impl JudgedPair {
             control: None,
             repeat: None,
             basis,
+            said: SaidOfRun::default(),
         }
     }
 
@@ -100,6 +111,11 @@ impl JudgedPair {
             repeat,
             ..self
         }
+    }
+
+    #[must_use]
+    pub fn saying(self, said: SaidOfRun) -> Self {
+        Self { said, ..self }
     }
 
     /// How the request ends; `differs` is what is left when noise was taken out.
@@ -209,6 +225,7 @@ pub(super) mod tests {
             control: None,
             repeat: None,
             basis,
+            said: SaidOfRun::default(),
         }
     }
 }

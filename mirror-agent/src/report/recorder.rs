@@ -4,18 +4,21 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mirror_core::compare::{Comparison, excerpt};
+use mirror_core::compare::{CompareOptions, Comparison, excerpt};
 use mirror_core::ledger::{Ledger, Outcome};
-use mirror_core::noise::{AnswerTimes, Source};
+use mirror_core::noise::{self, AnswerTimes, NoiseOrigin, Source};
 use mirror_core::route::{RouteId, RouteLearner};
 use mirror_core::schedule::ScheduleData;
 use mirror_core::session::{CarryStats, Replaced};
-use mirror_core::verdict::{self, Judge, LoginCounts, VerdictPolicy, matters};
+use mirror_core::verdict::{
+    self, BuildOptions, Builds, Judge, LoginCounts, VerdictPolicy, matters,
+};
 
 use foldhash::fast::RandomState;
 
 use super::OTHER;
 use super::control::ControlTally;
+use super::known_noise::KnownNoise;
 use super::latency::Latencies;
 use super::outcomes::OutcomeTallies;
 use super::pair::JudgedPair;
@@ -29,6 +32,8 @@ use crate::gate::SnapshotOutcome;
 
 /// Different words of mirrors about their snapshots that are told apart.
 const MAX_STATES: usize = 50;
+/// In the place of a build's name where nobody said it.
+const UNKNOWN_BUILD: &str = "unknown";
 
 /// How a request ended.
 #[derive(Debug)]
@@ -85,6 +90,8 @@ struct Tallies {
     outcomes: OutcomeTallies,
     compared: RouteTallies,
     judge: Judge,
+    /// The runs that what was known at the start came from.
+    origins: Vec<NoiseOrigin>,
     policy: VerdictPolicy,
     snapshots: BTreeMap<String, u64>,
     waits: Latencies,
@@ -130,9 +137,37 @@ impl Recorder {
         self.ledger.lost(total);
     }
 
-    /// The run is decided by this policy from now on.
-    pub fn decide_by(&self, policy: &VerdictPolicy) {
-        self.tallies().policy.clone_from(policy);
+    /// From now on the run is decided by this policy, and its answers are compared by these rules.
+    pub fn decide_by(&self, policy: &VerdictPolicy, compare: &CompareOptions) {
+        let mut tallies = self.tallies();
+        tallies.policy.clone_from(policy);
+        tallies.judge.evidence_mut().set_rules(compare);
+    }
+
+    /// Starts from what earlier runs have learnt of what varies by nature. Call it before the first request.
+    pub fn start_from(&self, known: KnownNoise) {
+        let mut tallies = self.tallies();
+        tallies.judge = Judge::new(known.noise);
+        tallies.origins = known.origins;
+    }
+
+    /// What the user says of the sides.
+    pub fn name_builds(&self, builds: &BuildOptions) {
+        let mut tallies = self.tallies();
+        for (side, build) in builds.named() {
+            tallies.judge.evidence_mut().is_said_to_run(side, build);
+        }
+    }
+
+    /// What is known now of what varies by nature, for the next run.
+    pub fn noise_text(&self) -> serde_json::Result<String> {
+        let tallies = self.tallies();
+        let this_run = NoiseOrigin {
+            build: production_build(&tallies.judge.evidence().builds()),
+            at: wall_clock(),
+        };
+        let origins = [tallies.origins.as_slice(), &[this_run]].concat();
+        noise::save(tallies.judge.noise(), &origins)
     }
 
     /// A request has ended; each one ends once. Its `route`, if it is known already.
@@ -273,6 +308,7 @@ impl Recorder {
             routes: tallies.compared.data(&tallies.routes),
             differences: tallies.compared.differences(&tallies.routes),
             differences_dropped: tallies.compared.dropped_differences(),
+            rules: tallies.judge.evidence().rules().clone(),
             counters,
         }
     }
@@ -331,8 +367,15 @@ impl Tallies {
         name: &str,
         pair: &JudgedPair,
     ) -> Outcome {
+        let evidence = self.judge.evidence_mut();
+        for (side, build) in &pair.said.builds {
+            evidence.runs(*side, build);
+        }
         let explained = match pair.is_judged() {
-            true => self.judge.judge(&pair.compared(name)),
+            true => {
+                evidence.used_rules(&pair.said.rules);
+                self.judge.judge(&pair.compared(name))
+            }
             false => pair.unexplained(),
         };
         let outcome = pair.outcome(matters(&explained));
@@ -376,6 +419,15 @@ impl Tallies {
     }
 }
 
+/// What production ran, as a noise file names it.
+fn production_build(builds: &Builds) -> String {
+    let names: Vec<_> = builds.production.iter().map(String::as_str).collect();
+    match names.as_slice() {
+        [] => UNKNOWN_BUILD.into(),
+        names => names.join(", "),
+    }
+}
+
 fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -384,12 +436,14 @@ fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use mirror_core::compare::{CompareOptions, compare};
+    use mirror_core::compare::{CompareRule, RuleTally, compare};
     use mirror_core::exchange::Response;
-    use mirror_core::verdict::{Basis, Decision, MirrorAnswer};
+    use mirror_core::options::FromText;
+    use mirror_core::verdict::{Basis, Decision, MirrorAnswer, Side};
 
     use mirror_core::session::CarryPlace;
 
+    use super::super::pair::SaidOfRun;
     use super::super::pair::tests::pair;
     use super::super::request::tests::label;
     use super::super::{html, report_text};
@@ -398,10 +452,11 @@ mod tests {
     /// One that decides by what it sees, however little.
     fn recorder() -> Recorder {
         let recorder = Recorder::new(RunInfo::default());
-        recorder.decide_by(&VerdictPolicy {
+        let policy = VerdictPolicy {
             quick: true,
             ..VerdictPolicy::default()
-        });
+        };
+        recorder.decide_by(&policy, &CompareOptions::default());
         recorder
     }
 
@@ -555,6 +610,45 @@ mod tests {
         let report = recorder.finish(CaptureCounters::default());
         assert_eq!(report.results.failed.as_deref(), Some("first"));
         assert_eq!(report.results.verdict.decision, Decision::Invalid);
+    }
+
+    #[test]
+    fn a_build_that_changes_and_an_intended_change_that_is_absent_decide_the_run() {
+        let options = CompareOptions {
+            rules: vec![CompareRule::from_text("expect added /currency").unwrap()],
+            ..CompareOptions::default()
+        };
+        let recorder = recorder();
+        let policy = VerdictPolicy {
+            quick: true,
+            ..VerdictPolicy::default()
+        };
+        recorder.decide_by(&policy, &options);
+        let judged = |build: &str| {
+            let answer = json(200, "{}".into());
+            let comparison = compare(&options, &answer, &answer);
+            let mut rules = RuleTally::default();
+            rules.count(&options, &comparison);
+            let said = SaidOfRun {
+                rules,
+                builds: vec![(Side::Candidate, build.into())],
+            };
+            let pair = pair(Basis::Snapshot, comparison).saying(said);
+            ended(&recorder, "/a", End::judged(pair));
+            recorder.results(CaptureCounters::default())
+        };
+        let results = judged("v2");
+        assert_eq!(results.verdict.decision, Decision::Fail);
+        assert!(results.verdict.reason.contains("`expect added /currency`"));
+        let unused: Vec<_> = results.rules.unmatched().collect();
+        assert_eq!(unused, ["expect added /currency"]);
+        let results = judged("v3");
+        assert_eq!(results.verdict.decision, Decision::Invalid);
+        assert!(results.verdict.reason.contains("`v2`, `v3`"));
+        // The rule is taken back.
+        recorder.decide_by(&policy, &CompareOptions::default());
+        let results = recorder.results(CaptureCounters::default());
+        assert_eq!(results.verdict.rules_met, []);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mirror_common::{COUNTERS, Counter};
-use mirror_core::compare::PlaceTotals;
+use mirror_core::compare::{PlaceTotals, RuleTally};
 use mirror_core::dissect::DissectStats;
 use mirror_core::filter::{FilterSettings, PortSet};
 use mirror_core::schedule::ScheduleData;
@@ -92,6 +92,9 @@ pub struct Results {
     pub differences: Vec<DifferenceGroup>,
     /// Differences that are in no group, because there were too many.
     pub differences_dropped: u64,
+    /// How often each rule of the comparison matched; one without a hit matched nothing.
+    #[serde(default)]
+    pub rules: RuleTally,
     #[serde(flatten)]
     pub counters: CaptureCounters,
 }

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exchange::{Fault, Request, Response};
 use crate::json::{NotRead, Value};
+use crate::options::FromText;
 use body::{Bodies, same_codings};
 use differ::Differ;
 use document::{Content, ContentPair, ReadPair};
@@ -78,6 +79,17 @@ impl CompareOptions {
             }
         }
         Ok(())
+    }
+
+    /// Leaves a header out that differs by nature, unless it is not compared or a rule says otherwise.
+    pub fn leave_out_header(&mut self, name: &str) {
+        let Ok(rule) = CompareRule::from_text(&format!("ignore header:{name}")) else {
+            return;
+        };
+        self.rules.push(rule);
+        if self.check().is_err() {
+            self.rules.pop();
+        }
     }
 
     /// In the order by which a [`RuleUse`] counts them.

@@ -19,7 +19,7 @@ use super::latency::Latency;
 use super::rate::{Paired, Proportion};
 use super::representative::{Request, Strata};
 use super::trial::Trial;
-use crate::compare::Severity;
+use crate::compare::{CompareOptions, RuleTally, Severity};
 
 const MAX_ROUTES: usize = 2_000;
 const OTHER: &str = "(other)";
@@ -37,7 +37,11 @@ pub struct Evidence {
     pub(super) span: Option<(Timestamp, Timestamp)>,
     /// 5xx among production's own answers.
     pub(super) production_errors: Proportion,
-    pub(super) builds: Builds,
+    /// What answers said.
+    pub(super) seen_builds: Builds,
+    /// What the user says; it counts for a side of which no answer said it.
+    pub(super) named_builds: Builds,
+    pub(super) rules: RuleTally,
     pub(super) clock_skew: Duration,
     /// Why the run is not to be relied on.
     pub(super) failure: Option<String>,
@@ -207,15 +211,28 @@ impl Evidence {
         self.production_errors += Proportion::new(u64::from(status >= 500), 1);
     }
 
-    /// A side said which build it runs.
+    /// An answer of a side said which build it is from.
     pub fn runs(&mut self, side: Side, build: &str) {
-        let builds = match side {
-            Side::Production => &mut self.builds.production,
-            Side::Candidate => &mut self.builds.candidate,
-            Side::Control => &mut self.builds.control,
-        };
-        builds.insert(build.chars().take(MAX_BUILD_NAME).collect());
-        keep_first(builds);
+        self.seen_builds.add(side, build);
+    }
+
+    /// The user says which build a side runs.
+    pub fn is_said_to_run(&mut self, side: Side, build: &str) {
+        self.named_builds.add(side, build);
+    }
+
+    /// From now on answers are compared by these rules.
+    pub fn set_rules(&mut self, options: &CompareOptions) {
+        self.rules.set_rules(options);
+    }
+
+    /// Takes how a judged pair used the rules.
+    pub fn used_rules(&mut self, used: &RuleTally) {
+        self.rules.count_known(used);
+    }
+
+    pub fn rules(&self) -> &RuleTally {
+        &self.rules
     }
 
     /// The clocks of both sides were found to be so far apart.
@@ -239,6 +256,20 @@ impl Evidence {
             *self.route(into) += &route;
         }
         self.strata.fold(from, into);
+    }
+
+    /// What each side runs, as far as anybody said it.
+    pub fn builds(&self) -> Builds {
+        let (seen, named) = (&self.seen_builds, &self.named_builds);
+        let known = |seen: &BTreeSet<String>, named: &BTreeSet<String>| match seen.is_empty() {
+            true => named.clone(),
+            false => seen.clone(),
+        };
+        Builds {
+            production: known(&seen.production, &named.production),
+            candidate: known(&seen.candidate, &named.candidate),
+            control: known(&seen.control, &named.control),
+        }
     }
 
     pub fn routes(&self) -> &BTreeMap<String, RouteEvidence> {
@@ -265,6 +296,21 @@ impl Evidence {
             return self.routes.entry(name.into()).or_default();
         }
         self.routes.get_mut(name).expect("it is known")
+    }
+}
+
+impl Builds {
+    fn add(&mut self, side: Side, build: &str) {
+        let builds = match side {
+            Side::Production => &mut self.production,
+            Side::Candidate => &mut self.candidate,
+            Side::Control => &mut self.control,
+        };
+        // Each answer says it again.
+        if !builds.contains(build) {
+            builds.insert(build.chars().take(MAX_BUILD_NAME).collect());
+            keep_first(builds);
+        }
     }
 }
 
@@ -322,7 +368,9 @@ impl AddAssign<&Self> for Evidence {
             self.at(last);
         }
         self.production_errors += other.production_errors;
-        self.builds += &other.builds;
+        self.seen_builds += &other.seen_builds;
+        self.named_builds += &other.named_builds;
+        self.rules += other.rules.clone();
         self.clocks_apart(other.clock_skew);
         if let Some(why) = &other.failure {
             self.fail(why);

@@ -6,6 +6,7 @@
 //! `quantile` (bounds), `representative` (is what was judged like what was let out). `docs/verdict.md` puts them together.
 //! All of them hold at every look, and depend on counts only: evidence adds up in any order.
 
+mod builds;
 mod cache;
 mod coin;
 mod control;
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::compare::{Extent, NotWhole};
 use crate::ledger::Outcome;
 
+pub use builds::{BuildHeader, BuildOptions};
 pub use cache::{CacheHeader, CacheHits, CacheOptions};
 pub use coin::Coin;
 pub use control::ControlFinding;

@@ -13,13 +13,13 @@ use super::send::{Answer, Answers};
 use super::settle::Judged;
 use super::slots::Slot;
 use crate::config::Config;
-use crate::report::{End, JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer};
-use mirror_core::compare::{Asked, Comparison, compare_full, compare_light};
+use crate::report::{End, JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer, SaidOfRun};
+use mirror_core::compare::{Asked, Comparison, RuleTally, compare_full, compare_light};
 use mirror_core::exchange::{Request, Response};
 use mirror_core::ledger::Outcome;
 use mirror_core::noise::AnswerTimes;
 use mirror_core::policy::Policy;
-use mirror_core::verdict::MirrorAnswer;
+use mirror_core::verdict::{MirrorAnswer, Side};
 
 /// Production's answer compared with the others.
 struct Compared {
@@ -178,6 +178,7 @@ impl MirrorSide {
             return;
         };
         let marks = pass.marks(exchange.captured_at());
+        let said = said_of_run(&waiting.config, production, answers, &compared);
         let cache = &waiting.config.cache;
         let judged = |answer: &Answer, comparison| JudgedAnswer {
             at: answer.at,
@@ -206,7 +207,7 @@ impl MirrorSide {
         drop((waiting.envelope, waiting.room));
         let settles_at = found.as_ref().map(|found| found.settles_at);
         let judged = Judged {
-            pair: pair.beside(control, repeat),
+            pair: pair.beside(control, repeat).saying(said),
             found,
             ticket: waiting.ticket,
             pending: waiting.pending,
@@ -236,6 +237,31 @@ fn compare_all_light(
             Some(control) => Some(light(control)?),
         },
     })
+}
+
+/// The rules may have changed when the pair is counted, so they are counted here by those that it was compared by.
+fn said_of_run(
+    config: &Config,
+    production: &Response,
+    answers: &Answers,
+    compared: &Compared,
+) -> SaidOfRun {
+    let mut rules = RuleTally::default();
+    rules.count(&config.compare, &compared.mirror);
+    let control = answers.control.as_ref();
+    let all = [
+        (Side::Production, Some(production)),
+        (Side::Candidate, Some(&*answers.mirror.response)),
+        (Side::Control, control.map(|answer| &*answer.response)),
+    ];
+    let named = |(side, answer): (Side, Option<&Response>)| {
+        let build = config.builds.of(answer?)?;
+        Some((side, build.into_owned()))
+    };
+    SaidOfRun {
+        rules,
+        builds: all.into_iter().filter_map(named).collect(),
+    }
 }
 
 fn asked<'a>(request: &'a Request, authority: &'a str) -> Asked<'a> {

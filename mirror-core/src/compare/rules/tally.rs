@@ -34,6 +34,22 @@ impl RuleTally {
         tally
     }
 
+    /// From now on these are the rules: others are forgotten, and none is counted that is not among them.
+    pub fn set_rules(&mut self, options: &CompareOptions) {
+        let mut rules = Self::new(options);
+        rules.count_known(self);
+        *self = rules;
+    }
+
+    /// Adds what another one has of the rules of this one.
+    pub fn count_known(&mut self, other: &Self) {
+        for (rule, count) in &other.0 {
+            if let Some(known) = self.0.get_mut(rule) {
+                *known += *count;
+            }
+        }
+    }
+
     /// Takes what [`compare`](crate::compare::compare) found with these options.
     pub fn count(&mut self, options: &CompareOptions, comparison: &Comparison) {
         if comparison.rules.is_empty() {
@@ -69,12 +85,11 @@ impl RuleTally {
         unmatched.map(|(rule, _)| rule)
     }
 
-    /// Intended changes that no answer on their routes showed, though some were compared.
-    pub fn absent(&self) -> impl Iterator<Item = &str> {
-        let is_absent =
-            |count: &RuleCount| count.is_expectation && count.pairs > 0 && count.hits == 0;
+    /// Intended changes that no answer on their routes showed, with the number of those that were compared.
+    pub fn absent(&self) -> impl Iterator<Item = (&str, u64)> {
+        let is_absent = |count: &RuleCount| count.is_expectation && count.hits == 0;
         let absent = self.iter().filter(move |(_, count)| is_absent(count));
-        absent.map(|(rule, _)| rule)
+        absent.map(|(rule, count)| (rule, count.pairs))
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn reasons(
 }
 
 fn changed_builds(evidence: &Evidence) -> Vec<String> {
-    let builds = &evidence.builds;
+    let builds = evidence.builds();
     let sides = [
         ("production", &builds.production),
         ("the candidate", &builds.candidate),

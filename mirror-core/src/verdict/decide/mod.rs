@@ -9,6 +9,7 @@
 //! The same evidence gives the same judgement; the time of the look only serves to say how long the rest will take.
 
 mod bounds;
+mod expected;
 mod invalid;
 mod ranking;
 mod rules;
@@ -47,6 +48,8 @@ pub fn decide(evidence: &Evidence, policy: &VerdictPolicy, now: Timestamp) -> Ju
     let mut missing = missing_evidence(evidence, &scopes);
     missing.extend(bounds::missing(&scopes, policy, elapsed));
     missing.extend(rules.missing);
+    let (absent, unseen) = expected::absent(&evidence.rules, policy);
+    missing.extend(unseen);
     let uneven = evidence.strata.uneven(policy.alpha.fraction());
     let mut judgement = Judgement {
         decision: Decision::Hold,
@@ -55,14 +58,14 @@ pub fn decide(evidence: &Evidence, policy: &VerdictPolicy, now: Timestamp) -> Ju
         invalid: invalid::reasons(evidence, policy, &uneven),
         uneven,
         findings: ranking.findings,
-        rules_met: rules.met,
+        rules_met: [rules.met, absent].concat(),
         undecided: ranking.undecided,
         noted: ranking.noted,
         missing,
         routes,
         coverage: coverage(evidence),
         advice,
-        builds: evidence.builds.clone(),
+        builds: evidence.builds(),
     };
     (judgement.decision, judgement.reason) = conclude(&judgement, evidence, policy);
     judgement
@@ -309,6 +312,9 @@ fn advice(evidence: &Evidence) -> Vec<String> {
     let controlled: u64 = evidence.routes.values().map(|route| route.controlled).sum();
     if judged > 0 && controlled * 2 < judged {
         advice.push("without a control, the candidate's instance, data, clock and cache cannot be told from its code: give each request production's data by snapshots, or run the old version beside the candidate with --control".into());
+    }
+    if judged > 0 {
+        advice.extend(expected::unmatched(&evidence.rules));
     }
     let dropped: u64 = evidence
         .routes

@@ -7,8 +7,9 @@ use super::super::trial::{Control, Differences, Repeat, Trial};
 use std::time::Duration;
 
 use super::*;
-use crate::compare::{Kind, Observation, Place};
-use crate::options::{Given, Options, Origin};
+use crate::compare::{CompareOptions, CompareRule, Kind, Observation, Place, RuleTally, compare};
+use crate::exchange::Response;
+use crate::options::{FromText, Given, Options, Origin};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -449,6 +450,20 @@ fn a_run_that_cannot_be_relied_on_is_invalid_whatever_it_found() {
         "production ran several builds during the run: `v1`, `v1.1`",
     );
     check(
+        &|evidence| {
+            evidence.runs(Side::Candidate, "v2");
+            evidence.runs(Side::Candidate, "v2-hotfix");
+        },
+        "the candidate ran several builds during the run: `v2`, `v2-hotfix`",
+    );
+    check(
+        &|evidence| {
+            evidence.runs(Side::Control, "v1");
+            evidence.runs(Side::Control, "v2");
+        },
+        "the control ran several builds during the run: `v1`, `v2`",
+    );
+    check(
         &|evidence| evidence.clocks_apart(Duration::from_secs(9)),
         "the clocks of both sides are 9.0 s apart",
     );
@@ -712,4 +727,113 @@ fn noise_on_the_same_scale_fails_no_run_and_leaves_a_change_to_be_found() {
         failed += usize::from(judgement.decision == Decision::Fail && !is_changed);
     }
     assert_eq!((found, wrong, failed), (30, 0, 0));
+}
+
+#[test]
+fn a_build_that_the_user_names_counts_where_no_answer_says_it() {
+    let mut run = Run::default();
+    run.equal(USERS, 5_000);
+    run.evidence.is_said_to_run(Side::Candidate, "release 2");
+    run.evidence.is_said_to_run(Side::Production, "release 1");
+    run.evidence.runs(Side::Production, "1.0.7");
+    let judgement = run.decide(&[]);
+    assert_eq!(judgement.decision, Decision::Pass, "{}", judgement.reason);
+    let builds = judgement.builds;
+    assert_eq!(builds.candidate.first().unwrap(), "release 2");
+    assert_eq!(builds.production.first().unwrap(), "1.0.7");
+    assert!(builds.control.is_empty());
+}
+
+/// What a run comes to whose answers were compared by these rules, `compared` times.
+fn ruled(run: &mut Run, rules: &[&str], compared: u64, candidate: &str) {
+    let given = CompareOptions {
+        rules: rules
+            .iter()
+            .map(|rule| CompareRule::from_text(rule).unwrap())
+            .collect(),
+        ..CompareOptions::default()
+    };
+    run.evidence.set_rules(&given);
+    let answer = |body: &str| Response {
+        body: bytes::Bytes::copy_from_slice(body.as_bytes()).into(),
+        ..Response::new(200)
+    };
+    let comparison = compare(&given, &answer(r#"{"a":1}"#), &answer(candidate));
+    for _ in 0..compared {
+        let mut used = RuleTally::default();
+        used.count(&given, &comparison);
+        run.evidence.used_rules(&used);
+    }
+}
+
+#[test]
+fn an_intended_change_that_is_absent_fails_the_run() {
+    let rule = "expect added /currency";
+    let check = |compared, candidate: &str, decision, reason: &str| {
+        let mut run = Run::default();
+        run.equal(USERS, 5_000);
+        ruled(&mut run, &[rule], compared, candidate);
+        let judgement = run.decide(&[]);
+        assert_eq!(judgement.decision, decision, "{judgement:#?}");
+        assert!(judgement.reason.starts_with(reason), "{}", judgement.reason);
+        judgement
+    };
+    let (old, new) = (r#"{"a":1}"#, r#"{"a":1,"currency":"EUR"}"#);
+    let failed = check(
+        20,
+        old,
+        Decision::Fail,
+        "the intended change `expect added /currency` was in none of 20 compared answers",
+    );
+    assert_eq!(failed.rules_met[0].scope, "all routes");
+    let held = check(
+        19,
+        old,
+        Decision::Hold,
+        "the intended change `expect added /currency` was in none of 19 compared answers: 20 are needed",
+    );
+    assert_eq!(held.missing[0].needed, Some(20));
+    let unseen = "no answer was compared that may have the intended change";
+    check(0, old, Decision::Hold, unseen);
+    check(1, new, Decision::Pass, "5,000 requests were judged");
+}
+
+#[test]
+fn a_quick_look_fails_by_one_answer_without_an_intended_change() {
+    let mut run = Run::default();
+    run.equal(USERS, 1);
+    ruled(&mut run, &["expect added /currency"], 1, r#"{"a":1}"#);
+    let judgement = run.decide(&[("quick", "true")]);
+    assert_eq!(judgement.decision, Decision::Fail);
+    assert!(judgement.reason.ends_with("none of 1 compared answer"));
+}
+
+#[test]
+fn rules_that_matched_nothing_are_named_and_their_evidence_adds_up() {
+    let rules = ["ignore /b", "ignore /a"];
+    let mut run = Run::default();
+    run.equal(USERS, 5_000);
+    ruled(&mut run, &rules, 3, r#"{"a":2}"#);
+    let unused = |judgement: &Judgement| {
+        let mut advice = judgement.advice.iter();
+        advice
+            .find(|line| line.contains("matched nothing"))
+            .cloned()
+    };
+    let judgement = run.decide(&[]);
+    assert_eq!(judgement.decision, Decision::Pass, "{}", judgement.reason);
+    let line = unused(&judgement).unwrap();
+    assert!(line.ends_with(": `ignore /b`"), "{line}");
+    let mut other = Run::default();
+    ruled(&mut other, &rules, 1, r#"{"a":1}"#);
+    ruled(&mut other, &rules, 1, r#"{"a":1,"b":2}"#);
+    run.evidence += &other.evidence;
+    assert_eq!(unused(&run.decide(&[])), None);
+    let pairs: Vec<u64> = run
+        .evidence
+        .rules()
+        .iter()
+        .map(|(_, count)| count.pairs)
+        .collect();
+    assert_eq!(pairs, [5, 5]);
 }
