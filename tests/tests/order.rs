@@ -344,7 +344,7 @@ fn replay(scratch: &Scratch, target: &str, args: &[&str]) -> Result<(Duration, R
     command
         .arg("replay")
         .arg(&file)
-        .args(["--json", "--target", target])
+        .args(["--json", "--quick", "--no-repeats", "--target", target])
         .args(args);
     let begun = Instant::now();
     let output = command.output().context("running mirror-agent")?;

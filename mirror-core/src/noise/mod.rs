@@ -15,6 +15,8 @@
 //! answer is judged by what was known before it, and production's by the same rules as the candidate's: without a change, both
 //! are as often the odd one ([`Explained::against`]).
 //!
+//! **Clocks.** Two times that are as far apart as their answers are no difference, known or not: both say how late it is.
+//!
 //! With a control, judge its answer as the candidate's. With a repeat, judge each two of the three answers, and let the coin ask
 //! [`Explained::either_way`]. Judge them all before anything is learnt from one of them.
 //!
@@ -347,6 +349,9 @@ impl RouteNoise {
         out: &mut Explained,
     ) -> Option<Sample<'o>> {
         let known = self.places.get(&found.place);
+        if instant::is_same_clock(times, found) {
+            return known.and_then(|_| variation::production(times, found));
+        }
         match known.map(|known| &known.variation) {
             Some(variation) if !self.is_new_variation(variation) => {
                 variation.judge(times, found, out)
