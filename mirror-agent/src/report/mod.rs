@@ -7,6 +7,7 @@ mod control;
 mod differences;
 mod files;
 mod html;
+mod judgement;
 mod latency;
 mod metrics;
 mod options;
