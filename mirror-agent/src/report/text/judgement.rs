@@ -57,8 +57,16 @@ pub(super) fn decision_so_far(out: &mut String, results: &Results) -> fmt::Resul
 
 #[cfg(test)]
 mod tests {
+    use mirror_core::compare::{CompareOptions, compare};
+    use mirror_core::exchange::Response;
+    use mirror_core::noise::Source;
+    use mirror_core::time::Timestamp;
+    use mirror_core::verdict::Basis;
+
     use super::super::super::judgement::tests;
-    use super::super::super::{CaptureCounters, Recorder, RunInfo};
+    use super::super::super::pair::tests::pair;
+    use super::super::super::request::tests::label;
+    use super::super::super::{CaptureCounters, End, JudgedRepeat, Recorder, RunInfo};
     use super::super::report_text;
     use super::*;
 
@@ -140,5 +148,42 @@ mod tests {
             "{last}"
         );
         assert!(last.ends_with("; and 2 more (exit code 1)"), "{last}");
+    }
+
+    #[test]
+    fn a_member_that_is_gone_from_every_answer_is_told_from_the_answers_on() {
+        let answer = |body: &'static str| Response {
+            body: bytes::Bytes::from(body).into(),
+            ..Response::new(200)
+        };
+        let (old, new) = (answer(r#"{"id":1,"total":2}"#), answer(r#"{"id":1}"#));
+        let compared = |ours, theirs| compare(&CompareOptions::default(), ours, theirs);
+        let recorder = Recorder::new(RunInfo::default());
+        for _ in 0..40 {
+            let repeat = JudgedRepeat {
+                at: Timestamp(2_000_000_000),
+                source: Source::Recheck,
+                to_mirror: compared(&new, &new),
+                to_production: compared(&old, &new),
+            };
+            let pair = pair(Basis::NotGated, compared(&old, &new)).beside(None, Some(repeat));
+            recorder.saw();
+            recorder.ended(&label("GET", "/orders"), None, &End::judged(pair));
+        }
+        let text = report_text(&recorder.finish(CaptureCounters::default()), None);
+        let (_, part) = text.split_once("\nwhat fails the run\n").expect(&text);
+        let mut lines = part.lines();
+        assert_eq!(
+            lines.next(),
+            Some("  GET /orders body /total (missing, breaking)")
+        );
+        let sentence = lines.next().unwrap();
+        let expect = "    40 of 40 answers differ; in 40 of 40 that tell the versions apart, the candidate is the odd one; at least ";
+        assert!(sentence.starts_with(expect), "{text}");
+        assert!(
+            part.contains("\nGET /orders    100 %      40      40    100 %"),
+            "{text}"
+        );
+        assert!(part.contains("\nFAIL: 40 answers really differ"), "{text}");
     }
 }
