@@ -27,10 +27,26 @@ pub struct DifferenceGroup {
     pub count: u64,
     /// Whether both sides had the same data, and the control, if there is one, does not differ there too.
     pub is_evidence: bool,
+    /// Whether the place is known to vary by nature.
+    #[serde(default)]
+    pub varies: bool,
     pub examples: Vec<DifferenceExample>,
 }
 
 impl DifferenceGroup {
+    /// Why it decides nothing by itself.
+    pub(super) fn remark(&self, has_control: bool) -> Option<&'static str> {
+        match (self.is_evidence, self.varies, has_control) {
+            (false, true, _) => Some("varies by nature"),
+            (true, true, _) => Some("the place varies by nature too: how often it does decides"),
+            (true, false, _) => None,
+            (false, false, false) => Some("no evidence: there was no snapshot"),
+            (false, false, true) => {
+                Some("no evidence: the control differs there too, or there was no snapshot")
+            }
+        }
+    }
+
     /// Examples that do not read alike, for people.
     pub(super) fn distinct_examples(&self) -> impl Iterator<Item = &DifferenceExample> {
         let seen = |index: usize, example: &DifferenceExample| {
@@ -76,18 +92,19 @@ pub(super) struct DifferenceTable {
 #[derive(Clone, Default)]
 struct Tally {
     count: u64,
+    /// Noise explains one of them at least.
+    varies: bool,
     examples: Vec<DifferenceExample>,
 }
 
-/// Lower is more significant: a status, then what breaks a reader of the answer, then other values.
-fn rank(key: &Key) -> (Reverse<bool>, u8) {
-    let weight = match (&key.1, key.2.severity()) {
-        (Place::Status, _) => 0,
-        (_, Severity::Breaking) => 1,
-        (_, Severity::Value) => 2,
-        _ => 3,
-    };
-    (key.0, weight)
+/// Lower is more significant. What nobody notices comes last, and what is no evidence before it; else another class of status
+/// is first, then what has the highest severity.
+type Rank = (bool, Reverse<bool>, bool, Severity);
+
+fn rank((evidence, _, kind): &Key) -> Rank {
+    let severity = kind.severity();
+    let is_cosmetic = severity == Severity::Cosmetic;
+    (is_cosmetic, *evidence, *kind != Kind::StatusClass, severity)
 }
 
 impl DifferenceTable {
@@ -99,10 +116,10 @@ impl DifferenceTable {
         (explained, is_evidence): (&Explained, bool),
     ) {
         for one in &explained.left {
-            self.add(is_evidence, one, || example(label, pair, one));
+            self.add(is_evidence, false, one, || example(label, pair, one));
         }
         for one in &explained.varying {
-            self.add(false, one, || example(label, pair, one));
+            self.add(false, true, one, || example(label, pair, one));
         }
         self.dropped += pair.comparison().untold;
     }
@@ -110,6 +127,7 @@ impl DifferenceTable {
     fn add(
         &mut self,
         is_evidence: bool,
+        varies: bool,
         observation: &Observation,
         example: impl Fn() -> DifferenceExample,
     ) {
@@ -121,6 +139,7 @@ impl DifferenceTable {
         }
         let tally = self.groups.entry(key).or_default();
         tally.count += 1;
+        tally.varies |= varies;
         if tally.examples.len() < MAX_EXAMPLES {
             tally.examples.push(example());
         }
@@ -152,6 +171,7 @@ impl DifferenceTable {
             if self.has_room(&key) {
                 let into = self.groups.entry(key).or_default();
                 into.count += tally.count;
+                into.varies |= tally.varies;
                 let room = MAX_EXAMPLES - into.examples.len();
                 into.examples.extend(tally.examples.into_iter().take(room));
             } else {
@@ -164,6 +184,13 @@ impl DifferenceTable {
         self.dropped
     }
 
+    /// What was found before a place was known to vary is in another group than what came after.
+    fn varies(&self, key: &Key) -> bool {
+        let explained = (Reverse(false), key.1.clone(), key.2);
+        let explained = self.groups.get(&explained);
+        explained.is_some_and(|tally| tally.varies)
+    }
+
     pub(super) fn data<'a>(&'a self, route: &'a str) -> impl Iterator<Item = Ranked> + 'a {
         self.groups.iter().map(move |(key, tally)| Ranked {
             rank: (rank(key), Reverse(tally.count)),
@@ -173,6 +200,7 @@ impl DifferenceTable {
                 kind: key.2,
                 count: tally.count,
                 is_evidence: key.0.0,
+                varies: self.varies(key),
                 examples: tally.examples.clone(),
             },
         })
@@ -181,7 +209,7 @@ impl DifferenceTable {
 
 /// A group and its place in the report: the most significant first, of these the largest.
 pub(super) struct Ranked {
-    rank: ((Reverse<bool>, u8), Reverse<u64>),
+    rank: (Rank, Reverse<u64>),
     group: DifferenceGroup,
 }
 
@@ -192,6 +220,14 @@ pub(super) fn sorted(mut groups: Vec<Ranked>) -> Vec<DifferenceGroup> {
         order.then_with(|| (&a.group.route, &a.group.place).cmp(&(&b.group.route, &b.group.place)))
     });
     groups.into_iter().map(|ranked| ranked.group).collect()
+}
+
+/// As in `missing, breaking`, and `value` where both are one word.
+pub(super) fn kind_and_severity(kind: Kind, severity: Severity) -> String {
+    match (kind.name(), severity.name()) {
+        (kind, severity) if kind == severity => kind.into(),
+        (kind, severity) => format!("{kind}, {severity}"),
+    }
 }
 
 fn example(
@@ -251,7 +287,12 @@ mod tests {
         for n in 0..500 {
             count(&mut table, noise(n), Kind::Value, Basis::Snapshot);
         }
-        count(&mut table, Place::Status, Kind::Value, Basis::Snapshot);
+        count(
+            &mut table,
+            Place::Status,
+            Kind::StatusClass,
+            Basis::Snapshot,
+        );
         let gone = Place::Json("/gone".into());
         count(&mut table, gone, Kind::Missing, Basis::Snapshot);
         for _ in 0..2 {
@@ -269,13 +310,88 @@ mod tests {
     }
 
     #[test]
+    fn groups_are_in_the_order_of_their_severity() {
+        let mut table = DifferenceTable::default();
+        let kinds = [
+            ("/white", Kind::Cosmetic, 9),
+            ("/new", Kind::Added, 8),
+            ("/list", Kind::Order, 7),
+            ("/price", Kind::Value, 6),
+            ("/gone", Kind::Missing, 5),
+        ];
+        for (place, kind, times) in kinds {
+            for _ in 0..times {
+                count(&mut table, Place::Json(place.into()), kind, Basis::Snapshot);
+            }
+        }
+        count(&mut table, Place::Status, Kind::Status, Basis::Snapshot);
+        assert_eq!(places(&table)[..2], ["body /gone", "body /price"]);
+        count(
+            &mut table,
+            Place::Status,
+            Kind::StatusClass,
+            Basis::Snapshot,
+        );
+        count(&mut table, Place::Body, Kind::Bytes, Basis::Missing);
+        let expect = [
+            "status",
+            "body /gone",
+            "body /price",
+            "status",
+            "body /list",
+            "body /new",
+            "body",
+            "body /white",
+        ];
+        assert_eq!(places(&table), expect);
+    }
+
+    #[test]
+    fn what_noise_explains_varies_by_nature_and_what_came_before_it_too() {
+        let mut table = DifferenceTable::default();
+        let seen = |place: &str| Observation {
+            place: Place::Json(place.into()),
+            kind: Kind::Value,
+            count: 1,
+            production: "1".into(),
+            mirror: "2".into(),
+        };
+        let pair = pair(Basis::Snapshot, Comparison::default());
+        let label = label("GET", "/a");
+        let before = Explained {
+            left: vec![seen("/at"), seen("/price")],
+            ..Explained::default()
+        };
+        let after = Explained {
+            varying: vec![seen("/at")],
+            ..Explained::default()
+        };
+        table.count(&label, &pair, (&before, true));
+        table.count(&label, &pair, (&after, true));
+        let groups = sorted(table.data("GET /a").collect());
+        let shown: Vec<_> = groups
+            .iter()
+            .map(|group| (group.place.as_str(), group.remark(false)))
+            .collect();
+        let too = Some("the place varies by nature too: how often it does decides");
+        assert_eq!(
+            shown,
+            [
+                ("body /at", too),
+                ("body /price", None),
+                ("body /at", Some("varies by nature")),
+            ]
+        );
+    }
+
+    #[test]
     fn what_is_no_evidence_gives_way_first() {
         let mut table = DifferenceTable::default();
         for n in 0..MAX_GROUPS {
             let place = Place::Json(format!("/n{n}"));
             count(&mut table, place, Kind::Value, Basis::Snapshot);
         }
-        count(&mut table, Place::Status, Kind::Value, Basis::Missing);
+        count(&mut table, Place::Status, Kind::StatusClass, Basis::Missing);
         assert_eq!(table.dropped(), 1);
         assert!(!places(&table).contains(&"status".to_owned()));
         count(&mut table, Place::Body, Kind::Bytes, Basis::Snapshot);
@@ -293,7 +409,7 @@ mod tests {
                 Basis::Snapshot,
             );
         }
-        count(&mut b, Place::Status, Kind::Value, Basis::Snapshot);
+        count(&mut b, Place::Status, Kind::StatusClass, Basis::Snapshot);
         count(
             &mut b,
             Place::Json("/a3".into()),

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 
+use mirror_core::compare::Severity;
 use mirror_core::schedule::BreakerState;
+use mirror_core::verdict::Decision;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, prometheus_text};
 use prometheus_client::metrics::MetricType;
@@ -41,6 +43,7 @@ impl Collector for StatusCollector {
         schedule(&self.0, &mut families)?;
         snapshots(&self.0, &mut families)?;
         comparisons(&self.0, &mut families)?;
+        verdict(&self.0, &mut families)?;
         capture(&self.0, &mut families)
     }
 }
@@ -208,6 +211,58 @@ fn comparisons(status: &Status, families: &mut Families<'_>) -> fmt::Result {
     Ok(())
 }
 
+/// What the run comes to so far. Some of it shrinks when more is known, so that all are gauges.
+fn verdict(status: &Status, families: &mut Families<'_>) -> fmt::Result {
+    let verdict = &status.results.verdict;
+    families.gauges(
+        "mirror_decision",
+        "1 for what the run would be decided as now",
+        Decision::ALL.map(|decision| {
+            let labels = vec![("decision", decision.name())];
+            (labels, i64::from(decision == verdict.decision))
+        }),
+    )?;
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let routes = verdict.routes.iter();
+    families.gauges(
+        "mirror_judged",
+        "Requests whose answers are evidence, by route; small routes are one",
+        routes.map(|route| (vec![("route", &*route.scope)], number(route.judged))),
+    )?;
+    let missing = verdict.missing.iter();
+    let still_needed = missing
+        .filter_map(|one| Some(one.needed?.saturating_sub(one.have)))
+        .max();
+    for (name, help, of) in [
+        (
+            "mirror_findings",
+            "Real differences that fail the run, by severity",
+            &verdict.findings,
+        ),
+        (
+            "mirror_undecided",
+            "Differences that could fail the run and are not decided, by severity",
+            &verdict.undecided,
+        ),
+    ] {
+        let by_severity = Severity::ALL.map(|severity| {
+            let count = of.iter().filter(|one| one.severity == severity).count();
+            (vec![("severity", severity.name())], number(count as u64))
+        });
+        families.gauges(name, help, by_severity)?;
+    }
+    families.gauges(
+        "mirror_rules_met",
+        "Rules about rates and times that fail the run",
+        [(Labels::new(), number(verdict.rules_met.len() as u64))],
+    )?;
+    families.gauges(
+        "mirror_judged_needed",
+        "Judged requests that a PASS still needs on the route that needs most; absent where no number is known",
+        still_needed.map(|more| (Labels::new(), number(more))),
+    )
+}
+
 fn capture(status: &Status, families: &mut Families<'_>) -> fmt::Result {
     let counters = &status.results.counters;
     let packets = counters.interfaces.iter().flat_map(|(interface, counts)| {
@@ -331,6 +386,7 @@ mod tests {
 
     use mirror_core::filter::FilterSettings;
 
+    use super::super::judgement::tests::judgement;
     use super::super::{AttachedPlace, CaptureCounters, FORMAT, Latencies, Recorder, RunInfo};
     use super::*;
 
@@ -343,6 +399,7 @@ mod tests {
         counters.dissect.streams.gaps = 1;
         counters.dissect.http.tls_ports.add(443);
         let mut results = Recorder::new(RunInfo::default()).results(counters);
+        results.verdict = judgement();
         results.ledger.seen = 7;
         results.ledger.outcomes = [("lost: ring full".into(), 2), ("matched".into(), 5)].into();
         let mut waits = Latencies::default();
@@ -379,6 +436,28 @@ mod tests {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }
         assert!(!text.contains("tls_ports"), "{text}");
+    }
+
+    #[test]
+    fn the_decision_is_one_of_all_and_what_it_needs_is_a_number() {
+        let text = metrics(status());
+        for line in [
+            "mirror_decision{decision=\"FAIL\"} 1",
+            "mirror_decision{decision=\"HOLD\"} 0",
+            "mirror_judged{route=\"POST /orders\"} 1912",
+            "mirror_findings{severity=\"breaking\"} 1",
+            "mirror_findings{severity=\"order\"} 0",
+            "mirror_undecided{severity=\"value\"} 1",
+            "mirror_rules_met 1",
+            "mirror_judged_needed 2192",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+        }
+        let mut done = status();
+        done.results.verdict.missing.clear();
+        let text = metrics(done);
+        let mut lines = text.lines();
+        assert!(!lines.any(|l| l.starts_with("mirror_judged_needed ")));
     }
 
     #[test]

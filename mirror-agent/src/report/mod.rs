@@ -7,6 +7,7 @@ mod control;
 mod differences;
 mod files;
 mod html;
+mod judgement;
 mod known_noise;
 mod latency;
 mod metrics;

@@ -251,7 +251,11 @@ mod tests {
                 production: at(base),
                 mirror: at(base + lag),
             };
-            assert_eq!(is_same_clock(times, &found), expect, "{production} {mirror}");
+            assert_eq!(
+                is_same_clock(times, &found),
+                expect,
+                "{production} {mirror}"
+            );
         };
         // In milliseconds and in seconds, now and in an hour, seconds and hours later.
         check(12, "1795739199999", "1795739200011", true);

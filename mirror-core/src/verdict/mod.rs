@@ -27,7 +27,7 @@ mod representative;
 mod sample;
 mod spread;
 mod trial;
-mod words;
+pub mod words;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! Numbers as reports say them.
 
 /// As in `4,104`.
-pub(super) fn count(n: u64) -> String {
+pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut shown = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -14,13 +14,13 @@ pub(super) fn count(n: u64) -> String {
 }
 
 /// As in `1 request` and `2,000 requests`.
-pub(super) fn counted(n: u64, one: &str) -> String {
+pub fn counted(n: u64, one: &str) -> String {
     let ending = if n == 1 { "" } else { "s" };
     format!("{} {one}{ending}", count(n))
 }
 
 /// As in `0.1 %`, with three digits that say something.
-pub(super) fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent == 0.0 || !percent.is_finite() {
         return "0 %".into();
@@ -36,7 +36,7 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// A length of time, roughly: as in `about 6 minutes`.
-pub(super) fn about(seconds: u64) -> String {
+pub fn about(seconds: u64) -> String {
     let (amount, unit) = match seconds {
         0..=89 => (seconds.max(1), "second"),
         90..=5_399 => (seconds.div_ceil(60), "minute"),
