@@ -181,13 +181,29 @@ impl Recorder {
     pub fn wants_repeat(
         &self,
         label: &RequestLabel,
+        route: Option<RouteId>,
         answered: AnswerTimes,
         pair: &Comparison,
     ) -> (RouteId, Option<Source>) {
         let mut tallies = self.tallies();
-        let route = tallies.route(label);
+        let route = tallies.route(label, route);
         let name = tallies.name(route);
         (route, tallies.judge.wants_repeat(&name, answered, pair))
+    }
+
+    /// Takes two answers of production to the same request, and returns its route.
+    pub fn learn_from_production(
+        &self,
+        label: &RequestLabel,
+        route: Option<RouteId>,
+        times: AnswerTimes,
+        pair: &Comparison,
+    ) -> RouteId {
+        let mut tallies = self.tallies();
+        let route = tallies.route(label, route);
+        let name = tallies.name(route);
+        tallies.judge.learn_from_production(&name, times, pair);
+        route
     }
 
     pub fn snapshot(&self, outcome: &SnapshotOutcome) {
@@ -344,10 +360,7 @@ impl Recorder {
 impl Tallies {
     /// How the request ended, after all that is known of its route.
     fn ended(&mut self, label: &RequestLabel, route: Option<RouteId>, end: &End) -> Outcome {
-        let route = match route {
-            Some(route) => self.routes.resolve(route),
-            None => self.route(label),
-        };
+        let route = self.route(label, route);
         let name = self.name(route);
         let outcome = match &end.pair {
             None => end.outcome,
@@ -390,7 +403,11 @@ impl Tallies {
         outcome
     }
 
-    fn route(&mut self, label: &RequestLabel) -> RouteId {
+    /// Each request is learnt once: `known` is what came of it.
+    fn route(&mut self, label: &RequestLabel, known: Option<RouteId>) -> RouteId {
+        if let Some(known) = known {
+            return self.routes.resolve(known);
+        }
         let route = self
             .routes
             .learn(label.method(), &label.target().path_text());

@@ -51,9 +51,21 @@ impl Ticket {
 
     /// Whether the request is to be sent to the mirror once more, and why. Ask once, and only for one that may be.
     pub fn wants_repeat(&self, answered: AnswerTimes, pair: &Comparison) -> Option<Source> {
-        let (route, source) = self.recorder.wants_repeat(&self.label, answered, pair);
+        let known = self.route.get();
+        let (route, source) = self
+            .recorder
+            .wants_repeat(&self.label, known, answered, pair);
         self.route.set(Some(route));
         source
+    }
+
+    /// Production answered the same request shortly before: that answer against this one.
+    pub fn learn_from_production(&self, times: AnswerTimes, pair: &Comparison) {
+        let known = self.route.get();
+        let route = self
+            .recorder
+            .learn_from_production(&self.label, known, times, pair);
+        self.route.set(Some(route));
     }
 
     /// The request goes on in another process, whose ledger says how it ends.

@@ -80,6 +80,9 @@ impl MirrorSide {
             room,
             pending: self.pending.one(),
         };
+        if !self.destinations.is_empty() {
+            self.learn_from_production(&waiting);
+        }
         let side = Rc::clone(self);
         match lane {
             None => {

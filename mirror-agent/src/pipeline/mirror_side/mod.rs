@@ -13,6 +13,7 @@ mod gate_pass;
 mod judge;
 mod lane;
 mod load;
+mod own_repeats;
 mod send;
 mod settle;
 mod slots;
@@ -35,6 +36,7 @@ use crate::gate::Gate;
 use crate::replay::OwnSockets;
 use crate::report::Recorder;
 use crate::transport::Receiver;
+use mirror_core::noise::Repeats;
 use mirror_core::schedule::Lanes;
 
 use destinations::Destinations;
@@ -114,6 +116,7 @@ struct MirrorSide {
     /// together hold a bounded number of bytes.
     heavy: Semaphore,
     settling: Settling,
+    own_repeats: RefCell<Repeats>,
     pending: Pending,
     stop: watch::Sender<bool>,
 }
@@ -131,6 +134,7 @@ impl MirrorSide {
             slots: Slots::new(parts.replays),
             heavy: Semaphore::new(1),
             settling: Settling::default(),
+            own_repeats: RefCell::default(),
             pending: Pending::default(),
             stop: parts.stop,
         }))
