@@ -230,6 +230,9 @@ Headers that carry credentials are removed without a rule, and stay with --keep-
 
 Exit codes: 0 the whole file was read, 2 it cannot be read or a rule is wrong, 3 it is damaged.")]
     Explain(Explain),
+    /// Rules of the comparison, from what a run saw
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Print a finished report again
     #[command(after_help = "\
 Examples:
@@ -256,6 +259,34 @@ Exit codes: 0 all is well, 2 something stands in the way.")]
         fix: bool,
         #[command(flatten)]
         options: RunOptions,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Suggest rules for what varies, is noted or is undecided in a run, each with its evidence
+    #[command(after_help = "\
+Examples:
+  mirror-agent rules suggest /var/tmp/mirror
+  mirror-agent rules suggest /var/tmp/mirror/report.json --json | jq -r '.[].rule'
+
+Each rule stands after a line with its evidence. Choose, and give it to the next run as --compare-rule, or in
+the list `compare-rule` of the file of --config:
+
+  # 412 of 8,000 requests of GET /orders/{id}; varies in 31 of 64 repeats
+  GET /orders/{id} => pattern [0-9]+ /sequence
+
+A place that varies by nature is held to its form (`pattern`), taken in any order (`unordered`), or left out
+(`ignore`). What only the new version shows becomes an intended change (`expect`), whose absence then fails.
+Nothing is suggested for what failed the run.
+
+Exit codes: 0 the rules are printed, 2 the report cannot be read.")]
+    Suggest {
+        /// The directory given to `run --report`, or its report.json
+        run: PathBuf,
         /// Print JSON
         #[arg(long)]
         json: bool,

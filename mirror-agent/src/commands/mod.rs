@@ -6,11 +6,12 @@ mod inspect;
 mod live;
 mod progress;
 mod replay;
+mod rules;
 
 use std::process::ExitCode;
 
 use mirror_agent::{
-    cli::{Command, RunOptions},
+    cli::{Command, RulesCommand, RunOptions},
     config::Settings,
     control::Order,
     report::{self, table::terminal_width},
@@ -42,6 +43,7 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor { options, fix, json } => {
             doctor::doctor(&settings(options)?.config, fix, json)
         }
+        Command::Rules(RulesCommand::Suggest { run, json }) => rules::suggest(&run, json),
         Command::Report { directory, json } => {
             print_report(&report::read(&directory)?, json)?;
             Ok(ExitCode::SUCCESS)

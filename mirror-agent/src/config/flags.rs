@@ -179,11 +179,20 @@ mod tests {
     fn every_command_has_an_example_and_output_for_programs() {
         let mut cli = Cli::command();
         cli.build();
-        for command in cli
-            .get_subcommands()
-            .filter(|command| command.get_name() != "help")
-        {
-            let name = command.get_name();
+        let is_own = |command: &&Command| command.get_name() != "help";
+        // Of a family of commands, each of them.
+        let commands = cli.get_subcommands().filter(is_own).flat_map(|command| {
+            let family: Vec<_> = command.get_subcommands().filter(is_own).collect();
+            let prefix = format!("{} ", command.get_name());
+            match family.is_empty() {
+                true => vec![(command.get_name().to_owned(), command)],
+                false => family
+                    .into_iter()
+                    .map(|one| (format!("{prefix}{}", one.get_name()), one))
+                    .collect(),
+            }
+        });
+        for (name, command) in commands {
             let help = command.get_after_help().map(ToString::to_string);
             let help = help.unwrap_or_else(|| panic!("{name} has no example"));
             assert!(

@@ -16,6 +16,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
 use super::html;
+use super::known_noise::KnownNoise;
 use super::status::{FORMAT, ReportData};
 
 /// Symbolic links on the way to a directory, as the kernel has it.
@@ -175,9 +176,13 @@ fn file_type(there: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(there.st_mode & SFlag::S_IFMT.bits())
 }
 
-/// Reads what [`ReportDir::write`] wrote.
-pub fn read(directory: &Path) -> anyhow::Result<ReportData> {
-    let path = directory.join("report.json");
+/// Reads what [`ReportDir::write`] wrote, by the directory or by report.json itself.
+pub fn read(run: &Path) -> anyhow::Result<ReportData> {
+    let path = if run.is_file() {
+        run.to_owned()
+    } else {
+        run.join("report.json")
+    };
     let text = read_regular(&path).with_context(|| {
         format!(
             "reading {}: name the directory given to `run --report`",
@@ -188,6 +193,17 @@ pub fn read(directory: &Path) -> anyhow::Result<ReportData> {
     let report: ReportData = serde_json::from_str(&text).with_context(unreadable)?;
     ensure!(report.format == FORMAT, unreadable());
     Ok(report)
+}
+
+/// What [`ReportDir::write_noise`] wrote beside a report, if it is there.
+pub fn known_noise_beside(run: &Path) -> anyhow::Result<Option<KnownNoise>> {
+    let directory = match run.is_file() {
+        true => run.parent().unwrap_or(Path::new("")),
+        false => run,
+    };
+    let path = directory.join("noise.json");
+    let is_there = path.try_exists().unwrap_or(true);
+    is_there.then(|| KnownNoise::read(Some(&path))).transpose()
 }
 
 /// A link, a pipe or a device in the place of a report is not read.

@@ -19,12 +19,13 @@ mod recorder;
 mod request;
 mod routes;
 mod status;
+mod suggest;
 pub mod table;
 mod text;
 mod ticket;
 
 pub use differences::{DifferenceExample, DifferenceGroup};
-pub use files::{ReportDir, read};
+pub use files::{ReportDir, known_noise_beside, read};
 pub use known_noise::KnownNoise;
 pub use latency::{Latencies, LatencyData};
 pub use metrics::{METRICS_TYPE, metrics};
@@ -37,6 +38,7 @@ pub use status::{
     AttachedPlace, CacheHits, CaptureCounters, CarriedData, ControlData, FORMAT, LedgerData,
     ReportData, Results, RouteData, RunInfo, Status, TimingData,
 };
+pub use suggest::{SuggestedRule, suggest_rules, suggested_text};
 pub use text::{report_text, status_text};
 pub use ticket::Ticket;
 

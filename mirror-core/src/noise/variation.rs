@@ -302,6 +302,19 @@ impl Variation {
         self.classes.seen()
     }
 
+    /// In which ways A/A pairs differed there, sorted.
+    pub fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
+    /// The form of all its values, where they have only one.
+    pub fn only_form(&self) -> Option<Family> {
+        match self.shapes.as_slice() {
+            [one] => Some(one.family),
+            _ => None,
+        }
+    }
+
     /// What is known of the place, for people: its forms, and what bounds its values.
     pub fn describe(&self) -> String {
         let mut out: Vec<String> = self
