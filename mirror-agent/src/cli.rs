@@ -273,15 +273,15 @@ Examples:
   mirror-agent rules suggest /var/tmp/mirror
   mirror-agent rules suggest /var/tmp/mirror/report.json --json | jq -r '.[].rule'
 
-Each rule stands after a line with its evidence. Choose, and give it to the next run as --compare-rule, or in
-the list `compare-rule` of the file of --config:
+Each rule stands after a line with its evidence. Choose, and give it to the next run as
+--compare-rule, or in the list `compare-rule` of the file of --config:
 
   # 412 of 8,000 requests of GET /orders/{id}; varies in 31 of 64 repeats
   GET /orders/{id} => pattern [0-9]+ /sequence
 
-A place that varies by nature is held to its form (`pattern`), taken in any order (`unordered`), or left out
-(`ignore`). What only the new version shows becomes an intended change (`expect`), whose absence then fails.
-Nothing is suggested for what failed the run.
+A place that varies by nature is held to its form (`pattern`), taken in any order (`unordered`),
+or left out (`ignore`). What only the new version shows becomes an intended change (`expect`),
+whose absence then fails the run. Nothing is suggested for what failed it.
 
 Exit codes: 0 the rules are printed, 2 the report cannot be read.")]
     Suggest {

@@ -39,7 +39,7 @@ fn is_looked_at(exchange: &Exchange) -> bool {
     let turn = exchange.captured_at().0 / TURN_NANOS;
     let target = exchange.request.target.as_bytes();
     let hash = FixedState::with_seed(0).hash_one((turn, target));
-    hash % ONE_OF == 0
+    hash.is_multiple_of(ONE_OF)
 }
 
 /// The earlier answer, which stands for production, against this one, by the rules of the run. `None` if that needs more memory
