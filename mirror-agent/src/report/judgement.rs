@@ -81,7 +81,7 @@ pub(super) fn parts(judgement: &Judgement, most: usize) -> Vec<Part> {
         lines("why the run is invalid", invalid.clone(), most),
         lines("judged unevenly", all(uneven, unevenly), most),
         found("what fails the run", findings, false, most),
-        lines("rules that are met", all(rules_met, rule_met), most),
+        lines("rules that fail the run", all(rules_met, rule_met), most),
         found("not decided", undecided, true, most),
         lines("still needed for a PASS", needs, most),
         found(
@@ -184,7 +184,7 @@ impl ShownFinding {
 }
 
 fn rule_met(met: &RuleMet) -> String {
-    format!("{} on {}: {}", met.rule, met.scope, met.what)
+    format!("{}: {}", met.rule, met.what)
 }
 
 fn unevenly(uneven: &Uneven) -> String {

@@ -461,6 +461,20 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_names_only_metrics_that_there_are() {
+        let text = metrics(status());
+        let readme = include_str!("../../../README.md");
+        let named: Vec<&str> = readme
+            .split('`')
+            .filter(|word| word.starts_with("mirror_"))
+            .collect();
+        assert!(named.contains(&"mirror_decision"), "{named:?}");
+        for name in named {
+            assert!(text.contains(&format!("\n# TYPE {name} ")), "{name}");
+        }
+    }
+
+    #[test]
     fn histograms_have_their_sum() {
         let text = metrics(status());
         let name = "mirror_snapshot_wait_seconds";

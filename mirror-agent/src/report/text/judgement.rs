@@ -94,7 +94,7 @@ mod tests {
             "still needed for a PASS",
             "  1,912 of 4,104 needed on POST /orders, about 6 minutes more",
             "  method POST: 81 % of 1,000 requests were judged, and 99 % of the others",
-            "  p99 > +10% on GET /orders/{id}: the p99 of GET /orders/{id} is 140.0 ms, and the control's 100.0 ms: at least 18 % more",
+            "  p99 > +10%: the p99 of GET /orders/{id} is 140.0 ms, and the control's 100.0 ms: at least 18 % more",
             "GET /orders/{id}     80 %   8,120       0    5.9 %  0.1 %  not yet               3",
             "DELETE /orders/{id}       230    2.2 %  filtered: method",
             "  production: shop 1.4",
