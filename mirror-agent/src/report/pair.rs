@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mirror_core::compare::{Comparison, Extent, RuleTally};
+use mirror_core::compare::{Comparison, Extent, Kind, RuleTally};
 use mirror_core::detect::CREDENTIALS;
 use mirror_core::exchange::{Exchange, RequestTarget, Response};
 use mirror_core::ledger::Outcome;
@@ -129,10 +129,12 @@ impl JudgedPair {
         Some(ControlFinding::new(self.comparison(), &control.comparison))
     }
 
-    /// Whether it says something of the new version. Of answers that are not whole, only a difference in their heads does.
+    /// Whether it says something of the new version. Of answers that are not whole, only another class of status does.
     pub(super) fn is_judged(&self) -> bool {
         let is_whole = !matches!(self.comparison().extent, Extent::Head(_));
-        self.basis.is_evidence() && (is_whole || self.comparison().differs())
+        let mut observations = self.comparison().observations.iter();
+        let mut is_broken = || observations.any(|one| one.kind == Kind::StatusClass);
+        self.basis.is_evidence() && (is_whole || is_broken())
     }
 
     pub(super) fn compared<'a>(&'a self, route: &'a str) -> ComparedAnswers<'a> {

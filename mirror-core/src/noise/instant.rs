@@ -3,9 +3,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::AnswerTimes;
-use super::sample::Sample;
-use crate::compare::{Kind, Observation};
 use crate::time::Timestamp;
 
 /// A number counts as a time when it lies so near to the answer's: two years.
@@ -32,41 +29,6 @@ pub enum EpochUnit {
     Millis,
     Micros,
     Nanos,
-}
-
-/// How much later than its answer a service may have read its clock for the mirror than for production.
-const CLOCK_SLACK_MILLIS: i64 = 2_000;
-const SECOND_MILLIS: i64 = 1_000;
-
-/// Whether both values are times of one form, and as far apart as the answers that have them: the same clock was read twice.
-///
-/// A time of the second answer is never earlier than one of the first, so that a time which was cut or rounded down is still
-/// another value.
-pub(super) fn is_same_clock(times: AnswerTimes, found: &Observation) -> bool {
-    if found.kind != Kind::Value || times == AnswerTimes::default() {
-        return false;
-    }
-    let ours = Sample::of(&found.production, times.production);
-    let theirs = Sample::of(&found.mirror, times.mirror);
-    let family = |sample: &Sample<'_>| sample.form.map(|form| form.family);
-    let (Some(first), Some(second)) = (ours.offset, theirs.offset) else {
-        return false;
-    };
-    let millis = |at: Timestamp| i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
-    let (at, later) = (millis(times.production), millis(times.mirror));
-    let lag = later.saturating_sub(at);
-    let apart = second.saturating_add(later) - first.saturating_add(at);
-    // Of times in seconds, the second may begin between the two looks or not.
-    let is_whole = |offset: i64, at: i64| (offset + at) % SECOND_MILLIS == 0;
-    let unit = match is_whole(first, at) && is_whole(second, later) {
-        true => SECOND_MILLIS,
-        false => 1,
-    };
-    let allowed = match lag >= 0 {
-        true => -unit..=lag + CLOCK_SLACK_MILLIS,
-        false => lag - CLOCK_SLACK_MILLIS..=unit,
-    };
-    family(&ours) == family(&theirs) && allowed.contains(&apart)
 }
 
 /// A date and time at the begin of a text.
@@ -234,44 +196,6 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_clock_that_is_read_twice_is_no_difference() {
-        let base = 1_795_739_200_000;
-        let check = |lag: u64, production: &str, mirror: &str, expect: bool| {
-            let found = Observation {
-                place: crate::compare::Place::Json("/at".into()),
-                kind: Kind::Value,
-                count: 1,
-                production: production.into(),
-                mirror: mirror.into(),
-            };
-            let at = |millis: u64| Timestamp(millis * 1_000_000);
-            let times = AnswerTimes {
-                production: at(base),
-                mirror: at(base + lag),
-            };
-            assert_eq!(
-                is_same_clock(times, &found),
-                expect,
-                "{production} {mirror}"
-            );
-        };
-        // In milliseconds and in seconds, now and in an hour, seconds and hours later.
-        check(12, "1795739199999", "1795739200011", true);
-        check(12, "1795739200", "1795739201", true);
-        check(9_000, "1795742800", "1795742809", true);
-        check(7_200_000, "1795739200000", "1795746400010", true);
-        let (ours, theirs) = ("\"2026-11-27T00:26:40Z\"", "\"2026-11-27T00:26:41Z\"");
-        check(700, ours, theirs, true);
-        // Another hour, another form, a time that was cut, and one that stands still.
-        check(12, "1795742800", "1795746400", false);
-        check(12, "1795739200", "1795739200012", false);
-        check(12, "1795739199999", "1795739199000", false);
-        check(9_000, "1795739200", "1795739190", false);
-        check(12, "\"a\"", "\"b\"", false);
-        check(12, "5", "7", false);
-    }
 
     #[test]
     fn times_are_read_as_they_are_written() {

@@ -15,7 +15,8 @@
 //! answer is judged by what was known before it, and production's by the same rules as the candidate's: without a change, both
 //! are as often the odd one ([`Explained::against`]).
 //!
-//! **Clocks.** Two times that are as far apart as their answers are no difference, known or not: both say how late it is.
+//! **Clocks.** Two answers that each say how late it is do not differ in that, whether the place is known or not. Where it is known to
+//! vary, nor do times that are as far from their own answers as the other's.
 //!
 //! With a control, judge its answer as the candidate's. With a repeat, judge each two of the three answers, and let the coin ask
 //! [`Explained::either_way`]. Judge them all before anything is learnt from one of them.
@@ -29,6 +30,7 @@
 
 mod class;
 mod classes;
+mod clocks;
 mod form;
 mod instant;
 mod mask;
@@ -349,7 +351,8 @@ impl RouteNoise {
         out: &mut Explained,
     ) -> Option<Sample<'o>> {
         let known = self.places.get(&found.place);
-        if instant::is_same_clock(times, found) {
+        let varies = self.varying(&found.place).is_some();
+        if clocks::is_same_clock(times, found, varies) {
             return known.and_then(|_| variation::production(times, found));
         }
         match known.map(|known| &known.variation) {

@@ -4,11 +4,9 @@
 //! keeps an answer. Evidence of several agents adds up by `+=`. Beyond the bounds (2,000 routes; the groups of a route), what gave
 //! way is counted, and which it was may depend on the order.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
-use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 use crate::ledger::Outcome;
 use crate::time::Timestamp;
@@ -42,7 +40,6 @@ pub struct Evidence {
     /// What the user says; it counts for a side of which no answer said it.
     pub(super) named_builds: Builds,
     pub(super) rules: RuleTally,
-    pub(super) clock_skew: Duration,
     /// Why the run is not to be relied on.
     pub(super) failure: Option<String>,
 }
@@ -73,6 +70,8 @@ pub struct RouteEvidence {
     pub admitted: u64,
     /// Those with two answers that were compared, and are evidence.
     pub judged: u64,
+    /// Those that the candidate took and did not answer, or not in time.
+    pub unanswered: u64,
     /// Judged ones with a control.
     pub controlled: u64,
     /// Judged ones that production answered below 400.
@@ -127,13 +126,10 @@ impl Standing {
         use Outcome::*;
         match outcome {
             Matched | Differed | DifferedAsControl => Self::Judged,
-            MatchedWithoutSnapshot
-            | DifferedWithoutSnapshot
-            | ReplayedWithoutBaseline
+            ReplayedWithoutBaseline
             | NotComparedMirrorTooLarge
             | NotComparedProductionTooLarge
             | NotComparedDecodedTooLarge
-            | NotComparedNotModified
             | ShedBreaker
             | ShedRate
             | ShedQueueFull
@@ -146,6 +142,10 @@ impl Standing {
             | ReplayTimeout
             | ReplayConnectFailed
             | ReplayFailed => Self::Lost,
+            // By the user's word, or by the conditions of the request.
+            MatchedWithoutSnapshot | DifferedWithoutSnapshot | NotComparedNotModified => {
+                Self::LeftOut
+            }
             NotReplayedUpgrade | Observed | LostRingFull | DroppedGap | DroppedTruncated
             | DroppedTooLarge | DroppedAmbiguous | DroppedOneSide | FilteredMethod
             | FilteredRule | FilteredSample | FilteredWrite | FilteredUnreadable
@@ -167,6 +167,9 @@ impl Evidence {
             None => {
                 route.outcomes.insert(outcome.name().into(), 1);
             }
+        }
+        if let Outcome::ReplayFailed | Outcome::ReplayTimeout = outcome {
+            route.unanswered += 1;
         }
         if let Standing::Judged | Standing::Lost = standing {
             route.admitted += 1;
@@ -233,11 +236,6 @@ impl Evidence {
 
     pub fn rules(&self) -> &RuleTally {
         &self.rules
-    }
-
-    /// The clocks of both sides were found to be so far apart.
-    pub fn clocks_apart(&mut self, skew: Duration) {
-        self.clock_skew = self.clock_skew.max(skew);
     }
 
     /// The run is not to be relied on. Of several reasons one is kept, the same in any order.
@@ -330,6 +328,7 @@ impl AddAssign<&Self> for RouteEvidence {
         }
         self.admitted += other.admitted;
         self.judged += other.judged;
+        self.unanswered += other.unanswered;
         self.controlled += other.controlled;
         self.good += other.good;
         self.refused += other.refused;
@@ -371,7 +370,6 @@ impl AddAssign<&Self> for Evidence {
         self.seen_builds += &other.seen_builds;
         self.named_builds += &other.named_builds;
         self.rules += other.rules.clone();
-        self.clocks_apart(other.clock_skew);
         if let Some(why) = &other.failure {
             self.fail(why);
         }

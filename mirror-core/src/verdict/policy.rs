@@ -4,7 +4,6 @@
 //! met, or what the measure does not have, is an error. A rule replaces the default, or the former rule, with the same measure and route; one with a route wins over one without.
 
 use std::fmt;
-use std::time::Duration;
 
 use mirror_contract::{RequestTarget, Route};
 
@@ -40,9 +39,6 @@ crate::options! {
         /// Most answers of the same version that may differ from each other, beyond what is known to vary, before the run is invalid
         #[option("max-noise", "SHARE", default = "20%", live)]
         pub max_noise: Share,
-        /// Most that the clocks of both sides may be apart before the run is invalid
-        #[option("max-clock-skew", "TIME", default = "5s", live)]
-        pub max_clock_skew: Duration,
     }
 }
 

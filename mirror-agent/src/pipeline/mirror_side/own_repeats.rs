@@ -22,7 +22,8 @@ impl MirrorSide {
     /// Looks at exchanges in the order of capture, before they are judged.
     pub(super) fn learn_from_production(&self, waiting: &Waiting) {
         let exchange = waiting.envelope.exchange();
-        if !is_looked_at(exchange) {
+        // With production's data for each request, what it reads is not to be taken for nature.
+        if !self.gate.is_off() || !is_looked_at(exchange) {
             return;
         }
         let earlier = self.own_repeats.borrow_mut().take(exchange);

@@ -15,7 +15,7 @@ use mirror_core::exchange::{Body, Headers, Request, Response};
 use mirror_core::ledger::Outcome;
 use mirror_core::policy::Policy;
 use mirror_core::rewrite::Conditions;
-use mirror_core::schedule::{Ended, Failure};
+use mirror_core::schedule::{self, Ended, Failure};
 use mirror_core::time::Timestamp;
 
 /// What one destination answered, and how long it took.
@@ -118,15 +118,18 @@ impl MirrorSide {
         }
     }
 
-    /// Sends a request to its target once more, to see what varies by nature. How it ends counts for nothing else.
+    /// Sends a request to its target once more, to see what varies by nature, where no budget makes it wait. How it ends counts for
+    /// nothing else.
     pub(super) async fn send_again(
         &self,
         target: &Destination,
         waiting: &Waiting,
         turn: &Turn,
     ) -> Option<Answer> {
-        self.schedule.admits(target.number).ok()?;
-        self.send_beside(target, waiting, turn).await.ok()
+        match self.schedule.turn(target.number) {
+            schedule::Turn::Go => self.send_beside(target, waiting, turn).await.ok(),
+            schedule::Turn::Wait(_) | schedule::Turn::Shed(_) => None,
+        }
     }
 
     async fn send_beside(

@@ -46,8 +46,16 @@ fn bound(scope: &Scope<'_>, policy: &VerdictPolicy, severity: Severity) -> Optio
         // A request with several differences is one.
         most.min(route.differing.get(&severity).copied().unwrap_or(0))
     });
+    // No answer breaks a reader as an answer of another class does.
+    let unanswered = match severity {
+        Severity::Breaking => scope.total.unanswered,
+        _ => 0,
+    };
     Some(Bound {
-        hits: Proportion::new(hits.sum(), scope.total.judged),
+        hits: Proportion::new(
+            hits.sum::<u64>() + unanswered,
+            scope.total.judged + unanswered,
+        ),
         limit: limit.max(policy.max_mismatch.fraction()),
     })
 }
@@ -98,8 +106,12 @@ fn missing_on(scope: &Scope<'_>, policy: &VerdictPolicy, elapsed: u64) -> Option
     let hits = match worst.hits.hits {
         0 => String::new(),
         hits => format!(
-            " ({} differ, and the limit is {})",
+            " ({} {}, and the limit is {})",
             count(hits),
+            match scope.total.unanswered {
+                0 => "differ",
+                _ => "differ or have no answer",
+            },
             percent(worst.limit)
         ),
     };

@@ -17,14 +17,6 @@ pub(super) fn reasons(
     let mut reasons: Vec<String> = evidence.failure.iter().cloned().collect();
     reasons.extend(changed_builds(evidence));
     reasons.extend(production_failed(evidence, policy));
-    let skew = evidence.clock_skew;
-    if skew > policy.max_clock_skew {
-        reasons.push(format!(
-            "the clocks of both sides are {:.1} s apart, and --max-clock-skew is {:.1} s",
-            skew.as_secs_f64(),
-            policy.max_clock_skew.as_secs_f64()
-        ));
-    }
     reasons.extend(noise(evidence, policy));
     reasons.extend(uneven.first().map(not_representative));
     reasons

@@ -83,7 +83,10 @@ fn conclude(found: &Judgement, evidence: &Evidence, policy: &VerdictPolicy) -> (
         return (Decision::Hold, nothing_judged(evidence));
     }
     if policy.quick {
-        return quick(found, judged);
+        return match says_little(evidence) {
+            Some(why) => (Decision::Hold, why),
+            None => quick(found, judged),
+        };
     }
     let open: Vec<_> = found.undecided.iter().filter(|one| is_open(one)).collect();
     if found.missing.is_empty() && open.is_empty() {
@@ -233,19 +236,7 @@ fn missing_evidence(evidence: &Evidence, scopes: &[Scope<'_>]) -> Vec<Missing> {
         lacks("nothing was compared that is evidence".into());
         return missing;
     }
-    let sum = |of: fn(&super::evidence::RouteEvidence) -> u64| -> u64 {
-        evidence.routes.values().map(of).sum()
-    };
-    let (good, refused) = (sum(|route| route.good), sum(|route| route.refused));
-    if refused * 2 > judged {
-        lacks(format!(
-            "{} of {} judged requests were refused with 401 or 403: the clients are not logged in, so their routes are not tested",
-            count(refused),
-            count(judged)
-        ));
-    } else if good == 0 {
-        lacks("production answered all judged requests with an error: nothing shows that the candidate works".into());
-    }
+    says_little(evidence).into_iter().for_each(&mut lacks);
     let cut = total(evidence, Outcome::Interrupted);
     if cut > judged {
         lacks(format!(
@@ -262,6 +253,26 @@ fn missing_evidence(evidence: &Evidence, scopes: &[Scope<'_>]) -> Vec<Missing> {
         ));
     }
     missing
+}
+
+/// Why judged requests say nothing of the candidate, if they do not.
+fn says_little(evidence: &Evidence) -> Option<String> {
+    let judged = judged(evidence);
+    let sum = |of: fn(&super::evidence::RouteEvidence) -> u64| -> u64 {
+        evidence.routes.values().map(of).sum()
+    };
+    let (good, refused) = (sum(|route| route.good), sum(|route| route.refused));
+    if refused * 2 > judged {
+        Some(format!(
+            "{} of {} judged requests were refused with 401 or 403: the clients are not logged in, so their routes are not tested",
+            count(refused),
+            count(judged)
+        ))
+    } else if good == 0 {
+        Some("production answered all judged requests with an error: nothing shows that the candidate works".into())
+    } else {
+        None
+    }
 }
 
 /// Names the outcome that most requests ended with; of equal ones the first by name.

@@ -41,7 +41,10 @@ impl Ranking {
         let members = members(evidence, policy);
         let can_fail = || members.iter().filter(|one| one.limit.is_some());
         let informative = can_fail().filter(|one| one.group.is_informative()).count();
-        let size = family(informative as u64 + rules);
+        // Groups that gave way were tested too.
+        let dropped = evidence.routes.values();
+        let dropped: u64 = dropped.map(|route| route.groups.dropped().groups).sum();
+        let size = family(informative as u64 + dropped + rules);
         let alpha = policy.alpha.fraction();
         let threshold = ln_threshold(can_fail().map(|one| one.ln_e), size, alpha);
         let varying = can_fail()
@@ -94,7 +97,9 @@ impl Ranking {
             }
             // Chance explains it, and it varies by nature: nothing is to be decided.
             Some(_) if group.varies() && group.ln_chance() > ln_suspect => {}
-            Some(_) if group.differed > 0 => self.undecided.push(member.finding(threshold, alpha)),
+            Some(_) if group.differed + group.explained > 0 => {
+                self.undecided.push(member.finding(threshold, alpha));
+            }
             Some(_) => {}
         }
     }

@@ -199,7 +199,7 @@ impl<'s, 'e> Test<'s, 'e> {
                 let (paired, other) = reference(total);
                 let (ours, theirs) = shares(paired);
                 format!(
-                    "{ours} of the candidate's answers on {name} are 5xx, and {theirs} of {other}'s: at least {at_least} more"
+                    "{ours} of the candidate's answers on {name} are 5xx or missing, and {theirs} of {other}'s: at least {at_least} more"
                 )
             }
         }
@@ -257,10 +257,17 @@ fn tail(name: &str, quantile: &str, q: f64, latency: &Latency, at_least: &str) -
     )
 }
 
-/// The candidate's 5xx beside the control's, or production's where there is none.
+/// The candidate's 5xx beside those of the side that answered more of the requests, production or the control. What the
+/// candidate does not answer is an error of its own.
 fn reference(route: &RouteEvidence) -> (Paired, &'static str) {
-    match route.errors_to_control.n {
-        0 => (route.errors_to_production, "production"),
-        _ => (route.errors_to_control, "the control"),
+    let (control, production) = (route.errors_to_control, route.errors_to_production);
+    let (mut paired, name) = match control.n >= production.n && control.n > 0 {
+        true => (control, "the control"),
+        false => (production, "production"),
+    };
+    if route.judged > 0 {
+        paired.n += route.unanswered;
+        paired.candidate_only += route.unanswered;
     }
+    (paired, name)
 }
