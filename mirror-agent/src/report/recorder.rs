@@ -11,7 +11,7 @@ use mirror_core::route::{RouteId, RouteLearner};
 use mirror_core::schedule::ScheduleData;
 use mirror_core::session::{CarryStats, Replaced};
 use mirror_core::verdict::{
-    self, BuildOptions, Builds, Judge, LoginCounts, VerdictPolicy, matters,
+    self, BuildOptions, Builds, Judge, Judgement, LoginCounts, VerdictPolicy, matters,
 };
 
 use foldhash::fast::RandomState;
@@ -297,13 +297,23 @@ impl Recorder {
         tallies.failure.get_or_insert(why);
     }
 
+    /// Decided outside of the lock: it takes long where there are many routes, and no request waits for it.
+    fn judgement(&self) -> Judgement {
+        let (evidence, policy) = {
+            let tallies = self.tallies();
+            (tallies.judge.evidence().clone(), tallies.policy.clone())
+        };
+        verdict::decide(&evidence, &policy, wall_clock())
+    }
+
     /// What was found so far; `counters` are those of capture and dissection.
     pub fn results(&self, counters: CaptureCounters) -> Results {
+        let verdict = self.judgement();
         let tallies = self.tallies();
         let ledger = self.ledger_data();
         Results {
             run: self.run.clone(),
-            verdict: verdict::decide(tallies.judge.evidence(), &tallies.policy, wall_clock()),
+            verdict,
             failed: tallies.failure.clone(),
             outcomes: tallies.outcomes.data(&tallies.routes, &ledger.outcomes),
             ledger,

@@ -320,6 +320,14 @@ fn keep_first(builds: &mut BTreeSet<String>) {
 
 impl AddAssign<&Self> for RouteEvidence {
     fn add_assign(&mut self, other: &Self) {
+        self.add_all_but_groups(other);
+        self.groups += &other.groups;
+    }
+}
+
+impl RouteEvidence {
+    /// For a scope of many routes, which keeps the groups of each.
+    pub(super) fn add_all_but_groups(&mut self, other: &Self) {
         for (name, count) in &other.outcomes {
             *self.outcomes.entry(name.clone()).or_default() += count;
         }
@@ -332,7 +340,6 @@ impl AddAssign<&Self> for RouteEvidence {
         self.controlled += other.controlled;
         self.good += other.good;
         self.refused += other.refused;
-        self.groups += &other.groups;
         self.noise += other.noise;
         self.errors_to_control += other.errors_to_control;
         self.errors_to_production += other.errors_to_production;

@@ -12,6 +12,7 @@ pub(super) struct Scope<'e> {
     pub(super) routes: Vec<(&'e str, &'e RouteEvidence)>,
     /// Of what policy admitted.
     pub(super) traffic: f64,
+    /// Of all of them, without their groups.
     pub(super) total: RouteEvidence,
 }
 
@@ -19,7 +20,7 @@ impl<'e> Scope<'e> {
     fn new(name: String, routes: Vec<(&'e str, &'e RouteEvidence)>, admitted: u64) -> Self {
         let mut total = RouteEvidence::default();
         for (_, route) in &routes {
-            total += *route;
+            total.add_all_but_groups(route);
         }
         let traffic = if admitted == 0 {
             0.0
