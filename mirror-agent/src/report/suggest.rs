@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mirror_core::compare::{CompareOptions, CompareRule, Kind, Place};
 use mirror_core::noise::{Family, Noise, Variation};
 use mirror_core::options::FromText;
+use mirror_core::verdict::words::count;
 use serde::Serialize;
 
 use super::status::ReportData;
@@ -236,19 +237,6 @@ fn evidence(route: &str, facts: &PlaceFacts<'_>, noise: &Noise) -> String {
     }
     parts.retain(|part| !part.is_empty());
     parts.join("; ")
-}
-
-/// As in `8,000`.
-fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut shown = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    shown
 }
 
 #[cfg(test)]

@@ -462,7 +462,7 @@ fn without_usual_port<'a>(scheme: &[u8], authority: &'a [u8]) -> &'a [u8] {
     let port: &[u8] = match scheme {
         _ if scheme.eq_ignore_ascii_case(b"http") => b":80",
         _ if scheme.eq_ignore_ascii_case(b"https") => b":443",
-        // A cookie's domain has no port.
+        // The domain of a cookie comes without a port.
         b"" => {
             let end = authority.iter().rposition(|byte| *byte == b':');
             let end = end.filter(|end| authority[end + 1..].iter().all(u8::is_ascii_digit));

@@ -262,6 +262,6 @@ fn a_hundred_thousand_brackets_are_compared() {
     let comparison = compared(&["ignore /**/b".into()], &objects("1"), &objects("2"));
     assert_eq!(comparison.observations[0].kind, Kind::Value);
     assert!(compared(&[], &deep(""), &objects("1")).differs());
-    // One side alone, and one that is no JSON at all.
+    // One side alone, and a body that is not JSON.
     assert!(compared(&[], &deep(""), &"[".repeat(100_000)).differs());
 }

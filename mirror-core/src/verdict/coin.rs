@@ -26,7 +26,7 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
-use super::math::{ln_below, ln_density};
+use super::math::{fewest, ln_below, ln_density};
 
 /// Tosses beyond which nobody waits for a decision.
 const MAX_NEEDED: u64 = 1 << 40;
@@ -65,26 +65,7 @@ impl Coin {
             };
             later.ln_e() >= ln_threshold
         };
-        let mut enough = 1;
-        if reaches(0) {
-            return Some(0);
-        }
-        while !reaches(enough) {
-            enough *= 2;
-            if enough > MAX_NEEDED {
-                return None;
-            }
-        }
-        let mut too_few = enough / 2;
-        while enough - too_few > 1 {
-            let middle = too_few + (enough - too_few) / 2;
-            if reaches(middle) {
-                enough = middle;
-            } else {
-                too_few = middle;
-            }
-        }
-        Some(enough)
+        fewest(reaches, MAX_NEEDED)
     }
 }
 

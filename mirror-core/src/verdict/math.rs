@@ -114,6 +114,30 @@ fn deviance(x: f64, m: f64) -> f64 {
     sum
 }
 
+/// The smallest number from 0 to about `most` that is enough, where every larger one is enough too.
+pub(super) fn fewest(is_enough: impl Fn(u64) -> bool, most: u64) -> Option<u64> {
+    if is_enough(0) {
+        return Some(0);
+    }
+    let mut enough = 1;
+    while !is_enough(enough) {
+        enough *= 2;
+        if enough > most {
+            return None;
+        }
+    }
+    let mut too_few = enough / 2;
+    while enough - too_few > 1 {
+        let middle = too_few + (enough - too_few) / 2;
+        if is_enough(middle) {
+            enough = middle;
+        } else {
+            too_few = middle;
+        }
+    }
+    Some(enough)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,7 +21,7 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
-use super::math::ln_density;
+use super::math::{fewest, ln_density};
 
 /// Requests beyond which nobody waits for a decision.
 const MAX_NEEDED: u64 = 1 << 40;
@@ -116,26 +116,7 @@ impl Proportion {
         if !(0.0..1.0).contains(&limit) || limit == 0.0 {
             return None;
         }
-        if is_shown(0) {
-            return Some(0);
-        }
-        let mut enough = 1;
-        while !is_shown(enough) {
-            enough *= 2;
-            if enough > MAX_NEEDED {
-                return None;
-            }
-        }
-        let mut too_few = enough / 2;
-        while enough - too_few > 1 {
-            let middle = too_few + (enough - too_few) / 2;
-            if is_shown(middle) {
-                enough = middle;
-            } else {
-                too_few = middle;
-            }
-        }
-        Some(enough)
+        fewest(is_shown, MAX_NEEDED)
     }
 }
 

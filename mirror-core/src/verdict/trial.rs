@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::compare::{Comparison, Kind, Observation};
-use crate::noise::Explained;
+use crate::compare::{Comparison, Kind, Observation, Severity};
+use crate::noise::{Explained, is_derived};
 use crate::time::Timestamp;
 
 use super::cache::CacheHits;
 use super::coin::Coin;
 use super::group::{GroupKey, Groups};
 use super::latency::AnswerDurations;
-use crate::compare::Severity;
 
 /// How a second answer differs from a first one, as production's does from the candidate's.
 #[derive(Clone, Copy, Debug, Default)]
@@ -151,15 +150,6 @@ fn turned(kind: Kind) -> Option<Kind> {
         Kind::Added => Some(Kind::Missing),
         _ => None,
     }
-}
-
-/// What one answer shows beyond the way in which its place varies. Production shows it now and then as well, and then it is in
-/// `against`.
-fn is_derived(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Format | Kind::Range | Kind::Clock | Kind::Distribution
-    )
 }
 
 /// Several values at one place (a list's elements) are shown by the first only.
