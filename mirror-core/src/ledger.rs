@@ -84,6 +84,8 @@ outcomes! {
         "the mirror did not answer other requests, so it was left alone for a while: see to the mirror; --breaker-failures, --breaker-share and --breaker-pause are the limits",
     ShedRate = "shed: rate":
         "more came than --replay-rate takes: raise it, or take a smaller --replay-share",
+    ShedBusyHost = "shed: busy host":
+        "this host had no CPU time left, so the agent kept within --max-cpu-when-busy: mirror off-peak with --schedule, or less with --replay-share",
     ShedQueueFull = "shed: queue full":
         "the mirror is slower than production: raise --concurrency, or take a --sample",
     SnapshotMissing = "snapshot: missing":

@@ -68,7 +68,7 @@ impl Agent {
             command.args(["run", "--interface", INTERFACE]);
             command
         };
-        Self::spawn(command, program, port, args, scratch)
+        Self::spawn(command, port, args, build, scratch)
     }
 
     /// As `start`, in a process that may have so many files open.
@@ -86,14 +86,14 @@ impl Agent {
             .arg(&program)
             .args(["run", "--interface", INTERFACE]);
         let args = [&["--target", target], args].concat();
-        Self::spawn(command, program, 8080, &args, scratch)
+        Self::spawn(command, 8080, &args, Profile::Debug, scratch)
     }
 
     fn spawn(
         mut command: Command,
-        program: PathBuf,
         port: u16,
         args: &[&str],
+        build: Profile,
         scratch: &Scratch,
     ) -> Result<Self> {
         let (report, socket) = (scratch.join("report"), scratch.join("agent.sock"));
@@ -105,6 +105,10 @@ impl Agent {
         // Most tests send too few requests for a decision with a stated error, and count what the mirror gets.
         if !args.contains(&"--max-mismatch") {
             command.args(["--quick", "--no-repeats"]);
+        }
+        // Builds that are not optimized, of tests that run beside each other, make this host busy and need much of it.
+        if build == Profile::Debug && !args.contains(&"--max-cpu-when-busy") {
+            command.args(["--max-cpu-when-busy", "100%"]);
         }
         command
             .args(["--port", &port.to_string()])
@@ -119,7 +123,7 @@ impl Agent {
         })?;
         Ok(Self {
             process,
-            program,
+            program: binary("mirror-agent", build)?,
             report,
             socket,
         })

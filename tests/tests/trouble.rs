@@ -3,6 +3,11 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -20,6 +25,8 @@ use mirror_tests::workspace::Profile;
 use mirror_tests::{needs, testing, wait_until, wire};
 
 const LIMIT: Duration = Duration::from_secs(15);
+/// Requests a second.
+const USUAL_RATE: u32 = 500;
 /// The exit code of a run without evidence.
 const NOTHING_COMPARED: i32 = 4;
 
@@ -72,6 +79,59 @@ fn a_mirror_that_hangs_fills_the_queue_and_no_more() -> Result<()> {
         report.json
     );
     assert!(report.outcome("replay: timeout") > 0, "{:#}", report.json);
+    Ok(())
+}
+
+/// Takes all CPU time of this host, until it is dropped.
+struct BusyHost(Arc<AtomicBool>, Vec<thread::JoinHandle<()>>);
+
+impl BusyHost {
+    fn start() -> Result<Self> {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let spin = || {
+            let is_over = Arc::clone(&is_over);
+            thread::spawn(move || {
+                while !is_over.load(Relaxed) {
+                    std::hint::spin_loop();
+                }
+            })
+        };
+        let threads = (0..2 * thread::available_parallelism()?.get()).map(|_| spin());
+        let threads = threads.collect();
+        Ok(Self(is_over, threads))
+    }
+}
+
+impl Drop for BusyHost {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+        for thread in self.1.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[needs(root)]
+fn a_host_without_time_is_left_alone_and_each_route_is_still_seen() -> Result<()> {
+    let stage = Stage::new()?
+        .production(Nginx::answering("{}"))?
+        .mirror(Nginx::answering("{}"))?;
+    let agent = stage.agent(&["--max-cpu-when-busy", "0.5%"])?;
+    let url = stage.production.url();
+    let calls: Vec<Call> = (0..1500)
+        .map(|n| Call::get(format!("{url}/{}", ["users", "carts", "stock"][n % 3])))
+        .collect();
+    let busy = BusyHost::start()?;
+    stage.send(&calls, USUAL_RATE)?;
+    drop(busy);
+    let report = agent.stop()?.report;
+    assert_eq!(report.seen, 1500, "{:#}", report.json);
+    assert!(report.is_balanced(), "{:#}", report.json);
+    let (shed, matched) = (report.outcome("shed: busy host"), report.outcome("matched"));
+    assert_eq!(shed + matched, 1500, "{:#}", report.json);
+    assert!(shed > 300, "{:#}", report.json);
+    // The first one of each route always goes on.
+    assert!(matched >= 3, "{:#}", report.json);
     Ok(())
 }
 
@@ -192,7 +252,7 @@ fn with_few_descriptors_fewer_replays_run_and_the_user_is_told() -> Result<()> {
     let (network, scratch) = (Network::new()?, Scratch::new()?);
     let production = Nginx::start(&network, Host::Production, 8080, "ok", &scratch)?;
     let slow = |_: &wire::Received| {
-        std::thread::sleep(Duration::from_millis(100));
+        thread::sleep(Duration::from_millis(100));
         wire::answer("200 OK", "ok")
     };
     let mirror = wire::Server::start(&network, Host::Mirror, 9090, slow)?;

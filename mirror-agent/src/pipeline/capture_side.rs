@@ -13,13 +13,14 @@ use anyhow::{Context, anyhow};
 use foldhash::fast::RandomState;
 use tokio::sync::watch;
 
+use super::relief::HostRelief;
 use crate::capture::ring::RingReader;
 use crate::clock::wall_clock;
 use crate::config::Config;
 use crate::report::{End, Recorder, Ticket};
 use crate::transport::{Delivery, Sender};
 use mirror_core::dissect::{DissectLimits, DissectStats, Dissector};
-use mirror_core::exchange::Exchange;
+use mirror_core::exchange::{Exchange, Request};
 use mirror_core::filter::PortSet;
 use mirror_core::ledger::Outcome;
 use mirror_core::policy::Refusal;
@@ -35,6 +36,8 @@ pub(super) struct Intake {
     pub(super) config: watch::Receiver<Arc<Config>>,
     pub(super) recorder: Arc<Recorder>,
     pub(super) sender: Sender,
+    /// A file is read as fast as it is replayed, and needs none.
+    pub(super) relief: Option<Arc<HostRelief>>,
     /// Of lanes' names.
     pub(super) hasher: RandomState,
 }
@@ -63,7 +66,14 @@ impl Intake {
                 .lane(&self.host, exchange, &self.hasher);
             config.identity.identify(exchange)
         };
-        match config.policy.admit(&self.host, exchange, identify) {
+        let taken = |request: &Request| {
+            let relief = self.relief.as_ref();
+            relief.is_none_or(|relief| relief.takes(request))
+        };
+        match config
+            .policy
+            .admit_if(&self.host, exchange, taken, identify)
+        {
             Err(refusal) => ticket.end(refused(refusal)),
             Ok(envelope) => {
                 let delivery = Delivery {

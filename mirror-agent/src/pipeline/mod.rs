@@ -11,9 +11,11 @@
 
 mod capture_side;
 mod descriptors;
+mod host;
 mod mirror_side;
 mod preflight;
 mod progress;
+mod relief;
 mod replay_file;
 mod run;
 mod running;

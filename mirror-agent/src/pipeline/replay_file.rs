@@ -88,6 +88,7 @@ pub async fn replay_file(
         config: live.subscribe(),
         recorder: Arc::clone(&recorder),
         sender: Sender::Memory(sender),
+        relief: None,
         hasher: RandomState::default(),
     };
     show(Event::Begins(begins(&config, path)));

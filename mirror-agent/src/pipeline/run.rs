@@ -29,6 +29,7 @@ use mirror_core::dissect::DissectLimits;
 use super::capture_side::{Intake, Readers};
 use super::mirror_side::{MirrorParts, MirrorThread};
 use super::progress::{self, Event};
+use super::relief::HostRelief;
 use super::running::Running;
 use super::schedule::RunSchedule;
 use super::{descriptors, preflight};
@@ -113,11 +114,13 @@ pub async fn run(
     let receiver = Receiver::Memory(receiver);
     let mirror = MirrorThread::start(parts, receiver, cut.subscribe()).await?;
     let (ports, ports_now) = watch::channel(config.capture.filter.ports.clone());
+    let relief = Arc::new(HostRelief::new(config.schedule.budget.cpu_when_busy));
     let intake = Intake {
         host: host()?,
         config: live.subscribe(),
         recorder: Arc::clone(&recorder),
         sender: Sender::Memory(sender),
+        relief: Some(Arc::clone(&relief)),
         hasher: RandomState::default(),
     };
     let (readers, dissected) = Readers::start(rings, &limits(&config), &ports_now, intake)?;
@@ -155,6 +158,7 @@ pub async fn run(
     tokio::select! {
         () = stopped(stop.subscribe()) => {}
         () = passed(config.schedule.duration) => {}
+        () = relief.follow_host() => {}
         () = readers.broke() => recorder.fail("capture ended by itself".into()),
     }
     // However it came to this: whoever waits for the end learns of it.

@@ -27,9 +27,13 @@ impl Policy {
     ) -> Explanation {
         let host = Arc::from("");
         let mut trace = Trace::on();
-        let admitted = self.admit_traced(&host, exchange, identify, &mut trace);
+        let admitted = self.judge(&exchange).and_then(|permission| {
+            let access = permission.access;
+            let envelope = self.enclose(&host, exchange, access, identify, &mut trace)?;
+            Ok((permission, envelope))
+        });
         let (judged, sent) = match admitted {
-            Ok((envelope, permission)) => (Ok(permission), Some(envelope)),
+            Ok((permission, envelope)) => (Ok(permission), Some(envelope)),
             Err(refusal) => (Err(refusal), None),
         };
         Explanation {

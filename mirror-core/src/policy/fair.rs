@@ -20,6 +20,9 @@ const MAX_ROUTES: usize = 1024;
 /// Segments of a path that tell routes apart.
 const MAX_SEGMENTS: usize = 8;
 
+/// An account holds a whole request, but for rounding.
+const WHOLE: f64 = 1.0 - 1e-9;
+
 /// The route of a request as a number: ids and dates in its path do not count.
 pub(super) fn route(request: &Request) -> u64 {
     let mut name = Xxh3::new();
@@ -37,6 +40,36 @@ pub(super) fn route(request: &Request) -> u64 {
     name.digest()
 }
 
+/// Takes the same share of each route. The share may change from request to request.
+#[derive(Debug, Default)]
+pub struct FairShare {
+    routes: HashMap<u64, f64, foldhash::fast::RandomState>,
+}
+
+impl FairShare {
+    /// Whether a request goes on, where `share` of them do, from 0 to 1. The first one of a route always does.
+    pub fn takes(&mut self, request: &Request, share: f64) -> bool {
+        let account = self.account(route(request), share);
+        let takes = *account >= WHOLE;
+        if takes {
+            *account -= 1.0;
+        }
+        takes
+    }
+
+    /// What a route has collected, with the part of one more request.
+    fn account(&mut self, route: u64, share: f64) -> &mut f64 {
+        let known = self.routes.len() < MAX_ROUTES || self.routes.contains_key(&route);
+        let account = self
+            .routes
+            .entry(if known { route } else { 0 })
+            .or_insert(1.0 - share);
+        // Not more than one in hand, so that a route that was quiet does not burst.
+        *account = (*account + share).min(2.0);
+        account
+    }
+}
+
 /// A limit of requests a second, which every route keeps its share of.
 #[derive(Debug)]
 pub(super) struct FairRate {
@@ -49,7 +82,7 @@ pub(super) struct FairRate {
     /// What may still go on now; at most a window's worth.
     allowance: f64,
     filled_at: Timestamp,
-    routes: HashMap<u64, f64, foldhash::fast::RandomState>,
+    routes: FairShare,
 }
 
 impl FairRate {
@@ -62,7 +95,7 @@ impl FairRate {
             share: 1.0,
             allowance: Self::most(per_second),
             filled_at: Timestamp(0),
-            routes: HashMap::default(),
+            routes: FairShare::default(),
         }
     }
 
@@ -70,14 +103,8 @@ impl FairRate {
     pub(super) fn takes(&mut self, route: u64, now: Timestamp) -> bool {
         self.follow(now);
         self.came += 1;
-        let known = self.routes.len() < MAX_ROUTES || self.routes.contains_key(&route);
-        let account = self
-            .routes
-            .entry(if known { route } else { 0 })
-            .or_insert(1.0 - self.share);
-        // Not more than one in hand, so that a route that was quiet does not burst.
-        *account = (*account + self.share).min(2.0);
-        let takes = *account >= 1.0 - 1e-9 && self.allowance >= 1.0;
+        let account = self.routes.account(route, self.share);
+        let takes = *account >= WHOLE && self.allowance >= 1.0;
         if takes {
             *account -= 1.0;
             self.allowance -= 1.0;
@@ -168,11 +195,30 @@ mod tests {
     }
 
     #[test]
+    fn a_share_that_changes_is_taken_of_each_route() {
+        let mut fair = FairShare::default();
+        let mut took = |path: &str, share: f64| {
+            let request = Request::new("GET", path.to_owned());
+            (0..1000).filter(|_| fair.takes(&request, share)).count()
+        };
+        for path in ["/users/7", "/carts"] {
+            assert_eq!(took(path, 1.0), 1000);
+            assert!((249..=251).contains(&took(path, 0.25)), "{path}");
+            assert!((9..=11).contains(&took(path, 0.01)), "{path}");
+        }
+        assert_eq!(
+            took("/seldom", 0.001),
+            1,
+            "the first one of a route goes on"
+        );
+    }
+
+    #[test]
     fn many_routes_take_bounded_room() {
         let mut fair = FairRate::new(10);
         for route in 0..100_000 {
             fair.takes(route, Timestamp(route * 1_000_000));
         }
-        assert!(fair.routes.len() <= MAX_ROUTES + 1);
+        assert!(fair.routes.routes.len() <= MAX_ROUTES + 1);
     }
 }

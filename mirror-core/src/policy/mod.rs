@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use mirror_contract::HEADER_REPLAY;
 
-use crate::exchange::{Exchange, Fault};
+use crate::exchange::{Exchange, Fault, Request};
 use crate::identity::Identity;
 use crate::ledger::Outcome;
 use crate::verdict::Basis;
@@ -27,6 +27,7 @@ use rule::{Sense, View};
 pub use envelope::{Access, Envelope};
 pub use explain::Explanation;
 use fair::FairRate;
+pub use fair::FairShare;
 pub use redact::{KeyTooShort, Mode, RedactKey, RedactRule, Redaction, Redactor};
 pub use rule::{Rule, asks_for_another_method};
 pub use share::ReplayShare;
@@ -173,18 +174,40 @@ impl Policy {
         exchange: Exchange,
         identify: impl FnOnce(&Exchange) -> Identity,
     ) -> Result<Envelope, Refusal> {
-        let (envelope, _) = self.admit_traced(host, exchange, identify, &mut Trace::default())?;
-        Ok(envelope)
+        self.admit_if(host, exchange, |_| true, identify)
     }
 
-    fn admit_traced(
+    /// The same on a host that may have no time left: of what the rules let through, an exchange that is not `taken` ends
+    /// before it costs anything more.
+    pub fn admit_if(
+        &self,
+        host: &Arc<str>,
+        exchange: Exchange,
+        taken: impl FnOnce(&Request) -> bool,
+        identify: impl FnOnce(&Exchange) -> Identity,
+    ) -> Result<Envelope, Refusal> {
+        let permission = self.judge(&exchange)?;
+        if !taken(&exchange.request) {
+            return Err(Outcome::ShedBusyHost.into());
+        }
+        self.enclose(
+            host,
+            exchange,
+            permission.access,
+            identify,
+            &mut Trace::default(),
+        )
+    }
+
+    /// What leaves the host, of an exchange that the rules let through.
+    fn enclose(
         &self,
         host: &Arc<str>,
         mut exchange: Exchange,
+        access: Access,
         identify: impl FnOnce(&Exchange) -> Identity,
         trace: &mut Trace,
-    ) -> Result<(Envelope, Permission), Refusal> {
-        let permission = self.judge(&exchange)?;
+    ) -> Result<Envelope, Refusal> {
         let identity = self.choose(&exchange, identify)?;
         self.keep_rate(&exchange)?;
         let redactor = self.redactor();
@@ -194,15 +217,14 @@ impl Policy {
         if let Some(response) = &mut exchange.response {
             redactor.response(response, trace);
         }
-        let envelope = Envelope {
+        Ok(Envelope {
             host: Arc::clone(host),
             exchange,
             identity,
-            access: permission.access,
+            access,
             kept: Arc::clone(redactor.kept()),
             snapshot: None,
-        };
-        Ok((envelope, permission))
+        })
     }
 
     /// What rules decide of an exchange, without consuming it.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::filter::Share;
 use crate::options::FromText;
 use crate::time::Timestamp;
 
@@ -23,6 +24,10 @@ crate::options! {
         /// capture goes on
         #[option("max-cpu", "SHARE")]
         pub cpu: Option<Cores>,
+        /// Most CPU time of this agent while the host has none left, as a share of all its CPUs. Above it the same share of each
+        /// route is not taken up; 100% is no bound
+        #[option("max-cpu-when-busy", "SHARE", default = "10%")]
+        pub cpu_when_busy: Share,
     }
 }
 

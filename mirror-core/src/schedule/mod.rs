@@ -5,6 +5,8 @@
 //! [`Schedule::turn`] decides when those before it in its lane are done: a breaker ends it, a budget lets it wait.
 //! [`Schedule::ended`] hears how each replay ended, and [`Schedule::tick`] what it costs this host.
 //!
+//! Before both, [`Relief`] says which share of the requests is taken up at all, so that a busy host is left alone.
+//!
 //! A target is named by its number in the list that the schedule is made with: each has a breaker of its own.
 
 mod adaptive;
@@ -13,6 +15,7 @@ mod budget;
 mod lanes;
 mod order;
 mod pace;
+mod relief;
 mod window;
 
 use std::time::Duration;
@@ -28,6 +31,7 @@ pub use budget::{Budget, BudgetOptions, Cores, Rate};
 pub use lanes::{LaneCounts, Lanes};
 pub use order::{LaneKey, Order, SessionField};
 pub use pace::{ByTime, Pace, Speed};
+pub use relief::Relief;
 pub use window::Window;
 
 crate::options! {

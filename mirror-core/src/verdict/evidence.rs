@@ -132,6 +132,7 @@ impl Standing {
             | NotComparedDecodedTooLarge
             | ShedBreaker
             | ShedRate
+            | ShedBusyHost
             | ShedQueueFull
             | SnapshotMissing
             | SnapshotExpired

@@ -1,0 +1,75 @@
+//! The CPU time of this process and of this host.
+
+use std::fs;
+use std::time::Duration;
+
+use nix::sys::resource::{UsageWho, getrusage};
+
+/// How often limits are told what was used.
+pub(super) const TICK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// CPU time of all threads of this process.
+pub(super) fn own_cpu_time() -> Duration {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
+        return Duration::ZERO;
+    };
+    [usage.user_time(), usage.system_time()]
+        .iter()
+        .map(|time| {
+            let micros = time.tv_sec() * 1_000_000 + time.tv_usec();
+            Duration::from_micros(micros.unsigned_abs())
+        })
+        .sum()
+}
+
+/// CPU time of this host since it started, over all CPUs, in the kernel's ticks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct HostTime {
+    busy: u64,
+    all: u64,
+}
+
+impl HostTime {
+    pub(super) fn read() -> Self {
+        let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+        Self::parse(&text)
+    }
+
+    /// The first line: `cpu`, then user, nice, system, idle, iowait, irq, softirq and steal (proc_stat(5)).
+    fn parse(text: &str) -> Self {
+        let fields = text.lines().next().unwrap_or_default().split_whitespace();
+        let times: Vec<u64> = fields.skip(1).take(8).flat_map(str::parse).collect();
+        let all = times.iter().sum();
+        let idle: u64 = times.iter().skip(3).take(2).sum();
+        Self {
+            busy: all - idle,
+            all,
+        }
+    }
+
+    pub(super) fn busy_share_since(self, earlier: Self) -> f64 {
+        let all = self.all.saturating_sub(earlier.all);
+        let busy = self.busy.saturating_sub(earlier.busy);
+        busy as f64 / all.max(1) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_busy_share_is_what_was_not_idle() {
+        let before = HostTime::parse("cpu  10 0 10 100 0 0 0 0 0 0\ncpu0 1 2 3\n");
+        let after = HostTime::parse("cpu  40 5 20 140 10 3 2 0 7 7\ncpu0 1 2 3\n");
+        assert_eq!(after.busy_share_since(before), 0.5);
+        assert_eq!(HostTime::parse(""), HostTime::default());
+        assert_eq!(before.busy_share_since(before), 0.0);
+    }
+
+    #[test]
+    fn this_process_has_used_some_time() {
+        assert!(own_cpu_time() > Duration::ZERO);
+        assert!(HostTime::read().all > 0);
+    }
+}

@@ -1,0 +1,65 @@
+//! Leaves a host alone that has no CPU time left: asked by the capture threads for each request, adjusted several times a second.
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+use std::thread::available_parallelism;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::host::{HostTime, TICK_INTERVAL, own_cpu_time};
+use super::schedule::Clock;
+use mirror_core::exchange::Request;
+use mirror_core::filter::Share;
+use mirror_core::policy::FairShare;
+use mirror_core::schedule::Relief;
+
+pub(super) struct HostRelief {
+    most: Share,
+    /// The share of the requests that is taken up, as the bits of an `f64`.
+    share: AtomicU64,
+    routes: Mutex<FairShare>,
+}
+
+impl HostRelief {
+    /// The agent may use `most` of the CPUs when no time is left on them.
+    pub(super) fn new(most: Share) -> Self {
+        Self {
+            most,
+            share: AtomicU64::new(1.0_f64.to_bits()),
+            routes: Mutex::default(),
+        }
+    }
+
+    /// Whether a request is taken up.
+    pub(super) fn takes(&self, request: &Request) -> bool {
+        let share = f64::from_bits(self.share.load(Relaxed));
+        if share >= 1.0 {
+            return true;
+        }
+        let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
+        routes.takes(request, share)
+    }
+
+    /// Adjusts the share; never ends.
+    pub(super) async fn follow_host(&self) {
+        let mut relief = Relief::new(self.most);
+        if !relief.is_on() {
+            return std::future::pending().await;
+        }
+        let cpus = available_parallelism().map_or(1, usize::from);
+        let clock = Clock::default();
+        let mut ticks = interval(TICK_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = HostTime::read();
+        loop {
+            ticks.tick().await;
+            let now = HostTime::read();
+            let busy = now.busy_share_since(last);
+            let share = relief.tick(clock.now(), own_cpu_time(), busy, cpus);
+            self.share.store(share.to_bits(), Relaxed);
+            last = now;
+        }
+    }
+}
