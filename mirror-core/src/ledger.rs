@@ -85,7 +85,7 @@ outcomes! {
     ShedRate = "shed: rate":
         "more came than --replay-rate takes: raise it, or take a smaller --replay-share",
     ShedBusyHost = "shed: busy host":
-        "this host had no CPU time left, so the agent kept within --max-cpu-when-busy: mirror off-peak with --schedule, or less with --replay-share",
+        "this host's CPUs were busy, so the agent kept within --max-cpu-when-busy: mirror off-peak with --schedule, or less with --replay-share",
     ShedQueueFull = "shed: queue full":
         "the mirror is slower than production: raise --concurrency, or take a --sample",
     SnapshotMissing = "snapshot: missing":

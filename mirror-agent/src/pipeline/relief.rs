@@ -1,4 +1,4 @@
-//! Leaves a host alone that has no CPU time left: asked by the capture threads for each request, adjusted several times a second.
+//! Leaves a busy host alone: asked by the capture threads for each request, adjusted several times a second.
 
 use std::sync::{
     Mutex, PoisonError,

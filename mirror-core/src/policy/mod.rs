@@ -177,7 +177,7 @@ impl Policy {
         self.admit_if(host, exchange, |_| true, identify)
     }
 
-    /// The same on a host that may have no time left: of what the rules let through, an exchange that is not `taken` ends
+    /// The same on a host that may be busy: of what the rules let through, an exchange that is not `taken` ends
     /// before it costs anything more.
     pub fn admit_if(
         &self,

@@ -24,9 +24,9 @@ crate::options! {
         /// capture goes on
         #[option("max-cpu", "SHARE")]
         pub cpu: Option<Cores>,
-        /// Most CPU time of this agent while the host has none left, as a share of all its CPUs. Above it the same share of each
-        /// route is not taken up; 100% is no bound
-        #[option("max-cpu-when-busy", "SHARE", default = "10%")]
+        /// Most CPU time of this agent while the host's CPUs are busy to 75 %, as a share of all of them. Above it fewer requests
+        /// are taken up, of each route the same share; 100% is no bound
+        #[option("max-cpu-when-busy", "SHARE", default = "5%")]
         pub cpu_when_busy: Share,
     }
 }

@@ -1,4 +1,4 @@
-//! Relief for a host that has no CPU time left: then the agent as a whole keeps within a share of the CPUs, by taking up fewer
+//! Relief for a host that has little CPU time left: then the agent as a whole keeps within a share of the CPUs, by taking up fewer
 //! requests. On a host with time to spare nothing is held back.
 //!
 //! The agent's use follows the share of requests that it takes up, so the share is multiplied by how far the use is from
@@ -9,12 +9,12 @@ use std::time::Duration;
 use crate::filter::Share;
 use crate::time::Timestamp;
 
-/// A host that is busier has no time left.
-const BUSY: f64 = 0.95;
+/// A host that is busier has little time left. Services that wait for each other slow down long before all CPUs are busy.
+const BUSY: f64 = 0.75;
 /// The kernel counts in ticks, and there are few in the time between two calls: so much of a new count is believed.
 const NEWS: f64 = 0.5;
-/// The share is at most halved at once.
-const STEEPEST: f64 = 0.5;
+/// The share falls at most by this factor at once.
+const STEEPEST: f64 = 0.1;
 /// While the host is busy the share rises at most by this factor at once.
 const CAREFUL: f64 = 1.1;
 /// When the host has time again the share rises by this factor, and this part.
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn on_a_host_with_time_to_spare_everything_is_taken_up() {
         let mut host = Simulated::new("10%");
-        host.run(100, 0.9, 0.6, 0.05);
+        host.run(100, 0.7, 0.6, 0.05);
         assert_eq!(host.share, 1.0);
     }
 
