@@ -1,14 +1,18 @@
-//! What a run decides of a database that was migrated, and of another version of an API.
+//! What a run decides of a database that was migrated, of another version of an API, and of a build that is replaced midway.
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mirror_tests::agent::Finished;
 use mirror_tests::load::Call;
+use mirror_tests::net::Host;
 use mirror_tests::orders::Options;
-use mirror_tests::stage::{Actor, Stage};
-use mirror_tests::wire::{Answering, Received};
-use mirror_tests::{needs, testing};
+use mirror_tests::stage::{Actor, MIRROR_PORT, Stage};
+use mirror_tests::wire::{Answering, Received, Server, answer};
+use mirror_tests::{needs, testing, wait_until};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -234,5 +238,67 @@ fn an_intended_change_that_never_comes_fails_the_run() -> Result<()> {
     let reason = verdict(&finished)["reason"].to_string();
     assert!(reason.contains("expect added /vatId"), "{reason}");
     assert!(findings(&finished).is_empty(), "{}", finished.output);
+    Ok(())
+}
+
+/// What the candidate says of its build: another one from the third question on.
+fn replaced(asked: &Arc<AtomicUsize>) -> impl Fn(&Received) -> Vec<u8> + Send + Sync + 'static {
+    let asked = Arc::clone(asked);
+    move |_| match asked.fetch_add(1, Relaxed) {
+        0 | 1 => answer("200 OK", r#"{"build":{"commit":"3f2a"}}"#),
+        _ => answer("200 OK", r#"{"build":{"commit":"77c1"}}"#),
+    }
+}
+
+#[needs(root)]
+fn a_candidate_that_is_replaced_midway_makes_the_run_invalid_and_questions_are_not_captured()
+-> Result<()> {
+    let stage = Stage::new()?
+        .production(Answering(first))?
+        .mirror(Answering(first))?;
+    let asked = Arc::default();
+    let port = MIRROR_PORT + 1;
+    let builds = Server::start(&stage.network, Host::Mirror, port, replaced(&asked))?;
+    let production = format!("{}/v1/orders/4711#/id", stage.production.url());
+    let candidate = format!("{}/info#/build/commit", builds.url());
+    let agent = stage.agent(&[
+        "--production-build-url",
+        &production,
+        "--candidate-build-url",
+        &candidate,
+        "--build-interval",
+        "1s",
+    ])?;
+    let url = stage.production.url();
+    let calls: Vec<Call> = (0..20)
+        .map(|n| Call::get(format!("{url}/v1/orders/{n}")))
+        .collect();
+    stage.send(&calls, PER_SECOND)?;
+    // The answer to the third one is there when the fourth is asked.
+    wait_until("four questions", Duration::from_secs(20), || {
+        asked.load(Relaxed) >= 4
+    })?;
+    let finished = agent.stop()?;
+    assert_eq!(finished.decision()?, "invalid", "{}", finished.output);
+    let reason = verdict(&finished)["reason"].to_string();
+    assert!(reason.contains("`3f2a`, `77c1`"), "{reason}");
+    let builds = &verdict(&finished)["builds"];
+    assert_eq!(builds["production"], json!(["4711"]), "{builds}");
+    assert_eq!(finished.report.seen, 20, "{}", finished.output);
+    Ok(())
+}
+
+#[needs(root)]
+fn a_build_that_cannot_be_asked_for_is_told_before_anything_starts() -> Result<()> {
+    let stage = Stage::new()?
+        .production(Answering(first))?
+        .mirror(Answering(first))?;
+    let url = format!("{}/nothing", stage.mirror.url());
+    let error = stage.agent(&["--candidate-build-url", &url]).unwrap_err();
+    let told = format!("{error:#}");
+    assert!(
+        told.contains("for its build") && told.contains("404"),
+        "{told}"
+    );
     Ok(())
 }

@@ -11,7 +11,7 @@ use mirror_core::route::{RouteId, RouteLearner};
 use mirror_core::schedule::ScheduleData;
 use mirror_core::session::{CarryStats, Replaced};
 use mirror_core::verdict::{
-    self, BuildOptions, Builds, Judge, Judgement, LoginCounts, VerdictPolicy, matters,
+    self, BuildOptions, Builds, Judge, Judgement, LoginCounts, Side, VerdictPolicy, matters,
 };
 
 use foldhash::fast::RandomState;
@@ -156,6 +156,14 @@ impl Recorder {
         let mut tallies = self.tallies();
         for (side, build) in builds.named() {
             tallies.judge.evidence_mut().is_said_to_run(side, build);
+        }
+    }
+
+    /// What sides said that they run, when they were asked.
+    pub fn run_builds(&self, builds: impl IntoIterator<Item = (Side, String)>) {
+        let mut tallies = self.tallies();
+        for (side, build) in builds {
+            tallies.judge.evidence_mut().says_to_run(side, &build);
         }
     }
 
@@ -466,7 +474,7 @@ mod tests {
     use mirror_core::compare::{CompareRule, RuleTally, compare};
     use mirror_core::exchange::Response;
     use mirror_core::options::FromText;
-    use mirror_core::verdict::{Basis, Decision, MirrorAnswer, Side};
+    use mirror_core::verdict::{Basis, Decision, MirrorAnswer};
 
     use mirror_core::session::CarryPlace;
 

@@ -37,6 +37,8 @@ pub struct Evidence {
     pub(super) production_errors: Proportion,
     /// What answers said.
     pub(super) seen_builds: Builds,
+    /// What sides said when they were asked for it; it counts for a side of which no answer said it.
+    pub(super) asked_builds: Builds,
     /// What the user says; it counts for a side of which no answer said it.
     pub(super) named_builds: Builds,
     pub(super) rules: RuleTally,
@@ -220,6 +222,11 @@ impl Evidence {
         self.seen_builds.add(side, build);
     }
 
+    /// A side was asked which build it runs, and said so.
+    pub fn says_to_run(&mut self, side: Side, build: &str) {
+        self.asked_builds.add(side, build);
+    }
+
     /// The user says which build a side runs.
     pub fn is_said_to_run(&mut self, side: Side, build: &str) {
         self.named_builds.add(side, build);
@@ -259,16 +266,24 @@ impl Evidence {
 
     /// What each side runs, as far as anybody said it.
     pub fn builds(&self) -> Builds {
-        let (seen, named) = (&self.seen_builds, &self.named_builds);
-        let known = |seen: &BTreeSet<String>, named: &BTreeSet<String>| match seen.is_empty() {
-            true => named.clone(),
-            false => seen.clone(),
-        };
+        let [production, candidate, control] = Side::ALL.map(|side| {
+            let sources = [&self.seen_builds, &self.asked_builds, &self.named_builds];
+            let mut known = sources.into_iter().map(|builds| builds.of(side));
+            known.find(|builds| !builds.is_empty()).cloned()
+        });
         Builds {
-            production: known(&seen.production, &named.production),
-            candidate: known(&seen.candidate, &named.candidate),
-            control: known(&seen.control, &named.control),
+            production: production.unwrap_or_default(),
+            candidate: candidate.unwrap_or_default(),
+            control: control.unwrap_or_default(),
         }
+    }
+
+    /// The builds of a side that changed during the run. Answers may name builds in another way than a URL does, so that each
+    /// source is looked at by itself.
+    pub(super) fn changed_builds(&self, side: Side) -> Option<&BTreeSet<String>> {
+        let sources = [&self.seen_builds, &self.asked_builds];
+        let mut said = sources.into_iter().map(|builds| builds.of(side));
+        said.find(|builds| builds.len() > 1)
     }
 
     pub fn routes(&self) -> &BTreeMap<String, RouteEvidence> {
@@ -298,7 +313,28 @@ impl Evidence {
     }
 }
 
+impl Side {
+    pub const ALL: [Self; 3] = [Self::Production, Self::Candidate, Self::Control];
+
+    /// As a sentence names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Candidate => "the candidate",
+            Self::Control => "the control",
+        }
+    }
+}
+
 impl Builds {
+    fn of(&self, side: Side) -> &BTreeSet<String> {
+        match side {
+            Side::Production => &self.production,
+            Side::Candidate => &self.candidate,
+            Side::Control => &self.control,
+        }
+    }
+
     fn add(&mut self, side: Side, build: &str) {
         let builds = match side {
             Side::Production => &mut self.production,
@@ -376,6 +412,7 @@ impl AddAssign<&Self> for Evidence {
         }
         self.production_errors += other.production_errors;
         self.seen_builds += &other.seen_builds;
+        self.asked_builds += &other.asked_builds;
         self.named_builds += &other.named_builds;
         self.rules += other.rules.clone();
         if let Some(why) = &other.failure {

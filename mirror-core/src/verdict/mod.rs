@@ -35,7 +35,7 @@ use crate::compare::{Extent, NotWhole};
 use crate::ledger::Outcome;
 
 pub use builds::{BuildHeader, BuildOptions};
-pub use cache::{CacheHeader, CacheHits, CacheOptions};
+pub use cache::{CacheField, CacheHeader, CacheHits, CacheOptions};
 pub use coin::Coin;
 pub use control::ControlFinding;
 pub use decide::decide;
