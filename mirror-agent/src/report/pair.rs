@@ -118,6 +118,19 @@ impl JudgedPair {
         Self { said, ..self }
     }
 
+    /// Bytes that are held until it is reported, about.
+    pub fn held_bytes(&self) -> usize {
+        let beside = |answer: &JudgedAnswer| answer.comparison.held_bytes();
+        let repeats = |repeat: &JudgedRepeat| {
+            repeat.to_mirror.held_bytes() + repeat.to_production.held_bytes()
+        };
+        size_of::<Self>()
+            + self.target.as_bytes().len()
+            + beside(&self.mirror)
+            + self.control.as_ref().map_or(0, beside)
+            + self.repeat.as_ref().map_or(0, repeats)
+    }
+
     /// How the request ends; `differs` is what is left when noise was taken out.
     pub(super) fn outcome(&self, differs: bool) -> Outcome {
         let extent = self.comparison().extent;
