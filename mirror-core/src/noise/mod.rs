@@ -61,7 +61,7 @@ pub use pairs::{Pairs, Source};
 pub use repeats::{Earlier, RepeatLimits, Repeats};
 pub use saved::{NoiseOrigin, SavedError, load, save};
 pub use schedule::RepeatPlan;
-pub use variation::Variation;
+pub use variation::{HIGHER, LOWER, Variation};
 
 /// Routes that are told apart: as many as a `RouteLearner` makes.
 const MAX_ROUTES: usize = 4096;

@@ -17,6 +17,9 @@ use super::turns::Turns;
 use super::{AnswerTimes, Explained};
 use crate::compare::{Kind, Observation, Place};
 
+/// What stands for the lesser and the greater of two numbers that are too many to be told apart.
+pub const LOWER: &str = "(lower)";
+pub const HIGHER: &str = "(higher)";
 /// Forms of one place; where there are more, it has none.
 const MAX_SHAPES: usize = 12;
 /// Values before a weak form, or a distance from the answer's time, is expected of more of them.
@@ -263,7 +266,7 @@ impl Variation {
         if let (Some(a), Some(b)) = (ours.number, theirs.number)
             && !self.classes.knows_numbers()
         {
-            let named = |is_lower| if is_lower { "(lower)" } else { "(higher)" }.to_owned();
+            let named = |is_lower| if is_lower { LOWER } else { HIGHER }.to_owned();
             let tells = self.turns.are_enough() && a != b;
             return tells.then(|| (named(a < b), named(b < a)));
         }

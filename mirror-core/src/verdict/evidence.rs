@@ -15,6 +15,7 @@ use super::cache::CacheHits;
 use super::group::Groups;
 use super::latency::Latency;
 use super::rate::{Paired, Proportion};
+use super::recent::Recent;
 use super::representative::{Request, Strata};
 use super::trial::Trial;
 use crate::compare::{CompareOptions, RuleTally, Severity};
@@ -44,6 +45,9 @@ pub struct Evidence {
     pub(super) rules: RuleTally,
     /// Why the run is not to be relied on.
     pub(super) failure: Option<String>,
+    /// Of this process alone: what it counts has entered the groups.
+    #[serde(skip)]
+    recent: Recent,
 }
 
 /// What each side says that it runs.
@@ -183,6 +187,7 @@ impl Evidence {
     /// A request was judged. Call it once for each, with all that was asked for it.
     pub fn observe(&mut self, trial: &Trial<'_>) {
         self.at(trial.at);
+        let mut recent = std::mem::take(&mut self.recent);
         let route = self.route(trial.route);
         route.judged += 1;
         route.controlled += u64::from(trial.control.is_some());
@@ -209,7 +214,8 @@ impl Evidence {
         route.noise += Proportion::new(u64::from(differs), 1);
         route.latency.add(&trial.durations);
         route.count_cache(&trial.cache);
-        trial.toss(&mut route.groups);
+        trial.toss(&mut route.groups, &mut recent);
+        self.recent = recent;
     }
 
     /// Production answered a request itself, whatever became of it then.

@@ -34,6 +34,8 @@ pub struct ComparedAnswers<'a> {
     pub route: &'a str,
     /// When production received the request.
     pub at: Timestamp,
+    /// A digest of the request ([`Trial::request`]).
+    pub request: Option<u64>,
     pub production_status: u16,
     pub candidate_status: u16,
     /// When production and the candidate answered.
@@ -116,6 +118,7 @@ impl Judge {
         self.evidence.observe(&Trial {
             route,
             at: answers.at,
+            request: answers.request,
             production_status: answers.production_status,
             candidate_status: answers.candidate_status,
             candidate: differences(&candidate, answers.candidate),

@@ -1,18 +1,15 @@
 //! All groups of a run, as one family: which are real, which fail the run, and which are not decided.
 
-use super::super::coin::Coin;
 use super::super::evidence::{Evidence, RouteEvidence};
 use super::super::fdr::{family, ln_threshold};
 use super::super::group::{Group, GroupKey};
 use super::super::judgement::Finding;
 use super::super::policy::{Measure, VerdictPolicy};
-use super::super::rate::{Mixture, Proportion};
+use super::super::rate::{Proportion, RATES, excess};
 
 /// A group that varies by nature stands in the way of a PASS when chance has its coin in at most one of fifty runs, counted
 /// over all such groups. This only holds, so one look's probability is enough.
 const SUSPECT: f64 = 0.02;
-/// For the rates at which changes are found: some percent.
-const RATES: Mixture = Mixture { a: 0.5, b: 50.0 };
 /// An e-value that JSON can hold.
 const MAX_E: f64 = 1e300;
 
@@ -84,6 +81,10 @@ impl Ranking {
         let group = member.group;
         let is_real = member.ln_e >= threshold;
         match member.limit {
+            // A control could say whether it is the code or the machine.
+            _ if group.has_other_numbers(threshold) => {
+                self.noted.push(member.finding_by_ranks(threshold, alpha));
+            }
             _ if !group.is_own() => {}
             None if is_real => self.noted.push(member.finding(threshold, alpha)),
             None => {}
@@ -144,13 +145,23 @@ impl Member<'_> {
         }
     }
 
+    /// Of numbers that are larger or smaller than production's, where no control tells the code from the machine.
+    fn finding_by_ranks(&self, threshold: f64, alpha: f64) -> Finding {
+        let ranks = &self.group.alone;
+        Finding {
+            e_value: ranks.ln_e_of_ranks().exp().min(MAX_E),
+            at_least: ranks.excess_of_ranks(self.counts.judged, alpha).max(0.0),
+            ..self.finding(threshold, alpha)
+        }
+    }
+
     /// The rate of real differences on the route is at least this. Where the place varies, what varies is taken off: with a
     /// control by its own differences, else by the share of the repeats that take the candidate's side.
     fn at_least(&self, alpha: f64) -> f64 {
         let (group, counts) = (self.group, self.counts);
         let low = |hits, n, alpha| Proportion::new(hits, n).lower(RATES, alpha);
-        let high = |hits, n, alpha| Proportion::new(hits, n).upper(RATES, alpha);
-        let excess = |coin: Coin, n, alpha| low(coin.k, n, alpha) - high(coin.n - coin.k, n, alpha);
+        let by_values = group.has_values();
+        let alpha = if by_values { alpha / 2.0 } else { alpha };
         let at_least = if group.varied == 0 && group.coin().n == group.coin().k {
             low(group.differed, counts.judged, alpha)
         } else if group.control.n > 0 {
@@ -161,6 +172,10 @@ impl Member<'_> {
             let of_all = low(group.differed, counts.judged, alpha / 4.0) * share;
             of_all.max(excess(group.repeat, counts.judged, alpha / 4.0))
         };
-        at_least.max(0.0)
+        let values = match by_values {
+            true => group.values_at_least((counts.controlled, counts.judged), alpha),
+            false => 0.0,
+        };
+        at_least.max(values).max(0.0)
     }
 }

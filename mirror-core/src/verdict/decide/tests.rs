@@ -11,6 +11,9 @@ use crate::compare::{CompareOptions, CompareRule, Kind, Observation, Place, Rule
 use crate::exchange::Response;
 use crate::options::{FromText, Given, Options, Origin};
 
+mod caches;
+mod values;
+
 const SECOND: u64 = 1_000_000_000;
 
 fn policy(options: &[(&str, &str)]) -> VerdictPolicy {
@@ -114,6 +117,7 @@ impl Run {
         self.evidence.observe(&Trial {
             route,
             at: request.at,
+            request: None,
             production_status,
             candidate_status,
             candidate: differences(&answers.candidate),
@@ -556,6 +560,7 @@ fn what_noise_explains_and_only_the_candidate_shows_is_undecided() {
             run.evidence.observe(&Trial {
                 route: USERS,
                 at: request.at,
+                request: None,
                 production_status: 200,
                 candidate_status: 200,
                 candidate: varying(candidate),

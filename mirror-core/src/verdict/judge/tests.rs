@@ -88,6 +88,7 @@ fn run(seed: u64, requests: u64, change: Change, help: Help) -> Judgement {
         judge.judge(&ComparedAnswers {
             route: ROUTE,
             at: times[0],
+            request: Some(number),
             production_status: 200,
             candidate_status: 200,
             answered,
