@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
 
 use crate::ledger::Outcome;
+use crate::noise::Maps;
 use crate::time::Timestamp;
 
 use super::cache::CacheHits;
@@ -268,6 +269,13 @@ impl Evidence {
             *self.route(into) += &route;
         }
         self.strata.fold(from, into);
+    }
+
+    /// Puts together what is known of the members of a route's maps.
+    pub(super) fn fold_places(&mut self, route: &str, maps: &Maps) {
+        if let Some(route) = self.routes.get_mut(route) {
+            route.groups.fold_places(maps);
+        }
     }
 
     /// What each side runs, as far as anybody said it.

@@ -7,6 +7,7 @@ use std::ops::AddAssign;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{Kind, Place};
+use crate::noise::Maps;
 use crate::time::Timestamp;
 
 use super::coin::Coin;
@@ -132,9 +133,19 @@ impl Group {
         self.coin().needed(ln_threshold - COIN_WEIGHT.ln())
     }
 
+    /// Exchanges in which they differ so, explained or not.
+    pub fn seen(&self) -> u64 {
+        self.differed + self.explained
+    }
+
+    /// Whether it stands in the way of a PASS by itself while it is undecided: others are counted in the bounds of their route.
+    pub fn is_open(&self) -> bool {
+        self.is_unsteady() || self.varies()
+    }
+
     /// Whether it is this way of differing that the tosses are about: what is missing has one coin with what is added.
     pub fn is_own(&self) -> bool {
-        let seen = self.differed + self.explained;
+        let seen = self.seen();
         let is_tossed = self.control.n > 0 || self.has_values();
         is_tossed || (seen > 0 && seen * 2 >= self.repeat.k)
     }
@@ -263,6 +274,14 @@ impl Groups {
     pub(super) fn explains(&mut self, key: &GroupKey) {
         if let Some(group) = self.groups.get_mut(key) {
             group.varied += 1;
+        }
+    }
+
+    /// Puts together the members of maps.
+    pub(super) fn fold_places(&mut self, maps: &Maps) {
+        for ((place, kind), group) in std::mem::take(&mut self.groups) {
+            let place = maps.folded(&place).unwrap_or(place);
+            *self.entry(&(place, kind), group.severity) += &group;
         }
     }
 

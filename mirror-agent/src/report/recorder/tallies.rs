@@ -86,7 +86,14 @@ impl Tallies {
         let explained = match pair.is_judged() {
             true => {
                 evidence.used_rules(&pair.said.rules);
-                self.judge.judge(&pair.compared(name))
+                let folds = self.judge.map_folds();
+                let explained = self.judge.judge(&pair.compared(name));
+                if self.judge.map_folds() > folds
+                    && let Some(maps) = self.judge.maps(name)
+                {
+                    self.compared.fold_places(route, maps);
+                }
+                explained
             }
             false => pair.unexplained(),
         };

@@ -233,3 +233,24 @@ fn a_report_is_read_as_it_was_written() {
     let read: ReportData = serde_json::from_str(&text).unwrap();
     assert_eq!(serde_json::to_string(&read).unwrap(), text);
 }
+
+#[test]
+fn names_that_are_data_are_no_rows_of_their_own() {
+    let recorder = recorder();
+    let scores = |number: usize, points: usize| {
+        let letter = |n: usize| char::from(b'a' + (n % 26) as u8);
+        let name: String = [letter(number), letter(number / 26), 'x'].iter().collect();
+        json(200, format!(r#"{{"scores":{{"{name}":{points}}}}}"#))
+    };
+    for number in 0..200 {
+        let (ours, theirs) = (scores(number, 1), scores(number, 2));
+        judged(&recorder, "/scores", &ours, &theirs);
+    }
+    let results = recorder.results(CaptureCounters::default());
+    let rows: Vec<_> = results
+        .differences
+        .iter()
+        .map(|row| (&*row.place, row.count))
+        .collect();
+    assert_eq!(rows, [("body /scores/{*}", 200)]);
+}
