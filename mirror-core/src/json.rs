@@ -54,7 +54,8 @@ impl<'a> Value<'a> {
             is_lenient,
             usual_members: 0,
         };
-        let value = parser.value(0)?;
+        let mut value = Value::Null;
+        parser.value(&mut value, 0)?;
         parser.lexer.skip_space();
         match parser.lexer.peek() {
             None => Ok(value),
@@ -129,8 +130,18 @@ struct Parser<'a> {
 /// More room is not made before it is needed: it would be the sender who says how much memory a document takes.
 const MAX_USUAL_MEMBERS: usize = 8;
 
+/// The new last element, which is made in its place: `push` keeps what it pushes on the stack while it may make room, and copies it in
+/// other pieces than it was made of, for which the processor waits.
+fn pushed<T>(list: &mut Vec<T>, new: impl FnMut() -> T) -> &mut T {
+    let last = list.len();
+    list.resize_with(last + 1, new);
+    &mut list[last]
+}
+
 impl<'a> Parser<'a> {
-    fn value(&mut self, depth: usize) -> Result<Value<'a>, NotRead> {
+    /// Writes to `out`, where the value stays: one that is returned through every level is copied at each, which takes half of the
+    /// time of small values.
+    fn value(&mut self, out: &mut Value<'a>, depth: usize) -> Result<(), NotRead> {
         self.nodes_left = self.nodes_left.checked_sub(1).ok_or(NotRead::TooLarge)?;
         if depth > MAX_DEPTH && !self.is_lenient {
             return Err(NotRead::NotJson);
@@ -138,47 +149,54 @@ impl<'a> Parser<'a> {
         let lexer = &mut self.lexer;
         lexer.skip_space();
         match lexer.peek().ok_or(NotRead::NotJson)? {
-            b'{' | b'[' if depth > MAX_DEPTH => lexer.nested().map(Value::Deep),
-            b'{' => self.object(depth),
-            b'[' => self.array(depth),
-            b'"' => Ok(Value::Text(lexer.string()?)),
-            b't' => lexer.word("true").map(|()| Value::Bool(true)),
-            b'f' => lexer.word("false").map(|()| Value::Bool(false)),
-            b'n' => lexer.word("null").map(|()| Value::Null),
-            b'N' | b'I' | b'-' if self.is_lenient => lexer.lenient_number().map(Value::Number),
-            _ => lexer.number().map(Value::Number),
+            b'{' | b'[' if depth > MAX_DEPTH => *out = Value::Deep(lexer.nested()?),
+            b'{' => *out = Value::Object(self.object(depth)?),
+            b'[' => *out = Value::Array(self.array(depth)?),
+            b'"' => *out = Value::Text(lexer.string()?),
+            b't' => *out = lexer.word("true").map(|()| Value::Bool(true))?,
+            b'f' => *out = lexer.word("false").map(|()| Value::Bool(false))?,
+            b'n' => *out = lexer.word("null").map(|()| Value::Null)?,
+            b'N' | b'I' | b'-' if self.is_lenient => *out = Value::Number(lexer.lenient_number()?),
+            _ => *out = Value::Number(lexer.number()?),
         }
+        Ok(())
     }
 
-    fn array(&mut self, depth: usize) -> Result<Value<'a>, NotRead> {
+    fn array(&mut self, depth: usize) -> Result<Vec<Value<'a>>, NotRead> {
         self.lexer.expect(b'[')?;
         let mut items = Vec::new();
         if self.lexer.take(b']') {
-            return Ok(Value::Array(items));
+            return Ok(items);
         }
         loop {
-            items.push(self.value(depth + 1)?);
+            self.value(pushed(&mut items, || Value::Null), depth + 1)?;
             if self.lexer.take(b']') {
-                return Ok(Value::Array(items));
+                return Ok(items);
             }
             self.lexer.expect(b',')?;
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Value<'a>, NotRead> {
+    fn object(&mut self, depth: usize) -> Result<Vec<(Cow<'a, str>, Value<'a>)>, NotRead> {
         self.lexer.expect(b'{')?;
         if self.lexer.take(b'}') {
-            return Ok(Value::Object(Vec::new()));
+            return Ok(Vec::new());
         }
         let mut members = Vec::with_capacity(self.usual_members);
         loop {
             self.lexer.skip_space();
-            let name = unescaped(self.lexer.string()?);
+            let text = self.lexer.string()?;
             self.lexer.expect(b':')?;
-            members.push((name, self.value(depth + 1)?));
+            let (name, value) = pushed(&mut members, || (Cow::Borrowed(""), Value::Null));
+            if has_escapes(text) {
+                *name = Cow::Owned(without_escapes(text));
+            } else {
+                *name = Cow::Borrowed(text);
+            }
+            self.value(value, depth + 1)?;
             if self.lexer.take(b'}') {
                 self.usual_members = members.len().min(MAX_USUAL_MEMBERS);
-                return Ok(Value::Object(members));
+                return Ok(members);
             }
             self.lexer.expect(b',')?;
         }
@@ -365,11 +383,19 @@ pub(crate) fn same_text(ours: &str, theirs: &str) -> bool {
 
 /// The text that is meant, with U+FFFD for half of a surrogate pair.
 pub(crate) fn unescaped(text: &str) -> Cow<'_, str> {
-    if !text.contains('\\') {
-        return text.into();
+    match has_escapes(text) {
+        false => Cow::Borrowed(text),
+        true => Cow::Owned(without_escapes(text)),
     }
+}
+
+fn has_escapes(text: &str) -> bool {
+    memchr::memchr(b'\\', text.as_bytes()).is_some()
+}
+
+fn without_escapes(text: &str) -> String {
     let units: Vec<u16> = units(text).collect();
-    String::from_utf16_lossy(&units).into()
+    String::from_utf16_lossy(&units)
 }
 
 /// The UTF-16 code units of a text whose escapes are whole: JSON's escapes name these.

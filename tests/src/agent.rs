@@ -31,6 +31,22 @@ pub struct Finished {
     pub output: String,
 }
 
+/// The decisions by their names in `report.json`, with the exit codes that README promises.
+const EXIT_CODES: [(&str, i32); 4] = [("pass", 0), ("fail", 1), ("invalid", 3), ("hold", 4)];
+
+impl Finished {
+    /// The decision as `report.json` names it; an error where the exit code is another one's.
+    pub fn decision(&self) -> Result<&str> {
+        let name = self.report.json["verdict"]["decision"].as_str();
+        let name = name.context("the report has no decision")?;
+        let code = EXIT_CODES.iter().find(|(known, _)| *known == name);
+        match code {
+            Some((_, code)) if *code == self.exit => Ok(name),
+            _ => bail!("the decision is {name}, and the exit code {}", self.exit),
+        }
+    }
+}
+
 impl Agent {
     /// Starts `mirror-agent run` on production's interface with the options in `args` added, and
     /// returns when capture is attached.
@@ -325,6 +341,18 @@ mod tests {
         assert_eq!(report.outcome("matched"), 2);
         assert_eq!(report.outcome("replay: timeout"), 0);
         assert_eq!(report.differences[0].place, "body.x");
+    }
+
+    #[test]
+    fn a_decision_with_the_exit_code_of_another_one_is_an_error() {
+        let json = r#"{"ledger": {"seen": 0, "outcomes": {}}, "differences": [], "verdict": {"decision": "hold"}}"#;
+        let finished = |exit| Finished {
+            exit,
+            report: Report::parse(json).unwrap(),
+            output: String::new(),
+        };
+        assert_eq!(finished(4).decision().unwrap(), "hold");
+        assert!(finished(0).decision().is_err());
     }
 
     #[test]

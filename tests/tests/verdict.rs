@@ -160,3 +160,30 @@ fn equal_answers_pass_when_there_are_enough_and_are_on_hold_before() -> Result<(
     }
     Ok(())
 }
+
+/// An answer that is too large for a light comparison.
+fn large(version: u32) -> impl Fn(&Received) -> Vec<u8> + Clone {
+    move |_| {
+        let body = format!(r#"{{"pad":"{}","total":{version}}}"#, "x".repeat(300 << 10));
+        let length = body.len();
+        format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
+            .into_bytes()
+    }
+}
+
+#[needs(root)]
+fn a_change_in_large_answers_is_found_without_a_control() -> Result<()> {
+    let stage = Stage::new()?
+        .production(Answering(large(1)))?
+        .mirror(Answering(large(2)))?;
+    let agent = stage.agent(&["--max-mismatch", "2%", "--drain-timeout", "25s"])?;
+    let calls: Vec<Call> = (0..40)
+        .map(|n| Call::get(format!("{}/items/{n}", stage.production.url())))
+        .collect();
+    stage.send(&calls, 20)?;
+    let finished = agent.stop()?;
+    assert_eq!(finished.decision()?, "fail", "{}", finished.output);
+    let found = places(verdict(&finished), "findings");
+    assert_eq!(found, [r#"{"json":"/total"}"#], "{}", finished.output);
+    Ok(())
+}

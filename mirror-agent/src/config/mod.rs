@@ -11,6 +11,7 @@ mod login;
 mod sources;
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::{Error, bail, ensure};
 use mirror_core::{
@@ -29,7 +30,7 @@ use crate::capture::FileOptions;
 use crate::capture::tc::{CaptureOptions, Hook};
 use crate::control::ControlOptions;
 use crate::gate::GateOptions;
-use crate::replay::{CredentialOptions, ReplayOptions};
+use crate::replay::{BuildUrls, CredentialOptions, ReplayOptions};
 use crate::report::ReportOptions;
 use crate::transport::TransportOptions;
 
@@ -58,10 +59,14 @@ mirror_core::options! {
         pub noise: NoiseOptions,
         pub verdict: VerdictPolicy,
         pub builds: BuildOptions,
+        pub build_urls: BuildUrls,
         pub report: ReportOptions,
         pub control: ControlOptions,
     }
 }
+
+/// A side is not asked more often which build it runs.
+const MIN_BUILD_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Config {
     /// What concerns several options, or more than the form of one.
@@ -76,6 +81,11 @@ impl Config {
             "--control is the old version beside the mirror, and there is no mirror: add --target URL"
         );
         self.check_writes()?;
+        ensure!(
+            self.build_urls.interval >= MIN_BUILD_INTERVAL,
+            "--build-interval {}: use 1s or more",
+            humantime::format_duration(self.build_urls.interval)
+        );
         ensure!(
             !self.carry.rules.is_on() || self.schedule.order != Order::None,
             "--carry learns from the answers to a client's earlier requests, and --order none does not wait for them: leave one of the two out"
@@ -184,6 +194,12 @@ mod tests {
             ("queue", "0", "1 or more"),
             ("snapshot-poll", "0ms", "1ms"),
             ("max-body", "200MiB", "--queue-bytes"),
+            ("build-interval", "0s", "1s or more"),
+            (
+                "candidate-build-url",
+                "h/version",
+                "http://shop:8080/version",
+            ),
         ];
         for (key, text, expect) in cases {
             let message = config(&[(key, text)]).unwrap_err();

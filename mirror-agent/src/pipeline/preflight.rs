@@ -6,7 +6,8 @@ use anyhow::Context;
 
 use crate::capture::net::links;
 use crate::config::Config;
-use crate::replay::{self, Target};
+use crate::replay::{self, BuildSources, Target};
+use mirror_core::verdict::Side;
 
 /// The addresses of all targets, and of the control: they can be reached, and they are not production.
 pub(super) async fn check_targets(config: &Config) -> anyhow::Result<Vec<SocketAddr>> {
@@ -27,6 +28,13 @@ pub(super) async fn reach_targets(config: &Config) -> anyhow::Result<()> {
         reach_target(option, target, config).await?;
     }
     Ok(())
+}
+
+/// What the sides say that they run, where there are URLs to ask.
+pub(super) async fn ask_builds(config: &Config) -> anyhow::Result<Vec<(Side, String)>> {
+    let sources = BuildSources::new(&config.build_urls, &config.replay, &config.dissect, None)?;
+    let answers = sources.ask().await.into_iter();
+    answers.map(|(side, build)| Ok((side, build?))).collect()
 }
 
 async fn resolve(target: &Target) -> anyhow::Result<Vec<SocketAddr>> {

@@ -58,6 +58,7 @@ pub async fn replay_file(
         reached = preflight::reach_targets(&config) => { reached?; }
         () = stopped(stop.subscribe()) => bail!("stopped before anything was started"),
     }
+    let builds = preflight::ask_builds(&config).await?;
     let file = PcapFile::open(path)?;
     let directory = config.report.directory.as_deref();
     let report_dir = directory.map(ReportDir::open).transpose()?;
@@ -65,6 +66,7 @@ pub async fn replay_file(
     recorder.start_from(known_noise);
     recorder.decide_by(&config.verdict, &config.compare);
     recorder.name_builds(&config.builds);
+    recorder.run_builds(builds);
     let shares = descriptors::share(open_files, config.replay.concurrency.get())?;
     let schedule = Arc::new(RunSchedule::new(
         &config.schedule,

@@ -73,6 +73,7 @@ pub async fn run(
         // A name may take long to resolve.
         () = stopped(stop.subscribe()) => bail!("stopped before anything was started"),
     };
+    let builds = preflight::ask_builds(&config).await?;
     let directory = config.report.directory.as_deref();
     let report_dir = directory.map(ReportDir::open).transpose()?;
     let control = Control::bind(&config.control.socket).await?;
@@ -84,6 +85,7 @@ pub async fn run(
     recorder.start_from(known_noise);
     recorder.decide_by(&config.verdict, &config.compare);
     recorder.name_builds(&config.builds);
+    recorder.run_builds(builds);
     let (sender, receiver) = queue(&config.transport);
     let (capture, rings) = attach(&config).await?;
     let concurrency = config.replay.concurrency.get();

@@ -1,5 +1,6 @@
 //! Sends a request to the mirror and reads the answer.
 
+mod builds;
 mod client;
 mod credentials;
 mod jwt;
@@ -22,6 +23,7 @@ use mirror_core::options::ByteSize;
 
 use client::{Client, ClientParts, Connector, Http2Client};
 
+pub use builds::{BuildSources, BuildUrl, BuildUrls};
 pub use credentials::{CredentialOptions, TokenPlace};
 pub use options::{ReplayOptions, SocketMark};
 pub use own_sockets::OwnSockets;

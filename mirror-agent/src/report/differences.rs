@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use mirror_core::compare::{Kind, Observation, Place, Severity, excerpt};
-use mirror_core::noise::Explained;
+use mirror_core::noise::{Explained, Maps};
 use serde::{Deserialize, Serialize};
 
 use super::pair::JudgedPair;
@@ -177,6 +177,22 @@ impl DifferenceTable {
             } else {
                 self.dropped += tally.count;
             }
+        }
+    }
+
+    /// Puts together the members of maps.
+    pub(super) fn fold_places(&mut self, maps: &Maps) {
+        let all = std::mem::take(&mut self.groups);
+        let folded = |(evidence, place, kind): Key| {
+            let place = maps.folded(&place).unwrap_or(place);
+            (evidence, place, kind)
+        };
+        for (key, tally) in all {
+            let one = BTreeMap::from([(folded(key), tally)]);
+            self.merge(Self {
+                groups: one,
+                dropped: 0,
+            });
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod control;
 mod differences;
+mod end;
 mod files;
 mod html;
 mod judgement;
@@ -25,6 +26,7 @@ mod text;
 mod ticket;
 
 pub use differences::{DifferenceExample, DifferenceGroup};
+pub use end::End;
 pub use files::{ReportDir, known_noise_beside, read};
 pub use known_noise::KnownNoise;
 pub use latency::{Latencies, LatencyData};
@@ -32,7 +34,7 @@ pub use metrics::{METRICS_TYPE, metrics};
 pub use options::ReportOptions;
 pub use outcomes::{OutcomeData, OutcomeExample, OutcomeGroup};
 pub use pair::{JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer, SaidOfRun};
-pub use recorder::{End, Recorder};
+pub use recorder::Recorder;
 pub use request::{RequestLabel, ShownRequest};
 pub use status::{
     AttachedPlace, CacheHits, CaptureCounters, CarriedData, ControlData, FORMAT, LedgerData,

@@ -1,10 +1,12 @@
 //! What is kept of two answers until they are reported: no bodies.
 
+use std::hash::BuildHasher;
 use std::time::Duration;
 
+use foldhash::fast::FixedState;
 use mirror_core::compare::{Comparison, Extent, Kind, RuleTally};
 use mirror_core::detect::CREDENTIALS;
-use mirror_core::exchange::{Exchange, RequestTarget, Response};
+use mirror_core::exchange::{Exchange, Request, RequestTarget, Response};
 use mirror_core::ledger::Outcome;
 use mirror_core::noise::{AnswerTimes, Explained, Source};
 use mirror_core::time::Timestamp;
@@ -18,6 +20,8 @@ use mirror_core::verdict::{
 pub struct JudgedPair {
     /// As it was let out by policy.
     target: RequestTarget,
+    /// A digest of the request, by which it is known again.
+    request: u64,
     pub(super) id: Option<String>,
     pub(super) production: ProductionAnswer,
     pub(super) mirror: JudgedAnswer,
@@ -92,6 +96,7 @@ impl JudgedPair {
     ) -> Self {
         Self {
             target: exchange.request.target.clone(),
+            request: digest(&exchange.request),
             id: id.map(Into::into),
             production,
             mirror,
@@ -116,6 +121,19 @@ impl JudgedPair {
     #[must_use]
     pub fn saying(self, said: SaidOfRun) -> Self {
         Self { said, ..self }
+    }
+
+    /// Bytes that are held until it is reported, about.
+    pub fn held_bytes(&self) -> usize {
+        let beside = |answer: &JudgedAnswer| answer.comparison.held_bytes();
+        let repeats = |repeat: &JudgedRepeat| {
+            repeat.to_mirror.held_bytes() + repeat.to_production.held_bytes()
+        };
+        size_of::<Self>()
+            + self.target.as_bytes().len()
+            + beside(&self.mirror)
+            + self.control.as_ref().map_or(0, beside)
+            + self.repeat.as_ref().map_or(0, repeats)
     }
 
     /// How the request ends; `differs` is what is left when noise was taken out.
@@ -146,6 +164,7 @@ impl JudgedPair {
         ComparedAnswers {
             route,
             at: production.asked_at,
+            request: Some(self.request),
             production_status: production.status,
             candidate_status: mirror.status,
             answered: AnswerTimes {
@@ -200,6 +219,13 @@ impl JudgedPair {
     }
 }
 
+/// Of what a cache may know a request by.
+fn digest(request: &Request) -> u64 {
+    let body: &[u8] = &request.body;
+    let parts = (&*request.method, request.target.as_bytes(), body);
+    FixedState::default().hash_one(parts)
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -208,6 +234,7 @@ pub(super) mod tests {
         let at = Timestamp(1_000_000_000);
         JudgedPair {
             target: RequestTarget::parse("GET", "/a?b=c"),
+            request: 0,
             id: None,
             production: ProductionAnswer {
                 asked_at: at,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use mirror_core::compare::{Extent, PlaceTotals};
-use mirror_core::noise::Explained;
+use mirror_core::noise::{Explained, Maps};
 use mirror_core::route::{RouteId, RouteLearner};
 use mirror_core::verdict::matters;
 
@@ -59,6 +59,13 @@ impl RouteTallies {
                 .entry(routes.resolve(route))
                 .or_default()
                 .merge(tally);
+        }
+    }
+
+    /// Puts together the differences in members of the route's maps.
+    pub(super) fn fold_places(&mut self, route: RouteId, maps: &Maps) {
+        if let Some(tally) = self.0.get_mut(&route) {
+            tally.differences.fold_places(maps);
         }
     }
 

@@ -1,7 +1,8 @@
 //! A queue in memory, bounded by number and by bytes.
 //!
 //! An exchange takes up room until its [`Room`] is dropped, not only until it is taken from the
-//! queue: the bounds hold for all that is between capture and verdict.
+//! queue: the bounds hold for all that is between capture and verdict. What the mirror answered takes up room too. It may pass the
+//! bound of bytes, because it is there already; then no more exchanges are let in until there is room again.
 //!
 //! The receiver takes all that is there at once, and is woken once for all that the sender has offered since it last flushed:
 //! waking another thread costs more than anything else here.
@@ -74,6 +75,8 @@ struct Taken {
 #[derive(Debug)]
 pub struct Room {
     taken: Arc<Taken>,
+    /// 1 while it counts as an exchange.
+    exchanges: usize,
     bytes: usize,
 }
 
@@ -85,17 +88,32 @@ impl Room {
         // Dropped again, it gives back what was just added.
         let room = Self {
             taken: Arc::clone(taken),
+            exchanges: 1,
             bytes,
         };
         let bounds = &taken.bounds;
         (exchanges <= bounds.exchanges.get() && total as u64 <= bounds.bytes.as_u64())
             .then_some(room)
     }
+
+    /// Takes up so many bytes more, whatever the bound is.
+    pub fn grow(&mut self, bytes: usize) {
+        self.taken.bytes.fetch_add(bytes, Relaxed);
+        self.bytes += bytes;
+    }
+
+    /// The exchange is gone, and only its verdict waits: from now on it takes up these bytes.
+    pub fn shrink_to_verdict(&mut self, bytes: usize) {
+        self.taken.exchanges.fetch_sub(self.exchanges, Relaxed);
+        self.taken.bytes.fetch_add(bytes, Relaxed);
+        self.taken.bytes.fetch_sub(self.bytes, Relaxed);
+        (self.exchanges, self.bytes) = (0, bytes);
+    }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.taken.exchanges.fetch_sub(1, Relaxed);
+        self.taken.exchanges.fetch_sub(self.exchanges, Relaxed);
         self.taken.bytes.fetch_sub(self.bytes, Relaxed);
     }
 }
@@ -260,6 +278,31 @@ mod tests {
         drop(batch);
         assert!(!sender.is_full());
         assert!(sender.offer(delivery(&recorder, "/4")).is_ok());
+    }
+
+    #[test]
+    fn answers_take_up_bytes_until_they_are_judged_and_a_verdict_that_waits_takes_up_its_own() {
+        let (sender, mut receiver, recorder) = queue_of(2);
+        let bound = sender.taken.bounds.bytes.as_u64() as usize;
+        let taken = || {
+            let Taken {
+                exchanges, bytes, ..
+            } = &*sender.taken;
+            (exchanges.load(Relaxed), bytes.load(Relaxed))
+        };
+        assert!(sender.offer(delivery(&recorder, "/1")).is_ok());
+        let own = taken().1;
+        let mut batch = take_now(&mut receiver).unwrap();
+        let (_, room) = &mut batch[0];
+        room.grow(bound + 1);
+        assert_eq!(taken(), (1, own + bound + 1));
+        assert!(sender.is_full());
+        assert!(sender.offer(delivery(&recorder, "/2")).is_err());
+        room.shrink_to_verdict(700);
+        assert_eq!(taken(), (0, 700));
+        assert!(sender.offer(delivery(&recorder, "/3")).is_ok());
+        drop(batch);
+        assert_eq!(taken(), (1, own));
     }
 
     #[test]

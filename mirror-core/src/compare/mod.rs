@@ -143,6 +143,12 @@ impl Comparison {
     pub fn differs(&self) -> bool {
         self.different.total() > 0
     }
+
+    /// Bytes that it takes in memory, about.
+    pub fn held_bytes(&self) -> usize {
+        let all = self.observations.iter().chain(&self.expected);
+        all.map(Observation::held_bytes).sum::<usize>() + size_of_val(&*self.rules)
+    }
 }
 
 /// How the two sides differ at a place.
@@ -155,6 +161,16 @@ pub struct Observation {
     /// The first of them.
     pub production: String,
     pub mirror: String,
+}
+
+impl Observation {
+    fn held_bytes(&self) -> usize {
+        let name = match &self.place {
+            Place::Header(name) | Place::Json(name) => name.len(),
+            Place::Status | Place::Body => 0,
+        };
+        size_of::<Self>() + name + self.production.len() + self.mirror.len()
+    }
 }
 
 /// How much of the two answers was compared.

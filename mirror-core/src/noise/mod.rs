@@ -33,6 +33,7 @@ mod classes;
 mod clocks;
 mod form;
 mod instant;
+mod maps;
 mod mask;
 mod options;
 mod pairs;
@@ -52,16 +53,16 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::compare::{Comparison, Kind, Observation, Place};
 use crate::time::Timestamp;
-use sample::Sample;
 
 pub use form::{Family, Form, HexCase, ValueType};
 pub use instant::{EpochUnit, Zone};
+pub use maps::{MapLearner, Maps};
 pub use options::NoiseOptions;
 pub use pairs::{Pairs, Source};
 pub use repeats::{Earlier, RepeatLimits, Repeats};
 pub use saved::{NoiseOrigin, SavedError, load, save};
 pub use schedule::RepeatPlan;
-pub use variation::Variation;
+pub use variation::{HIGHER, LOWER, Variation};
 
 /// Routes that are told apart: as many as a `RouteLearner` makes.
 const MAX_ROUTES: usize = 4096;
@@ -173,28 +174,6 @@ impl Noise {
         }
     }
 
-    /// Explains a pair of production and the candidate, and takes production's values from it: [`Noise::judge`], then
-    /// [`Noise::note`], in one pass. With a control, judge both pairs before anything is learnt from either, so that neither is
-    /// judged by more than the other.
-    pub fn explain(&mut self, route: &str, times: AnswerTimes, pair: &Comparison) -> Explained {
-        let mut out = Explained::default();
-        let Some(known) = self.routes.get_mut(route) else {
-            out.left.clone_from(&pair.observations);
-            return out;
-        };
-        let mut shown = Vec::new();
-        for found in &pair.observations {
-            let sample = known.judge(times, found, &mut out);
-            shown.extend(sample.map(|sample| (&found.place, sample)));
-        }
-        for (place, sample) in shown {
-            if let Some(known) = known.places.get_mut(place) {
-                known.variation.take(&sample);
-            }
-        }
-        out
-    }
-
     /// Explains a pair, and learns nothing.
     pub fn judge(&self, route: &str, times: AnswerTimes, pair: &Comparison) -> Explained {
         let mut out = Explained::default();
@@ -263,6 +242,22 @@ impl Noise {
         {
             self.places -= route.places.len();
             self.add_route(into, &route);
+        }
+    }
+
+    /// Puts together what is known of the members of a route's maps.
+    pub fn fold_places(&mut self, route: &str, maps: &Maps) {
+        let Some(known) = self.routes.get_mut(route) else {
+            return;
+        };
+        let all = std::mem::take(&mut known.places);
+        self.places -= all.len();
+        for (place, known) in all {
+            let folded = maps.folded(&place).unwrap_or(place);
+            match self.place_mut(route, &folded) {
+                Some(variation) => variation.merge(&known.variation),
+                None => self.dropped.observations += known.variation.differed.total(),
+            }
         }
     }
 
@@ -343,26 +338,15 @@ enum Added {
 }
 
 impl RouteNoise {
-    /// Explains one difference, and returns production's value where its place is known and it says something.
-    fn judge<'o>(
-        &self,
-        times: AnswerTimes,
-        found: &'o Observation,
-        out: &mut Explained,
-    ) -> Option<Sample<'o>> {
-        let known = self.places.get(&found.place);
-        let varies = self.varying(&found.place).is_some();
-        if clocks::is_same_clock(times, found, varies) {
-            return known.and_then(|_| variation::production(times, found));
+    /// Explains one difference.
+    fn judge(&self, times: AnswerTimes, found: &Observation, out: &mut Explained) {
+        let varying = self.varying(&found.place);
+        if clocks::is_same_clock(times, found, varying.is_some()) {
+            return;
         }
-        match known.map(|known| &known.variation) {
-            Some(variation) if !self.is_new_variation(variation) => {
-                variation.judge(times, found, out)
-            }
-            known => {
-                out.left.push(found.clone());
-                known.and_then(|_| variation::production(times, found))
-            }
+        match varying {
+            Some(variation) => variation.judge(times, found, out),
+            None => out.left.push(found.clone()),
         }
     }
 

@@ -27,6 +27,13 @@ impl Random {
     }
 }
 
+/// Judges a pair of production and the candidate, and takes production's values from it, as a run does.
+fn judged(noise: &mut Noise, times: AnswerTimes, pair: &Comparison) -> Explained {
+    let explained = noise.judge(ROUTE, times, pair);
+    noise.note(ROUTE, times, pair);
+    explained
+}
+
 fn place(pointer: &str) -> Place {
     Place::Json(pointer.into())
 }
@@ -95,7 +102,7 @@ fn a_difference_that_no_equal_programs_show_is_never_learnt() {
     let mut noise = Noise::default();
     let changed = pair("/total", Some("10"), Some("11"));
     for number in 0..1_000 {
-        let explained = noise.explain(ROUTE, times(number), &changed);
+        let explained = judged(&mut noise, times(number), &changed);
         assert_eq!(explained.left, changed.observations);
         assert!(explained.varying.is_empty() && explained.against.is_empty());
         noise.learn(ROUTE, Source::Repeat, times(number), &Comparison::default());
@@ -120,7 +127,7 @@ fn one_pair_of_equal_programs_is_enough_to_suspect() {
             &pair("/id", Some(&uuid(1)), Some(&uuid(2))),
         );
         let found = pair("/id", Some(&uuid(3)), Some(&uuid(4)));
-        let explained = noise.explain(ROUTE, times(1), &found);
+        let explained = judged(&mut noise, times(1), &found);
         assert_eq!(explained.varying, found.observations, "{source:?}");
         assert!(explained.left.is_empty());
         assert!(noise.is_varying(ROUTE, &place("/id")));
@@ -142,7 +149,7 @@ fn values_of_the_candidate_never_widen_what_is_allowed() {
         let repeat = pair("/id", Some("17"), Some("18"));
         noise.learn(ROUTE, Source::Repeat, times(number), &repeat);
         let found = pair("/id", Some(&uuid(number)), Some("17"));
-        let explained = noise.explain(ROUTE, times(number), &found);
+        let explained = judged(&mut noise, times(number), &found);
         assert_eq!(explained.left.len(), 1, "{number}");
         assert_eq!(explained.left[0].kind, Kind::Type);
     }
@@ -170,7 +177,7 @@ fn what_only_the_candidate_varies_in_is_a_difference() {
     }
     assert!(!noise.is_varying(ROUTE, &place("/total")));
     assert_eq!(
-        noise.explain(ROUTE, times(1), &found).left,
+        judged(&mut noise, times(1), &found).left,
         found.observations
     );
     let varied = pair("/total", Some("10"), Some("12"));
@@ -508,7 +515,7 @@ fn any_text_is_explained_without_harm() {
             &comparison(vec![lesson]),
         );
         let found = comparison(vec![observation("/a", Kind::Value, &shown(), &shown())]);
-        let explained = noise.explain(ROUTE, times(number), &found);
+        let explained = judged(&mut noise, times(number), &found);
         let is_clock = clocks::is_same_clock(times(number), &found.observations[0], true);
         assert!(is_clock || explained.varying == found.observations || explained.left.len() == 1);
     }

@@ -17,6 +17,9 @@ use super::turns::Turns;
 use super::{AnswerTimes, Explained};
 use crate::compare::{Kind, Observation, Place};
 
+/// What stands for the lesser and the greater of two numbers that are too many to be told apart.
+pub const LOWER: &str = "(lower)";
+pub const HIGHER: &str = "(higher)";
 /// Forms of one place; where there are more, it has none.
 const MAX_SHAPES: usize = 12;
 /// Values before a weak form, or a distance from the answer's time, is expected of more of them.
@@ -137,30 +140,25 @@ impl Variation {
         self.repeat_turns += other.repeat_turns;
     }
 
-    /// Judges a difference between production and the candidate, and returns production's value.
-    pub(super) fn judge<'o>(
-        &self,
-        times: AnswerTimes,
-        found: &'o Observation,
-        out: &mut Explained,
-    ) -> Option<Sample<'o>> {
+    /// Judges a difference between production and the candidate.
+    pub(super) fn judge(&self, times: AnswerTimes, found: &Observation, out: &mut Explained) {
         let manner = Manner::of(found.kind, &found.place);
         if !self.has_shown(manner, &found.place) {
             if let Some(kind) = exchanged(found.kind) {
                 out.against.push(derived(found, kind));
             }
             out.left.push(found.clone());
-            return production(times, found);
+            return;
         }
         if matches!(manner, Manner::Other(_)) {
             out.varying.push(found.clone());
-            return None;
+            return;
         }
         let [ours, theirs] = samples(found, times);
         match (self.oddity(&ours), self.oddity(&theirs)) {
             (None, Some(Kind::Type)) => {
                 out.left.push(derived(found, Kind::Type));
-                return Some(ours);
+                return;
             }
             (None, Some(kind)) => out.left.push(derived(found, kind)),
             (Some(kind), None) => out.against.push(derived(found, kind)),
@@ -174,7 +172,6 @@ impl Variation {
                 })),
         }
         out.varying.push(found.clone());
-        Some(ours)
     }
 
     /// Whether an A/A pair differed in this manner.
@@ -263,7 +260,7 @@ impl Variation {
         if let (Some(a), Some(b)) = (ours.number, theirs.number)
             && !self.classes.knows_numbers()
         {
-            let named = |is_lower| if is_lower { "(lower)" } else { "(higher)" }.to_owned();
+            let named = |is_lower| if is_lower { LOWER } else { HIGHER }.to_owned();
             let tells = self.turns.are_enough() && a != b;
             return tells.then(|| (named(a < b), named(b < a)));
         }

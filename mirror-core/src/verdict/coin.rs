@@ -69,6 +69,24 @@ impl Coin {
     }
 }
 
+impl Coin {
+    /// The logarithm of the probability that a fair coin has as many heads, at one look.
+    pub(super) fn ln_chance(self) -> f64 {
+        match self.k {
+            0 => 0.0,
+            k => ln_below(k as f64, (self.n - k) as f64 + 1.0, 0.5),
+        }
+    }
+
+    /// Heads for tails.
+    pub(super) const fn turned(self) -> Self {
+        Self {
+            n: self.n,
+            k: self.n - self.k,
+        }
+    }
+}
+
 impl AddAssign for Coin {
     fn add_assign(&mut self, other: Self) {
         self.n += other.n;

@@ -9,12 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
 
 use crate::ledger::Outcome;
+use crate::noise::Maps;
 use crate::time::Timestamp;
 
 use super::cache::CacheHits;
 use super::group::Groups;
 use super::latency::Latency;
 use super::rate::{Paired, Proportion};
+use super::recent::Recent;
 use super::representative::{Request, Strata};
 use super::trial::Trial;
 use crate::compare::{CompareOptions, RuleTally, Severity};
@@ -37,11 +39,16 @@ pub struct Evidence {
     pub(super) production_errors: Proportion,
     /// What answers said.
     pub(super) seen_builds: Builds,
+    /// What sides said when they were asked for it; it counts for a side of which no answer said it.
+    pub(super) asked_builds: Builds,
     /// What the user says; it counts for a side of which no answer said it.
     pub(super) named_builds: Builds,
     pub(super) rules: RuleTally,
     /// Why the run is not to be relied on.
     pub(super) failure: Option<String>,
+    /// Of this process alone: what it counts has entered the groups.
+    #[serde(skip)]
+    recent: Recent,
 }
 
 /// What each side says that it runs.
@@ -181,6 +188,7 @@ impl Evidence {
     /// A request was judged. Call it once for each, with all that was asked for it.
     pub fn observe(&mut self, trial: &Trial<'_>) {
         self.at(trial.at);
+        let mut recent = std::mem::take(&mut self.recent);
         let route = self.route(trial.route);
         route.judged += 1;
         route.controlled += u64::from(trial.control.is_some());
@@ -207,7 +215,8 @@ impl Evidence {
         route.noise += Proportion::new(u64::from(differs), 1);
         route.latency.add(&trial.durations);
         route.count_cache(&trial.cache);
-        trial.toss(&mut route.groups);
+        trial.toss(&mut route.groups, &mut recent);
+        self.recent = recent;
     }
 
     /// Production answered a request itself, whatever became of it then.
@@ -218,6 +227,11 @@ impl Evidence {
     /// An answer of a side said which build it is from.
     pub fn runs(&mut self, side: Side, build: &str) {
         self.seen_builds.add(side, build);
+    }
+
+    /// A side was asked which build it runs, and said so.
+    pub fn says_to_run(&mut self, side: Side, build: &str) {
+        self.asked_builds.add(side, build);
     }
 
     /// The user says which build a side runs.
@@ -257,18 +271,33 @@ impl Evidence {
         self.strata.fold(from, into);
     }
 
+    /// Puts together what is known of the members of a route's maps.
+    pub(super) fn fold_places(&mut self, route: &str, maps: &Maps) {
+        if let Some(route) = self.routes.get_mut(route) {
+            route.groups.fold_places(maps);
+        }
+    }
+
     /// What each side runs, as far as anybody said it.
     pub fn builds(&self) -> Builds {
-        let (seen, named) = (&self.seen_builds, &self.named_builds);
-        let known = |seen: &BTreeSet<String>, named: &BTreeSet<String>| match seen.is_empty() {
-            true => named.clone(),
-            false => seen.clone(),
-        };
+        let [production, candidate, control] = Side::ALL.map(|side| {
+            let sources = [&self.seen_builds, &self.asked_builds, &self.named_builds];
+            let mut known = sources.into_iter().map(|builds| builds.of(side));
+            known.find(|builds| !builds.is_empty()).cloned()
+        });
         Builds {
-            production: known(&seen.production, &named.production),
-            candidate: known(&seen.candidate, &named.candidate),
-            control: known(&seen.control, &named.control),
+            production: production.unwrap_or_default(),
+            candidate: candidate.unwrap_or_default(),
+            control: control.unwrap_or_default(),
         }
+    }
+
+    /// The builds of a side that changed during the run. Answers may name builds in another way than a URL does, so that each
+    /// source is looked at by itself.
+    pub(super) fn changed_builds(&self, side: Side) -> Option<&BTreeSet<String>> {
+        let sources = [&self.seen_builds, &self.asked_builds];
+        let mut said = sources.into_iter().map(|builds| builds.of(side));
+        said.find(|builds| builds.len() > 1)
     }
 
     pub fn routes(&self) -> &BTreeMap<String, RouteEvidence> {
@@ -298,7 +327,28 @@ impl Evidence {
     }
 }
 
+impl Side {
+    pub const ALL: [Self; 3] = [Self::Production, Self::Candidate, Self::Control];
+
+    /// As a sentence names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Candidate => "the candidate",
+            Self::Control => "the control",
+        }
+    }
+}
+
 impl Builds {
+    fn of(&self, side: Side) -> &BTreeSet<String> {
+        match side {
+            Side::Production => &self.production,
+            Side::Candidate => &self.candidate,
+            Side::Control => &self.control,
+        }
+    }
+
     fn add(&mut self, side: Side, build: &str) {
         let builds = match side {
             Side::Production => &mut self.production,
@@ -376,6 +426,7 @@ impl AddAssign<&Self> for Evidence {
         }
         self.production_errors += other.production_errors;
         self.seen_builds += &other.seen_builds;
+        self.asked_builds += &other.asked_builds;
         self.named_builds += &other.named_builds;
         self.rules += other.rules.clone();
         if let Some(why) = &other.failure {

@@ -1,15 +1,17 @@
 //! What is known of one way to differ: a place and a kind on a route.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{Kind, Place};
+use crate::noise::Maps;
 use crate::time::Timestamp;
 
 use super::coin::Coin;
-use super::math::ln_below;
+use super::recent::Gaps;
 use super::spread::Spread;
 use crate::compare::Severity;
 
@@ -42,8 +44,16 @@ pub struct Group {
     pub control: Coin,
     /// Tosses between the candidate and production, by a repeat.
     pub repeat: Coin,
-    /// Which values it is that differ, where there is a control.
+    /// Of all these, at most one for each request and minute.
+    pub apart: Coin,
+    /// Whether tosses hang together.
+    pub gaps: Gaps,
+    /// Which values it is that differ between candidate and control.
     pub spread: Spread,
+    /// The same between production and control, which run the same code.
+    pub natural: Spread,
+    /// The same between candidate and production, where there is no control.
+    pub alone: Spread,
     /// When it was seen last.
     pub last: Timestamp,
 }
@@ -58,22 +68,61 @@ impl Group {
             varied: 0,
             control: Coin::default(),
             repeat: Coin::default(),
+            apart: Coin::default(),
+            gaps: Gaps::default(),
             spread: Spread::default(),
+            natural: Spread::default(),
+            alone: Spread::default(),
             last: Timestamp::default(),
         }
     }
 
-    /// All tosses. An exchange has one at most.
+    /// All tosses that count. An exchange has one at most.
     pub fn coin(&self) -> Coin {
+        if self.gaps.hang_together() {
+            return self.apart;
+        }
         let mut coin = self.control;
         coin += self.repeat;
         coin
     }
 
-    /// The logarithm of the e-value against "nothing but chance": the weighted mean of the coin's and the spread's, which is an
-    /// e-value however the two depend on each other.
+    /// What the values say: of candidate and control, unless production and control say as much, or of candidate and production; none
+    /// if it is to be left aside.
+    fn values(&self) -> Option<Cow<'_, Spread>> {
+        if self.gaps.hang_together() || self.natural.is_skewed() {
+            return None;
+        }
+        Some(match self.spread.is_empty() {
+            true => Cow::Owned(self.alone.without_ranks()),
+            false => Cow::Borrowed(&self.spread),
+        })
+    }
+
+    /// Whether numbers are larger, or smaller, than production's, without a control to tell the code from the machine.
+    pub fn has_other_numbers(&self, ln_threshold: f64) -> bool {
+        !self.gaps.hang_together() && self.alone.ln_e_of_ranks() >= ln_threshold
+    }
+
+    /// Of so many requests with a control, and without: at least this share has other values.
+    pub fn values_at_least(&self, (controlled, alone): (u64, u64), alpha: f64) -> f64 {
+        let Some(values) = self.values() else {
+            return 0.0;
+        };
+        let requests = match self.spread.is_empty() {
+            true => alone,
+            false => controlled,
+        };
+        values.excess(requests, alpha)
+    }
+
+    /// The logarithm of the e-value against "nothing but chance": the weighted mean of the coin's and the values', which is an
+    /// e-value however the two depend on each other. Values that are left aside have lost their stake.
     pub fn ln_e(&self) -> f64 {
-        let (coin, spread) = (self.coin().ln_e(), self.spread.ln_e());
+        let coin = self.coin().ln_e();
+        let spread = self
+            .values()
+            .map_or(f64::NEG_INFINITY, |values| values.ln_e());
         let (high, low) = (COIN_WEIGHT.ln() + coin, (1.0 - COIN_WEIGHT).ln() + spread);
         let (high, low) = (high.max(low), high.min(low));
         high + (low - high).exp().ln_1p()
@@ -84,16 +133,30 @@ impl Group {
         self.coin().needed(ln_threshold - COIN_WEIGHT.ln())
     }
 
+    /// Exchanges in which they differ so, explained or not.
+    pub fn seen(&self) -> u64 {
+        self.differed + self.explained
+    }
+
+    /// Whether it stands in the way of a PASS by itself while it is undecided: others are counted in the bounds of their route.
+    pub fn is_open(&self) -> bool {
+        self.is_unsteady() || self.varies()
+    }
+
     /// Whether it is this way of differing that the tosses are about: what is missing has one coin with what is added.
     pub fn is_own(&self) -> bool {
-        let seen = self.differed + self.explained;
-        let is_tossed = self.control.n > 0 || !self.spread.is_empty();
+        let seen = self.seen();
+        let is_tossed = self.control.n > 0 || self.has_values();
         is_tossed || (seen > 0 && seen * 2 >= self.repeat.k)
     }
 
     /// Whether anything was learnt that a test can count.
     pub fn is_informative(&self) -> bool {
-        self.coin().n > 0 || !self.spread.is_empty()
+        self.coin().n > 0 || self.has_values()
+    }
+
+    pub(super) fn has_values(&self) -> bool {
+        !self.spread.is_empty() || !self.alone.without_ranks().is_empty()
     }
 
     /// Whether it can only be decided by the coin: answers of one version differ so as well. A candidate that differs from its own
@@ -116,11 +179,7 @@ impl Group {
 
     /// The logarithm of the probability that a fair coin names the candidate as often, at one look.
     pub fn ln_chance(&self) -> f64 {
-        let coin = self.coin();
-        match coin.k {
-            0 => 0.0,
-            k => ln_below(k as f64, (coin.n - k) as f64 + 1.0, 0.5),
-        }
+        self.coin().ln_chance()
     }
 }
 
@@ -133,7 +192,11 @@ impl AddAssign<&Self> for Group {
         self.varied += other.varied;
         self.control += other.control;
         self.repeat += other.repeat;
+        self.apart += other.apart;
+        self.gaps += other.gaps;
         self.spread += &other.spread;
+        self.natural += &other.natural;
+        self.alone += &other.alone;
         self.last = self.last.max(other.last);
     }
 }
@@ -167,7 +230,7 @@ impl AddAssign for Dropped {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Row {
-    Group(Place, Kind, Group),
+    Group(Place, Kind, Box<Group>),
     Dropped(Dropped),
 }
 
@@ -177,7 +240,7 @@ impl From<Vec<Row>> for Groups {
         for row in rows {
             match row {
                 Row::Group(place, kind, group) => {
-                    groups.groups.insert((place, kind), group);
+                    groups.groups.insert((place, kind), *group);
                 }
                 Row::Dropped(dropped) => groups.dropped += dropped,
             }
@@ -189,7 +252,7 @@ impl From<Vec<Row>> for Groups {
 impl From<Groups> for Vec<Row> {
     fn from(groups: Groups) -> Self {
         let rows = groups.groups.into_iter();
-        let rows = rows.map(|((place, kind), group)| Row::Group(place, kind, group));
+        let rows = rows.map(|((place, kind), group)| Row::Group(place, kind, Box::new(group)));
         rows.chain([Row::Dropped(groups.dropped)]).collect()
     }
 }
@@ -203,10 +266,22 @@ impl Groups {
         self.groups.get(key)
     }
 
+    pub(super) fn find_mut(&mut self, key: &GroupKey) -> Option<&mut Group> {
+        self.groups.get_mut(key)
+    }
+
     /// Noise explains such a difference by now: what was found of it before is noise as well.
     pub(super) fn explains(&mut self, key: &GroupKey) {
         if let Some(group) = self.groups.get_mut(key) {
             group.varied += 1;
+        }
+    }
+
+    /// Puts together the members of maps.
+    pub(super) fn fold_places(&mut self, maps: &Maps) {
+        for ((place, kind), group) in std::mem::take(&mut self.groups) {
+            let place = maps.folded(&place).unwrap_or(place);
+            *self.entry(&(place, kind), group.severity) += &group;
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::compare::{Comparison, Kind, Severity};
 use crate::ledger::Outcome;
-use crate::noise::{AnswerTimes, Explained, Noise, RepeatPlan, Source};
+use crate::noise::{AnswerTimes, Explained, MapLearner, Maps, Noise, RepeatPlan, Source};
 use crate::time::Timestamp;
 
 use super::cache::CacheHits;
@@ -23,8 +23,10 @@ const COLD: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Judge {
     noise: Noise,
+    maps: MapLearner,
     plan: RepeatPlan,
     evidence: Evidence,
+    map_folds: u64,
 }
 
 /// The answers to one request, compared.
@@ -34,6 +36,8 @@ pub struct ComparedAnswers<'a> {
     pub route: &'a str,
     /// When production received the request.
     pub at: Timestamp,
+    /// A digest of the request ([`Trial::request`]).
+    pub request: Option<u64>,
     pub production_status: u16,
     pub candidate_status: u16,
     /// When production and the candidate answered.
@@ -71,6 +75,7 @@ impl Judge {
     /// With what was learnt before this run.
     pub fn new(noise: Noise) -> Self {
         Self {
+            maps: MapLearner::of(&noise),
             noise,
             ..Self::default()
         }
@@ -90,7 +95,8 @@ impl Judge {
         if !candidate.differs() {
             return None;
         }
-        let left = self.noise.judge(route, answered, candidate).left;
+        let candidate = self.maps.folded(route, candidate);
+        let left = self.noise.judge(route, answered, &candidate).left;
         self.plan
             .is_rechecked(route, &left)
             .then_some(Source::Recheck)
@@ -99,6 +105,45 @@ impl Judge {
     /// Takes a judged request, and returns what of its differences noise explains and what is left. All pairs are explained
     /// by what was known before the request.
     pub fn judge(&mut self, answers: &ComparedAnswers<'_>) -> Explained {
+        self.learn_maps(answers);
+        let folded = |comparison| self.maps.folded(answers.route, comparison);
+        let candidate = folded(answers.candidate);
+        let control = answers.control.map(|control| folded(control.comparison));
+        let repeat = answers.repeat.map(|repeat| {
+            let to_candidate = folded(repeat.to_candidate);
+            (to_candidate, folded(repeat.to_production))
+        });
+        let repeat = repeat.as_ref().zip(answers.repeat);
+        let answers = ComparedAnswers {
+            candidate: &candidate,
+            control: control
+                .as_ref()
+                .zip(answers.control)
+                .map(|(comparison, control)| ComparedControl {
+                    comparison,
+                    ..control
+                }),
+            repeat: repeat.map(|((to_candidate, to_production), repeat)| ComparedRepeat {
+                to_candidate,
+                to_production,
+                ..repeat
+            }),
+            ..*answers
+        };
+        self.judge_folded(&answers)
+    }
+
+    /// Maps become known by what differs in them, before anything else is made of it.
+    fn learn_maps(&mut self, answers: &ComparedAnswers<'_>) {
+        let route = answers.route;
+        if let Some(maps) = self.maps.learn(route, answers.candidate) {
+            self.noise.fold_places(route, maps);
+            self.evidence.fold_places(route, maps);
+            self.map_folds += 1;
+        }
+    }
+
+    fn judge_folded(&mut self, answers: &ComparedAnswers<'_>) -> Explained {
         let (route, noise) = (answers.route, &self.noise);
         let given = |production, mirror| AnswerTimes { production, mirror };
         let AnswerTimes { production, mirror } = answers.answered;
@@ -116,6 +161,7 @@ impl Judge {
         self.evidence.observe(&Trial {
             route,
             at: answers.at,
+            request: answers.request,
             production_status: answers.production_status,
             candidate_status: answers.candidate_status,
             candidate: differences(&candidate, answers.candidate),
@@ -167,7 +213,18 @@ impl Judge {
 
     /// Learns from two answers that production gave to the same request within a short time.
     pub fn learn_from_production(&mut self, route: &str, times: AnswerTimes, pair: &Comparison) {
-        self.noise.learn(route, Source::Production, times, pair);
+        let pair = self.maps.folded(route, pair);
+        self.noise.learn(route, Source::Production, times, &pair);
+    }
+
+    /// How often a map turned up, so that places which were told apart are one from then on.
+    pub fn map_folds(&self) -> u64 {
+        self.map_folds
+    }
+
+    /// The maps in the answers of a route.
+    pub fn maps(&self, route: &str) -> Option<&Maps> {
+        self.maps.maps(route)
     }
 
     /// A request of production ended; `status` is production's own answer, where it was seen.
@@ -180,6 +237,7 @@ impl Judge {
 
     /// Puts what is known of the route `from` to that of `into`, as when routes were folded.
     pub fn fold(&mut self, from: &str, into: &str) {
+        self.maps.fold(from, into);
         self.noise.fold(from, into);
         self.evidence.fold(from, into);
     }

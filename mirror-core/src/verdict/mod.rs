@@ -2,8 +2,8 @@
 //!
 //! [`Judge`] takes what a run's answers come to, request by request, and [`decide`] concludes from the [`Evidence`] it keeps, by a
 //! [`VerdictPolicy`]. The tests are in modules of their own, and each says what it tests, when it may be wrong and where it comes
-//! from: `coin` (which version is the odd one), `spread` (values at places that vary), `fdr` (many tests at once), `rate` and
-//! `quantile` (bounds), `representative` (is what was judged like what was let out). `docs/verdict.md` puts them together.
+//! from: `coin` (which version is the odd one), `spread` (values at places that vary), `recent` (tosses that hang together), `fdr` (many
+//! tests at once), `rate` and `quantile` (bounds), `representative` (is what was judged like what was let out). `docs/verdict.md` puts them together.
 //! All of them hold at every look, and depend on counts only: evidence adds up in any order.
 
 mod builds;
@@ -22,6 +22,7 @@ mod math;
 mod policy;
 mod quantile;
 mod rate;
+mod recent;
 mod representative;
 #[cfg(test)]
 mod sample;
@@ -35,7 +36,7 @@ use crate::compare::{Extent, NotWhole};
 use crate::ledger::Outcome;
 
 pub use builds::{BuildHeader, BuildOptions};
-pub use cache::{CacheHeader, CacheHits, CacheOptions};
+pub use cache::{CacheField, CacheHeader, CacheHits, CacheOptions};
 pub use coin::Coin;
 pub use control::ControlFinding;
 pub use decide::decide;
@@ -48,6 +49,7 @@ pub use latency::{AnswerDurations, Latency, Ratios, Times};
 pub use login::{LoginCounts, MirrorAnswer};
 pub use policy::{FailOn, FailRules, Measure, VerdictPolicy};
 pub use rate::{Mixture, Paired, Proportion};
+pub use recent::Gaps;
 pub use representative::{Request, Strata, Uneven};
 pub use spread::Spread;
 pub use trial::{Control, Differences, Repeat, Trial};

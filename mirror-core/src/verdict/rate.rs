@@ -21,12 +21,16 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
+use super::coin::Coin;
 use super::math::{fewest, ln_density};
 
 /// Requests beyond which nobody waits for a decision.
 const MAX_NEEDED: u64 = 1 << 40;
 /// Halvings of an interval: as many as a number has digits.
 const HALVINGS: u32 = 60;
+
+/// For the rates at which changes are found: some percent.
+pub(super) const RATES: Mixture = Mixture { a: 0.5, b: 50.0 };
 
 /// How a mixture weighs the rates.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,6 +51,12 @@ impl Mixture {
             b: 0.5 / limit,
         }
     }
+}
+
+/// Of so many requests, heads come up in at least this share more than tails.
+pub(super) fn excess(coin: Coin, requests: u64, alpha: f64) -> f64 {
+    let share = |hits| Proportion::new(hits, requests);
+    share(coin.k).lower(RATES, alpha) - share(coin.n - coin.k).upper(RATES, alpha)
 }
 
 /// Hits among requests.

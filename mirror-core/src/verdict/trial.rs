@@ -8,8 +8,9 @@ use crate::time::Timestamp;
 
 use super::cache::CacheHits;
 use super::coin::Coin;
-use super::group::{GroupKey, Groups};
+use super::group::{Group, GroupKey, Groups};
 use super::latency::AnswerDurations;
+use super::recent::{Numbered, Recent};
 
 /// How a second answer differs from a first one, as production's does from the candidate's.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +46,9 @@ pub struct Trial<'a> {
     pub at: Timestamp,
     pub production_status: u16,
     pub candidate_status: u16,
+    /// A digest of the request. Those of one digest may be answered from one entry of a cache, so that they hang together; without one
+    /// the request is like no other.
+    pub request: Option<u64>,
     /// Production against the candidate.
     pub candidate: Differences<'a>,
     pub control: Option<Control<'a>>,
@@ -169,7 +173,34 @@ impl Trial<'_> {
 
     /// Counts how the candidate differs, and tosses a coin for each way of differing that says which answer is the odd one: one toss
     /// for each exchange, because with four answers a second one would not be independent of the first.
-    pub(super) fn toss(&self, groups: &mut Groups) {
+    pub(super) fn toss(&self, groups: &mut Groups, recent: &mut Recent) {
+        let numbered = self
+            .request
+            .and_then(|request| recent.number(request, self.at));
+        let mut table = Table {
+            groups,
+            recent: numbered.map(|exchange| (recent, exchange)),
+        };
+        self.count(table.groups);
+        match &self.control {
+            Some(control) => {
+                self.toss_with_control(&control.differences, &mut table);
+                self.compare_values(&control.differences, table.groups);
+            }
+            None => {
+                if let Some(repeat) = &self.repeat {
+                    self.toss_with_repeat(repeat, &mut table);
+                }
+                self.toss_with_production(&mut table);
+            }
+        }
+        for one in self.candidate.all() {
+            table.shows(&key(one));
+        }
+    }
+
+    /// Counts how the candidate differs.
+    fn count(&self, groups: &mut Groups) {
         let is_asked = self.control.is_some() || self.repeat.is_some();
         for one in self.candidate.left {
             let group = groups.entry(&key(one), one.kind.severity());
@@ -182,33 +213,26 @@ impl Trial<'_> {
         for one in self.candidate.varying {
             groups.explains(&key(one));
         }
-        if let Some(control) = &self.control {
-            self.toss_with_control(&control.differences, groups);
-            self.compare_values(&control.differences, groups);
-            return;
-        }
-        if let Some(repeat) = &self.repeat {
-            self.toss_with_repeat(repeat, groups);
-        }
-        self.toss_with_production(groups);
     }
 
-    fn toss_with_control(&self, control: &Differences<'_>, groups: &mut Groups) {
+    fn toss_with_control(&self, control: &Differences<'_>, table: &mut Table<'_>) {
         for one in self.candidate.all() {
             let key = key(one);
             if control.has(&key) == Presence::Absent {
-                groups.entry(&key, one.kind.severity()).control += Coin::CANDIDATE_ODD;
-                self.count_explained(one, groups);
+                let coin = Coin::CANDIDATE_ODD;
+                table.toss(&key, one.kind.severity(), coin).control += coin;
+                self.count_explained(one, table.groups);
             }
         }
         for one in control.all() {
             let key = key(one);
             if self.candidate.has(&key) == Presence::Absent {
-                groups.entry(&key, one.kind.severity()).control += Coin::OTHER_ODD;
+                let coin = Coin::OTHER_ODD;
+                table.toss(&key, one.kind.severity(), coin).control += coin;
             }
         }
         for one in control.left {
-            let group = groups.entry(&key(one), one.kind.severity());
+            let group = table.groups.entry(&key(one), one.kind.severity());
             group.varied += 1;
             group.last = group.last.max(self.at);
         }
@@ -221,7 +245,8 @@ impl Trial<'_> {
         group.explained += u64::from(!is_left);
     }
 
-    /// Compares the values of candidate and control. Where one of them does not differ from production, it has production's.
+    /// Compares the values of candidate and control, and those of production and control. Where one of them does not differ from
+    /// production, it has production's.
     fn compare_values(&self, control: &Differences<'_>, groups: &mut Groups) {
         for one in self.candidate.all().filter(|one| has_one_value(one)) {
             let key = key(one);
@@ -237,16 +262,15 @@ impl Trial<'_> {
         }
         for one in control.all().filter(|one| has_one_value(one)) {
             let key = key(one);
+            let group = groups.entry(&key, one.kind.severity());
+            group.natural.add(&one.production, &one.mirror);
             if self.candidate.has(&key) == Presence::Absent {
-                groups
-                    .entry(&key, one.kind.severity())
-                    .spread
-                    .add(&one.production, &one.mirror);
+                group.spread.add(&one.production, &one.mirror);
             }
         }
     }
 
-    fn toss_with_repeat(&self, repeat: &Repeat<'_>, groups: &mut Groups) {
+    fn toss_with_repeat(&self, repeat: &Repeat<'_>, table: &mut Table<'_>) {
         let mut done = BTreeSet::new();
         let either_way = self.candidate.all().chain(self.candidate.against);
         for one in either_way.filter(|one| !is_derived(one.kind)) {
@@ -262,13 +286,13 @@ impl Trial<'_> {
                 _ => continue,
             };
             for (key, severity) in both_ways(one) {
-                groups.entry(&key, severity).repeat += coin;
+                table.toss(&key, severity, coin).repeat += coin;
             }
-            self.count_explained(one, groups);
+            self.count_explained(one, table.groups);
         }
         for one in repeat.to_candidate.left {
             for (key, severity) in both_ways(one) {
-                let group = groups.entry(&key, severity);
+                let group = table.groups.entry(&key, severity);
                 group.varied += 1;
                 group.last = group.last.max(self.at);
             }
@@ -276,7 +300,7 @@ impl Trial<'_> {
     }
 
     /// For what goes beyond the way in which a place varies: does the candidate show it, or production?
-    fn toss_with_production(&self, groups: &mut Groups) {
+    fn toss_with_production(&self, table: &mut Table<'_>) {
         let derived = |list: &'_ [Observation]| -> BTreeSet<GroupKey> {
             list.iter()
                 .filter(|one| is_derived(one.kind))
@@ -294,15 +318,44 @@ impl Trial<'_> {
         for (list, others, coin) in sides {
             for one in list.iter().filter(|one| is_derived(one.kind)) {
                 let key = key(one);
-                let is_odd = !others.contains(&key);
-                let group = groups.entry(&key, one.kind.severity());
+                let (severity, is_odd) = (one.kind.severity(), !others.contains(&key));
                 if has_one_value(one) && one.kind == Kind::Distribution {
                     // It names the values of both sides, and is a toss for each.
-                    group.spread.add(&one.mirror, &one.production);
+                    let group = table.groups.entry(&key, severity);
+                    group.alone.add_ranked(&one.mirror, &one.production);
                 } else if is_odd {
-                    group.repeat += coin;
+                    table.toss(&key, severity, coin).repeat += coin;
                 }
             }
+        }
+    }
+}
+
+/// Where tosses are counted: the groups of a route, and what is known of the request where it is told apart.
+struct Table<'t> {
+    groups: &'t mut Groups,
+    recent: Option<(&'t mut Recent, Numbered)>,
+}
+
+impl Table<'_> {
+    /// The group of a toss, in which it is counted if it is apart from others.
+    fn toss(&mut self, key: &GroupKey, severity: Severity, coin: Coin) -> &mut Group {
+        let recent = self.recent.as_mut();
+        let is_apart = recent.is_none_or(|(recent, exchange)| recent.is_apart(*exchange, key));
+        let group = self.groups.entry(key, severity);
+        if is_apart {
+            group.apart += coin;
+        }
+        group
+    }
+
+    /// The candidate differs so.
+    fn shows(&mut self, key: &GroupKey) {
+        let Some((recent, exchange)) = &mut self.recent else {
+            return;
+        };
+        if let (Some(gap), Some(group)) = (recent.gap(*exchange, key), self.groups.find_mut(key)) {
+            group.gaps.add(gap);
         }
     }
 }
@@ -340,6 +393,7 @@ mod tests {
         Trial {
             route: "GET /",
             at: Timestamp(1),
+            request: None,
             production_status: 200,
             candidate_status: 200,
             candidate,
@@ -353,7 +407,7 @@ mod tests {
     /// The tosses of the group of `kind`, as (n, k).
     fn tosses(trial: &Trial<'_>, kind: Kind) -> (u64, u64) {
         let mut groups = Groups::default();
-        trial.toss(&mut groups);
+        trial.toss(&mut groups, &mut Recent::default());
         let group = groups.find(&(Place::Json("/a".into()), kind));
         let coin = group.map(|group| group.coin()).unwrap_or_default();
         (coin.n, coin.k)
@@ -443,7 +497,7 @@ mod tests {
                 }),
                 ..trial(varying(candidate))
             };
-            trial.toss(&mut groups);
+            trial.toss(&mut groups, &mut Recent::default());
         }
         let group = groups.find(&key(&ours[0])).unwrap();
         let mut expect = super::super::spread::Spread::default();
@@ -451,6 +505,10 @@ mod tests {
         expect.add("5", "1");
         expect.add("1", "3");
         assert_eq!(group.spread, expect);
+        let mut natural = super::super::spread::Spread::default();
+        natural.add("1", "3");
+        natural.add("1", "3");
+        assert_eq!(group.natural, natural);
         assert_eq!((group.differed, group.coin()), (0, Coin { n: 2, k: 1 }));
     }
 
@@ -468,7 +526,7 @@ mod tests {
         assert_eq!(tosses(&trial(both(&range, &range)), Kind::Range), (0, 0));
         assert_eq!(tosses(&trial(both(&range, &clock)), Kind::Range), (1, 1));
         let mut groups = Groups::default();
-        trial(both(&range, &[])).toss(&mut groups);
+        trial(both(&range, &[])).toss(&mut groups, &mut Recent::default());
         let group = groups.find(&key(&range[0])).unwrap();
         assert!(group.varies(), "one alone says nothing");
     }
@@ -477,13 +535,13 @@ mod tests {
     fn what_was_found_before_noise_knew_of_it_is_noise_as_well() {
         let one = [observation(Kind::Value, "old", "new")];
         let mut groups = Groups::default();
-        trial(differences(&one)).toss(&mut groups);
+        trial(differences(&one)).toss(&mut groups, &mut Recent::default());
         assert!(!groups.find(&key(&one[0])).unwrap().varies());
         let explained = Differences {
             varying: &one,
             ..Differences::default()
         };
-        trial(explained).toss(&mut groups);
+        trial(explained).toss(&mut groups, &mut Recent::default());
         assert!(groups.find(&key(&one[0])).unwrap().varies());
     }
 

@@ -1,5 +1,5 @@
-//! `cargo xtask bench compare`: what a comparison costs on one core, from memory. The measured program is the benchmark of the
-//! same name in `mirror-core`.
+//! `cargo xtask bench compare`: what a comparison and its judgement cost on one core, from memory, and what a run of many routes holds. The
+//! measured program is the benchmark of the same name in `mirror-core`.
 
 use anyhow::Result;
 use serde_json::{Map, Value};
@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::streams::{benchmark, scenario};
 use crate::say::say;
 
-const SCENARIOS: [&str; 7] = [
+const SCENARIOS: [&str; 9] = [
     "byte-equal",
     "equal",
     "differing",
@@ -15,6 +15,8 @@ const SCENARIOS: [&str; 7] = [
     "large-one-differs",
     "large-differing",
     "large-shuffled",
+    "many-routes",
+    "decide",
 ];
 
 #[derive(clap::Args)]

@@ -11,7 +11,6 @@ use super::gate_pass::{Pass, Passing};
 use super::lane::{Turn, Waiting};
 use super::send::{Answer, Answers};
 use super::settle::Judged;
-use super::slots::Slot;
 use crate::config::Config;
 use crate::report::{End, JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer, SaidOfRun};
 use mirror_core::compare::{Asked, Comparison, RuleTally, compare_full, compare_light};
@@ -48,15 +47,16 @@ impl MirrorSide {
         }
     }
 
-    /// Compares here what is light, and beside the lane what is not. Only a light one is sent once more, before the next one
-    /// of its lane changes what the mirror answers.
+    /// Compares here what is light, and beside the lane what is not, unless it may be sent once more: that is done before the next
+    /// one of the lane changes what the mirror answers.
     async fn answered(
         self: &Rc<Self>,
         target: &Destination,
-        waiting: Waiting,
+        mut waiting: Waiting,
         turn: Turn,
         mut answers: Answers,
     ) {
+        waiting.room.grow(answers.held_bytes());
         if let Err(end) = self.mirror_had_its_data(&answers.mirror.response) {
             return waiting.ticket.end(end);
         }
@@ -73,46 +73,51 @@ impl MirrorSide {
         let control = answers.control.take();
         answers.control = control.filter(|answer| answer.is_comparable_with(baseline).is_ok());
         let request = &waiting.envelope.exchange().request;
-        match compare_all_light(&waiting.config, request, baseline, &answers) {
-            Some(compared) => {
-                let repeat = self.repeat(target, &waiting, &turn, &answers, &compared);
-                let repeat = repeat.await;
-                self.compared(waiting, turn.pass, &answers, compared, repeat);
-            }
-            None => {
-                let (side, baseline) = (Rc::clone(self), baseline.clone());
-                let request = request.clone();
-                let Turn { pass, slot } = turn;
-                spawn_local(async move {
-                    let config = &waiting.config;
-                    match side
-                        .compare(config, request, baseline, &answers, slot)
-                        .await
-                    {
-                        Err(end) => waiting.ticket.end(end),
-                        Ok(compared) => side.compared(waiting, pass, &answers, compared, None),
-                    }
-                });
-            }
+        let light = compare_all_light(&waiting.config, request, baseline, &answers);
+        if light.is_none() && !self.may_repeat(&waiting, &turn) {
+            let side = Rc::clone(self);
+            spawn_local(async move {
+                match side.compare(&waiting, &answers).await {
+                    Err(end) => waiting.ticket.end(end),
+                    Ok(compared) => side.compared(waiting, turn, &answers, compared, None),
+                }
+            });
+            return;
         }
+        let compared = match light {
+            Some(compared) => compared,
+            None => match self.compare(&waiting, &answers).await {
+                Err(end) => return waiting.ticket.end(end),
+                Ok(compared) => compared,
+            },
+        };
+        let repeat = self.repeat(target, &mut waiting, &turn, &answers, &compared);
+        let repeat = repeat.await;
+        self.compared(waiting, turn, &answers, compared, repeat);
     }
 
-    /// Asks the mirror once more, where that is harmless and says something new. With a control, that one says it.
+    /// Whether to ask the mirror once more is harmless, and says something new. With a control, that one says it.
+    fn may_repeat(&self, waiting: &Waiting, turn: &Turn) -> bool {
+        let basis = turn.pass.basis();
+        let is_free = Policy::may_send_beside(&waiting.envelope, basis) && basis.is_evidence();
+        let is_off = waiting.config.noise.no_repeats || self.destinations.control().is_some();
+        is_free && !is_off
+    }
+
+    /// Asks the mirror once more, where the run wants it.
     async fn repeat(
         &self,
         target: &Destination,
-        waiting: &Waiting,
+        waiting: &mut Waiting,
         turn: &Turn,
         answers: &Answers,
         compared: &Compared,
     ) -> Option<JudgedRepeat> {
-        let basis = turn.pass.basis();
-        let is_free = Policy::may_send_beside(&waiting.envelope, basis) && basis.is_evidence();
-        let is_off = waiting.config.noise.no_repeats || self.destinations.control().is_some();
-        if !is_free || is_off {
+        if !self.may_repeat(waiting, turn) {
             return None;
         }
-        let exchange = waiting.envelope.exchange();
+        let envelope = Rc::clone(&waiting.envelope);
+        let exchange = envelope.exchange();
         let production = exchange.response.as_deref()?;
         let answered = AnswerTimes {
             production: exchange
@@ -123,56 +128,70 @@ impl MirrorSide {
         };
         let source = waiting.ticket.wants_repeat(answered, &compared.mirror)?;
         let repeat = self.send_again(target, waiting, turn).await?;
-        let light = |ours: &Response| {
-            let asked = asked(&exchange.request, &repeat.authority);
-            compare_light(&waiting.config.compare, asked, ours, &repeat.response)
-        };
+        waiting.room.grow(repeat.held_bytes());
+        let first = &answers.mirror.response;
         Some(JudgedRepeat {
             at: repeat.at,
             source,
-            to_mirror: light(&answers.mirror.response)?,
-            to_production: light(production)?,
+            to_mirror: self.compare_one(waiting, first, &repeat).await?,
+            to_production: self.compare_one(waiting, production, &repeat).await?,
         })
     }
 
-    async fn compare(
+    /// Production's answer with the others, however large they are.
+    async fn compare(&self, waiting: &Waiting, answers: &Answers) -> Result<Compared, End> {
+        let failed = || End::because(Outcome::Interrupted, "comparing failed");
+        let production = waiting.envelope.exchange().response.as_deref();
+        let production = production.ok_or_else(failed)?;
+        let mirror = self.compare_one(waiting, production, &answers.mirror);
+        let mirror = mirror.await.ok_or_else(failed)?;
+        let control = match &answers.control {
+            None => None,
+            Some(control) => {
+                let compared = self.compare_one(waiting, production, control);
+                Some(compared.await.ok_or_else(failed)?)
+            }
+        };
+        Ok(Compared { mirror, control })
+    }
+
+    /// None if the comparison panicked.
+    async fn compare_one(
         &self,
-        config: &Arc<Config>,
-        request: Box<Request>,
-        production: Box<Response>,
-        answers: &Answers,
-        _slot: Slot,
-    ) -> Result<Compared, End> {
+        waiting: &Waiting,
+        ours: &Response,
+        theirs: &Answer,
+    ) -> Option<Comparison> {
+        let request = &waiting.envelope.exchange().request;
+        let light = asked(request, &theirs.authority);
+        let options = &waiting.config.compare;
+        if let Some(comparison) = compare_light(options, light, ours, &theirs.response) {
+            return Some(comparison);
+        }
         // Never closed; without a permit it would merely not be alone.
         let _alone = self.heavy.acquire().await;
         // Bodies are counted references.
-        let sent = |answer: &Answer| (answer.authority.clone(), answer.response.clone());
-        let (config, mirror) = (Arc::clone(config), sent(&answers.mirror));
-        let control = answers.control.as_ref().map(sent);
+        let (request, ours) = (request.clone(), ours.clone());
+        let (authority, answer) = (theirs.authority.clone(), theirs.response.clone());
+        let config = Arc::clone(&waiting.config);
         let heavy = spawn_blocking(move || {
-            let compared = |(authority, answer): &(Arc<str>, Box<Response>)| {
-                let asked = asked(&request, authority);
-                compare_full(&config.compare, asked, &production, answer)
-            };
-            Compared {
-                mirror: compared(&mirror),
-                control: control.as_ref().map(compared),
-            }
+            let asked = asked(&request, &authority);
+            compare_full(&config.compare, asked, &ours, &answer)
         });
-        heavy
-            .await
-            .map_err(|error| End::because(Outcome::Interrupted, format!("comparing: {error}")))
+        heavy.await.ok()
     }
 
     /// Ends the request, at once or when no other one can turn up any more that has its id.
     fn compared(
         &self,
-        waiting: Waiting,
-        pass: Pass,
+        mut waiting: Waiting,
+        turn: Turn,
         answers: &Answers,
         compared: Compared,
         repeat: Option<JudgedRepeat>,
     ) {
+        let Turn { pass, slot } = turn;
+        drop(slot);
         let exchange = waiting.envelope.exchange();
         let Some(production) = exchange.response.as_deref() else {
             return;
@@ -203,13 +222,16 @@ impl MirrorSide {
             Pass::Snapshot(found) => Some(found),
             Pass::Plain { .. } => None,
         };
+        let pair = pair.beside(control, repeat).saying(said);
         // From here on only the verdict waits.
-        drop((waiting.envelope, waiting.room));
+        drop(waiting.envelope);
+        waiting.room.shrink_to_verdict(pair.held_bytes());
         let settles_at = found.as_ref().map(|found| found.settles_at);
         let judged = Judged {
-            pair: pair.beside(control, repeat).saying(said),
+            pair,
             found,
             ticket: waiting.ticket,
+            room: waiting.room,
             pending: waiting.pending,
         };
         match settles_at {

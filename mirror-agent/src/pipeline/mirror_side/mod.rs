@@ -8,6 +8,7 @@
 //! A request begins to wait for its data when it arrives, and is sent when those before it in its lane were answered. So
 //! a lane waits at most as long for missing data as a single request does.
 
+mod builds;
 mod destinations;
 mod gate_pass;
 mod judge;
@@ -33,7 +34,7 @@ use tokio::{
 use super::schedule::RunSchedule;
 use crate::config::Config;
 use crate::gate::Gate;
-use crate::replay::OwnSockets;
+use crate::replay::{BuildSources, OwnSockets};
 use crate::report::Recorder;
 use crate::transport::Receiver;
 use mirror_core::noise::Repeats;
@@ -107,6 +108,7 @@ impl MirrorThread {
 struct MirrorSide {
     gate: Gate,
     destinations: Destinations,
+    builds: BuildSources,
     config: watch::Receiver<Arc<Config>>,
     recorder: Arc<Recorder>,
     lanes: RefCell<Lanes<(Waiting, Passing)>>,
@@ -126,6 +128,12 @@ impl MirrorSide {
         let config = Arc::clone(&parts.config.borrow());
         Ok(Rc::new(Self {
             gate: gate_pass::gate(&config)?,
+            builds: BuildSources::new(
+                &config.build_urls,
+                &config.replay,
+                &config.dissect,
+                parts.own_sockets.as_ref(),
+            )?,
             destinations: Destinations::new(&config, parts.own_sockets)?,
             config: parts.config,
             recorder: parts.recorder,
@@ -145,6 +153,7 @@ impl MirrorSide {
             () = Rc::clone(&self).judge_all(receiver) => {}
             () = self.settling.run(|judged| self.settle(judged)) => {}
             () = self.tell_load() => {}
+            () = self.ask_builds() => {}
             _ = cut.wait_for(|cut| *cut) => {}
         }
     }

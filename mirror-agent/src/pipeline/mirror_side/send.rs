@@ -37,6 +37,13 @@ pub(super) struct Answers {
     pub(super) control: Option<Answer>,
 }
 
+impl Answers {
+    pub(super) fn held_bytes(&self) -> usize {
+        let control = self.control.as_ref();
+        self.mirror.held_bytes() + control.map_or(0, Answer::held_bytes)
+    }
+}
+
 /// A request that was sent, and what became of it.
 struct Sent {
     prepared: Prepared,
@@ -200,6 +207,10 @@ impl Sent {
 }
 
 impl Answer {
+    pub(super) fn held_bytes(&self) -> usize {
+        size(&self.response.headers, &self.response.body)
+    }
+
     /// Whether the conditions of the request, if it had any, left two answers that can be compared; else why not.
     pub(super) fn is_comparable_with(&self, production: &Response) -> Result<(), String> {
         let (ours, theirs) = (production.status, self.response.status);

@@ -13,6 +13,7 @@ use super::MirrorSide;
 use super::lane::PendingOne;
 use crate::gate::FoundSnapshot;
 use crate::report::{End, JudgedPair, Ticket};
+use crate::transport::memory::Room;
 use mirror_core::ledger::Outcome;
 
 /// A request whose answers were compared.
@@ -21,6 +22,8 @@ pub(super) struct Judged {
     /// The snapshot that it was replayed with.
     pub(super) found: Option<FoundSnapshot>,
     pub(super) ticket: Ticket,
+    /// For what is kept of the answers.
+    pub(super) room: Room,
     pub(super) pending: PendingOne,
 }
 
@@ -86,10 +89,11 @@ impl MirrorSide {
             pair,
             found,
             ticket,
+            room,
             pending,
         } = judged;
         ticket.end(end_of(pair, found));
-        drop(pending);
+        drop((room, pending));
     }
 }
 

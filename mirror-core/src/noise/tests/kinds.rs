@@ -69,7 +69,7 @@ fn explained(source: Source, old: Answer, new: Answer, seed: u64) -> Tosses {
                 noise.learn(ROUTE, source, times, &found);
                 Explained::default()
             }
-            None => noise.explain(ROUTE, times, &found),
+            None => judged(noise, times, &found),
         }
     };
     for number in 0..LESSONS {
@@ -544,14 +544,14 @@ fn lines_of_a_text_in_which_only_numbers_change() {
             &lines(number, "order"),
         );
     }
-    let absorbed = noise.explain(ROUTE, times(21), &lines(21, "order"));
+    let absorbed = judged(&mut noise, times(21), &lines(21, "order"));
     let new_words = |explained: &Explained| {
         let words = explained.left.iter().map(|found| found.mirror.clone());
         words.filter(|shown| shown.contains("odrer")).count()
     };
     assert_eq!(absorbed.varying.len(), 2);
     assert_eq!(new_words(&absorbed), 0);
-    let planted = noise.explain(ROUTE, times(22), &lines(22, "odrer"));
+    let planted = judged(&mut noise, times(22), &lines(22, "odrer"));
     assert_eq!(new_words(&planted), 1, "{planted:?}");
 }
 
@@ -567,7 +567,7 @@ fn a_list_that_is_shuffled() {
     );
     let other = observation("/tags/*", Kind::Value, "\"b\"", "\"x\"");
     let found = comparison(vec![shuffled(), other.clone()]);
-    let explained = noise.explain(ROUTE, times(1), &found);
+    let explained = judged(&mut noise, times(1), &found);
     assert_eq!(explained.varying, [shuffled()]);
     assert_eq!(explained.left, [other]);
 }

@@ -1,6 +1,6 @@
 //! Why a run cannot be relied on, whatever it found.
 
-use super::super::evidence::Evidence;
+use super::super::evidence::{Evidence, Side};
 use super::super::policy::VerdictPolicy;
 use super::super::rate::{Mixture, Proportion};
 use super::super::representative::Uneven;
@@ -23,22 +23,16 @@ pub(super) fn reasons(
 }
 
 fn changed_builds(evidence: &Evidence) -> Vec<String> {
-    let builds = evidence.builds();
-    let sides = [
-        ("production", &builds.production),
-        ("the candidate", &builds.candidate),
-        ("the control", &builds.control),
-    ];
-    let changed = sides.into_iter().filter(|(_, builds)| builds.len() > 1);
-    changed
-        .map(|(side, builds)| {
-            let names: Vec<_> = builds.iter().map(|build| format!("`{build}`")).collect();
-            format!(
-                "{side} ran several builds during the run: {}",
-                names.join(", ")
-            )
-        })
-        .collect()
+    let told = |side: Side| {
+        let builds = evidence.changed_builds(side)?.iter();
+        let names: Vec<_> = builds.map(|build| format!("`{build}`")).collect();
+        let side = side.name();
+        Some(format!(
+            "{side} ran several builds during the run: {}",
+            names.join(", ")
+        ))
+    };
+    Side::ALL.into_iter().filter_map(told).collect()
 }
 
 fn production_failed(evidence: &Evidence, policy: &VerdictPolicy) -> Option<String> {

@@ -39,6 +39,12 @@ pub fn decide(evidence: &Evidence, policy: &VerdictPolicy, now: Timestamp) -> Ju
     let ranking = Ranking::new(evidence, policy, rules.count());
     let rules = rules.check(policy, ranking.family());
     let mut advice = advice(evidence);
+    if ranking.untold.undecided > 0 {
+        advice.push(format!(
+            "{} undecided ways to differ are not listed; the requests that they concern are counted",
+            count(ranking.untold.undecided as u64)
+        ));
+    }
     advice.extend(rules::advice(&scopes, policy, ranking.family()));
     let routes: Vec<_> = scopes
         .iter()
@@ -48,6 +54,7 @@ pub fn decide(evidence: &Evidence, policy: &VerdictPolicy, now: Timestamp) -> Ju
     let mut missing = missing_evidence(evidence, &scopes);
     missing.extend(bounds::missing(&scopes, policy, elapsed));
     missing.extend(rules.missing);
+    missing.extend(untold(&ranking));
     let (absent, unseen) = expected::absent(&evidence.rules, policy);
     missing.extend(unseen);
     let uneven = evidence.strata.uneven(policy.alpha.fraction());
@@ -69,6 +76,17 @@ pub fn decide(evidence: &Evidence, policy: &VerdictPolicy, now: Timestamp) -> Ju
     };
     (judgement.decision, judgement.reason) = conclude(&judgement, evidence, policy);
     judgement
+}
+
+/// Undecided groups that stand in the way of a PASS, and that there is no room to tell.
+fn untold(ranking: &Ranking) -> Option<Missing> {
+    let open = ranking.untold.open as u64;
+    (open > 0).then(|| Missing {
+        what: format!("{} more ways to differ are undecided", count(open)),
+        have: 0,
+        needed: None,
+        seconds: None,
+    })
 }
 
 fn conclude(found: &Judgement, evidence: &Evidence, policy: &VerdictPolicy) -> (Decision, String) {

@@ -1,18 +1,17 @@
 //! All groups of a run, as one family: which are real, which fail the run, and which are not decided.
 
-use super::super::coin::Coin;
 use super::super::evidence::{Evidence, RouteEvidence};
 use super::super::fdr::{family, ln_threshold};
 use super::super::group::{Group, GroupKey};
 use super::super::judgement::Finding;
 use super::super::policy::{Measure, VerdictPolicy};
-use super::super::rate::{Mixture, Proportion};
+use super::super::rate::{Proportion, RATES, excess};
 
 /// A group that varies by nature stands in the way of a PASS when chance has its coin in at most one of fifty runs, counted
 /// over all such groups. This only holds, so one look's probability is enough.
 const SUSPECT: f64 = 0.02;
-/// For the rates at which changes are found: some percent.
-const RATES: Mixture = Mixture { a: 0.5, b: 50.0 };
+/// Rows of each list that are told: what each of them still needs takes time to find.
+const MAX_ROWS: usize = 500;
 /// An e-value that JSON can hold.
 const MAX_E: f64 = 1e300;
 
@@ -21,7 +20,27 @@ pub(super) struct Ranking {
     pub(super) findings: Vec<Finding>,
     pub(super) undecided: Vec<Finding>,
     pub(super) noted: Vec<Finding>,
+    /// Undecided groups beyond those that are told.
+    pub(super) untold: Untold,
     family: f64,
+}
+
+/// What there was no room for.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Untold {
+    pub(super) undecided: usize,
+    /// Those of them that stand in the way of a PASS by themselves.
+    pub(super) open: usize,
+}
+
+/// What becomes of a group.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Finding,
+    Undecided,
+    Noted,
+    /// Noted by the ranks of its numbers.
+    NotedByRanks,
 }
 
 /// A group in its place.
@@ -51,57 +70,50 @@ impl Ranking {
             .filter(|one| one.group.varies() && one.group.coin().n > 0)
             .count();
         let ln_suspect = (SUSPECT / varying.max(1) as f64).ln();
+        let standing = |one: &Member<'_>| one.standing(threshold, ln_suspect, alpha);
+        let mut placed: Vec<_> = members
+            .iter()
+            .filter_map(|one| Some((standing(one)?, one)))
+            .collect();
+        placed.sort_by(|(_, a), (_, b)| {
+            let by_severity = a.group.severity.cmp(&b.group.severity);
+            by_severity
+                .then(b.ln_e.total_cmp(&a.ln_e))
+                .then(b.group.seen().cmp(&a.group.seen()))
+        });
         let mut ranking = Self {
             findings: Vec::new(),
             undecided: Vec::new(),
             noted: Vec::new(),
+            untold: Untold::default(),
             family: size,
         };
-        for member in &members {
-            ranking.place(member, threshold, ln_suspect, alpha);
-        }
-        for list in [
-            &mut ranking.findings,
-            &mut ranking.undecided,
-            &mut ranking.noted,
-        ] {
-            list.sort_by(|a, b| {
-                let by_severity = a.severity.cmp(&b.severity);
-                by_severity
-                    .then(b.e_value.total_cmp(&a.e_value))
-                    .then(b.differed.cmp(&a.differed))
-            });
+        for (standing, member) in placed {
+            ranking.add(standing, member, threshold, alpha);
         }
         ranking
+    }
+
+    fn add(&mut self, standing: Standing, member: &Member<'_>, threshold: f64, alpha: f64) {
+        let list = match standing {
+            Standing::Finding => &mut self.findings,
+            Standing::Undecided => &mut self.undecided,
+            Standing::Noted | Standing::NotedByRanks => &mut self.noted,
+        };
+        if list.len() < MAX_ROWS {
+            list.push(match standing {
+                Standing::NotedByRanks => member.finding_by_ranks(threshold, alpha),
+                _ => member.finding(threshold, alpha),
+            });
+        } else if standing == Standing::Undecided {
+            self.untold.undecided += 1;
+            self.untold.open += usize::from(member.group.is_open());
+        }
     }
 
     /// The size of the family.
     pub(super) fn family(&self) -> f64 {
         self.family
-    }
-
-    fn place(&mut self, member: &Member<'_>, threshold: f64, ln_suspect: f64, alpha: f64) {
-        let group = member.group;
-        let is_real = member.ln_e >= threshold;
-        match member.limit {
-            _ if !group.is_own() => {}
-            None if is_real => self.noted.push(member.finding(threshold, alpha)),
-            None => {}
-            Some(limit) if is_real => {
-                let finding = member.finding(threshold, alpha);
-                if limit == 0.0 || finding.at_least > limit {
-                    self.findings.push(finding);
-                } else {
-                    self.undecided.push(finding);
-                }
-            }
-            // Chance explains it, and it varies by nature: nothing is to be decided.
-            Some(_) if group.varies() && group.ln_chance() > ln_suspect => {}
-            Some(_) if group.differed + group.explained > 0 => {
-                self.undecided.push(member.finding(threshold, alpha));
-            }
-            Some(_) => {}
-        }
     }
 }
 
@@ -125,6 +137,24 @@ fn members<'e>(evidence: &'e Evidence, policy: &VerdictPolicy) -> Vec<Member<'e>
 }
 
 impl Member<'_> {
+    fn standing(&self, threshold: f64, ln_suspect: f64, alpha: f64) -> Option<Standing> {
+        let group = self.group;
+        let is_real = self.ln_e >= threshold;
+        match self.limit {
+            // A control could say whether it is the code or the machine.
+            _ if group.has_other_numbers(threshold) => Some(Standing::NotedByRanks),
+            _ if !group.is_own() => None,
+            None => is_real.then_some(Standing::Noted),
+            Some(limit) if is_real => Some(match limit == 0.0 || self.at_least(alpha) > limit {
+                true => Standing::Finding,
+                false => Standing::Undecided,
+            }),
+            // Chance explains it, and it varies by nature: nothing is to be decided.
+            Some(_) if group.varies() && group.ln_chance() > ln_suspect => None,
+            Some(_) => (group.seen() > 0).then_some(Standing::Undecided),
+        }
+    }
+
     fn finding(&self, threshold: f64, alpha: f64) -> Finding {
         let coin = self.group.coin();
         Finding {
@@ -132,7 +162,7 @@ impl Member<'_> {
             place: self.key.0.clone(),
             kind: self.key.1,
             severity: self.group.severity,
-            differed: self.group.differed + self.group.explained,
+            differed: self.group.seen(),
             judged: self.counts.judged,
             informative: coin.n,
             candidate_odd: coin.k,
@@ -144,13 +174,23 @@ impl Member<'_> {
         }
     }
 
+    /// Of numbers that are larger or smaller than production's, where no control tells the code from the machine.
+    fn finding_by_ranks(&self, threshold: f64, alpha: f64) -> Finding {
+        let ranks = &self.group.alone;
+        Finding {
+            e_value: ranks.ln_e_of_ranks().exp().min(MAX_E),
+            at_least: ranks.excess_of_ranks(self.counts.judged, alpha).max(0.0),
+            ..self.finding(threshold, alpha)
+        }
+    }
+
     /// The rate of real differences on the route is at least this. Where the place varies, what varies is taken off: with a
     /// control by its own differences, else by the share of the repeats that take the candidate's side.
     fn at_least(&self, alpha: f64) -> f64 {
         let (group, counts) = (self.group, self.counts);
         let low = |hits, n, alpha| Proportion::new(hits, n).lower(RATES, alpha);
-        let high = |hits, n, alpha| Proportion::new(hits, n).upper(RATES, alpha);
-        let excess = |coin: Coin, n, alpha| low(coin.k, n, alpha) - high(coin.n - coin.k, n, alpha);
+        let by_values = group.has_values();
+        let alpha = if by_values { alpha / 2.0 } else { alpha };
         let at_least = if group.varied == 0 && group.coin().n == group.coin().k {
             low(group.differed, counts.judged, alpha)
         } else if group.control.n > 0 {
@@ -161,6 +201,10 @@ impl Member<'_> {
             let of_all = low(group.differed, counts.judged, alpha / 4.0) * share;
             of_all.max(excess(group.repeat, counts.judged, alpha / 4.0))
         };
-        at_least.max(0.0)
+        let values = match by_values {
+            true => group.values_at_least((counts.controlled, counts.judged), alpha),
+            false => 0.0,
+        };
+        at_least.max(values).max(0.0)
     }
 }

@@ -99,6 +99,7 @@ impl Service {
         let mut trial = Trial {
             route,
             at: Timestamp(at),
+            request: None,
             production_status: 200,
             candidate_status: 200,
             candidate: differences(&found),

@@ -8,7 +8,7 @@ use super::super::judgement::Judgement;
 use super::super::policy::VerdictPolicy;
 use super::super::sample::Random;
 use super::*;
-use crate::compare::{CompareOptions, compare};
+use crate::compare::{CompareOptions, Place, compare};
 use crate::exchange::Response;
 
 const ROUTE: &str = "GET /orders/{id}";
@@ -88,6 +88,7 @@ fn run(seed: u64, requests: u64, change: Change, help: Help) -> Judgement {
         judge.judge(&ComparedAnswers {
             route: ROUTE,
             at: times[0],
+            request: Some(number),
             production_status: 200,
             candidate_status: 200,
             answered,
@@ -167,4 +168,79 @@ fn a_change_amid_noise_fails_the_run_and_is_all_that_is_found() {
 fn a_fault_that_comes_and_goes_is_no_pass_without_a_control() {
     let judgement = run(7, 8_000, Change::Missing, Help::Repeats);
     assert_ne!(judgement.decision, Decision::Pass, "{}", judgement.reason);
+}
+
+/// Points of three players, whose names are data and like no id.
+fn scores(random: &mut Random, number: u64) -> Response {
+    let letter = |n: u64| char::from(b'a' + (n % 26) as u8);
+    let members = (0..3).map(|player| {
+        let n = number * 3 + player;
+        let name: String = [letter(n), letter(n / 26), letter(n / 676 + 7)]
+            .iter()
+            .collect();
+        format!(r#""{name}":{{"points":{}}}"#, random.next() % 1_000)
+    });
+    let body = format!(
+        r#"{{"scores":{{{}}}}}"#,
+        members.collect::<Vec<_>>().join(",")
+    );
+    let mut answer = Response::new(200);
+    answer.headers.append("content-type", b"application/json");
+    answer.body = Bytes::from(body).into();
+    answer
+}
+
+#[test]
+fn members_whose_names_are_data_are_one_place_in_evidence_and_in_what_is_known_of_noise() {
+    let (mut random, options) = (Random::new(3), CompareOptions::default());
+    let mut judge = Judge::default();
+    let mut judge_one = |judge: &mut Judge, number: u64| {
+        let mut answer = || scores(&mut random, number);
+        let (production, candidate, control) = (answer(), answer(), answer());
+        let pair = compare(&options, &production, &candidate);
+        let to_control = compare(&options, &production, &control);
+        judge.judge(&ComparedAnswers {
+            route: ROUTE,
+            at: Timestamp(START),
+            request: Some(number),
+            production_status: 200,
+            candidate_status: 200,
+            answered: AnswerTimes::default(),
+            candidate: &pair,
+            control: Some(ComparedControl {
+                status: 200,
+                at: Timestamp::default(),
+                comparison: &to_control,
+            }),
+            repeat: None,
+            durations: AnswerDurations::default(),
+            cache: CacheHits::default(),
+        })
+    };
+    let mut explained = Explained::default();
+    for number in 0..400 {
+        explained = judge_one(&mut judge, number);
+    }
+    let place = Place::Json("/scores/{*}/points".into());
+    let found = explained.varying.iter().chain(&explained.left);
+    assert!(
+        found.map(|one| &one.place).all(|found| *found == place),
+        "{explained:?}"
+    );
+    let groups = judge.evidence().routes()[ROUTE].groups.iter();
+    let groups: Vec<_> = groups.map(|((place, _), _)| place).collect();
+    assert!(groups.iter().all(|found| **found == place), "{groups:?}");
+    let known: Vec<_> = judge
+        .noise()
+        .places(ROUTE)
+        .into_iter()
+        .map(|(place, _)| place)
+        .collect();
+    assert_eq!(known, [&place]);
+    assert_eq!(judge.map_folds(), 1);
+    // The next run knows it from the first request.
+    let mut next = Judge::new(judge.noise().clone());
+    let explained = judge_one(&mut next, 9_999);
+    let mut found = explained.varying.iter().chain(&explained.left);
+    assert!(found.all(|found| found.place == place), "{explained:?}");
 }

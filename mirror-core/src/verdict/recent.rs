@@ -1,0 +1,223 @@
+//! Do the tosses at a place hang together? Each of them counts as independent; a cache in each process answers the same request
+//! alike for a while, and then twenty tosses are one.
+//!
+//! **What is looked at.** For each request (by its digest) and each place, how many exchanges of that request lie between two in which
+//! the candidate differs there. If exchanges are independent, a gap is 1 as often as the place differs at all ([`Gaps`]). A cache makes
+//! runs: many gaps of 1, and a long one between two runs. A change that hits a request always has only gaps of 1, which is as often as
+//! it differs.
+//!
+//! **What follows.** Of a group that hangs together, at most one toss for each request in [`APART`] counts, and its values are not
+//! compared. Of the others each toss counts: where chance alone makes the runs, they are taken for hanging in some 1 of 1,000 groups, which
+//! costs tosses and no error.
+//!
+//! **When it may be wrong.** A run that began before the first request was seen has no gap before it. A value that all requests share
+//! (a rate of exchange that each process keeps for a minute) hangs over requests, which is not seen. A cache that lives longer than
+//! [`APART`] still tosses once in each such time.
+//!
+//! **Limits.** So many requests and places are told apart; those beyond them are taken for different ones.
+
+use std::collections::HashMap;
+use std::ops::AddAssign;
+use std::time::Duration;
+
+use foldhash::fast::FixedState;
+use serde::{Deserialize, Serialize};
+use std::hash::BuildHasher;
+
+use super::group::GroupKey;
+use crate::time::Timestamp;
+
+/// Between two tosses of one request that count where tosses hang together.
+const APART: Duration = Duration::from_secs(60);
+/// Requests that are told apart, of some 16 bytes each.
+const MAX_REQUESTS: usize = 65_536;
+/// Places of these, of some 32 bytes each.
+const MAX_PLACES: usize = 262_144;
+/// Gaps before anything is told by them.
+const MIN_GAPS: u64 = 5;
+/// Standard deviations, squared: 3.
+const HANGING: f64 = 9.0;
+
+type Table<V> = HashMap<u64, V, FixedState>;
+
+/// What was seen of each request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Recent {
+    /// Exchanges of each request.
+    requests: Table<u64>,
+    places: Table<Shown>,
+}
+
+/// A place of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Shown {
+    /// The number of the exchange of this request in which the candidate differed last.
+    number: u64,
+    /// When a toss counted last.
+    counted_at: Option<Timestamp>,
+}
+
+/// One exchange of a request that is told apart.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbered {
+    request: u64,
+    /// From 1.
+    number: u64,
+    at: Timestamp,
+}
+
+impl Recent {
+    /// The next exchange of this request.
+    pub(super) fn number(&mut self, request: u64, at: Timestamp) -> Option<Numbered> {
+        if self.requests.len() >= MAX_REQUESTS && !self.requests.contains_key(&request) {
+            return None;
+        }
+        let number = self.requests.entry(request).or_default();
+        *number += 1;
+        Some(Numbered {
+            request,
+            number: *number,
+            at,
+        })
+    }
+
+    /// The candidate differs there. How many exchanges of the request lie between this one and the last that did, or the first of all;
+    /// none where there is nothing before.
+    pub(super) fn gap(&mut self, exchange: Numbered, key: &GroupKey) -> Option<u64> {
+        let shown = self.place(exchange, key)?;
+        let gap = exchange.number - shown.number.max(1);
+        shown.number = exchange.number;
+        (gap > 0).then_some(gap)
+    }
+
+    /// Whether a toss there counts where tosses hang together.
+    pub(super) fn is_apart(&mut self, exchange: Numbered, key: &GroupKey) -> bool {
+        let Some(shown) = self.place(exchange, key) else {
+            return true;
+        };
+        let is_near =
+            |last: Timestamp| u128::from(exchange.at.0.abs_diff(last.0)) < APART.as_nanos();
+        if shown.counted_at.is_some_and(is_near) {
+            return false;
+        }
+        shown.counted_at = Some(exchange.at);
+        true
+    }
+
+    fn place(&mut self, exchange: Numbered, key: &GroupKey) -> Option<&mut Shown> {
+        let digest = FixedState::default().hash_one((exchange.request, key));
+        if self.places.len() >= MAX_PLACES && !self.places.contains_key(&digest) {
+            return None;
+        }
+        Some(self.places.entry(digest).or_default())
+    }
+}
+
+/// The gaps of a group, over all requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Gaps {
+    count: u64,
+    /// Those of 1.
+    ones: u64,
+    /// Exchanges in all of them.
+    exchanges: u64,
+}
+
+impl Gaps {
+    pub(super) fn add(&mut self, gap: u64) {
+        self.count += 1;
+        self.ones += u64::from(gap == 1);
+        self.exchanges += gap;
+    }
+
+    /// Whether more of them are 1 than chance has it.
+    pub(super) fn hang_together(self) -> bool {
+        let (count, exchanges) = (self.count as f64, self.exchanges as f64);
+        let share = count / exchanges;
+        let excess = self.ones as f64 - count * share;
+        let is_more = excess > 0.0 && excess * excess > HANGING * count * share * (1.0 - share);
+        self.count >= MIN_GAPS && is_more
+    }
+}
+
+impl AddAssign for Gaps {
+    fn add_assign(&mut self, other: Self) {
+        self.count += other.count;
+        self.ones += other.ones;
+        self.exchanges += other.exchanges;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::Random;
+    use super::*;
+    use crate::compare::{Kind, Place};
+
+    fn key() -> GroupKey {
+        (Place::Json("/a".into()), Kind::Value)
+    }
+
+    /// The gaps of one request whose exchanges differ as told.
+    fn gaps(differs: impl IntoIterator<Item = bool>) -> Gaps {
+        let (mut recent, mut gaps) = (Recent::default(), Gaps::default());
+        for differs in differs {
+            let exchange = recent.number(7, Timestamp(1)).unwrap();
+            if differs && let Some(gap) = recent.gap(exchange, &key()) {
+                gaps.add(gap);
+            }
+        }
+        gaps
+    }
+
+    #[test]
+    fn runs_hang_together_and_what_always_or_now_and_then_differs_does_not() {
+        assert!(!gaps([true; 500]).hang_together());
+        let mut random = Random::new(5);
+        for share in [0.01, 0.1, 0.5, 0.9] {
+            let differs: Vec<_> = (0..3_000).map(|_| random.chance(share)).collect();
+            assert!(!gaps(differs).hang_together(), "{share}");
+        }
+        let runs = (0..3_000).map(|n| n / 40 % 5 == 3);
+        assert!(gaps(runs).hang_together());
+        // The first run is known by what was before it.
+        let first = (0..70).map(|n| n >= 50);
+        assert!(gaps(first).hang_together());
+    }
+
+    #[test]
+    fn one_toss_a_minute_of_each_request_counts() {
+        let mut recent = Recent::default();
+        let mut is_apart = |request: u64, second: u64| {
+            let at = Timestamp(second * 1_000_000_000);
+            let exchange = recent.number(request, at).unwrap();
+            recent.is_apart(exchange, &key())
+        };
+        assert!(is_apart(1, 100));
+        assert!(!is_apart(1, 159));
+        assert!(is_apart(2, 159));
+        assert!(!is_apart(1, 99), "they may come in another order");
+        assert!(is_apart(1, 160));
+    }
+
+    #[test]
+    fn tables_are_bounded() {
+        let mut recent = Recent::default();
+        for request in 0..MAX_REQUESTS as u64 + 10 {
+            if let Some(exchange) = recent.number(request, Timestamp(1)) {
+                for kind in [
+                    Kind::Value,
+                    Kind::Missing,
+                    Kind::Added,
+                    Kind::Order,
+                    Kind::Type,
+                ] {
+                    recent.is_apart(exchange, &(Place::Body, kind));
+                }
+            }
+        }
+        assert_eq!(recent.requests.len(), MAX_REQUESTS);
+        assert_eq!(recent.places.len(), MAX_PLACES);
+    }
+}
