@@ -7,7 +7,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::{Fields, RequestTarget};
+#[cfg(feature = "msgpack")]
+use crate::written::PackedWritten;
+use crate::{Fields, RequestTarget, Written, hash, written::JsonWritten};
 
 /// The version of documents that this code writes and reads.
 pub const VERSION: u32 = 1;
@@ -86,17 +88,14 @@ pub fn request_hash(method: &str, target: Option<&RequestTarget>) -> String {
     hash(&[method.as_bytes(), b" ", &local].concat())
 }
 
-/// XXH3-64 in hex.
-pub fn hash(bytes: &[u8]) -> String {
-    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(bytes))
-}
-
 /// One thing that production read, encoded when it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Read {
     pub name: String,
     pub key: String,
     pub result: Result<Encoded, String>,
+    /// Of a write: what was to be written.
+    pub written: Option<Written>,
 }
 
 /// A value in the document's encoding.
@@ -133,7 +132,7 @@ impl Encoding {
     }
 
     /// The document's encoding is seen by its first byte: JSON's objects open with `{`.
-    fn of(document: &[u8]) -> Option<Self> {
+    pub(crate) fn of(document: &[u8]) -> Option<Self> {
         match document.first()? {
             b'{' | b'[' | b'"' | b' ' | b'\t' | b'\r' | b'\n' | b'-' | b'0'..=b'9' => {
                 Some(Self::Json)
@@ -184,6 +183,8 @@ struct JsonRead {
     value: Option<Box<RawValue>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    written: Option<JsonWritten>,
 }
 
 /// Flattening and raw JSON do not go together.
@@ -209,6 +210,8 @@ struct PackedRead {
     value: Option<Vec<u8>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    written: Option<PackedWritten>,
 }
 
 impl Document {
@@ -225,6 +228,7 @@ impl Document {
                     key: read.key.clone(),
                     value: read.result.as_ref().ok().map(|value| value.0.to_vec()),
                     error: read.result.as_ref().err().cloned(),
+                    written: read.written.as_ref().map(PackedWritten::from),
                 });
                 rmp_serde::to_vec_named(&self.form(reads.collect())).map_err(wrong)
             }
@@ -248,6 +252,7 @@ impl Document {
                         // `"value": null` is a value: serde takes it for none.
                         (None, None) => Ok(Encoded(Bytes::from_static(b"null"))),
                     },
+                    written: read.written.map(Written::from),
                 });
                 let stamp = Stamp {
                     at: form.at,
@@ -269,6 +274,7 @@ impl Document {
                         Some(error) => Err(error),
                         None => Ok(Encoded(read.value.unwrap_or_default().into())),
                     },
+                    written: read.written.map(Written::from),
                 });
                 (form.mirror, form.stamp, reads.collect())
             }
@@ -304,6 +310,7 @@ fn json_read(read: &Read) -> Result<JsonRead, DocumentError> {
         key: read.key.clone(),
         value: read.result.as_ref().ok().map(raw).transpose()?,
         error: read.result.as_ref().err().cloned(),
+        written: read.written.as_ref().map(JsonWritten::from),
     })
 }
 
@@ -383,6 +390,7 @@ mod tests {
         let read = |name: &str, result| Read {
             name: name.into(),
             key: "17".into(),
+            written: name.strip_prefix("write:").and_then(Written::of_json),
             result,
         };
         let document = Document {
@@ -392,6 +400,7 @@ mod tests {
                 read("stock", Ok(encoding.encode(&vec![1, 2]).unwrap())),
                 read("price", Ok(encoding.encode(&None::<u32>).unwrap())),
                 read("user", Err("no connection".into())),
+                read(r#"write:{"left":1}"#, Ok(encoding.encode(&2).unwrap())),
             ],
         };
         let bytes = document.to_bytes().unwrap();

@@ -1,6 +1,6 @@
 //! Where a snapshot stands in the store. CONTRACT.md, "Keys".
 
-use crate::RequestId;
+use crate::{RequestId, SendId};
 
 /// The keys of one service or run: `<prefix>snapshot:<id>`, or `<prefix>snapshot/<namespace>:<id>`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,6 +53,11 @@ impl Keys {
     /// a space, so no snapshot stands there.
     pub fn list(&self, derived: &RequestId, minute: u64) -> String {
         format!("{} {minute}", self.key(derived))
+    }
+
+    /// Where a mirror files what one sending of a request read and would have written. Namespaces are for snapshots only.
+    pub fn effects(&self, send: &SendId, id: &RequestId) -> String {
+        format!("{}effects/{send}:{id}", self.prefix)
     }
 
     pub fn key(&self, id: &RequestId) -> String {

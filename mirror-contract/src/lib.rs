@@ -5,28 +5,35 @@
 //! for all of them. CONTRACT.md says the same in words, and the vectors beside it are its test.
 #![forbid(unsafe_code)]
 
+mod canonical;
 mod document;
+mod effects;
+mod hash;
 mod key;
 mod number;
 mod proof;
 mod rules;
 mod state;
 mod target;
+mod written;
 
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 pub use document::{
-    COLLIDED, Document, DocumentError, Encoded, Encoding, Filed, Read, Stamp, VERSION, hash,
-    peer_text, request_hash,
+    COLLIDED, Document, DocumentError, Encoded, Encoding, Filed, Read, Stamp, VERSION, peer_text,
+    request_hash,
 };
+pub use effects::{Effect, EffectsDocument, SendId};
+pub use hash::hash;
 pub use key::{Keys, NamespaceError};
 pub use number::{ListEntry, SnapshotNumber};
 pub use proof::{CapturedTime, Fit, HostOffset, OffsetRange};
 pub use rules::{Candidates, Fields, IdRules, Route, RouteError, RuleError};
 pub use state::SnapshotState;
 pub use target::{RequestTarget, TargetForm};
+pub use written::Written;
 
 /// Header that carries the id of a replayed request.
 pub const HEADER_REQUEST_ID: &str = "x-mirror-request-id";
@@ -38,6 +45,10 @@ pub const HEADER_REPLAY: &str = "x-mirror-replay";
 pub const HEADER_NAMESPACE: &str = "x-mirror-namespace";
 /// Header of a mirror's answer: how its look for the snapshot ended.
 pub const HEADER_SNAPSHOT: &str = "x-mirror-snapshot";
+/// Header of a replayed request: which sending of it this is, for the effects that the mirror files.
+pub const HEADER_SEND: &str = "x-mirror-send";
+/// Header of a mirror's answer: `1` where it files what the request read and would have written.
+pub const HEADER_EFFECTS: &str = "x-mirror-effects";
 
 /// Header of production's answer: how far its database's log was, for mirrors that read a replica.
 pub const HEADER_POSITION: &str = "x-mirror-position";

@@ -6,8 +6,9 @@ use std::{fs, net::IpAddr, path::Path};
 
 use base64::Engine;
 use mirror_contract::{
-    CapturedTime, Document, Fields, Filed, Fit, HostOffset, IdRules, Keys, ListEntry, OffsetRange,
-    RequestId, RequestTarget, SnapshotNumber, Stamp, TargetForm, request_hash,
+    CapturedTime, Document, Effect, EffectsDocument, Encoding, Fields, Filed, Fit, HostOffset,
+    IdRules, Keys, ListEntry, OffsetRange, RequestId, RequestTarget, SendId, SnapshotNumber, Stamp,
+    TargetForm, Written, request_hash,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -299,5 +300,105 @@ fn proofs() {
             Fit::Proven => "proven",
         };
         assert_eq!(is, vector.is, "{time:?} {stamp:?} {host:?}");
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum EffectsVector {
+    Key {
+        prefix: String,
+        send: String,
+        id: String,
+        key: Option<String>,
+    },
+    Written {
+        json: String,
+        canonical: Option<String>,
+        written: Option<Value>,
+    },
+    Document {
+        value: String,
+        effects: Option<Vec<Value>>,
+        dropped: u64,
+    },
+    Snapshot {
+        value: String,
+        written: Option<Value>,
+    },
+}
+
+/// As a document has it.
+fn written_value(written: &Written) -> Value {
+    let mut value = serde_json::json!({ "digest": written.digest });
+    if let Some(json) = &written.value {
+        value["value"] = serde_json::from_str(json).unwrap();
+    }
+    value
+}
+
+fn effect_value(effect: &Effect) -> Value {
+    match effect {
+        Effect::Read { name, key } => serde_json::json!({ "read": name, "key": key }),
+        Effect::Write { name, key, written } => {
+            let mut value = serde_json::json!({ "write": name, "key": key });
+            if let Some(written) = written {
+                value["written"] = written_value(written);
+            }
+            value
+        }
+    }
+}
+
+#[test]
+fn effects() {
+    for vector in vectors::<EffectsVector>("effects.json") {
+        match vector {
+            EffectsVector::Key {
+                prefix,
+                send,
+                id,
+                key,
+            } => {
+                let id = RequestId::new(&id).unwrap();
+                let made = SendId::new(&send).map(|send| Keys::new(&prefix).effects(&send, &id));
+                assert_eq!(made, key);
+            }
+            EffectsVector::Written {
+                json,
+                canonical,
+                written,
+            } => {
+                let made = Written::of_json(&json);
+                assert_eq!(made.as_ref().map(written_value), written, "{json}");
+                if let Some(value) = made.and_then(|made| made.value) {
+                    assert_eq!(Some(value), canonical);
+                }
+            }
+            EffectsVector::Document {
+                value,
+                effects,
+                dropped,
+            } => {
+                let document = EffectsDocument::from_bytes(value.as_bytes());
+                let read = |document: &EffectsDocument| -> Vec<Value> {
+                    document.effects().iter().map(effect_value).collect()
+                };
+                assert_eq!(document.as_ref().ok().map(read), effects, "{value}");
+                let Ok(document) = document else { continue };
+                assert_eq!(document.dropped(), dropped, "{value}");
+                // Written again, it is the same document.
+                let again = document.to_bytes(Encoding::Json).unwrap();
+                let again = EffectsDocument::from_bytes(&again).unwrap();
+                assert_eq!(again, document, "{value}");
+            }
+            EffectsVector::Snapshot { value, written } => {
+                let document = Document::from_bytes(value.as_bytes()).unwrap();
+                let made = document.reads[0].written.as_ref().map(written_value);
+                assert_eq!(made, written, "{value}");
+                let again = Document::from_bytes(&document.to_bytes().unwrap()).unwrap();
+                assert_eq!(again, document);
+            }
+        }
     }
 }

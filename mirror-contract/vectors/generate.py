@@ -720,10 +720,69 @@ def snapshots():
     return made
 
 
+def canonical(text):
+    """The canonical text of what is written, or None where nothing is said of it."""
+    document = parsed(text.encode())
+    made = None if document is None else compact(document[0])
+    return None if made == "null" else made
+
+
+def written(canonical):
+    """What stands in a document for it."""
+    if canonical is None:
+        return None
+    made = {"digest": xxhash.xxh3_64_hexdigest(canonical.encode())}
+    return {**made, "value": json.loads(canonical)} if len(canonical.encode()) <= 4096 else made
+
+
+WRITTEN = [
+    "null", "true", "false", "0", "-0.0", "1.50", "1e3", "1E-3", "12345678901234567890123", "0.1", '""', '"1.5"', '"\\u00e9"', '"é"', '"e\\u0301"', '"\\ud83d\\ude00"', '"\\ud800"', '"a\\/b\\u007f\\u0001\\n"', "[]", "{}", "[null]", '{"a":null}',
+    '{"amount":12.50,"sku":"a-1"}', '{"sku":"a-1","amount":125e-1}', ' { "sku" : "a-1" , "amount" : 12.5 } ', '{"b":1,"a":2,"A":3,"ä":4,"\\ufb01":5,"\\ud83d\\ude00":6}', '{"a":1,"a":2}', '{"\\u0061":1}', "[1,[2,[3,{}]]]",
+    "1e64", "[1e65]", "1" * 64, "1" * 65, '"' + "x" * 4094 + '"', '"' + "x" * 4095 + '"', '"' + "é" * 2047 + '"', '"' + "é" * 2048 + '"', '{"a":"' + " " * 4087 + '"}', '{"a":  "' + " " * 4088 + '"}', "[" * 65 + "]" * 65, "[" * 66 + "]" * 66, "", "{", "1 2", "NaN",
+]
+
+
+def effects():
+    """Keys of effects, what is written, and documents."""
+    made = []
+    for prefix in ["", "shop:", "{slot}"]:
+        for send in ["0f3a-c", "A.b_c-7", "x" * 64]:
+            for request_id in ["abc", "run:7", "a/b", "8f14e45f.0123456789abcdef"]:
+                made.append({"key": {"prefix": prefix, "send": send, "id": request_id, "key": f"{prefix}effects/{send}:{request_id}"}})
+    for send in ["", "a:b", "a/b", "a b", "ä", "x" * 65]:
+        made.append({"key": {"prefix": "", "send": send, "id": "a", "key": None}})
+    for text in WRITTEN:
+        made.append({"written": {"json": text, "canonical": canonical(text), "written": written(canonical(text))}})
+    read, write = {"read": "price", "key": "17"}, {"write": "book", "key": "7", "written": written('{"amount":1250,"sku":"17"}')}
+    plain, large = {"write": "mail", "key": ""}, {"write": "page", "key": "/a b/\u00e9", "written": written('"' + "x" * 5000 + '"')}
+    lists = [[], [read], [read, read, write, read], [write, write], [plain, large], [{"read": "", "key": ""}]]
+    documents = [({"mirror": 1, "effects": listed}, listed, 0) for listed in lists]
+    documents += [
+        ({"mirror": 1, "effects": [read], "dropped": 3}, [read], 3),
+        ({"mirror": 1}, [], 0),
+        ({"later": [1], "mirror": 1, "dropped": 0, "effects": [{"later": 1, **write}, {"later": "x", "key": "1"}]}, [write], 0),
+        ({"mirror": 2, "effects": []}, None, 0),
+        ({"effects": []}, None, 0),
+        ({"mirror": 1, "effects": 7}, None, 0),
+        ({"mirror": 1, "effects": [7]}, None, 0),
+        ([], None, 0),
+    ]
+    for document, listed, dropped in documents:
+        made.append({"document": {"value": json.dumps(document), "effects": listed, "dropped": dropped}})
+    for value in ["", "{", "text", '{"mirror":1,"effects":[]']:
+        made.append({"document": {"value": value, "effects": None, "dropped": 0}})
+    # Production's document says of a write what was written, and is read without it too.
+    stamp = {"mirror": 1, "at": 1700000000123, "request": xxhash.xxh3_64_hexdigest(b"GET /a?b=1")}
+    done = {"name": "write:book", "key": "7", "value": {"id": 4}}
+    for value in [done, {**done, "written": write["written"]}, {**done, "written": large["written"]}, {"name": "write:book", "key": "7", "error": "full", "written": write["written"]}]:
+        made.append({"snapshot": {"value": json.dumps({**stamp, "reads": [value]}), "written": value.get("written")}})
+    return made
+
+
 def main():
     by_hand()
     at_random()
-    files = {"ids": VECTORS, "rules": rules(), "keys": keys(), "snapshots": snapshots(), "targets": targets(), "numbers": numbers(), "proofs": proofs()}
+    files = {"ids": VECTORS, "rules": rules(), "keys": keys(), "snapshots": snapshots(), "targets": targets(), "numbers": numbers(), "proofs": proofs(), "effects": effects()}
     for name, vectors in files.items():
         lines = ",\n".join(json.dumps(vector) for vector in vectors)
         text, path = f"[\n{lines}\n]\n", HERE / f"{name}.json"

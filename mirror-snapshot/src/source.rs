@@ -302,6 +302,7 @@ impl SnapshotSource {
                 name: name.into(),
                 key,
                 result,
+                written: None,
             });
         }
         read.map_err(LoadError::Database)
@@ -458,6 +459,7 @@ mod tests {
             name: name.into(),
             key: key.into(),
             result: Ok(encoded),
+            written: None,
         }
     }
 
