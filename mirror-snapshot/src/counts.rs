@@ -47,6 +47,10 @@ counts! {
     not_recorded,
     writes_recorded,
     writes_refused,
+    /// What a replayed request read and would have written.
+    effects_filed,
+    /// The store did not take it.
+    effects_failed,
 }
 
 impl Counters {

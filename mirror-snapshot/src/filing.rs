@@ -1,4 +1,5 @@
-//! Production's way to the store: a bounded queue that nobody waits for, and the task that empties it.
+//! The way to the store: a bounded queue that nobody waits for, and the task that empties it. Production files its snapshots
+//! so, a mirror the effects of requests.
 
 use std::{
     sync::{
@@ -12,8 +13,8 @@ use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
 use crate::{
-    Document, ListEntry, Read, RedisStore, RequestId, Settings, Stamp, StoreError,
-    counts::Counters, naming::Listing, store::Put,
+    Document, EffectsDocument, ListEntry, Read, RedisStore, RequestId, SendId, Settings, Stamp,
+    StoreError, counts::Counters, naming::Listing, store::Put,
 };
 
 /// Documents on their way to the store, and their bytes; what is more is dropped and counted.
@@ -37,9 +38,19 @@ struct Shared {
 /// A document on its way.
 struct Filing {
     id: RequestId,
-    listing: Option<Listing>,
-    document: Document,
+    what: Contents,
     bytes: usize,
+}
+
+enum Contents {
+    Snapshot {
+        listing: Option<Listing>,
+        document: Document,
+    },
+    Effects {
+        send: SendId,
+        document: EffectsDocument,
+    },
 }
 
 impl Filings {
@@ -77,14 +88,22 @@ impl Filings {
             encoding: self.settings.encoding,
             reads,
         };
+        let what = Contents::Snapshot { listing, document };
+        self.hand_over(Filing { id, what, bytes });
+    }
+
+    /// Hands over what a replayed request did.
+    pub(crate) fn file_effects(&self, id: RequestId, send: SendId, document: EffectsDocument) {
+        let bytes = document.size();
+        let what = Contents::Effects { send, document };
+        self.hand_over(Filing { id, what, bytes });
+    }
+
+    fn hand_over(&self, filing: Filing) {
+        let counters = &self.shared.counters;
         let pending = &self.shared.pending_bytes;
+        let bytes = filing.bytes;
         let total = pending.fetch_add(bytes, Relaxed) + bytes;
-        let filing = Filing {
-            id,
-            listing,
-            document,
-            bytes,
-        };
         if total > PENDING_BYTES || self.queue.try_send(filing).is_err() {
             pending.fetch_sub(bytes, Relaxed);
             Counters::count(&counters.dropped);
@@ -108,15 +127,29 @@ async fn file_all(
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         let file = async |filing: Filing| {
-            let put = async {
-                let bytes = filing.document.to_bytes().ok()?;
-                put(&store, &filing, &bytes, settings.ttl).await.ok()
+            let id = &filing.id;
+            let filed = match &filing.what {
+                Contents::Snapshot { listing, document } => {
+                    let put = put(&store, id, listing.as_ref(), document, settings.ttl);
+                    match tokio::time::timeout(PUT_TIMEOUT, put).await {
+                        Ok(Some(Put::Filed)) => &counters.filed,
+                        Ok(Some(Put::Collided)) => &counters.collided,
+                        Ok(Some(Put::NumberTaken) | None) | Err(_) => &counters.failed,
+                    }
+                }
+                Contents::Effects { send, document } => {
+                    let set = async {
+                        let bytes = document.to_bytes(settings.encoding).ok()?;
+                        let set = store.set_effects(send, id, &bytes, settings.ttl);
+                        set.await.ok()
+                    };
+                    match tokio::time::timeout(PUT_TIMEOUT, set).await {
+                        Ok(Some(())) => &counters.effects_filed,
+                        Ok(None) | Err(_) => &counters.effects_failed,
+                    }
+                }
             };
-            Counters::count(match tokio::time::timeout(PUT_TIMEOUT, put).await {
-                Ok(Some(Put::Filed)) => &counters.filed,
-                Ok(Some(Put::Collided)) => &counters.collided,
-                Ok(Some(Put::NumberTaken) | None) | Err(_) => &counters.failed,
-            });
+            Counters::count(filed);
             shared.pending_bytes.fetch_sub(filing.bytes, Relaxed);
         };
         join_all(batch.drain(..).map(file)).await;
@@ -125,13 +158,18 @@ async fn file_all(
 
 async fn put(
     store: &RedisStore,
-    filing: &Filing,
-    bytes: &[u8],
+    id: &RequestId,
+    listing: Option<&Listing>,
+    document: &Document,
     ttl: Duration,
-) -> Result<Put, StoreError> {
-    let Some(Listing { derived, number }) = &filing.listing else {
-        return store.put(&filing.id, bytes, ttl).await;
+) -> Option<Put> {
+    let bytes = document.to_bytes().ok()?;
+    let put: Result<Put, StoreError> = match listing {
+        None => store.put(id, &bytes, ttl).await,
+        Some(Listing { derived, number }) => {
+            let entry = ListEntry::new(*number, &document.stamp);
+            store.put_listed(derived, &entry, &bytes, ttl).await
+        }
     };
-    let entry = ListEntry::new(*number, &filing.document.stamp);
-    store.put_listed(derived, &entry, bytes, ttl).await
+    put.ok()
 }

@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::{
-    Fields, HEADER_CAPTURED_AT, HEADER_NAMESPACE, HEADER_REQUEST_ID, RequestId, SnapshotNumber,
+    Fields, HEADER_CAPTURED_AT, HEADER_NAMESPACE, HEADER_REQUEST_ID, HEADER_SEND, RequestId,
+    SendId, SnapshotNumber,
 };
 
 /// How a request is named, and what else the agent said of it.
@@ -15,6 +16,8 @@ pub(crate) struct Naming {
     pub(crate) told_in: Option<String>,
     pub(crate) namespace: Option<String>,
     pub(crate) captured_at: Option<Duration>,
+    /// Which sending of the request this is.
+    pub(crate) send: Option<SendId>,
 }
 
 /// A derived id that many requests have, and the number of one of them.
@@ -49,6 +52,7 @@ impl Naming {
             captured_at: text(HEADER_CAPTURED_AT)
                 .and_then(|text| text.parse().ok())
                 .map(Duration::from_millis),
+            send: text(HEADER_SEND).and_then(SendId::new),
         }
     }
 }

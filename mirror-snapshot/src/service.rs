@@ -20,7 +20,9 @@ use http_body_util::BodyExt;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Fields, HEADER_SNAPSHOT, Profile, RequestTarget, SnapshotSource, Snapshots};
+use crate::{
+    Fields, HEADER_EFFECTS, HEADER_SNAPSHOT, Profile, RequestTarget, SnapshotSource, Snapshots,
+};
 
 /// A body is read for a rule up to here; of a larger one the rule reads nothing.
 const MAX_BODY: usize = 1 << 20;
@@ -121,11 +123,16 @@ fn is_coded(parts: &Parts) -> bool {
     coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// Production tells an id that nobody else could know; the mirror tells how it came by its data.
+/// Production tells an id that nobody else could know; the mirror tells how it came by its data, and
+/// whether it files the request's effects.
 fn tell<R>(source: &SnapshotSource, response: &mut Response<R>) {
     if source.profile() == Profile::Mirror {
         let state = HeaderValue::from_static(source.state().name());
-        response.headers_mut().insert(HEADER_SNAPSHOT, state);
+        let headers = response.headers_mut();
+        headers.insert(HEADER_SNAPSHOT, state);
+        if source.files_effects() {
+            headers.insert(HEADER_EFFECTS, HeaderValue::from_static("1"));
+        }
     } else if let Some((name, id)) = source.told()
         && let (Ok(name), Ok(id)) = (
             HeaderName::try_from(name),

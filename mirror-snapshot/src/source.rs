@@ -13,8 +13,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Document, DocumentError, Fields, Filed, OnMiss, OnWrite, Profile, Read, RequestId,
-    SnapshotState, Snapshots, Stamp, StoreError, Waited,
+    Document, DocumentError, Effect, EffectsDocument, Fields, Filed, OnMiss, OnWrite, Profile,
+    Read, RequestId, SendId, SnapshotState, Snapshots, Stamp, StoreError, Waited, Written,
     counts::Counters,
     naming::{Listing, Naming, millis, since_epoch},
     snapshots::Store,
@@ -75,7 +75,7 @@ impl Snapshots {
     }
 }
 
-/// The snapshot of one request. It is filed when the last clone is dropped.
+/// The snapshot of one request. It is filed when the last clone is dropped; so are the effects of a replayed request.
 #[derive(Clone)]
 pub struct SnapshotSource(Arc<Exchange>);
 
@@ -85,6 +85,8 @@ struct Exchange {
     at: Duration,
     told_in: Option<String>,
     namespace: Option<String>,
+    /// In the mirror, where the agent wants to know what the request does.
+    send: Option<SendId>,
     recorded: Mutex<Recorded>,
     snapshot: OnceCell<Result<Document, Miss>>,
 }
@@ -100,6 +102,7 @@ struct Recorded {
     /// Which reads of the snapshot were given out.
     served: Vec<bool>,
     writes: Vec<(String, String)>,
+    effects: EffectsDocument,
     state: SnapshotState,
 }
 
@@ -127,6 +130,7 @@ impl SnapshotSource {
             at,
             told_in: naming.told_in,
             namespace: naming.namespace,
+            send: naming.send,
             recorded: Mutex::new(Recorded {
                 id: naming.id,
                 listing: naming.listing,
@@ -135,6 +139,7 @@ impl SnapshotSource {
                 broken: false,
                 served: Vec::new(),
                 writes: Vec::new(),
+                effects: EffectsDocument::default(),
                 state: SnapshotState::Unread,
             }),
             snapshot: OnceCell::new(),
@@ -183,6 +188,14 @@ impl SnapshotSource {
         self.recorded().state
     }
 
+    /// Whether the mirror files what this request reads and would have written, which the header
+    /// [`HEADER_EFFECTS`](crate::HEADER_EFFECTS) of its response must say.
+    pub fn files_effects(&self) -> bool {
+        let shared = &self.0.snapshots.0;
+        let is_mirror = shared.settings.profile == Profile::Mirror && shared.store.is_some();
+        is_mirror && self.0.send.is_some() && self.id().is_some()
+    }
+
     /// What the mirror would have written: names and keys.
     pub fn writes(&self) -> Vec<(String, String)> {
         self.recorded().writes.clone()
@@ -205,16 +218,39 @@ impl SnapshotSource {
             return database().await.map_err(LoadError::Database);
         }
         match self.profile() {
-            Profile::Production => self.record(name, key, database).await,
-            Profile::Mirror => match self.serve(name, &key).await {
-                Err(error)
-                    if self.0.snapshots.0.settings.on_miss == OnMiss::Database
-                        && !matches!(error, LoadError::Recorded(_)) =>
-                {
-                    database().await.map_err(LoadError::Database)
-                }
-                served => served,
-            },
+            Profile::Production => self.record(name, key, None, database).await,
+            Profile::Mirror => {
+                self.note(|| Effect::Read {
+                    name: name.into(),
+                    key: key.clone(),
+                });
+                self.answer(name, &key, database).await
+            }
+        }
+    }
+
+    /// From the snapshot, and where that has no answer from the mirror's database, if that is wanted.
+    async fn answer<T: DeserializeOwned, E>(
+        &self,
+        name: &str,
+        key: &str,
+        database: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<T, LoadError<E>> {
+        match self.serve(name, key).await {
+            Err(error)
+                if self.0.snapshots.0.settings.on_miss == OnMiss::Database
+                    && !matches!(error, LoadError::Recorded(_)) =>
+            {
+                database().await.map_err(LoadError::Database)
+            }
+            served => served,
+        }
+    }
+
+    /// Keeps what a replayed request does, where somebody wants to know.
+    fn note(&self, effect: impl FnOnce() -> Effect) {
+        if self.0.send.is_some() {
+            self.recorded().effects.push(effect());
         }
     }
 
@@ -239,11 +275,13 @@ impl SnapshotSource {
     }
 
     /// What `database` writes and gives: done in production; never in the mirror, which answers with what it
-    /// gave there, or refuses.
+    /// gave there, or refuses. `written` is what it writes: the agent compares that of production and of the mirror. `&()` says
+    /// nothing about it.
     pub async fn write<T, E>(
         &self,
         name: &str,
         key: impl fmt::Display,
+        written: &(impl Serialize + ?Sized),
         database: impl AsyncFnOnce() -> Result<T, E>,
     ) -> Result<T, WriteError<E>>
     where
@@ -255,10 +293,18 @@ impl SnapshotSource {
         if shared.store.is_none() {
             return database().await.map_err(WriteError::Database);
         }
+        if self.profile() == Profile::Mirror {
+            self.note(|| Effect::Write {
+                name: name.into(),
+                key: key.clone(),
+                written: Written::of(written),
+            });
+        }
         match (self.profile(), shared.settings.on_write) {
             (Profile::Production, _) => {
-                let written = self.record(&filed, key, database).await;
-                written.map_err(|error| match error {
+                let written = Written::of(written);
+                let gave = self.record(&filed, key, written, database).await;
+                gave.map_err(|error| match error {
                     LoadError::Database(error) => WriteError::Database(error),
                     other => WriteError::Unanswered(other),
                 })
@@ -280,6 +326,7 @@ impl SnapshotSource {
         &self,
         name: &str,
         key: String,
+        written: Option<Written>,
         database: impl AsyncFnOnce() -> Result<T, E>,
     ) -> Result<T, LoadError<E>> {
         let read = database().await;
@@ -302,7 +349,7 @@ impl SnapshotSource {
                 name: name.into(),
                 key,
                 result,
-                written: None,
+                written,
             });
         }
         read.map_err(LoadError::Database)
@@ -422,7 +469,7 @@ impl<E> From<Miss> for LoadError<E> {
     }
 }
 
-/// In production what was read is filed now.
+/// In production what was read is filed now, in the mirror what the request did.
 impl Drop for Exchange {
     fn drop(&mut self) {
         let shared = &self.snapshots.0;
@@ -430,17 +477,22 @@ impl Drop for Exchange {
             .recorded
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
-        if let (Profile::Production, Some(store), Some(id), false) = (
-            shared.settings.profile,
-            &shared.store,
-            recorded.id.take(),
-            recorded.broken,
-        ) {
-            let reads = std::mem::take(&mut recorded.reads);
-            let listing = recorded.listing.take();
-            store
-                .filings
-                .file(id, listing, recorded.stamp.clone(), reads);
+        let (Some(store), Some(id)) = (&shared.store, recorded.id.take()) else {
+            return;
+        };
+        match (shared.settings.profile, self.send.take()) {
+            (Profile::Production, _) if !recorded.broken => {
+                let reads = std::mem::take(&mut recorded.reads);
+                let listing = recorded.listing.take();
+                store
+                    .filings
+                    .file(id, listing, recorded.stamp.clone(), reads);
+            }
+            (Profile::Mirror, Some(send)) => {
+                let effects = std::mem::take(&mut recorded.effects);
+                store.filings.file_effects(id, send, effects);
+            }
+            _ => {}
         }
     }
 }
@@ -526,7 +578,7 @@ mod tests {
         let reads = vec![read("write:stock", "1", 7)];
         let write = async |source: &SnapshotSource| {
             let forbidden = async || Err("the database was written");
-            let written = source.write("stock", 1, forbidden).await;
+            let written = source.write("stock", 1, &(), forbidden).await;
             written.map_err(|error: WriteError<&str>| error.to_string())
         };
         let source = served(reads.clone(), |_| {});

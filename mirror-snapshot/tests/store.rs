@@ -122,7 +122,9 @@ fn the_mirror_reads_what_production_read() -> Result<()> {
         let there = begin(&production, "/request");
         assert_eq!(there.load("price", 1, database).await?, 100);
         assert_eq!(
-            there.write("stock", 1, async || Ok::<_, String>(7)).await?,
+            there
+                .write("stock", 1, &(), async || Ok::<_, String>(7))
+                .await?,
             7
         );
         assert_eq!(there.load("price", 1, database).await?, 101);
@@ -144,7 +146,7 @@ fn the_mirror_reads_what_production_read() -> Result<()> {
         assert_eq!(here.id(), id);
         assert_eq!(here.load("price", 2, forbidden).await?, 102);
         assert_eq!(here.load("price", 1, forbidden).await?, 100);
-        assert_eq!(here.write("stock", 1, forbidden).await?, 7);
+        assert_eq!(here.write("stock", 1, &(), forbidden).await?, 7);
         assert_eq!(here.writes(), [("stock".to_string(), "1".to_string())]);
         assert_eq!(here.load("price", 1, forbidden).await?, 101);
         assert_eq!(
@@ -200,7 +202,7 @@ fn a_mirror_without_a_snapshot_does_what_it_was_told() -> Result<()> {
         );
         let guarded = mirror(|s| s.on_write = OnWrite::Refuse)?;
         let refused = begin(&guarded, "/unknown")
-            .write("stock", 1, database)
+            .write("stock", 1, &(), database)
             .await;
         assert!(
             matches!(refused, Err(WriteError::Refused(_))),

@@ -154,6 +154,7 @@ async fn file(
         name: "number".into(),
         key: String::new(),
         result: Ok(Encoding::Json.encode(&value)?),
+        written: None,
     }];
     let document = Document {
         stamp,

@@ -19,6 +19,8 @@ pub(crate) struct Product {
     pub(crate) stock: i64,
 }
 
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Placed<'a> {
     /// Its number.
     pub(crate) id: &'a str,
@@ -28,6 +30,7 @@ pub(crate) struct Placed<'a> {
     pub(crate) receipt: &'a str,
     /// Milliseconds since the epoch.
     pub(crate) placed_at: u64,
+    pub(crate) total_cents: i64,
 }
 
 pub(crate) struct Database(Mutex<Connection>);
@@ -39,7 +42,7 @@ impl Database {
         connection.execute_batch(
             "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;
              CREATE TABLE IF NOT EXISTS product (id INTEGER PRIMARY KEY, name TEXT, price_cents INTEGER, stock INTEGER);
-             CREATE TABLE IF NOT EXISTS placed (id TEXT PRIMARY KEY, user INTEGER, product INTEGER, quantity INTEGER, receipt TEXT, placed_at INTEGER);
+             CREATE TABLE IF NOT EXISTS placed (id TEXT PRIMARY KEY, user INTEGER, product INTEGER, quantity INTEGER, receipt TEXT, placed_at INTEGER, total_cents INTEGER);
              CREATE INDEX IF NOT EXISTS placed_by ON placed (user);",
         )?;
         for id in 1..=PRODUCTS {
@@ -87,14 +90,15 @@ impl Database {
         let mut connection = self.connection();
         let change = connection.transaction()?;
         change.execute(
-            "INSERT OR IGNORE INTO placed VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO placed VALUES (?, ?, ?, ?, ?, ?, ?)",
             params![
                 order.id,
                 order.user as i64,
                 order.product,
                 order.quantity,
                 order.receipt,
-                order.placed_at as i64
+                order.placed_at as i64,
+                order.total_cents
             ],
         )?;
         change.execute(

@@ -1,7 +1,7 @@
 //! An order service over SQLite, as a service that takes part: one code base, two profiles.
 //!
 //! In production it reads its database and files what it read; in the mirror it reads that instead. Version 2
-//! has one planted mistake.
+//! has one planted mistake that its answers show; `--mistake` plants one that they do not.
 
 mod database;
 mod service;
@@ -13,7 +13,7 @@ use clap::Parser;
 use mirror_snapshot::{IdRules, Profile, RedisStore, Settings, Snapshots};
 
 use database::Database;
-use service::Service;
+use service::{Mistake, Service};
 
 /// Example: orders --profile production --listen 127.0.0.1:8080 --database /tmp/orders.db --churn 50
 #[derive(Debug, Parser)]
@@ -30,6 +30,9 @@ struct Options {
     /// 1, or 2 with the mistake
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
     api_version: u8,
+    /// A mistake that no answer shows
+    #[arg(long)]
+    mistake: Option<Mistake>,
     /// Milliseconds between two changes of stock and prices; 0 for none
     #[arg(long, default_value_t = 0)]
     churn: u64,
@@ -68,6 +71,7 @@ async fn main() -> anyhow::Result<()> {
     let service = Service {
         database,
         version: options.api_version,
+        mistake: options.mistake,
     };
     let listener = tokio::net::TcpListener::bind(options.listen)
         .await

@@ -20,6 +20,16 @@ use crate::database::{Database, Placed, Product};
 pub(crate) struct Service {
     pub(crate) database: Arc<Database>,
     pub(crate) version: u8,
+    pub(crate) mistake: Option<Mistake>,
+}
+
+/// What only shows in what a request reads and writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Mistake {
+    /// Books a cent more than the answer says
+    BookedAmount,
+    /// Reads the product once more for each piece of an order
+    RowPerPiece,
 }
 
 type Answer = Result<Json<Value>, Response>;
@@ -105,6 +115,12 @@ async fn order(State(service): State<Service>, source: SnapshotSource, body: Byt
     let order: Order = serde_json::from_slice(&body)
         .map_err(|error| refuse(StatusCode::BAD_REQUEST, &error.to_string()))?;
     let product = service.read(&source, order.product_id).await?;
+    if service.mistake == Some(Mistake::RowPerPiece) {
+        for _ in 0..order.quantity {
+            // Its result changes nothing, and no snapshot has it.
+            let _ = service.read(&source, order.product_id).await;
+        }
+    }
     let database = &service.database;
     let before = source
         .load("orders of user", order.user_id, async || {
@@ -122,6 +138,8 @@ async fn order(State(service): State<Service>, source: SnapshotSource, body: Byt
     let receipt = receipt.to_string();
     let placed_at = source.now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let placed_at = placed_at.as_millis() as u64;
+    let total_cents = product.price_cents * order.quantity;
+    let booked_too_much = i64::from(service.mistake == Some(Mistake::BookedAmount));
     let placed = Placed {
         id: &number,
         user: order.user_id,
@@ -129,9 +147,10 @@ async fn order(State(service): State<Service>, source: SnapshotSource, body: Byt
         quantity: order.quantity,
         receipt: &receipt,
         placed_at,
+        total_cents: total_cents + booked_too_much,
     };
     source
-        .write("order", &number, async || database.place(&placed))
+        .write("order", &number, &placed, async || database.place(&placed))
         .await
         .map_err(IntoResponse::into_response)?;
     Ok(Json(json!({
@@ -139,7 +158,7 @@ async fn order(State(service): State<Service>, source: SnapshotSource, body: Byt
         "receipt": receipt,
         "placedAt": placed_at,
         "ordersBefore": before,
-        "totalCents": product.price_cents * order.quantity,
+        "totalCents": total_cents,
         "remaining": product.stock - order.quantity,
     })))
 }

@@ -30,7 +30,7 @@ pub(crate) async fn total(
     }
     let reserve = async || shop.database.read().await;
     let reserved = source
-        .write("reserve", cart, reserve)
+        .write("reserve", cart, &cart, reserve)
         .await
         .map_err(IntoResponse::into_response)?;
     let after = read("stock").await?;

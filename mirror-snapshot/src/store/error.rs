@@ -36,16 +36,23 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The error of a command that was sent, in words that name what to do. `keys` is how the keys of snapshots begin.
-    pub(super) fn of_command(error: RedisError, commands: &[&Cmd], keys: &str) -> Self {
+    /// The error of a command that was sent, in words that name what to do. `prefix` is how all keys begin.
+    pub(super) fn of_command(error: RedisError, commands: &[&Cmd], prefix: &str) -> Self {
         let is = |kind| error.kind() == ErrorKind::Server(kind);
         if is(ServerErrorKind::NoPerm) {
             let names: Vec<_> = commands.iter().filter_map(|cmd| argument(cmd, 0)).collect();
+            let effects = format!("{prefix}effects/");
+            let is_of_effects =
+                |cmd: &&Cmd| argument(cmd, 1).is_some_and(|key| key.starts_with(&effects));
+            let keys = match commands.iter().copied().any(|cmd| is_of_effects(&cmd)) {
+                true => effects.clone(),
+                false => format!("{prefix}snapshot"),
+            };
             let rights = names.iter().map(|name| format!("+{}", name.to_lowercase()));
             return Self::NotAllowed {
                 command: names.join(" and "),
-                keys: keys.into(),
                 advice: format!("as in `{} ~{keys}*`", rights.collect::<Vec<_>>().join(" ")),
+                keys,
                 reply: error.detail().unwrap_or_default().into(),
             };
         }
@@ -82,17 +89,21 @@ mod tests {
     fn a_missing_right_names_the_command_and_what_to_allow() {
         let command = redis::cmd("LRANGE").arg("shop:snapshot:a 1").take();
         let error = server("NOPERM", "User reader has no permissions to run 'lrange'");
-        let text = StoreError::of_command(error, &[&command], "shop:snapshot").to_string();
+        let text = StoreError::of_command(error, &[&command], "shop:").to_string();
         for part in ["LRANGE", "+lrange ~shop:snapshot*", "NOPERM"] {
             assert!(text.contains(part), "{part}: {text}");
         }
+        let command = redis::cmd("SET").arg("shop:effects/a:1").arg("x").take();
+        let error = server("NOPERM", "User mirror has no permissions to run 'set'");
+        let text = StoreError::of_command(error, &[&command], "shop:").to_string();
+        assert!(text.contains("+set ~shop:effects/*"), "{text}");
     }
 
     #[test]
     fn a_key_of_another_type_is_named() {
         let command = redis::cmd("RPUSH").arg("snapshot:a 1").arg("x").take();
         let error = server("WRONGTYPE", "Operation against a key");
-        let text = StoreError::of_command(error, &[&command], "snapshot").to_string();
+        let text = StoreError::of_command(error, &[&command], "").to_string();
         assert!(
             text.contains("`snapshot:a 1`") && text.contains("prefix="),
             "{text}"
@@ -102,7 +113,7 @@ mod tests {
     #[test]
     fn any_other_error_is_told_as_it_is() {
         let error = server("OOM", "command not allowed when used memory > 'maxmemory'");
-        let told = StoreError::of_command(error, &[], "snapshot");
+        let told = StoreError::of_command(error, &[], "");
         assert!(matches!(told, StoreError::Redis(_)), "{told}");
     }
 }

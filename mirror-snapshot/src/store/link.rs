@@ -84,8 +84,7 @@ impl Link {
                 state.connection = None;
             }
         }
-        let keys = format!("{}snapshot", self.options.prefix);
-        result.map_err(|error| StoreError::of_command(error, commands, &keys))
+        result.map_err(|error| StoreError::of_command(error, commands, &self.options.prefix))
     }
 
     async fn connection(&self) -> Result<(Connection, u64), StoreError> {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use redis::{aio::PubSub, cmd};
 
-use crate::{COLLIDED, Keys, ListEntry, RequestId};
+use crate::{COLLIDED, Keys, ListEntry, RequestId, SendId};
 
 /// A list lives longer than the snapshots in it, which were received within one minute.
 const LISTED_LONGER: Duration = Duration::from_secs(60);
@@ -128,6 +128,20 @@ impl RedisStore {
     /// Writes `value` under the id whatever stood there.
     pub async fn set(&self, id: &RequestId, value: &[u8], ttl: Duration) -> Result<(), StoreError> {
         let key = self.keys.key(id);
+        self.link
+            .run(cmd("SET").arg(key).arg(value).arg("PX").arg(millis(ttl)))
+            .await
+    }
+
+    /// Files what one sending of a request did, for `ttl`. Must not be tried twice.
+    pub async fn set_effects(
+        &self,
+        send: &SendId,
+        id: &RequestId,
+        value: &[u8],
+        ttl: Duration,
+    ) -> Result<(), StoreError> {
+        let key = self.keys.effects(send, id);
         self.link
             .run(cmd("SET").arg(key).arg(value).arg("PX").arg(millis(ttl)))
             .await

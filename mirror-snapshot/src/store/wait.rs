@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{RedisStore, StoreError};
-use crate::{DEFAULT_POLL, DEFAULT_WAIT, RequestId};
+use crate::{DEFAULT_POLL, DEFAULT_WAIT, RequestId, SendId};
 
 /// Keys of one command: keeps what one answer may hold, and how long it blocks the store, small.
 const KEYS_AT_ONCE: usize = 512;
@@ -110,6 +110,8 @@ struct Wait {
     looks: u32,
     failures: u32,
     refused: bool,
+    /// Whether it is asked how long a value lives.
+    wants_ttl: bool,
     done: oneshot::Sender<Waited>,
 }
 
@@ -141,17 +143,20 @@ impl Waiter {
     /// Looks until something acceptable stands under one of the ids, which must not be empty, or the time
     /// is over.
     pub async fn wait(&self, ids: Vec<RequestId>, accept: Accept) -> Waited {
-        let (done, outcome) = oneshot::channel();
-        let wait = Wait {
-            keys: ids.iter().map(|id| self.0.store.keys().key(id)).collect(),
-            ids,
-            accept,
-            began: Instant::now(),
-            looks: 0,
-            failures: 0,
-            refused: false,
-            done,
-        };
+        let keys = ids.iter().map(|id| self.0.store.keys().key(id)).collect();
+        let (wait, outcome) = Wait::new(ids, keys, accept);
+        self.add(wait, outcome).await
+    }
+
+    /// Looks for what the mirror files about one sending of a request.
+    pub async fn wait_for_effects(&self, send: &SendId, id: RequestId) -> Waited {
+        let keys = vec![self.0.store.keys().effects(send, &id)];
+        let (mut wait, outcome) = Wait::new(vec![id], keys, Box::new(|_, _| true));
+        wait.wants_ttl = false;
+        self.add(wait, outcome).await
+    }
+
+    async fn add(&self, wait: Wait, outcome: oneshot::Receiver<Waited>) -> Waited {
         {
             let mut waiting = self.0.waiting();
             waiting.fresh.push(wait);
@@ -265,9 +270,12 @@ impl Shared {
         if found.is_empty() {
             return;
         }
-        let ids: Vec<_> = found.iter().map(|(_, id, _)| id.clone()).collect();
-        let ttls = self.store.ttls(&ids).await;
-        for ((wait, id, value), ttl) in found.into_iter().zip(ttls) {
+        let ids = found.iter().filter(|(wait, ..)| wait.wants_ttl);
+        let ids: Vec<_> = ids.map(|(_, id, _)| id.clone()).collect();
+        let mut ttls = self.store.ttls(&ids).await.into_iter();
+        for (wait, id, value) in found {
+            let ttl = if wait.wants_ttl { ttls.next() } else { None };
+            let ttl = ttl.flatten();
             let hit = WaitHit {
                 id,
                 value,
@@ -338,6 +346,26 @@ async fn listen(shared: Weak<Shared>) {
 }
 
 impl Wait {
+    fn new(
+        ids: Vec<RequestId>,
+        keys: Vec<String>,
+        accept: Accept,
+    ) -> (Self, oneshot::Receiver<Waited>) {
+        let (done, outcome) = oneshot::channel();
+        let wait = Self {
+            ids,
+            keys,
+            accept,
+            began: Instant::now(),
+            looks: 0,
+            failures: 0,
+            refused: false,
+            wants_ttl: true,
+            done,
+        };
+        (wait, outcome)
+    }
+
     fn choose(&mut self, values: Vec<Option<Bytes>>) -> Option<(RequestId, Bytes)> {
         for (id, value) in self.ids.iter().zip(values) {
             let Some(value) = value else { continue };
@@ -360,19 +388,10 @@ mod tests {
     use super::*;
 
     fn wait(ids: &[&str]) -> (Wait, oneshot::Receiver<Waited>) {
-        let (done, outcome) = oneshot::channel();
         let ids: Vec<_> = ids.iter().filter_map(|id| RequestId::new(id)).collect();
-        let wait = Wait {
-            keys: ids.iter().map(|id| format!("snapshot:{id}")).collect(),
-            ids,
-            accept: Box::new(|id, value| value == id.as_str().as_bytes()),
-            began: Instant::now(),
-            looks: 0,
-            failures: 0,
-            refused: false,
-            done,
-        };
-        (wait, outcome)
+        let keys = ids.iter().map(|id| format!("snapshot:{id}")).collect();
+        let accept = Box::new(|id: &RequestId, value: &[u8]| value == id.as_str().as_bytes());
+        Wait::new(ids, keys, accept)
     }
 
     fn values(texts: &[Option<&'static str>]) -> Vec<Option<Bytes>> {
