@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::Comparison;
 use super::found::{Found, MAX_SHOWN, absent};
 use super::kind::Kind;
-use super::place::{At, Step};
+use super::place::{At, Step, Tree};
 use super::rules::{Active, Judged};
 use super::scalar;
 use crate::json::Value;
@@ -23,6 +24,8 @@ pub(super) type Members<'v> = [(Cow<'v, str>, Value<'v>)];
 #[derive(Debug)]
 pub(super) struct Differ<'r> {
     pub(super) rules: Active<'r>,
+    /// What is compared.
+    pub(super) tree: Tree,
     pub(super) found: Found,
     /// What rules expect.
     pub(super) expected: Found,
@@ -34,14 +37,30 @@ pub(super) struct Differ<'r> {
 }
 
 impl<'r> Differ<'r> {
-    pub(super) fn new(rules: Active<'r>) -> Self {
+    pub(super) fn new(rules: Active<'r>, tree: Tree) -> Self {
         Self {
             rules,
+            tree,
             found: Found::default(),
             expected: Found::default(),
             covered: 0,
             steps_left: MAX_STEPS,
             has_other_member_order: false,
+        }
+    }
+
+    /// What was found.
+    pub(super) fn finish(self) -> Comparison {
+        let (same, different) = (self.found.same, self.found.different);
+        let (observations, untold) = self.found.finish();
+        Comparison {
+            observations,
+            same,
+            different,
+            untold,
+            expected: self.expected.finish().0,
+            rules: self.rules.into_uses(),
+            ..Comparison::default()
         }
     }
 
@@ -72,14 +91,14 @@ impl<'r> Differ<'r> {
             (Value::Object(ours), Value::Object(theirs)) => self.objects(at, ours, theirs),
             (Value::Array(ours), Value::Array(theirs)) => self.lists(at, ours, theirs),
             _ => match scalar::difference(ours, theirs) {
-                None => self.found.same.json += 1,
+                None => *self.found.same.values(self.tree) += 1,
                 Some(kind) => self.scalars(at, kind, ours, theirs),
             },
         }
     }
 
     fn scalars(&mut self, at: &[Step<'_>], kind: Kind, ours: &Value<'_>, theirs: &Value<'_>) {
-        let place = At::Json(at);
+        let place = self.tree.at(at);
         let shown = || scalar::shown(ours, theirs, MAX_SHOWN);
         if kind == Kind::Type || self.rules.is_empty() {
             return self.differ(place, kind, None, shown);
@@ -97,10 +116,10 @@ impl<'r> Differ<'r> {
         theirs: &'v Members<'v>,
     ) {
         if ours.is_empty() && theirs.is_empty() {
-            self.found.same.json += 1;
+            *self.found.same.values(self.tree) += 1;
             return;
         }
-        let is_map = self.rules.is_map(At::Json(at));
+        let is_map = self.rules.is_map(self.tree.at(at));
         let in_order =
             ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| a.0 == b.0);
         if in_order {
@@ -134,7 +153,9 @@ impl<'r> Differ<'r> {
     ) {
         let kind = kind_of(ours.is_some(), theirs.is_some());
         let shown = |value: Option<&Value<'_>>| value.map_or_else(absent, |v| v.shown(MAX_SHOWN));
-        self.differ(At::Json(at), kind, None, || [shown(ours), shown(theirs)]);
+        self.differ(self.tree.at(at), kind, None, || {
+            [shown(ours), shown(theirs)]
+        });
     }
 
     /// How many values two equal documents have; `None` if they are not equal.

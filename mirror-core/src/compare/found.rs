@@ -4,7 +4,7 @@
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use super::place::{At, Place, PlaceTotals, excerpt, write_pointer};
-use super::{Kind, Observation};
+use super::{Kind, Observation, Severity};
 use crate::detect::CREDENTIALS;
 
 /// Longest value that an observation shows.
@@ -34,7 +34,7 @@ impl Found {
             (_, at) => self.different.count(at),
         }
         self.pointer.clear();
-        if let At::Json(steps) = at {
+        if let At::Json(steps) | At::Effects(steps) = at {
             write_pointer(&mut self.pointer, steps);
         }
         let hash = self.hash_of(at, kind);
@@ -43,8 +43,11 @@ impl Found {
         };
         if let Some(known) = self.hashes.iter().enumerate().find_map(is_it) {
             self.observations[known].count += 1;
-        } else if self.has_room_for(kind) {
-            let observation = self.observation(at, kind, shown());
+            return;
+        }
+        let place = self.place(at);
+        if self.has_room_for(kind.severity_at(&place)) {
+            let observation = observation(place, kind, shown());
             self.observations.push(observation);
             self.hashes.push(hash);
         } else {
@@ -58,7 +61,7 @@ impl Found {
         match at {
             At::Status | At::Body => std::mem::discriminant(&at).hash(&mut hasher),
             At::Header(name) => hasher.write(name.as_bytes()),
-            At::Json(_) => hasher.write(self.pointer.as_bytes()),
+            At::Json(_) | At::Effects(_) => hasher.write(self.pointer.as_bytes()),
         }
         hasher.finish()
     }
@@ -68,39 +71,32 @@ impl Found {
             && match (&known.place, at) {
                 (Place::Status, At::Status) | (Place::Body, At::Body) => true,
                 (Place::Header(known), At::Header(name)) => known == name,
-                (Place::Json(known), At::Json(_)) => *known == self.pointer,
+                (Place::Json(known), At::Json(_)) | (Place::Effects(known), At::Effects(_)) => {
+                    *known == self.pointer
+                }
                 _ => false,
             }
     }
 
-    fn observation(&self, at: At<'_>, kind: Kind, values: [String; 2]) -> Observation {
-        // What is known to be a secret by its form is not shown, whatever the rules say.
-        let [production, mirror] =
-            values.map(|value| excerpt(&CREDENTIALS.masked(&value), MAX_SHOWN));
-        let place = match at {
+    fn place(&self, at: At<'_>) -> Place {
+        match at {
             At::Status => Place::Status,
             At::Header(name) => Place::Header(name.into()),
             At::Body => Place::Body,
             At::Json(_) => Place::Json(self.pointer.clone()),
-        };
-        Observation {
-            place,
-            kind,
-            count: 1,
-            production,
-            mirror,
+            At::Effects(_) => Place::Effects(self.pointer.clone()),
         }
     }
 
     /// Takes the least severe one out if this one is more severe; of equal ones the last that was found.
-    fn has_room_for(&mut self, kind: Kind) -> bool {
+    fn has_room_for(&mut self, new: Severity) -> bool {
         if self.observations.len() < MAX_OBSERVATIONS {
             return true;
         }
-        let severity = |index: &usize| self.observations[*index].kind.severity();
+        let severity = |index: &usize| self.observations[*index].severity();
         let least = (0..self.observations.len()).max_by_key(severity);
         match least {
-            Some(least) if severity(&least) > kind.severity() => {
+            Some(least) if severity(&least) > new => {
                 self.hashes.remove(least);
                 let gone = self.observations.remove(least);
                 if gone.kind != Kind::Cosmetic {
@@ -117,6 +113,18 @@ impl Found {
         self.observations
             .sort_unstable_by(|a, b| (&a.place, a.kind).cmp(&(&b.place, b.kind)));
         (self.observations, self.untold)
+    }
+}
+
+fn observation(place: Place, kind: Kind, values: [String; 2]) -> Observation {
+    // What is known to be a secret by its form is not shown, whatever the rules say.
+    let [production, mirror] = values.map(|value| excerpt(&CREDENTIALS.masked(&value), MAX_SHOWN));
+    Observation {
+        place,
+        kind,
+        count: 1,
+        production,
+        mirror,
     }
 }
 

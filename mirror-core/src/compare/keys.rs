@@ -6,9 +6,9 @@ use super::number::hash_number;
 use crate::json::{Value, unescaped};
 
 /// Names that say that a member is a key, the best first.
-const NAMES: [&str; 14] = [
-    "id", "uuid", "guid", "_id", "sku", "key", "code", "slug", "number", "ref", "name", "href",
-    "url", "email",
+const NAMES: [&str; 15] = [
+    "@key", "id", "uuid", "guid", "_id", "sku", "key", "code", "slug", "number", "ref", "name",
+    "href", "url", "email",
 ];
 /// Members that are tried, beside those of the names above.
 const MAX_TRIED: usize = 16;

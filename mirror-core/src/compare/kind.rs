@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::place::Place;
+
 /// In what way the two sides differ at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -70,8 +72,29 @@ impl Kind {
         }
     }
 
-    /// By what it does to a reader who relied on production's answer.
-    pub const fn severity(self) -> Severity {
+    /// By what it does to a reader who relied on production's answer; for effects, to what lies behind the service.
+    pub fn severity_at(self, place: &Place) -> Severity {
+        match place {
+            Place::Effects(pointer) => self.severity_of_effect(pointer),
+            _ => self.severity(),
+        }
+    }
+
+    /// A write is breaking as a whole, and else as its value is: what is stored in addition is read by somebody. To read more than
+    /// production did is a cost, and a mirror has no data for it; to read less is not.
+    fn severity_of_effect(self, pointer: &str) -> Severity {
+        let is_write = pointer.starts_with("/writes/");
+        let is_whole = pointer.bytes().filter(|byte| *byte == b'/').count() <= 3;
+        match self {
+            Self::Added if is_write && is_whole => Severity::Breaking,
+            Self::Added => Severity::Value,
+            Self::Missing if !is_write => Severity::Added,
+            _ => self.severity(),
+        }
+    }
+
+    /// The severity in an answer.
+    const fn severity(self) -> Severity {
         match self {
             Self::StatusClass | Self::Type | Self::Format | Self::Missing => Severity::Breaking,
             Self::Status
@@ -151,6 +174,25 @@ mod tests {
         assert_eq!(Kind::of_statuses(200, 404).severity(), Severity::Breaking);
         assert_eq!(Kind::of_statuses(200, 204), Kind::Status);
         assert_eq!(Kind::of_statuses(404, 410).severity(), Severity::Value);
+    }
+
+    #[test]
+    fn a_write_that_is_missing_or_new_breaks_and_a_read_more_is_a_value() {
+        let check = |pointer: &str, kind: Kind, expect| {
+            let place = Place::Effects(pointer.into());
+            assert_eq!(kind.severity_at(&place), expect, "{place} {kind:?}");
+        };
+        check("/writes/book/*", Kind::Missing, Severity::Breaking);
+        check("/writes/book/*", Kind::Added, Severity::Breaking);
+        check("/writes/book/*/note", Kind::Missing, Severity::Breaking);
+        check("/writes/book/*/note", Kind::Added, Severity::Value);
+        check("/writes/book/*/amount", Kind::Value, Severity::Value);
+        check("/writes/book/*/amount", Kind::Type, Severity::Breaking);
+        check("/reads/price/*", Kind::Added, Severity::Value);
+        check("/reads/price/*", Kind::Missing, Severity::Added);
+        check("/order", Kind::Order, Severity::Order);
+        let body = Place::Json("/writes/book/*".into());
+        assert_eq!(Kind::Added.severity_at(&body), Severity::Added);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::differ::Differ;
 use super::found::MAX_SHOWN;
 use super::keys::{self, Key};
 use super::kind::Kind;
-use super::place::{At, Step};
+use super::place::Step;
 use super::rules::Lists;
 use super::token::Tokens;
 use crate::json::Value;
@@ -35,7 +35,7 @@ impl Differ<'_> {
         theirs: &'v [Value<'v>],
     ) {
         if ours.is_empty() && theirs.is_empty() {
-            self.found.same.json += 1;
+            *self.found.same.values(self.tree) += 1;
             return;
         }
         let first = self.take_equal(ours.iter().zip(theirs));
@@ -73,7 +73,7 @@ impl Differ<'_> {
             let Some(count) = self.equal(ours, theirs) else {
                 break;
             };
-            self.found.same.json += count;
+            *self.found.same.values(self.tree) += count;
             taken += 1;
         }
         taken
@@ -87,7 +87,7 @@ impl Differ<'_> {
         theirs: &'v [Value<'v>],
         first: usize,
     ) -> Aligned {
-        let rule = self.rules.lists(At::Json(at));
+        let rule = self.rules.lists(self.tree.at(at));
         let is_single = ours.len() == 1 && theirs.len() == 1 && rule.key.is_none();
         if is_single || ours.is_empty() || theirs.is_empty() {
             return in_place(ours.len(), theirs.len());
@@ -96,7 +96,7 @@ impl Differ<'_> {
             .key
             .and_then(|name| keys::find(ours, theirs, Some(name)));
         if wanted.is_some() {
-            self.rules.used_key(At::Json(at));
+            self.rules.used_key(self.tree.at(at));
         }
         let key = wanted.or_else(|| keys::find(ours, theirs, None));
         let matched = match &key {
@@ -108,7 +108,7 @@ impl Differ<'_> {
         };
         if !matched.moved.is_empty() {
             let shown = || [ours, theirs].map(|items| order_of(items, key.as_ref()));
-            self.differ(At::Json(at), Kind::Order, None, shown);
+            self.differ(self.tree.at(at), Kind::Order, None, shown);
         }
         self.with_similar(at, ours, theirs, &matched, rule, key.is_some())
     }
@@ -122,6 +122,7 @@ impl Differ<'_> {
     ) -> Option<(Vec<u64>, Vec<u64>)> {
         let mut tokens = Tokens {
             rules: &self.rules,
+            tree: self.tree,
             steps_left: &mut self.steps_left,
         };
         Some((tokens.all(at, ours, first)?, tokens.all(at, theirs, first)?))
@@ -178,6 +179,7 @@ impl Differ<'_> {
         let mut features = |items: &'v [Value<'v>], wanted: &[usize]| {
             let mut tokens = Tokens {
                 rules: &self.rules,
+                tree: self.tree,
                 steps_left: &mut self.steps_left,
             };
             wanted

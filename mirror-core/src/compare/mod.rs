@@ -10,6 +10,7 @@ mod body;
 mod cookie;
 mod differ;
 mod document;
+mod effects;
 mod found;
 mod header;
 mod keys;
@@ -31,11 +32,12 @@ use body::{Bodies, same_codings};
 use differ::Differ;
 use document::{Content, ContentPair, ReadPair};
 use header::Hosts;
-use place::At;
+use place::{At, Tree};
 use rules::Active;
 
 pub use body::BodyLimits;
 pub use document::{BodyFormat, body_as_json};
+pub use effects::compare_effects;
 pub use kind::{Kind, Severity};
 pub use place::{Place, PlaceTotals, excerpt};
 pub(crate) use place::{Step, pointer};
@@ -53,7 +55,8 @@ crate::options! {
         #[option("ignore", "POINTER", live)]
         pub ignore: Vec<IgnoredPointer>,
         /// Which differences count, as in 'GET /orders/{id} => ignore /items/*/updated_at', 'tolerance 0.1% /**/price',
-        /// 'unordered by id /items', 'expect added /currency' or 'rename /price -> /pricing/amount' (repeatable)
+        /// 'unordered by id /items', 'expect added /currency', 'rename /price -> /pricing/amount' or
+        /// 'ignore effects:/writes/audit' (repeatable)
         #[option("compare-rule", "RULE", live)]
         pub rules: Vec<CompareRule>,
     }
@@ -149,6 +152,17 @@ impl Comparison {
         let all = self.observations.iter().chain(&self.expected);
         all.map(Observation::held_bytes).sum::<usize>() + size_of_val(&*self.rules)
     }
+
+    /// Adds what was found in the effects of the same request.
+    pub fn add_effects(&mut self, effects: Self) {
+        // Their places come after all others.
+        self.observations.extend(effects.observations);
+        self.same += effects.same;
+        self.different += effects.different;
+        self.untold += effects.untold;
+        self.expected.extend(effects.expected);
+        self.rules.extend(effects.rules);
+    }
 }
 
 /// How the two sides differ at a place.
@@ -166,10 +180,14 @@ pub struct Observation {
 impl Observation {
     fn held_bytes(&self) -> usize {
         let name = match &self.place {
-            Place::Header(name) | Place::Json(name) => name.len(),
+            Place::Header(name) | Place::Json(name) | Place::Effects(name) => name.len(),
             Place::Status | Place::Body => 0,
         };
         size_of::<Self>() + name + self.production.len() + self.mirror.len()
+    }
+
+    pub fn severity(&self) -> Severity {
+        self.kind.severity_at(&self.place)
     }
 }
 
@@ -240,7 +258,10 @@ impl<'o> Comparer<'o> {
         Self {
             options,
             hosts: asked.hosts(),
-            differ: Differ::new(Active::new(options.all_rules(), asked.request)),
+            differ: Differ::new(
+                Active::new(options.all_rules(), asked.request, Tree::Body),
+                Tree::Body,
+            ),
             extent: Extent::Whole,
         }
     }
@@ -263,16 +284,9 @@ impl<'o> Comparer<'o> {
             Some(why) => self.digests(production, mirror, why),
             None => self.bodies(production, mirror, limits),
         }
-        let (same, different) = (self.differ.found.same, self.differ.found.different);
-        let (observations, untold) = self.differ.found.finish();
         Comparison {
-            observations,
-            same,
-            different,
-            untold,
-            expected: self.differ.expected.finish().0,
-            rules: self.differ.rules.into_uses(),
             extent: self.extent,
+            ..self.differ.finish()
         }
     }
 

@@ -20,6 +20,9 @@ pub enum Place {
     Json(String),
     /// The body as bytes.
     Body,
+    /// A JSON pointer like that of a body, into what the request read and wrote: `/reads/NAME/*`,
+    /// `/writes/NAME/*/amount`, `/order`.
+    Effects(String),
 }
 
 impl fmt::Display for Place {
@@ -29,6 +32,7 @@ impl fmt::Display for Place {
             Self::Header(name) => write!(f, "header {name}"),
             Self::Json(pointer) => write!(f, "body {pointer}"),
             Self::Body => f.write_str("body"),
+            Self::Effects(pointer) => write!(f, "effects {pointer}"),
         }
     }
 }
@@ -42,6 +46,23 @@ pub(crate) enum Step<'a> {
     Key(&'a str),
 }
 
+/// Which document a step leads into.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tree {
+    #[default]
+    Body,
+    Effects,
+}
+
+impl Tree {
+    pub(super) fn at<'a>(self, steps: &'a [Step<'a>]) -> At<'a> {
+        match self {
+            Self::Body => At::Json(steps),
+            Self::Effects => At::Effects(steps),
+        }
+    }
+}
+
 /// Where a difference was found, before its place is written as a text.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum At<'a> {
@@ -51,6 +72,7 @@ pub(super) enum At<'a> {
     /// Bytes.
     Body,
     Json(&'a [Step<'a>]),
+    Effects(&'a [Step<'a>]),
 }
 
 /// The normalised pointer of a place in a document.
@@ -98,6 +120,8 @@ pub struct PlaceTotals {
     pub json: u64,
     /// Bodies that were compared as bytes, or were equal byte for byte.
     pub bodies: u64,
+    /// Values within what requests read and wrote.
+    pub effects: u64,
 }
 
 impl PlaceTotals {
@@ -107,11 +131,20 @@ impl PlaceTotals {
             At::Header(_) => &mut self.headers,
             At::Json(_) => &mut self.json,
             At::Body => &mut self.bodies,
+            At::Effects(_) => &mut self.effects,
         } += 1;
     }
 
+    /// The count of values in a document.
+    pub(super) fn values(&mut self, tree: Tree) -> &mut u64 {
+        match tree {
+            Tree::Body => &mut self.json,
+            Tree::Effects => &mut self.effects,
+        }
+    }
+
     pub fn total(&self) -> u64 {
-        self.status + self.headers + self.json + self.bodies
+        self.status + self.headers + self.json + self.bodies + self.effects
     }
 }
 
@@ -121,6 +154,7 @@ impl std::ops::AddAssign for PlaceTotals {
         self.headers += more.headers;
         self.json += more.json;
         self.bodies += more.bodies;
+        self.effects += more.effects;
     }
 }
 

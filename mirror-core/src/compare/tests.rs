@@ -173,9 +173,8 @@ fn what_was_the_same_is_counted_too() {
     let comparison = compare(&options, &ours, &ours);
     let same = PlaceTotals {
         status: 1,
-        headers: 0,
         bodies: 1,
-        json: 0,
+        ..PlaceTotals::default()
     };
     assert_eq!((comparison.same, comparison.same.total()), (same, 2));
 }

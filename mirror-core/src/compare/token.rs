@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 
 use super::align::Features;
 use super::number::hash_number;
-use super::place::{At, Step};
+use super::place::{Step, Tree};
 use super::rules::Active;
 use crate::json::{Value, unescaped};
 
@@ -15,6 +15,7 @@ const UNCOUNTED: u64 = 0;
 /// Makes hashes until its steps are used up.
 pub(super) struct Tokens<'r, 'a> {
     pub(super) rules: &'r Active<'r>,
+    pub(super) tree: Tree,
     /// Values that may still be looked at.
     pub(super) steps_left: &'a mut usize,
 }
@@ -101,7 +102,7 @@ impl Tokens<'_, '_> {
         name: &str,
         value: &'v Value<'v>,
     ) -> Option<u64> {
-        if self.rules.changes_values() && self.rules.ignores(At::Json(at)) {
+        if self.rules.changes_values() && self.rules.ignores(self.tree.at(at)) {
             return Some(UNCOUNTED);
         }
         let mut hasher = hasher();
@@ -117,13 +118,13 @@ impl Tokens<'_, '_> {
         value: &Value<'_>,
         hasher: &mut impl Hasher,
     ) -> bool {
-        if self.rules.ignores(At::Json(at)) {
+        if self.rules.ignores(self.tree.at(at)) {
             return true;
         }
         let Some(text) = super::scalar::text(value) else {
             return false;
         };
-        match self.rules.stand_in(At::Json(at), &text) {
+        match self.rules.stand_in(self.tree.at(at), &text) {
             Some(other) if *other != *text.as_bytes() => hasher.write(&other),
             Some(_) => return false,
             None => {}

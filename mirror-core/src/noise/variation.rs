@@ -62,7 +62,7 @@ enum Manner {
 impl Manner {
     /// An element of a list that is another one is found as another value, or as a missing and an added one.
     fn of(kind: Kind, place: &Place) -> Self {
-        let is_element = matches!(place, Place::Json(pointer) if pointer.ends_with('*') || pointer.ends_with("*}"));
+        let is_element = matches!(place, Place::Json(pointer) | Place::Effects(pointer) if pointer.ends_with('*') || pointer.ends_with("*}"));
         match kind {
             Kind::Bytes | Kind::Order | Kind::Cosmetic => Self::Other(kind),
             Kind::Missing | Kind::Added if !is_element => Self::Presence,

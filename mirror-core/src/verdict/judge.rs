@@ -259,7 +259,7 @@ impl Judge {
 /// shares may be one.
 pub fn matters(explained: &Explained) -> bool {
     let mut left = explained.left.iter();
-    left.any(|one| one.kind != Kind::Distribution && one.kind.severity() != Severity::Cosmetic)
+    left.any(|one| one.kind != Kind::Distribution && one.severity() != Severity::Cosmetic)
 }
 
 fn differences<'a>(explained: &'a Explained, comparison: &Comparison) -> Differences<'a> {

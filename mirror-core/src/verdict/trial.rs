@@ -125,7 +125,7 @@ impl<'a> Differences<'a> {
             .left
             .iter()
             .filter(|one| one.kind != Kind::Distribution);
-        differing.map(|one| one.kind.severity())
+        differing.map(|one| one.severity())
     }
 
     /// Whether they differ in more than what a reader ignores.
@@ -203,7 +203,7 @@ impl Trial<'_> {
     fn count(&self, groups: &mut Groups) {
         let is_asked = self.control.is_some() || self.repeat.is_some();
         for one in self.candidate.left {
-            let group = groups.entry(&key(one), one.kind.severity());
+            let group = groups.entry(&key(one), one.severity());
             group.differed += 1;
             group.asked += u64::from(is_asked || is_derived(one.kind));
             // The place varies, or there would be nothing to go beyond.
@@ -220,7 +220,7 @@ impl Trial<'_> {
             let key = key(one);
             if control.has(&key) == Presence::Absent {
                 let coin = Coin::CANDIDATE_ODD;
-                table.toss(&key, one.kind.severity(), coin).control += coin;
+                table.toss(&key, one.severity(), coin).control += coin;
                 self.count_explained(one, table.groups);
             }
         }
@@ -228,11 +228,11 @@ impl Trial<'_> {
             let key = key(one);
             if self.candidate.has(&key) == Presence::Absent {
                 let coin = Coin::OTHER_ODD;
-                table.toss(&key, one.kind.severity(), coin).control += coin;
+                table.toss(&key, one.severity(), coin).control += coin;
             }
         }
         for one in control.left {
-            let group = table.groups.entry(&key(one), one.kind.severity());
+            let group = table.groups.entry(&key(one), one.severity());
             group.varied += 1;
             group.last = group.last.max(self.at);
         }
@@ -241,7 +241,7 @@ impl Trial<'_> {
     fn count_explained(&self, one: &Observation, groups: &mut Groups) {
         let is_same = |left: &Observation| left.kind == one.kind && left.place == one.place;
         let is_left = self.candidate.left.iter().any(is_same);
-        let group = groups.entry(&key(one), one.kind.severity());
+        let group = groups.entry(&key(one), one.severity());
         group.explained += u64::from(!is_left);
     }
 
@@ -255,14 +255,14 @@ impl Trial<'_> {
                 .map_or(&one.production, |other| &other.mirror);
             if *other != one.mirror {
                 groups
-                    .entry(&key, one.kind.severity())
+                    .entry(&key, one.severity())
                     .spread
                     .add(&one.mirror, other);
             }
         }
         for one in control.all().filter(|one| has_one_value(one)) {
             let key = key(one);
-            let group = groups.entry(&key, one.kind.severity());
+            let group = groups.entry(&key, one.severity());
             group.natural.add(&one.production, &one.mirror);
             if self.candidate.has(&key) == Presence::Absent {
                 group.spread.add(&one.production, &one.mirror);
@@ -318,7 +318,7 @@ impl Trial<'_> {
         for (list, others, coin) in sides {
             for one in list.iter().filter(|one| is_derived(one.kind)) {
                 let key = key(one);
-                let (severity, is_odd) = (one.kind.severity(), !others.contains(&key));
+                let (severity, is_odd) = (one.severity(), !others.contains(&key));
                 if has_one_value(one) && one.kind == Kind::Distribution {
                     // It names the values of both sides, and is a toss for each.
                     let group = table.groups.entry(&key, severity);
@@ -364,7 +364,7 @@ impl Table<'_> {
 /// each alone would not be a fair coin: of three answers, two have it more often than one.
 fn both_ways(one: &Observation) -> impl Iterator<Item = (GroupKey, Severity)> {
     let kinds = [one.kind].into_iter().chain(turned(one.kind));
-    kinds.map(|kind| ((one.place.clone(), kind), kind.severity()))
+    kinds.map(|kind| ((one.place.clone(), kind), kind.severity_at(&one.place)))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::super::kind::Kind;
-use super::super::place::At;
+use super::super::place::{At, Tree};
 use super::{Action, CompareRule};
 use crate::exchange::Request;
 use crate::json::Value;
@@ -43,10 +43,11 @@ pub(in crate::compare) struct Active<'r> {
 }
 
 impl<'r> Active<'r> {
-    /// Without a request only rules for all routes are active.
+    /// Rules about what is in `tree`. Without a request only rules for all routes are active.
     pub(in crate::compare) fn new(
         all: impl Iterator<Item = &'r CompareRule>,
         request: Option<&Request>,
+        tree: Tree,
     ) -> Self {
         let is_on_route = |rule: &CompareRule| match (&rule.route, request) {
             (None, _) => true,
@@ -55,7 +56,7 @@ impl<'r> Active<'r> {
         };
         let rules: Vec<_> = all
             .enumerate()
-            .filter(|(_, rule)| is_on_route(rule))
+            .filter(|(_, rule)| rule.is_of(tree) && is_on_route(rule))
             .map(|(at, rule)| (rule, RuleUse { rule: at, hits: 0 }))
             .collect();
         let changes_values = rules.iter().any(|(rule, _)| {

@@ -17,6 +17,7 @@ use mirror_contract::Route;
 use regex::bytes::Regex;
 
 use super::kind::Kind;
+use super::place::Tree;
 use crate::options::FromText;
 use moved::Moved;
 use pattern::PlacePattern;
@@ -108,6 +109,14 @@ impl CompareRule {
         match self.place() {
             Some(PlacePattern::Header(name)) => Some(name),
             _ => None,
+        }
+    }
+
+    /// Whether it is about what is in this document; those about status and headers go with the body.
+    fn is_of(&self, tree: Tree) -> bool {
+        match self.place() {
+            Some(place) => place.is_of(tree),
+            None => tree == Tree::Body,
         }
     }
 

@@ -1,9 +1,10 @@
-//! `/items/*/price`, `/**/updated_at`, `header:x-build`, `status`, `body`: the places that a rule is about.
+//! `/items/*/price`, `/**/updated_at`, `header:x-build`, `status`, `body`, `effects:/writes/book/*/at`: the places that a rule is
+//! about.
 
-use super::super::place::{At, Step};
+use super::super::place::{At, Step, Tree};
 
 const FORM: &str = "a place is a JSON pointer as in /id, /items/*/price or /**/updated_at (`*` is one step, `**` any number of them), \
-     header:NAME, status, or body";
+     header:NAME, status, body, or effects and effects:/POINTER for what requests read and wrote";
 
 /// The places of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub(super) enum PlacePattern {
     /// Everything in the body, whether it is compared as data or as bytes.
     Body,
     Json(Vec<PatternStep>),
+    /// In what a request read and wrote.
+    Effects(Vec<PatternStep>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +34,11 @@ impl PlacePattern {
         match text {
             "status" => return Ok(Self::Status),
             "body" => return Ok(Self::Body),
+            "effects" => return Ok(Self::Effects(Vec::new())),
             _ => {}
+        }
+        if let Some(pointer) = text.strip_prefix("effects:") {
+            return steps(pointer).map(Self::Effects).map_err(|why| wrong(&why));
         }
         if let Some(name) = text.strip_prefix("header:") {
             let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.!#$%&'*+^`|~".contains(c);
@@ -45,12 +52,11 @@ impl PlacePattern {
 
     /// A JSON pointer alone.
     pub(super) fn pointer(text: &str) -> Result<Self, String> {
-        let steps = text.strip_prefix('/');
-        let steps = steps.ok_or("a pointer begins with `/`")?.split('/');
-        let mut steps = steps.map(step).collect::<Result<Vec<_>, String>>()?;
-        // Two of them say no more than one, and cost more.
-        steps.dedup_by(|a, b| *a == PatternStep::Rest && a == b);
-        Ok(Self::Json(steps))
+        steps(text).map(Self::Json)
+    }
+
+    pub(super) fn is_of(&self, tree: Tree) -> bool {
+        matches!(self, Self::Effects(_)) == (tree == Tree::Effects)
     }
 
     /// Whether a difference there is one of this place itself.
@@ -62,7 +68,10 @@ impl PlacePattern {
                 found.split(' ').next().is_some_and(|found| found == name)
             }
             (Self::Body, At::Body) => true,
-            (Self::Json(pattern), At::Json(steps)) => glob(pattern, steps, false, fits_step),
+            (Self::Json(pattern), At::Json(steps))
+            | (Self::Effects(pattern), At::Effects(steps)) => {
+                glob(pattern, steps, false, fits_step)
+            }
             _ => false,
         }
     }
@@ -71,7 +80,8 @@ impl PlacePattern {
     pub(super) fn holds(&self, at: At<'_>) -> bool {
         match (self, at) {
             (Self::Body, At::Json(_)) => true,
-            (Self::Json(pattern), At::Json(steps)) => glob(pattern, steps, true, fits_step),
+            (Self::Json(pattern), At::Json(steps))
+            | (Self::Effects(pattern), At::Effects(steps)) => glob(pattern, steps, true, fits_step),
             _ => self.fits(at),
         }
     }
@@ -80,10 +90,21 @@ impl PlacePattern {
     pub(super) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Body, Self::Body | Self::Json(_)) => true,
-            (Self::Json(ours), Self::Json(theirs)) => glob(ours, theirs, true, covers_step),
+            (Self::Json(ours), Self::Json(theirs))
+            | (Self::Effects(ours), Self::Effects(theirs)) => glob(ours, theirs, true, covers_step),
             _ => self == other,
         }
     }
+}
+
+/// The steps of a pointer.
+fn steps(text: &str) -> Result<Vec<PatternStep>, String> {
+    let steps = text.strip_prefix('/');
+    let steps = steps.ok_or("a pointer begins with `/`")?.split('/');
+    let mut steps = steps.map(step).collect::<Result<Vec<_>, String>>()?;
+    // Two of them say no more than one, and cost more.
+    steps.dedup_by(|a, b| *a == PatternStep::Rest && a == b);
+    Ok(steps)
 }
 
 fn step(text: &str) -> Result<PatternStep, String> {
@@ -229,6 +250,27 @@ mod tests {
     }
 
     #[test]
+    fn places_of_effects_are_not_those_of_a_body() {
+        let steps = [Member("writes"), Member("book"), Index(0), Member("at")];
+        let check = |text: &str, fits: bool, holds: bool| {
+            let pattern = PlacePattern::parse(text).unwrap();
+            let at = At::Effects(&steps);
+            assert_eq!(
+                (pattern.fits(at), pattern.holds(at)),
+                (fits, holds),
+                "{text}"
+            );
+        };
+        check("effects:/writes/book/*/at", true, true);
+        check("effects:/writes/book", false, true);
+        check("effects", false, true);
+        check("/writes/book/*/at", false, false);
+        check("body", false, false);
+        let effects = PlacePattern::parse("effects:/**").unwrap();
+        assert!(!effects.holds(At::Json(&steps)) && effects.is_of(Tree::Effects));
+    }
+
+    #[test]
     fn a_long_place_is_judged_once() {
         let steps = vec![Member("a"); 5_000];
         check("/**/a/**/a/**/a/**/b", &steps, false, false);
@@ -257,7 +299,17 @@ mod tests {
 
     #[test]
     fn what_is_no_place_says_how_to_write_one() {
-        for bad in ["id", "$.took", "", "/a~2", "/a**", "header:", "header:a b"] {
+        for bad in [
+            "id",
+            "$.took",
+            "",
+            "/a~2",
+            "/a**",
+            "header:",
+            "header:a b",
+            "effects:",
+            "effects:a",
+        ] {
             let error = PlacePattern::parse(bad).unwrap_err();
             assert!(error.contains("/items/*/price"), "{bad}: {error}");
         }

@@ -87,7 +87,7 @@ fn value_place(text: &str) -> Result<PlacePattern, String> {
 /// A place that can have elements or members.
 fn list_place(text: &str) -> Result<PlacePattern, String> {
     match PlacePattern::parse(text)? {
-        place @ PlacePattern::Json(_) => Ok(place),
+        place @ (PlacePattern::Json(_) | PlacePattern::Effects(_)) => Ok(place),
         _ => Err(format!(
             "`{text}` has no members: name a place in the body, as in /items"
         )),
@@ -188,7 +188,7 @@ fn expect(text: &str) -> Result<Action, String> {
             matches!(kind, Kind::Value | Kind::Type | Kind::Missing | Kind::Added)
         }
         (PlacePattern::Body, Some(kind)) => kind == Kind::Bytes,
-        (PlacePattern::Json(_), Some(kind)) => matches!(
+        (PlacePattern::Json(_) | PlacePattern::Effects(_), Some(kind)) => matches!(
             kind,
             Kind::Value | Kind::Type | Kind::Missing | Kind::Added | Kind::Order
         ),
@@ -196,7 +196,7 @@ fn expect(text: &str) -> Result<Action, String> {
     match kind.filter(|_| !is_possible) {
         Some(kind) => Err(format!(
             "a difference of kind `{}` is never found there: status has status-class and status; a header value, type, missing and added; \
-             a place in the body these and order; body has bytes",
+             a place in the body or in effects these and order; body has bytes",
             kind.name()
         )),
         None => Ok(Action::Expect(kind, place)),

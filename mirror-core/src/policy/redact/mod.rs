@@ -6,6 +6,7 @@
 //! concern it, and changed in place; its content-coding is undone where it is changed. What cannot be read, though a rule
 //! may concern it, does not go on.
 
+mod effects;
 mod json;
 mod message;
 mod multipart;
