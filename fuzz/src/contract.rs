@@ -1,6 +1,6 @@
 //! What production, mirror and agent agree on.
 
-use mirror_contract::{Document, Fields, Filed, IdRules, RequestTarget};
+use mirror_contract::{Document, EffectsDocument, Encoding, Fields, Filed, IdRules, RequestTarget};
 
 use crate::input::Input;
 
@@ -53,6 +53,15 @@ pub fn rules(bytes: &[u8]) {
 
 /// What can be read can be written, and reads the same again.
 pub fn document(bytes: &[u8]) {
+    let _ = EffectsDocument::of_snapshot(bytes);
+    if let Ok(effects) = EffectsDocument::from_bytes(bytes) {
+        for encoding in [Encoding::Json, Encoding::MessagePack] {
+            let written = effects.to_bytes(encoding).expect("effects can be written");
+            let again =
+                EffectsDocument::from_bytes(&written).expect("what was written can be read");
+            assert_eq!(again, effects);
+        }
+    }
     let filed = Filed::read(bytes);
     let Ok(document) = Document::from_bytes(bytes) else {
         return;

@@ -43,6 +43,13 @@ fn canonical(json: &str) -> Option<String> {
     canonical_json(value.get())
 }
 
+/// A value as it stands in a document; `None` for a text that is none, whoever wrote it.
+fn read(json: &str) -> Option<String> {
+    let value: &RawValue = serde_json::from_str(json).ok()?;
+    let canonical = canonical_json(value.get())?;
+    (canonical != "null").then(|| value.get().to_owned())
+}
+
 #[derive(Serialize, Deserialize)]
 pub(crate) struct JsonWritten {
     digest: String,
@@ -73,7 +80,7 @@ impl From<JsonWritten> for Written {
     fn from(written: JsonWritten) -> Self {
         Self {
             digest: written.digest,
-            value: written.value.map(|json| json.get().to_owned()),
+            value: written.value.as_deref().map(RawValue::get).and_then(read),
         }
     }
 }
@@ -93,8 +100,7 @@ impl From<PackedWritten> for Written {
     fn from(written: PackedWritten) -> Self {
         Self {
             digest: written.digest,
-            // A text that is not JSON is no value.
-            value: written.value.filter(|json| canonical(json).is_some()),
+            value: written.value.as_deref().and_then(read),
         }
     }
 }
@@ -118,6 +124,14 @@ mod tests {
         assert_eq!(Written::of(&None::<u32>), None);
         assert_eq!(Written::of_json("1e999"), None);
         assert!(Written::of(&0).is_some());
+    }
+
+    #[test]
+    fn what_is_no_value_is_not_read_as_one() {
+        for none in ["null", "", "{", "1 2", "1e999"] {
+            assert_eq!(read(none), None, "{none}");
+        }
+        assert_eq!(read(" 1.50 ").as_deref(), Some("1.50"));
     }
 
     #[test]

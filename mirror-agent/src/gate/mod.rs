@@ -1,6 +1,7 @@
 //! The gate: an exchange passes once production's snapshot for it is there, and is known to be its own.
 
 mod claims;
+mod effects;
 mod lists;
 mod numbered;
 mod options;
@@ -15,9 +16,10 @@ use std::{
     time::Duration,
 };
 
-use mirror_snapshot::{DEFAULT_TTL, HEADER_POSITION, RedisStore, RequestId, store::Waiter};
+use mirror_snapshot::{DEFAULT_TTL, HEADER_POSITION, RedisStore, RequestId, SendId, store::Waiter};
 use tokio::time::Instant;
 
+use effects::EffectsWaiter;
 use lists::Lists;
 use mirror_core::attribution::{Attribution, Claim, RequestNumber};
 use mirror_core::exchange::Exchange;
@@ -25,6 +27,7 @@ use mirror_core::policy::Envelope;
 use replica::{Caught, Position, Replica};
 use snapshot::SnapshotGate;
 
+pub use effects::EffectsLook;
 pub use options::{GateOptions, Poll};
 pub use outcome::{FoundSnapshot, SnapshotOutcome};
 pub use rules::{GateRules, OnMissing};
@@ -85,6 +88,7 @@ impl Gate {
         let attribution = Attribution::new(u64::try_from(skew).unwrap_or(u64::MAX));
         let gate = SnapshotGate {
             lists: Lists::new(store.clone()),
+            effects: EffectsWaiter::new(mirror.as_ref().unwrap_or(&store).clone()),
             waiter: Waiter::new(store, wait),
             wait,
             attribution: Arc::new(Mutex::new(attribution)),
@@ -185,6 +189,14 @@ impl Gate {
             (true, ..) => SnapshotOutcome::NoId,
             (false, Some(number), _) => gate.named(envelope, ids, Some(number), None).await,
             (false, None, claim) => gate.named(envelope, ids, None, claim).await,
+        }
+    }
+
+    /// Looks for what the mirror filed about one sending of a request that it has answered.
+    pub async fn effects(&self, send: &SendId, id: &RequestId) -> EffectsLook {
+        match &self.snapshots {
+            Some(gate) => gate.effects.look(send, id).await,
+            None => EffectsLook::Missing,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mirror_snapshot::{RequestId, Waited};
+use mirror_snapshot::{EffectsDocument, RequestId, Waited};
 use tokio::time::Instant;
 
 use super::replica::Position;
@@ -106,6 +106,8 @@ pub struct FoundSnapshot {
     pub ttl: Option<Duration>,
     /// How far production's database was.
     pub position: Option<Position>,
+    /// What production read and wrote, where a stamp says whose it is.
+    pub effects: Option<EffectsDocument>,
     /// Where it was copied to.
     pub namespace: Option<String>,
     /// Until when another request could turn up that makes it doubtful.

@@ -10,12 +10,13 @@ use std::{
 };
 
 use mirror_snapshot::{
-    DEFAULT_TTL, Filed, RedisStore, RequestId, WaitOptions, Waited,
+    DEFAULT_TTL, EffectsDocument, Filed, RedisStore, RequestId, WaitOptions, Waited,
     store::{Accept, WaitHit, Waiter},
 };
 use tokio::time::Instant;
 
 use super::claims::Claims;
+use super::effects::EffectsWaiter;
 use super::lists::Lists;
 use super::{FoundSnapshot, SnapshotOutcome, TtlCare};
 use mirror_core::attribution::{Attribution, Claim, Doubt, RequestNumber};
@@ -27,6 +28,7 @@ const SETTLES_FOR: Duration = Duration::from_secs(1);
 /// The gate for snapshots in a store.
 pub(super) struct SnapshotGate {
     pub(super) waiter: Waiter,
+    pub(super) effects: EffectsWaiter,
     /// How long a list is looked at, and how often.
     pub(super) wait: WaitOptions,
     pub(super) lists: Lists,
@@ -144,9 +146,12 @@ impl SnapshotGate {
                 };
             }
         }
-        let (at, position) = match Filed::read(&hit.value) {
-            Filed::Stamped(stamp) => (Some(stamp.at), stamp.position),
-            Filed::Collided | Filed::Bare => (None, None),
+        let (at, position, effects) = match Filed::read(&hit.value) {
+            Filed::Stamped(stamp) => {
+                let effects = EffectsDocument::of_snapshot(&hit.value);
+                (Some(stamp.at), stamp.position, effects)
+            }
+            Filed::Collided | Filed::Bare => (None, None, None),
         };
         SnapshotOutcome::Found(FoundSnapshot {
             id: hit.id,
@@ -155,6 +160,7 @@ impl SnapshotGate {
             at,
             position: position.and_then(|text| text.parse().ok()),
             ttl: hit.ttl,
+            effects,
             namespace: None,
             settles_at: Instant::now() + SETTLES_FOR,
             expires: hit.ttl.map(|ttl| Instant::now() + ttl),

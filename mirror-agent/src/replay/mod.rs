@@ -39,6 +39,8 @@ pub struct Marks<'a> {
     pub namespace: Option<&'a str>,
     /// When production says that it received the request, milliseconds since the epoch; else when it was captured.
     pub at: u64,
+    /// Names this sending, for what the mirror files about it.
+    pub send: Option<&'a str>,
 }
 
 #[derive(Debug)]

@@ -23,6 +23,9 @@ pub struct DifferenceGroup {
     /// As text, and the same for every element of a list: `body /items/*/price`.
     pub place: String,
     pub kind: Kind,
+    /// By kind and place. Reports of older agents do not say it.
+    #[serde(default = "usual_severity")]
+    pub severity: Severity,
     /// Pairs of answers that differ so.
     pub count: u64,
     /// Whether both sides had the same data, and the control, if there is one, does not differ there too.
@@ -101,8 +104,8 @@ struct Tally {
 /// is first, then what has the highest severity.
 type Rank = (bool, Reverse<bool>, bool, Severity);
 
-fn rank((evidence, _, kind): &Key) -> Rank {
-    let severity = kind.severity();
+fn rank((evidence, place, kind): &Key) -> Rank {
+    let severity = kind.severity_at(place);
     let is_cosmetic = severity == Severity::Cosmetic;
     (is_cosmetic, *evidence, *kind != Kind::StatusClass, severity)
 }
@@ -214,6 +217,7 @@ impl DifferenceTable {
                 route: route.to_owned(),
                 place: key.1.to_string(),
                 kind: key.2,
+                severity: key.2.severity_at(&key.1),
                 count: tally.count,
                 is_evidence: key.0.0,
                 varies: self.varies(key),
@@ -236,6 +240,10 @@ pub(super) fn sorted(mut groups: Vec<Ranked>) -> Vec<DifferenceGroup> {
         order.then_with(|| (&a.group.route, &a.group.place).cmp(&(&b.group.route, &b.group.place)))
     });
     groups.into_iter().map(|ranked| ranked.group).collect()
+}
+
+fn usual_severity() -> Severity {
+    Severity::Value
 }
 
 /// As in `missing, breaking`, and `value` where both are one word.

@@ -256,11 +256,12 @@ pub(super) mod tests {
     use super::*;
 
     fn finding(place: &str, kind: Kind, differed: u64) -> Finding {
+        let place = Place::Json(place.into());
         Finding {
             route: "GET /orders/{id}".into(),
-            place: Place::Json(place.into()),
+            severity: kind.severity_at(&place),
+            place,
             kind,
-            severity: kind.severity(),
             differed,
             judged: 8_120,
             informative: 40,
@@ -401,7 +402,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_kind_stands_beside_its_severity_unless_both_are_one_word() {
-        let shown = |kind: Kind| kind_and_severity(kind, kind.severity());
+        let shown = |kind: Kind| kind_and_severity(kind, kind.severity_at(&Place::Body));
         assert_eq!(shown(Kind::Missing), "missing, breaking");
         assert_eq!(shown(Kind::Value), "value");
         assert_eq!(

@@ -155,6 +155,12 @@ fn snapshots(status: &Status, families: &mut Families<'_>) -> fmt::Result {
         "Answers of the mirror by what they say of their snapshot",
         labelled(&results.mirror_snapshots, "state"),
     )?;
+    let effects = results.effects.iter().flat_map(|effects| effects.counts());
+    families.counters(
+        "mirror_effects",
+        "What mirrors filed of requests' reads and writes, by what became of it",
+        effects.map(|(name, count)| (vec![("outcome", name)], count)),
+    )?;
     let ttl = &results.snapshot_ttl_ms;
     families.gauges(
         "mirror_snapshot_ttl_milliseconds",
@@ -387,7 +393,9 @@ mod tests {
     use mirror_core::filter::FilterSettings;
 
     use super::super::judgement::tests::judgement;
-    use super::super::{AttachedPlace, CaptureCounters, FORMAT, Latencies, Recorder, RunInfo};
+    use super::super::{
+        AttachedPlace, CaptureCounters, EffectsData, FORMAT, Latencies, Recorder, RunInfo,
+    };
     use super::*;
 
     fn status() -> Status {
@@ -407,6 +415,11 @@ mod tests {
             waits.add(Duration::from_millis(millis));
         }
         results.snapshot_wait_ms = waits.data();
+        results.effects = Some(EffectsData {
+            compared: 3,
+            missing: 1,
+            ..EffectsData::default()
+        });
         Status {
             format: FORMAT,
             version: "1".into(),
@@ -432,6 +445,8 @@ mod tests {
             "mirror_packets_total{interface=\"a\\\"b\",reason=\"copied\"} 1",
             "mirror_read_total{what=\"gaps\"} 1",
             "mirror_attached{interface=\"eth0\",hook=\"tcx\"} 1",
+            "mirror_effects_total{outcome=\"compared\"} 3",
+            "mirror_effects_total{outcome=\"missing\"} 1",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }

@@ -5,6 +5,7 @@
 
 mod control;
 mod differences;
+mod effects;
 mod end;
 mod files;
 mod html;
@@ -26,6 +27,7 @@ mod text;
 mod ticket;
 
 pub use differences::{DifferenceExample, DifferenceGroup};
+pub use effects::EffectsFinding;
 pub use end::End;
 pub use files::{ReportDir, known_noise_beside, read};
 pub use known_noise::KnownNoise;
@@ -37,8 +39,8 @@ pub use pair::{JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer, SaidOfR
 pub use recorder::Recorder;
 pub use request::{RequestLabel, ShownRequest};
 pub use status::{
-    AttachedPlace, CacheHits, CaptureCounters, CarriedData, ControlData, FORMAT, LedgerData,
-    ReportData, Results, RouteData, RunInfo, Status, TimingData,
+    AttachedPlace, CacheHits, CaptureCounters, CarriedData, ControlData, EffectsData, FORMAT,
+    LedgerData, ReportData, Results, RouteData, RunInfo, Status, TimingData,
 };
 pub use suggest::{SuggestedRule, suggest_rules, suggested_text};
 pub use text::{report_text, status_text};

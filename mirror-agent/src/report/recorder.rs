@@ -173,6 +173,7 @@ impl Recorder {
             schedule: ScheduleData::default(),
             carried: tallies.carried.clone(),
             control: tallies.control.data(),
+            effects: tallies.effects.data(),
             headline: tallies.logins.headline(),
             routes: tallies.compared.data(&tallies.routes),
             differences: tallies.compared.differences(&tallies.routes),

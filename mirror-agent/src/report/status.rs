@@ -83,6 +83,9 @@ pub struct Results {
     /// What the control answered, where there is one.
     #[serde(default)]
     pub control: Option<ControlData>,
+    /// What became of requests' effects, where a mirror files them.
+    #[serde(default)]
+    pub effects: Option<EffectsData>,
     /// What is wrong with the run as a whole, and what to do.
     #[serde(default)]
     pub headline: Option<String>,
@@ -127,6 +130,23 @@ pub struct ControlData {
     pub failed: u64,
     pub failure: Option<String>,
     pub latency_ms: LatencyData,
+}
+
+/// What became of what mirrors filed of requests' reads and writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EffectsData {
+    /// Requests of which production's and the candidate's were compared.
+    pub compared: u64,
+    /// Announced, and not there in time.
+    pub missing: u64,
+    /// Not readable, and why the first of these was not.
+    pub failed: u64,
+    pub failure: Option<String>,
+    /// Requests that read and wrote too much on one side.
+    pub dropped: u64,
+    /// Requests whose control announced none.
+    pub no_control: u64,
 }
 
 /// Values that the mirror answered otherwise than production, and what became of them.

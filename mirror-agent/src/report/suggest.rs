@@ -173,6 +173,7 @@ fn place_pattern(place: &Place) -> Option<String> {
         Place::Body => Some("body".into()),
         Place::Header(_) => header_name(place).map(|name| format!("header:{name}")),
         Place::Json(pointer) => json_pattern(pointer),
+        Place::Effects(pointer) => json_pattern(pointer).map(|place| format!("effects:{place}")),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The gate on a real Redis: whose a snapshot is, how a wait ends, and that a snapshot lives until its replay.
 
+mod effects;
 mod keeping;
 mod named;
 mod numbered;

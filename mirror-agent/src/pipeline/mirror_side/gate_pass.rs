@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use mirror_snapshot::{HEADER_SNAPSHOT, RedisStore, RequestId, SnapshotState};
+use mirror_snapshot::{EffectsDocument, HEADER_SNAPSHOT, RedisStore, RequestId, SnapshotState};
 use tokio::{
     sync::oneshot,
     task::spawn_local,
@@ -43,6 +43,14 @@ impl Pass {
         }
     }
 
+    /// The snapshot that says what production did, and what it says.
+    pub(super) fn effects(&self) -> Option<(&FoundSnapshot, &EffectsDocument)> {
+        match self {
+            Self::Snapshot(found) => Some((found, found.effects.as_ref()?)),
+            Self::Plain { .. } => None,
+        }
+    }
+
     pub(super) fn marks(&self, captured_at: Timestamp) -> Marks<'_> {
         let captured_at = captured_at.as_millis();
         match self {
@@ -50,11 +58,13 @@ impl Pass {
                 id: Some(found.id.as_str()),
                 namespace: found.namespace.as_deref(),
                 at: found.at.unwrap_or(captured_at),
+                send: None,
             },
             Self::Plain { id, .. } => Marks {
                 id: id.as_ref().map(RequestId::as_str),
                 namespace: None,
                 at: captured_at,
+                send: None,
             },
         }
     }

@@ -6,25 +6,21 @@ use std::sync::Arc;
 use tokio::task::{spawn_blocking, spawn_local};
 
 use super::MirrorSide;
+use super::compared::{Compared, asked, compare_all_light};
 use super::destinations::Destination;
+use super::effects::KnownEffects;
 use super::gate_pass::{Pass, Passing};
 use super::lane::{Turn, Waiting};
 use super::send::{Answer, Answers};
 use super::settle::Judged;
 use crate::config::Config;
 use crate::report::{End, JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer, SaidOfRun};
-use mirror_core::compare::{Asked, Comparison, RuleTally, compare_full, compare_light};
-use mirror_core::exchange::{Request, Response};
+use mirror_core::compare::{Comparison, RuleTally, compare_full, compare_light};
+use mirror_core::exchange::Response;
 use mirror_core::ledger::Outcome;
 use mirror_core::noise::AnswerTimes;
 use mirror_core::policy::Policy;
 use mirror_core::verdict::{MirrorAnswer, Side};
-
-/// Production's answer compared with the others.
-struct Compared {
-    mirror: Comparison,
-    control: Option<Comparison>,
-}
 
 impl MirrorSide {
     /// From a request's arrival at the head of its lane to its outcome. Returns when the next one of the lane may be sent.
@@ -48,7 +44,8 @@ impl MirrorSide {
     }
 
     /// Compares here what is light, and beside the lane what is not, unless it may be sent once more: that is done before the next
-    /// one of the lane changes what the mirror answers.
+    /// one of the lane changes what the mirror answers. What has effects is answered from its snapshot, and is compared beside the
+    /// lane too, since they take a while to come.
     async fn answered(
         self: &Rc<Self>,
         target: &Destination,
@@ -74,14 +71,10 @@ impl MirrorSide {
         answers.control = control.filter(|answer| answer.is_comparable_with(baseline).is_ok());
         let request = &waiting.envelope.exchange().request;
         let light = compare_all_light(&waiting.config, request, baseline, &answers);
-        if light.is_none() && !self.may_repeat(&waiting, &turn) {
+        let is_beside = light.is_none() && !self.may_repeat(&waiting, &turn);
+        if is_beside || self.has_effects(&turn.pass, &answers) {
             let side = Rc::clone(self);
-            spawn_local(async move {
-                match side.compare(&waiting, &answers).await {
-                    Err(end) => waiting.ticket.end(end),
-                    Ok(compared) => side.compared(waiting, turn, &answers, compared, None),
-                }
-            });
+            spawn_local(side.compare_beside(waiting, turn, answers, light));
             return;
         }
         let compared = match light {
@@ -91,8 +84,37 @@ impl MirrorSide {
                 Ok(compared) => compared,
             },
         };
-        let repeat = self.repeat(target, &mut waiting, &turn, &answers, &compared);
+        let repeat = self.repeat(target, &mut waiting, &turn, &answers, &compared, None);
         let repeat = repeat.await;
+        self.compared(waiting, turn, &answers, compared, repeat);
+    }
+
+    /// Compares answers that are not light, and effects.
+    async fn compare_beside(
+        self: Rc<Self>,
+        mut waiting: Waiting,
+        turn: Turn,
+        answers: Answers,
+        light: Option<Compared>,
+    ) {
+        let compared = match light {
+            Some(compared) => Ok(compared),
+            None => self.compare(&waiting, &answers).await,
+        };
+        let mut compared = match compared {
+            Ok(compared) => compared,
+            Err(end) => return waiting.ticket.end(end),
+        };
+        let known = self.add_effects(&waiting, &turn.pass, &answers, &mut compared);
+        let known = known.await;
+        let connection = waiting.envelope.exchange().connection;
+        let repeat = match self.destinations.of(waiting.lane, connection) {
+            None => None,
+            Some(target) => {
+                let repeat = self.repeat(target, &mut waiting, &turn, &answers, &compared, known);
+                repeat.await
+            }
+        };
         self.compared(waiting, turn, &answers, compared, repeat);
     }
 
@@ -112,6 +134,7 @@ impl MirrorSide {
         turn: &Turn,
         answers: &Answers,
         compared: &Compared,
+        effects: Option<KnownEffects>,
     ) -> Option<JudgedRepeat> {
         if !self.may_repeat(waiting, turn) {
             return None;
@@ -130,11 +153,20 @@ impl MirrorSide {
         let repeat = self.send_again(target, waiting, turn).await?;
         waiting.room.grow(repeat.held_bytes());
         let first = &answers.mirror.response;
+        let mut to_mirror = self.compare_one(waiting, first, &repeat).await?;
+        let mut to_production = self.compare_one(waiting, production, &repeat).await?;
+        if let Some(known) = effects {
+            // Without its own it would say that it did what both others did.
+            let repeated = self.repeated_effects(waiting, &turn.pass, &repeat, &known);
+            let [of_mirror, of_production] = repeated.await?;
+            to_mirror.add_effects(of_mirror);
+            to_production.add_effects(of_production);
+        }
         Some(JudgedRepeat {
             at: repeat.at,
             source,
-            to_mirror: self.compare_one(waiting, first, &repeat).await?,
-            to_production: self.compare_one(waiting, production, &repeat).await?,
+            to_mirror,
+            to_production,
         })
     }
 
@@ -219,7 +251,11 @@ impl MirrorSide {
             pass.basis(),
         );
         let found = match pass {
-            Pass::Snapshot(found) => Some(found),
+            // Its effects are compared by now.
+            Pass::Snapshot(mut found) => {
+                found.effects = None;
+                Some(found)
+            }
             Pass::Plain { .. } => None,
         };
         let pair = pair.beside(control, repeat).saying(said);
@@ -239,26 +275,6 @@ impl MirrorSide {
             Some(at) => self.settling.add(at.max(waiting.settles_at), judged),
         }
     }
-}
-
-/// `None` when one of the comparisons needs more memory.
-fn compare_all_light(
-    config: &Config,
-    request: &Request,
-    production: &Response,
-    answers: &Answers,
-) -> Option<Compared> {
-    let light = |answer: &Answer| {
-        let asked = asked(request, &answer.authority);
-        compare_light(&config.compare, asked, production, &answer.response)
-    };
-    Some(Compared {
-        mirror: light(&answers.mirror)?,
-        control: match &answers.control {
-            None => None,
-            Some(control) => Some(light(control)?),
-        },
-    })
 }
 
 /// The rules may have changed when the pair is counted, so they are counted here by those that it was compared by.
@@ -283,12 +299,5 @@ fn said_of_run(
     SaidOfRun {
         rules,
         builds: all.into_iter().filter_map(named).collect(),
-    }
-}
-
-fn asked<'a>(request: &'a Request, authority: &'a str) -> Asked<'a> {
-    Asked {
-        request: Some(request),
-        mirror_authority: Some(authority),
     }
 }

@@ -9,13 +9,16 @@
 //! a lane waits at most as long for missing data as a single request does.
 
 mod builds;
+mod compared;
 mod destinations;
+mod effects;
 mod gate_pass;
 mod judge;
 mod lane;
 mod load;
 mod own_repeats;
 mod send;
+mod sends;
 mod settle;
 mod slots;
 
@@ -43,6 +46,7 @@ use mirror_core::schedule::Lanes;
 use destinations::Destinations;
 use gate_pass::Passing;
 use lane::{Pending, Waiting};
+use sends::Sends;
 use settle::Settling;
 use slots::Slots;
 
@@ -118,6 +122,7 @@ struct MirrorSide {
     /// together hold a bounded number of bytes.
     heavy: Semaphore,
     settling: Settling,
+    sends: Sends,
     own_repeats: RefCell<Repeats>,
     pending: Pending,
     stop: watch::Sender<bool>,
@@ -142,6 +147,7 @@ impl MirrorSide {
             slots: Slots::new(parts.replays),
             heavy: Semaphore::new(1),
             settling: Settling::default(),
+            sends: Sends::default(),
             own_repeats: RefCell::default(),
             pending: Pending::default(),
             stop: parts.stop,

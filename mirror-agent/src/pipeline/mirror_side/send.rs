@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join;
+use mirror_snapshot::{HEADER_EFFECTS, SendId};
 
 use super::MirrorSide;
 use super::destinations::Destination;
 use super::lane::{Turn, Waiting};
+use super::sends::Sending;
 use crate::clock::wall_clock;
-use crate::replay::{Prepared, ReplayOutcome};
+use crate::replay::{Marks, Prepared, ReplayOutcome};
 use crate::report::End;
 use mirror_core::exchange::{Body, Headers, Request, Response};
 use mirror_core::ledger::Outcome;
@@ -26,6 +28,8 @@ pub(super) struct Answer {
     pub(super) at: Timestamp,
     /// The host that it came from, as its locations may name it.
     pub(super) authority: Arc<str>,
+    /// The name of its sending, where the mirror files what the request did.
+    pub(super) effects: Option<SendId>,
     /// Of the request.
     conditions: Conditions,
 }
@@ -50,6 +54,7 @@ struct Sent {
     /// When its first byte was written, or when that was tried.
     at: Instant,
     outcome: ReplayOutcome,
+    send: Option<SendId>,
 }
 
 impl MirrorSide {
@@ -87,7 +92,7 @@ impl MirrorSide {
         waiting: &Waiting,
         turn: &Turn,
     ) -> Result<Answer, End> {
-        let sent = send(target, waiting, turn).await;
+        let sent = self.send(target, waiting, turn, Sending::ToCandidate).await;
         self.recorder.replaced(&sent.prepared.carried.replaced);
         self.recorder.sent_twice(target.replayer.take_sent_twice());
         let ended = sent.ended();
@@ -116,7 +121,8 @@ impl MirrorSide {
             self.recorder.control_failed(&reason);
             return None;
         }
-        match self.send_beside(control, waiting, turn).await {
+        let sent = self.send_beside(control, waiting, turn, Sending::ToControl);
+        match sent.await {
             Ok(answer) => Some(answer),
             Err((_, reason)) => {
                 self.recorder.control_failed(&reason);
@@ -134,7 +140,10 @@ impl MirrorSide {
         turn: &Turn,
     ) -> Option<Answer> {
         match self.schedule.turn(target.number) {
-            schedule::Turn::Go => self.send_beside(target, waiting, turn).await.ok(),
+            schedule::Turn::Go => {
+                let sent = self.send_beside(target, waiting, turn, Sending::Again);
+                sent.await.ok()
+            }
             schedule::Turn::Wait(_) | schedule::Turn::Shed(_) => None,
         }
     }
@@ -144,12 +153,48 @@ impl MirrorSide {
         destination: &Destination,
         waiting: &Waiting,
         turn: &Turn,
+        sending: Sending,
     ) -> Result<Answer, (Outcome, String)> {
-        let sent = send(destination, waiting, turn).await;
+        let sent = self.send(destination, waiting, turn, sending).await;
         let bytes = self.bytes(&sent);
         self.schedule
             .ended_beside(destination.number, sent.ended(), bytes);
         sent.answer(destination, waiting)
+    }
+
+    /// Makes the request and sends it, with its marks.
+    async fn send(
+        &self,
+        destination: &Destination,
+        waiting: &Waiting,
+        turn: &Turn,
+        sending: Sending,
+    ) -> Sent {
+        let Destination {
+            preparer, target, ..
+        } = destination;
+        let rewrite = &waiting.config.rewrite;
+        let prepared = preparer.prepare(&waiting.envelope, rewrite, target);
+        let exchange = waiting.envelope.exchange();
+        let send = self.sends.next(sending, &turn.pass);
+        let marks = Marks {
+            send: send.as_ref().map(SendId::as_str),
+            ..turn.pass.marks(exchange.captured_at())
+        };
+        let allowance = exchange.timing.allowance(waiting.config.replay.timeout);
+        let begun_at = Instant::now();
+        let replayer = &destination.replayer;
+        let outcome = replayer.send(&prepared.request, &marks, allowance).await;
+        let at = match &outcome {
+            ReplayOutcome::Answered { sent_at, .. } => *sent_at,
+            _ => begun_at,
+        };
+        Sent {
+            prepared,
+            at,
+            outcome,
+            send,
+        }
     }
 
     /// There and back, where the schedule asks for it.
@@ -194,6 +239,8 @@ impl Sent {
             ReplayOutcome::Failed { reason } => return Err((Outcome::ReplayFailed, reason)),
         };
         destination.preparer.learn(&waiting.envelope, &response);
+        let announced = response.headers.first(HEADER_EFFECTS);
+        let effects = self.send.filter(|_| announced == Some(b"1"));
         let redactor = waiting.config.policy.redactor();
         redactor.redact_response(&mut response);
         Ok(Answer {
@@ -201,6 +248,7 @@ impl Sent {
             latency,
             at: wall_clock(),
             authority: Arc::clone(&destination.authority),
+            effects,
             conditions: self.prepared.conditions,
         })
     }
@@ -218,30 +266,6 @@ impl Answer {
             return Err(format!("production answered {ours}, the mirror {theirs}"));
         }
         Ok(())
-    }
-}
-
-/// Makes the request and sends it, with its marks.
-async fn send(destination: &Destination, waiting: &Waiting, turn: &Turn) -> Sent {
-    let Destination {
-        preparer, target, ..
-    } = destination;
-    let rewrite = &waiting.config.rewrite;
-    let prepared = preparer.prepare(&waiting.envelope, rewrite, target);
-    let exchange = waiting.envelope.exchange();
-    let marks = turn.pass.marks(exchange.captured_at());
-    let allowance = exchange.timing.allowance(waiting.config.replay.timeout);
-    let begun_at = Instant::now();
-    let replayer = &destination.replayer;
-    let outcome = replayer.send(&prepared.request, &marks, allowance).await;
-    let at = match &outcome {
-        ReplayOutcome::Answered { sent_at, .. } => *sent_at,
-        _ => begun_at,
-    };
-    Sent {
-        prepared,
-        at,
-        outcome,
     }
 }
 

@@ -19,7 +19,9 @@ use std::{
 
 use bytes::Bytes;
 use mirror_core::exchange::{Headers, Line, Request, Version};
-use mirror_snapshot::{HEADER_CAPTURED_AT, HEADER_NAMESPACE, HEADER_REPLAY, HEADER_REQUEST_ID};
+use mirror_snapshot::{
+    HEADER_CAPTURED_AT, HEADER_NAMESPACE, HEADER_REPLAY, HEADER_REQUEST_ID, HEADER_SEND,
+};
 
 use super::super::{Marks, Target};
 
@@ -206,6 +208,9 @@ impl<'r> Outgoing<'r> {
         if let Some(namespace) = marks.namespace {
             self.field(HEADER_NAMESPACE.as_bytes(), namespace.as_bytes(), end);
         }
+        if let Some(send) = marks.send {
+            self.field(HEADER_SEND.as_bytes(), send.as_bytes(), end);
+        }
         let _ = write!(self.text, "{HEADER_CAPTURED_AT}: {}", marks.at);
         self.text.extend_from_slice(end);
         self.field(HEADER_REPLAY.as_bytes(), b"1", end);
@@ -361,9 +366,10 @@ fn is_of_upgrade(option: &[u8]) -> bool {
 }
 
 pub(super) fn is_mark(name: &[u8]) -> bool {
-    const MARKS: [&str; 4] = [
+    const MARKS: [&str; 5] = [
         HEADER_REQUEST_ID,
         HEADER_NAMESPACE,
+        HEADER_SEND,
         HEADER_CAPTURED_AT,
         HEADER_REPLAY,
     ];

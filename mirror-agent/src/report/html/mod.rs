@@ -81,7 +81,7 @@ fn difference(group: &DifferenceGroup, has_control: bool) -> String {
         group.count,
         group.route,
         group.place,
-        kind_and_severity(group.kind, group.kind.severity())
+        kind_and_severity(group.kind, group.severity)
     );
     let remark = group.remark(has_control);
     let remark = remark.map(|why| format!("<p>{}", escape(why)));

@@ -8,6 +8,7 @@ use mirror_core::session::{CarryStats, Replaced};
 use super::Recorder;
 use crate::gate::SnapshotOutcome;
 use crate::report::OTHER;
+use crate::report::effects::EffectsFinding;
 
 /// Different words of mirrors about their snapshots that are told apart.
 pub(super) const MAX_STATES: usize = 50;
@@ -75,6 +76,11 @@ impl Recorder {
                 *places.entry(OTHER.into()).or_default() += 1;
             }
         }
+    }
+
+    /// What became of what a mirror filed, or said that it files.
+    pub fn effects(&self, finding: EffectsFinding<'_>) {
+        self.tallies().effects.count(finding);
     }
 
     /// The control did not answer a request.

@@ -10,6 +10,7 @@ use mirror_core::route::{RouteId, RouteLearner};
 use mirror_core::verdict::{Judge, LoginCounts, VerdictPolicy, matters};
 
 use crate::report::control::ControlTally;
+use crate::report::effects::EffectsTally;
 use crate::report::end::End;
 use crate::report::latency::Latencies;
 use crate::report::outcomes::OutcomeTallies;
@@ -38,6 +39,7 @@ pub(super) struct Tallies {
     pub(super) mirror_snapshots: BTreeMap<String, u64>,
     pub(super) carried: CarriedData,
     pub(super) control: ControlTally,
+    pub(super) effects: EffectsTally,
     pub(super) logins: LoginCounts,
     pub(super) failure: Option<String>,
 }

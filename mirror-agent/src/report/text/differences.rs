@@ -25,7 +25,7 @@ pub(super) fn differences(out: &mut String, results: &Results) -> fmt::Result {
             group.count,
             excerpt(&group.route, 500),
             excerpt(&group.place, 500),
-            kind_and_severity(group.kind, group.kind.severity())
+            kind_and_severity(group.kind, group.severity)
         )?;
         for example in group.distinct_examples() {
             writeln!(out, "  {}", excerpt(&example.request, 500))?;
@@ -55,7 +55,7 @@ pub(super) fn differences(out: &mut String, results: &Results) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
-    use mirror_core::compare::Kind;
+    use mirror_core::compare::{Kind, Severity};
 
     use super::super::super::differences::{DifferenceExample, DifferenceGroup};
     use super::super::super::status::ControlData;
@@ -78,6 +78,7 @@ mod tests {
             route: "GET /a".into(),
             place: "body /n".into(),
             kind: Kind::Value,
+            severity: Severity::Value,
             count: 9,
             is_evidence: false,
             varies: false,
@@ -98,6 +99,7 @@ mod tests {
         results.differences[0].varies = true;
         assert!(shown(&results).contains("(value) (varies by nature)"));
         results.differences[0].kind = Kind::Missing;
+        results.differences[0].severity = Severity::Breaking;
         assert!(shown(&results).contains("(missing, breaking) (varies by nature)"));
     }
 }

@@ -18,6 +18,7 @@ pub(super) fn ledger(out: &mut String, results: &Results, width: Option<u16>) ->
     snapshots(out, results)?;
     carried(out, results)?;
     control(out, results)?;
+    effects(out, results)?;
     snapshot_advice(out, results)?;
     let ring_full = results.counters.kernel(Counter::RingFull);
     if ring_full > 0 {
@@ -52,6 +53,29 @@ fn control(out: &mut String, results: &Results) -> fmt::Result {
         writeln!(
             out,
             "control: {failed} requests were not answered: {reason}"
+        )?;
+    }
+    Ok(())
+}
+
+/// What became of what mirrors filed of requests' reads and writes.
+fn effects(out: &mut String, results: &Results) -> fmt::Result {
+    let Some(effects) = &results.effects else {
+        return Ok(());
+    };
+    let counts = effects.counts().into_iter();
+    let counts = counts.filter(|(name, count)| *name == "compared" || *count > 0);
+    let counts: Vec<_> = counts
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    writeln!(out, "effects: {}", counts.join(", "))?;
+    if let Some(reason) = &effects.failure {
+        writeln!(out, "effects: the first failure: {}", excerpt(reason, 300))?;
+    }
+    if effects.no_control > 0 {
+        writeln!(
+            out,
+            "effects are compared only where the control files them too: give it an SDK that does, or leave out --control"
         )?;
     }
     Ok(())

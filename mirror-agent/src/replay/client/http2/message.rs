@@ -9,7 +9,9 @@ use bytes::Bytes;
 use http_body::Frame;
 use hyper::http::{self, HeaderMap, HeaderName, HeaderValue, Uri, response};
 use mirror_core::exchange::{Body, Digester, Fault, Headers, Request, Response, Trailers, Version};
-use mirror_snapshot::{HEADER_CAPTURED_AT, HEADER_NAMESPACE, HEADER_REPLAY, HEADER_REQUEST_ID};
+use mirror_snapshot::{
+    HEADER_CAPTURED_AT, HEADER_NAMESPACE, HEADER_REPLAY, HEADER_REQUEST_ID, HEADER_SEND,
+};
 
 use super::super::outgoing::{is_mark, options};
 use crate::replay::{Marks, Target};
@@ -72,6 +74,7 @@ pub(super) fn outgoing(
     let marks = [
         (HEADER_REQUEST_ID, marks.id),
         (HEADER_NAMESPACE, marks.namespace),
+        (HEADER_SEND, marks.send),
         (HEADER_CAPTURED_AT, Some(at.as_str())),
         (HEADER_REPLAY, Some("1")),
     ];

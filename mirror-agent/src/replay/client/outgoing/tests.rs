@@ -130,14 +130,15 @@ fn chunks_become_one() {
 
 #[test]
 fn marks_of_a_client_are_replaced() {
-    let sent = b"PUT / HTTP/1.1\r\nX-Mirror-Request-Id: 1\r\nHost: a\r\nx-mirror-REPLAY: 0\r\nx-mirror-namespace: b\r\nx-mirror-captured-at: 1\r\nx-mirror-position: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Mirror-Namespace: c\r\nD: e\r\n\r\n";
+    let sent = b"PUT / HTTP/1.1\r\nX-Mirror-Request-Id: 1\r\nHost: a\r\nx-mirror-REPLAY: 0\r\nx-mirror-namespace: b\r\nx-mirror-captured-at: 1\r\nx-mirror-position: 2\r\nX-Mirror-Send: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Mirror-Namespace: c\r\nD: e\r\n\r\n";
     let marks = Marks {
         id: Some("id-1"),
         namespace: Some("run"),
         at: 12,
+        send: Some("7-c"),
     };
     let is = written("http://mirror", &captured(sent), &marks).unwrap();
-    let expect = "PUT / HTTP/1.1\r\nHost: a\r\nx-mirror-position: 2\r\nTransfer-Encoding: chunked\r\nx-mirror-request-id: id-1\r\nx-mirror-namespace: run\r\nx-mirror-captured-at: 12\r\nx-mirror-replay: 1\r\n\r\n0\r\nD: e\r\n\r\n";
+    let expect = "PUT / HTTP/1.1\r\nHost: a\r\nx-mirror-position: 2\r\nTransfer-Encoding: chunked\r\nx-mirror-request-id: id-1\r\nx-mirror-namespace: run\r\nx-mirror-send: 7-c\r\nx-mirror-captured-at: 12\r\nx-mirror-replay: 1\r\n\r\n0\r\nD: e\r\n\r\n";
     assert_eq!(is, expect.as_bytes().escape_ascii().to_string());
 }
 

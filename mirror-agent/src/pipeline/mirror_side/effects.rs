@@ -1,0 +1,152 @@
+//! What a request did on each side, compared beside its answers.
+//!
+//! The mirror files what a request read and would have written; production's snapshot says what it did there. Candidate and control are compared with production only if both are known: with one of them
+//! alone, what varies by nature would always seem to be the candidate's.
+
+use futures_util::future::{OptionFuture, join};
+use mirror_snapshot::EffectsDocument;
+use tokio::task::spawn_blocking;
+
+use super::MirrorSide;
+use super::compared::Compared;
+use super::gate_pass::Pass;
+use super::lane::Waiting;
+use super::send::{Answer, Answers};
+use crate::gate::{EffectsLook, FoundSnapshot};
+use crate::report::EffectsFinding;
+use mirror_core::compare::{Comparison, compare_effects};
+
+/// Documents of more bytes together are compared beside the other work, one pair at a time.
+const MAX_LIGHT_BYTES: usize = 64 << 10;
+
+/// What production and the candidate did for a request, without secrets.
+pub(super) struct KnownEffects {
+    production: EffectsDocument,
+    candidate: EffectsDocument,
+}
+
+impl MirrorSide {
+    /// Whether something is to be looked for, which takes a while.
+    pub(super) fn has_effects(&self, pass: &Pass, answers: &Answers) -> bool {
+        pass.effects().is_some() && answers.mirror.effects.is_some()
+    }
+
+    /// Adds what differs in effects to what differs in the answers.
+    pub(super) async fn add_effects(
+        &self,
+        waiting: &Waiting,
+        pass: &Pass,
+        answers: &Answers,
+        compared: &mut Compared,
+    ) -> Option<KnownEffects> {
+        let (found, production) = pass.effects()?;
+        answers.mirror.effects.as_ref()?;
+        let control = answers.control.as_ref();
+        if control.is_some_and(|control| control.effects.is_none()) {
+            self.recorder.effects(EffectsFinding::NoControl);
+            return None;
+        }
+        let look = |answer| self.effects_of(waiting, found, answer);
+        let control = OptionFuture::from(control.map(look));
+        let (candidate, control) = join(look(&answers.mirror), control).await;
+        let (candidate, control) = match (candidate, control) {
+            (Some(candidate), None) => (candidate, None),
+            (Some(candidate), Some(Some(control))) => (candidate, Some(control)),
+            _ => return None,
+        };
+        let mut production = production.clone();
+        waiting
+            .config
+            .policy
+            .redactor()
+            .redact_effects(&mut production);
+        let known = KnownEffects {
+            production,
+            candidate,
+        };
+        let mirror = self.compared_effects(waiting, &known.production, &known.candidate);
+        let mirror = mirror.await;
+        let of_control = match (&control, &mirror) {
+            (Some(control), Some(_)) => Some(
+                self.compared_effects(waiting, &known.production, control)
+                    .await,
+            ),
+            _ => None,
+        };
+        match (mirror, of_control, &mut compared.control) {
+            (Some(mirror), None, _) => compared.mirror.add_effects(mirror),
+            (Some(mirror), Some(Some(of_control)), Some(control)) => {
+                compared.mirror.add_effects(mirror);
+                control.add_effects(of_control);
+            }
+            _ => {
+                self.recorder.effects(EffectsFinding::Dropped);
+                return None;
+            }
+        }
+        self.recorder.effects(EffectsFinding::Compared);
+        Some(known)
+    }
+
+    /// What the candidate did when it was asked once more, against what it did at first, and what production did.
+    pub(super) async fn repeated_effects(
+        &self,
+        waiting: &Waiting,
+        pass: &Pass,
+        repeat: &Answer,
+        known: &KnownEffects,
+    ) -> Option<[Comparison; 2]> {
+        let (found, _) = pass.effects()?;
+        let repeated = self.effects_of(waiting, found, repeat).await?;
+        let to_candidate = self.compared_effects(waiting, &known.candidate, &repeated);
+        let to_candidate = to_candidate.await?;
+        let to_production = self.compared_effects(waiting, &known.production, &repeated);
+        Some([to_candidate, to_production.await?])
+    }
+
+    /// What was filed for one sending, without secrets.
+    async fn effects_of(
+        &self,
+        waiting: &Waiting,
+        found: &FoundSnapshot,
+        answer: &Answer,
+    ) -> Option<EffectsDocument> {
+        let send = answer.effects.as_ref()?;
+        match self.gate.effects(send, &found.id).await {
+            EffectsLook::Found(mut document) => {
+                let redactor = waiting.config.policy.redactor();
+                redactor.redact_effects(&mut document);
+                Some(document)
+            }
+            EffectsLook::Missing => {
+                self.recorder.effects(EffectsFinding::Missing);
+                None
+            }
+            EffectsLook::Failed(reason) => {
+                self.recorder.effects(EffectsFinding::Failed(&reason));
+                None
+            }
+        }
+    }
+
+    /// `None` where one of them is not known whole.
+    async fn compared_effects(
+        &self,
+        waiting: &Waiting,
+        ours: &EffectsDocument,
+        theirs: &EffectsDocument,
+    ) -> Option<Comparison> {
+        let request = &waiting.envelope.exchange().request;
+        if ours.size() + theirs.size() <= MAX_LIGHT_BYTES {
+            return compare_effects(&waiting.config.compare, Some(request), ours, theirs);
+        }
+        // Never closed; without a permit it would merely not be alone.
+        let _alone = self.heavy.acquire().await;
+        let (config, request) = (waiting.config.clone(), request.clone());
+        let (ours, theirs) = (ours.clone(), theirs.clone());
+        let heavy = spawn_blocking(move || {
+            compare_effects(&config.compare, Some(&request), &ours, &theirs)
+        });
+        heavy.await.ok().flatten()
+    }
+}

@@ -1,0 +1,94 @@
+//! What became of requests' effects, in counts.
+
+use mirror_core::compare::excerpt;
+
+use super::status::EffectsData;
+
+/// Longest reason that is kept.
+const MAX_REASON: usize = 300;
+
+/// What became of a mirror's announcement that it files what a request did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EffectsFinding<'r> {
+    /// They were compared with production's.
+    Compared,
+    /// Nothing came.
+    Missing,
+    /// They could not be read.
+    Failed(&'r str),
+    /// There were too many on one side.
+    Dropped,
+    /// The control announced none, so that nothing tells the candidate's from what varies by nature.
+    NoControl,
+}
+
+#[derive(Default)]
+pub(super) struct EffectsTally(EffectsData);
+
+impl EffectsTally {
+    pub(super) fn count(&mut self, finding: EffectsFinding<'_>) {
+        let data = &mut self.0;
+        *match finding {
+            EffectsFinding::Compared => &mut data.compared,
+            EffectsFinding::Missing => &mut data.missing,
+            EffectsFinding::Failed(reason) => {
+                let shown = || excerpt(reason, MAX_REASON);
+                data.failure.get_or_insert_with(shown);
+                &mut data.failed
+            }
+            EffectsFinding::Dropped => &mut data.dropped,
+            EffectsFinding::NoControl => &mut data.no_control,
+        } += 1;
+    }
+
+    /// `None` when no mirror announced any.
+    pub(super) fn data(&self) -> Option<EffectsData> {
+        (self.0 != EffectsData::default()).then(|| self.0.clone())
+    }
+}
+
+impl EffectsData {
+    /// Each count with its name.
+    pub fn counts(&self) -> [(&'static str, u64); 5] {
+        [
+            ("compared", self.compared),
+            ("missing", self.missing),
+            ("failed", self.failed),
+            ("dropped", self.dropped),
+            ("no control", self.no_control),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report_text;
+    use super::super::{CaptureCounters, Recorder, RunInfo};
+    use super::*;
+
+    #[test]
+    fn effects_are_told_where_a_mirror_announced_some() {
+        let recorder = Recorder::new(RunInfo::default());
+        let told = |recorder: &Recorder| {
+            let text = report_text(&recorder.finish(CaptureCounters::default()), None);
+            let lines = text.lines().filter(|line| line.starts_with("effects"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&recorder), Vec::<String>::new());
+        recorder.effects(EffectsFinding::Missing);
+        assert_eq!(told(&recorder), ["effects: compared 0, missing 1"]);
+        for _ in 0..2 {
+            recorder.effects(EffectsFinding::Compared);
+            recorder.effects(EffectsFinding::Failed("no\u{1b} connection"));
+        }
+        recorder.effects(EffectsFinding::Dropped);
+        recorder.effects(EffectsFinding::NoControl);
+        let lines = told(&recorder);
+        let expect = [
+            "effects: compared 2, missing 1, failed 2, dropped 1, no control 1",
+            "effects: the first failure: no\\u{1b} connection",
+        ];
+        assert_eq!(lines[..2], expect);
+        assert!(lines[2].contains("--control"), "{lines:?}");
+    }
+}
