@@ -113,7 +113,8 @@ impl Filings {
 
 fn size(read: &Read) -> usize {
     let value = read.result.as_ref().map_or_else(|e| e.len(), |v| v.len());
-    read.name.len() + read.key.len() + value + 64
+    let written = read.written.as_ref().and_then(|one| one.value.as_ref());
+    read.name.len() + read.key.len() + value + written.map_or(0, String::len) + 64
 }
 
 /// Files what comes out of the queue, many at once.

@@ -1,6 +1,7 @@
 //! Whole runs, from answers to a judgement, of services of which the truth is known.
 
 use bytes::Bytes;
+use mirror_contract::{Effect, EffectsDocument, Written};
 
 use super::super::Decision;
 use super::super::decide::decide;
@@ -8,7 +9,7 @@ use super::super::judgement::Judgement;
 use super::super::policy::VerdictPolicy;
 use super::super::sample::Random;
 use super::*;
-use crate::compare::{CompareOptions, Place, compare};
+use crate::compare::{CompareOptions, Comparison, Place, compare, compare_effects};
 use crate::exchange::Response;
 
 const ROUTE: &str = "GET /orders/{id}";
@@ -34,6 +35,68 @@ enum Change {
     Tier,
     /// A member that is gone now and then, whatever the request.
     Missing,
+    /// The answer is right, and in one of 25 requests another price is booked.
+    Booked,
+    /// In one of 25 requests a row is read twice.
+    RowMore,
+}
+
+/// What one side did for a request: what it answered, and what it read and wrote.
+struct Done {
+    answer: Response,
+    effects: EffectsDocument,
+}
+
+impl Done {
+    fn new(random: &mut Random, request: u64, at: Timestamp, change: Change) -> Self {
+        Self {
+            answer: answer(random, request, at.0, change),
+            effects: effects(random, request, at.0, change),
+        }
+    }
+
+    fn compared(&self, other: &Self) -> Comparison {
+        let options = CompareOptions::default();
+        let mut comparison = compare(&options, &self.answer, &other.answer);
+        let effects = compare_effects(&options, None, &self.effects, &other.effects);
+        comparison.add_effects(effects.unwrap());
+        comparison
+    }
+}
+
+/// A clock and a random id in a write, a write that comes and goes, reads in any order.
+fn effects(random: &mut Random, request: u64, at: u64, change: Change) -> EffectsDocument {
+    let is_hit = Random::new(request).chance(0.04);
+    let mut rows = vec!["product", "stock"];
+    random.shuffle(&mut rows);
+    if change == Change::RowMore && is_hit {
+        rows.push("stock");
+    }
+    let mut document = EffectsDocument::default();
+    for row in rows {
+        document.push(Effect::Read {
+            name: row.into(),
+            key: (request % 97).to_string(),
+        });
+    }
+    let price = 1_000 + request % 97 + u64::from(change == Change::Booked && is_hit);
+    let order = format!(
+        r#"{{"price":{price},"at":{},"trace":"{:016x}"}}"#,
+        at / 1_000_000,
+        random.next()
+    );
+    let mut write = |name: &str, json: &str| {
+        document.push(Effect::Write {
+            name: name.into(),
+            key: request.to_string(),
+            written: Written::of_json(json),
+        });
+    };
+    write("order", &order);
+    if random.chance(0.1) {
+        write("audit", "\"sampled\"");
+    }
+    document
 }
 
 /// An ordinary service: a clock, random ids, a measured number, few values, a shuffled list.
@@ -62,14 +125,14 @@ fn answer(random: &mut Random, request: u64, at: u64, change: Change) -> Respons
 }
 
 fn run(seed: u64, requests: u64, change: Change, help: Help) -> Judgement {
-    let (mut random, options) = (Random::new(seed), CompareOptions::default());
+    let mut random = Random::new(seed);
     let mut judge = Judge::default();
     for number in 0..requests {
         let at = START + number * SECOND / 10;
         let times = [at, at + SECOND / 50, at + SECOND / 25].map(Timestamp);
-        let production = answer(&mut random, number, times[0].0, Change::None);
-        let candidate = answer(&mut random, number, times[1].0, change);
-        let pair = compare(&options, &production, &candidate);
+        let production = Done::new(&mut random, number, times[0], Change::None);
+        let candidate = Done::new(&mut random, number, times[1], change);
+        let pair = production.compared(&candidate);
         let answered = AnswerTimes {
             production: times[0],
             mirror: times[1],
@@ -78,13 +141,15 @@ fn run(seed: u64, requests: u64, change: Change, help: Help) -> Judgement {
             Help::Repeats => judge.wants_repeat(ROUTE, answered, &pair),
             Help::Control => None,
         };
-        let again = answer(&mut random, number, times[2].0, change);
-        let (to_candidate, to_production) = (
-            compare(&options, &candidate, &again),
-            compare(&options, &production, &again),
-        );
-        let control = answer(&mut random, number, times[1].0, Change::None);
-        let to_control = compare(&options, &production, &control);
+        let repeat = source.map(|source| {
+            let again = Done::new(&mut random, number, times[2], change);
+            let to_candidate = candidate.compared(&again);
+            (source, to_candidate, production.compared(&again))
+        });
+        let control = (help == Help::Control).then(|| {
+            let control = Done::new(&mut random, number, times[1], Change::None);
+            production.compared(&control)
+        });
         judge.judge(&ComparedAnswers {
             route: ROUTE,
             at: times[0],
@@ -93,17 +158,19 @@ fn run(seed: u64, requests: u64, change: Change, help: Help) -> Judgement {
             candidate_status: 200,
             answered,
             candidate: &pair,
-            control: (help == Help::Control).then_some(ComparedControl {
+            control: control.as_ref().map(|comparison| ComparedControl {
                 status: 200,
                 at: times[1],
-                comparison: &to_control,
+                comparison,
             }),
-            repeat: source.map(|source| ComparedRepeat {
-                at: times[2],
-                source,
-                to_candidate: &to_candidate,
-                to_production: &to_production,
-            }),
+            repeat: repeat
+                .as_ref()
+                .map(|(source, to_candidate, to_production)| ComparedRepeat {
+                    at: times[2],
+                    source: *source,
+                    to_candidate,
+                    to_production,
+                }),
             durations: AnswerDurations::default(),
             cache: CacheHits::default(),
         });
@@ -159,6 +226,8 @@ fn a_change_amid_noise_fails_the_run_and_is_all_that_is_found() {
     for help in [Help::Repeats, Help::Control] {
         check(Change::Price, help, "body /price");
         check(Change::Token, help, "body /token");
+        check(Change::Booked, help, "effects /writes/order/*/price");
+        check(Change::RowMore, help, "effects /reads/stock/*");
     }
     check(Change::Tier, Help::Control, "body /tier");
     check(Change::Missing, Help::Control, "body /note");
