@@ -68,14 +68,14 @@ final class CurrentSource implements SnapshotSource {
     }
 
     @Override
-    public <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, Type type,
-            Reading<? extends T, E> database) throws E {
-        return current().write(name, key, type, database);
+    public <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, @Nullable Object written,
+            Type type, Reading<? extends T, E> database) throws E {
+        return current().write(name, key, written, type, database);
     }
 
     @Override
-    public <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, Type type,
+    public <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, @Nullable Object written, Type type,
             Supplier<? extends CompletionStage<T>> database) {
-        return current().writeAsync(name, key, type, database);
+        return current().writeAsync(name, key, written, type, database);
     }
 }

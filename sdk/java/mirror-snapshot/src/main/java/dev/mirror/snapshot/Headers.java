@@ -10,8 +10,12 @@ public final class Headers {
     public static final String REPLAY = "x-mirror-replay";
     /** Of a replayed request: the namespace that its snapshot was copied to. */
     public static final String NAMESPACE = "x-mirror-namespace";
+    /** Of a replayed request: which sending of it this is. With it the mirror files what the request read and would have written. */
+    public static final String SEND = "x-mirror-send";
     /** Of the mirror's answer: how its look for the snapshot ended, as {@link SnapshotState#text()} says. */
     public static final String SNAPSHOT = "x-mirror-snapshot";
+    /** Of the mirror's answer: {@code 1} where it files what the request read and would have written. */
+    public static final String EFFECTS = "x-mirror-effects";
     /** Of production's answer: how far the database's log was, for mirrors that read a replica. */
     public static final String POSITION = "x-mirror-position";
 

@@ -47,7 +47,15 @@ public enum Outcome {
     /** A write that the mirror did not do, and noted. */
     WRITE_RECORDED,
     /** A write that the mirror refused. */
-    WRITE_REFUSED;
+    WRITE_REFUSED,
+    /** The mirror filed what a request read and would have written. */
+    EFFECTS_FILED,
+    /** The queue to the store, or the room for what is noted, was full. */
+    EFFECTS_DROPPED,
+    /** The store did not take them, or one of them has no text. */
+    EFFECTS_FAILED,
+    /** A read or a write came after they had been filed. */
+    EFFECTS_TOO_LATE;
 
     private final String text = name().toLowerCase(Locale.ROOT);
 

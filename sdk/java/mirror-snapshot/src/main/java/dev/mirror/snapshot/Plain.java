@@ -32,13 +32,13 @@ final class Plain extends RequestSnapshot {
     }
 
     @Override
-    public <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, Type type,
-            Reading<? extends T, E> database) throws E {
+    public <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, @Nullable Object written,
+            Type type, Reading<? extends T, E> database) throws E {
         return database.read();
     }
 
     @Override
-    public <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, Type type,
+    public <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, @Nullable Object written, Type type,
             Supplier<? extends CompletionStage<T>> database) {
         return database.get();
     }

@@ -5,6 +5,7 @@ import dev.mirror.snapshot.document.Hash;
 import dev.mirror.snapshot.document.Read;
 import dev.mirror.snapshot.document.Stamp;
 import dev.mirror.snapshot.document.ValueCodec;
+import dev.mirror.snapshot.document.Written;
 import dev.mirror.snapshot.store.Filings;
 import java.io.IOException;
 import java.lang.reflect.Type;
@@ -80,35 +81,45 @@ final class Recording extends RequestSnapshot {
     @Override
     public <T extends @Nullable Object, E extends Exception> T load(String name, @Nullable Object key, Type type,
             Reading<? extends T, E> database) throws E {
+        return done(name, key, null, type, database);
+    }
+
+    private <T extends @Nullable Object, E extends Exception> T done(String name, @Nullable Object key, @Nullable Written written,
+            Type type, Reading<? extends T, E> database) throws E {
         String text = key(name, key);
         T value;
         try {
             value = database.read();
         } catch (Exception error) {
-            add(name, text, null, RecordedError.text(error));
+            add(name, text, null, RecordedError.text(error), written);
             throw error;
         }
-        record(name, text, type, value);
+        record(name, text, type, value, written);
         return value;
     }
 
     @Override
     public <T extends @Nullable Object> CompletionStage<T> loadAsync(String name, @Nullable Object key, Type type,
             Supplier<? extends CompletionStage<T>> database) {
+        return doneAsync(name, key, null, type, database);
+    }
+
+    private <T extends @Nullable Object> CompletionStage<T> doneAsync(String name, @Nullable Object key, @Nullable Written written,
+            Type type, Supplier<? extends CompletionStage<T>> database) {
         String text = key(name, key);
         CompletionStage<T> stage;
         try {
             stage = database.get();
         } catch (RuntimeException error) {
-            add(name, text, null, RecordedError.text(error));
+            add(name, text, null, RecordedError.text(error), written);
             throw error;
         }
         return stage.whenComplete((value, error) -> {
             if (error == null) {
-                record(name, text, type, value);
+                record(name, text, type, value, written);
             } else {
                 Throwable cause = error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
-                add(name, text, null, RecordedError.text(cause));
+                add(name, text, null, RecordedError.text(cause), written);
             }
         });
     }
@@ -119,15 +130,15 @@ final class Recording extends RequestSnapshot {
     }
 
     @Override
-    public <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, Type type,
-            Reading<? extends T, E> database) throws E {
-        return load(WRITE + name, key, type, database);
+    public <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, @Nullable Object written,
+            Type type, Reading<? extends T, E> database) throws E {
+        return done(WRITE + name, key, snapshots.written(name, written), type, database);
     }
 
     @Override
-    public <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, Type type,
+    public <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, @Nullable Object written, Type type,
             Supplier<? extends CompletionStage<T>> database) {
-        return loadAsync(WRITE + name, key, type, database);
+        return doneAsync(WRITE + name, key, snapshots.written(name, written), type, database);
     }
 
     /** Null where it has no text: then the read cannot be recorded. */
@@ -140,7 +151,7 @@ final class Recording extends RequestSnapshot {
         }
     }
 
-    private void record(String name, @Nullable String key, Type type, @Nullable Object value) {
+    private void record(String name, @Nullable String key, Type type, @Nullable Object value, @Nullable Written written) {
         int room;
         synchronized (lock) {
             if (key == null || unfit != null || finished) {
@@ -150,7 +161,7 @@ final class Recording extends RequestSnapshot {
             room = snapshots.mostBytes() - bytes;
         }
         try {
-            add(name, key, snapshots.codec().encode(value, type, room), null);
+            add(name, key, snapshots.codec().encode(value, type, room), null, written);
         } catch (ValueCodec.TooLargeException tooLarge) {
             unfit(Outcome.TOO_LARGE);
         } catch (IOException | RuntimeException | StackOverflowError | LinkageError error) {
@@ -158,13 +169,13 @@ final class Recording extends RequestSnapshot {
         }
     }
 
-    private void add(String name, @Nullable String key, byte @Nullable [] value, @Nullable String error) {
+    private void add(String name, @Nullable String key, byte @Nullable [] value, @Nullable String error, @Nullable Written written) {
         synchronized (lock) {
             if (key == null || unfit != null || finished) {
                 lateIfFinished();
                 return;
             }
-            Read read = new Read(name, key, value, error);
+            Read read = new Read(name, key, value, error, written);
             int size = read.size();
             if (bytes + size > snapshots.mostBytes()) {
                 unfit(Outcome.TOO_LARGE);

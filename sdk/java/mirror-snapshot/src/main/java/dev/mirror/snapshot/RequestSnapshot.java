@@ -21,7 +21,18 @@ public abstract sealed class RequestSnapshot implements SnapshotSource permits P
         return Optional.empty();
     }
 
-    /** The request has been answered: in production what was read is filed now. Has an effect once. */
+    /**
+     * Whether the mirror files what this request reads and would have written. Then its answer must say so, with
+     * {@link Headers#EFFECTS} and the value {@code 1}.
+     */
+    public boolean filesEffects() {
+        return false;
+    }
+
+    /**
+     * The request has been answered: in production what was read is filed now, in the mirror the effects that were asked for. Counts
+     * once.
+     */
     public abstract void finish();
 
     @Override

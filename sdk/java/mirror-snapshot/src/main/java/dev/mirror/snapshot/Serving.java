@@ -22,6 +22,8 @@ final class Serving extends RequestSnapshot {
             CompletableFuture.completedFuture(new Waited.Missing(Duration.ZERO));
 
     private final @Nullable String namespace;
+    /** Null where nobody asks for them. */
+    private final @Nullable SendEffects effects;
     /** Begun outside of a request, where there is nothing to serve. */
     private final boolean outside;
 
@@ -48,14 +50,25 @@ final class Serving extends RequestSnapshot {
         record Missed(SnapshotState state, String why) implements Answer {}
     }
 
-    Serving(Snapshots snapshots, long at, @Nullable RequestId id, @Nullable String namespace, boolean outside) {
+    Serving(Snapshots snapshots, long at, @Nullable RequestId id, @Nullable String namespace, @Nullable SendEffects effects,
+            boolean outside) {
         super(snapshots, at, id);
         this.namespace = namespace;
+        this.effects = effects;
         this.outside = outside;
     }
 
     @Override
-    public void finish() {}
+    public boolean filesEffects() {
+        return effects != null;
+    }
+
+    @Override
+    public void finish() {
+        if (effects != null) {
+            effects.finish();
+        }
+    }
 
     @Override
     public SnapshotState state() {
@@ -73,7 +86,7 @@ final class Serving extends RequestSnapshot {
     @Override
     public <T extends @Nullable Object, E extends Exception> T load(String name, @Nullable Object key, Type type,
             Reading<? extends T, E> database) throws E {
-        String text = key(name, key);
+        String text = asked(name, key);
         Answer answer = answer(found(), name, text, type);
         if (answer instanceof Answer.Missed && snapshots.onMiss() == OnMiss.DATABASE) {
             return database.read();
@@ -84,7 +97,7 @@ final class Serving extends RequestSnapshot {
     @Override
     public <T extends @Nullable Object> CompletionStage<T> loadAsync(String name, @Nullable Object key, Type type,
             Supplier<? extends CompletionStage<T>> database) {
-        String text = key(name, key);
+        String text = asked(name, key);
         return afterwards(look -> {
             Answer answer = answer(look, name, text, type);
             if (answer instanceof Answer.Missed && snapshots.onMiss() == OnMiss.DATABASE) {
@@ -96,31 +109,45 @@ final class Serving extends RequestSnapshot {
 
     @Override
     public <T extends @Nullable Object> T recorded(String name, @Nullable Object key, Class<T> type) {
-        String text = key(name, key);
+        String text = asked(name, key);
         return given(answer(found(), name, text, type), name, text, type);
     }
 
     @Override
-    public <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, Type type,
-            Reading<? extends T, E> database) throws E {
-        String text = judged(name, key);
+    public <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, @Nullable Object written,
+            Type type, Reading<? extends T, E> database) throws E {
+        String text = judged(name, key, written);
         return written(answer(found(), Recording.WRITE + name, text, type));
     }
 
     @Override
-    public <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, Type type,
+    public <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, @Nullable Object written, Type type,
             Supplier<? extends CompletionStage<T>> database) {
-        return stage(() -> judged(name, key)).thenCompose(text -> afterwards(
+        return stage(() -> judged(name, key, written)).thenCompose(text -> afterwards(
                 look -> stage(() -> written(answer(look, Recording.WRITE + name, text, type)))));
     }
 
-    private @Nullable String judged(String name, @Nullable Object key) {
+    /** The text of the key of a read that is asked for. */
+    private @Nullable String asked(String name, @Nullable Object key) {
+        String text = key(name, key);
+        if (effects != null) {
+            effects.read(name, text);
+        }
+        return text;
+    }
+
+    /** The text of the key of a write that is not refused. */
+    private @Nullable String judged(String name, @Nullable Object key, @Nullable Object written) {
+        String text = key(name, key);
+        if (effects != null) {
+            effects.write(name, text, written);
+        }
         if (snapshots.onWrite() == OnWrite.REFUSE) {
             snapshots.count(Outcome.WRITE_REFUSED);
             throw new WriteRefusedException("a mirror does not write: `" + name + "`");
         }
         snapshots.count(Outcome.WRITE_RECORDED);
-        return key(name, key);
+        return text;
     }
 
     /** What no snapshot answers is answered by nobody: the write was not done. */

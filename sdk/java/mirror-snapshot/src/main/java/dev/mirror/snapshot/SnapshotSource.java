@@ -91,16 +91,40 @@ public interface SnapshotSource {
      * What {@code database} writes and gives: done in production; never in the mirror, which answers with what it gave
      * there, or refuses, as {@link OnWrite} says.
      */
-    <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, Type type,
-            Reading<? extends T, E> database) throws E;
+    default <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, Type type,
+            Reading<? extends T, E> database) throws E {
+        return write(name, key, null, type, database);
+    }
 
     /** {@link #write(String, Object, Type, Reading)} of a class. */
     default <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, Class<T> type,
             Reading<? extends T, E> database) throws E {
-        return write(name, key, (Type) type, database);
+        return write(name, key, null, (Type) type, database);
+    }
+
+    /**
+     * {@link #write(String, Object, Type, Reading)} that says what is written. The agent compares it: a mirror that answers right
+     * but would have written something else is found.
+     *
+     * @param written anything that can be written as JSON, as it is at the call; null for nothing. What makes the key is better
+     *     left out of it
+     */
+    <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, @Nullable Object written, Type type,
+            Reading<? extends T, E> database) throws E;
+
+    /** {@link #write(String, Object, Object, Type, Reading)} of a class. */
+    default <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, @Nullable Object written,
+            Class<T> type, Reading<? extends T, E> database) throws E {
+        return write(name, key, written, (Type) type, database);
     }
 
     /** {@link #write(String, Object, Type, Reading)} that blocks nobody. */
-    <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, Type type,
+    default <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, Type type,
+            Supplier<? extends CompletionStage<T>> database) {
+        return writeAsync(name, key, null, type, database);
+    }
+
+    /** {@link #write(String, Object, Object, Type, Reading)} that blocks nobody. */
+    <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, @Nullable Object written, Type type,
             Supplier<? extends CompletionStage<T>> database);
 }

@@ -2,6 +2,7 @@ package dev.mirror.snapshot;
 
 import dev.mirror.snapshot.document.Hash;
 import dev.mirror.snapshot.document.ValueCodec;
+import dev.mirror.snapshot.document.Written;
 import dev.mirror.snapshot.guard.WriteGuard;
 import dev.mirror.snapshot.rules.Derivation;
 import dev.mirror.snapshot.rules.IdRules;
@@ -12,10 +13,12 @@ import dev.mirror.snapshot.store.SnapshotStore;
 import dev.mirror.snapshot.store.StoreOptions;
 import dev.mirror.snapshot.store.Waited;
 import dev.mirror.snapshot.store.Waiter;
+import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoField;
+import java.util.Arrays;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
@@ -36,6 +39,8 @@ import org.slf4j.LoggerFactory;
  */
 public final class Snapshots implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Snapshots.class);
+    static final String EFFECTS_DROPPED =
+            "the effects of a request found no room: the store is too slow or away, or raise the queue's size";
 
     private final Profile profile;
     private final Counts counts = new Counts();
@@ -74,9 +79,9 @@ public final class Snapshots implements AutoCloseable {
         this.fallback = from.fallback;
         this.nonBlocking = from.nonBlocking;
         this.room = new Room(from.queueBytes);
-        this.filings = store != null && profile == Profile.PRODUCTION
-                ? new Filings(store, timeToLive, from.queueDocuments, from.queueBytes, new CountedFilings())
-                : null;
+        Filings.Listener listener = profile == Profile.MIRROR ? new CountedEffects() : new CountedFilings();
+        this.filings = store == null ? null
+                : new Filings(store, timeToLive, from.queueDocuments, from.queueBytes, listener);
         this.waiter = store != null && profile == Profile.MIRROR ? new Waiter(store, from.wait) : null;
         if (store != null) {
             // Connects now, in the background, so that the first requests find a connection.
@@ -119,7 +124,7 @@ public final class Snapshots implements AutoCloseable {
         return store == null ? CompletableFuture.completedFuture(null) : store.ping();
     }
 
-    /** Documents that wait for the store to take them. */
+    /** Snapshots, in a mirror effects, that wait for the store to take them. */
     public int pendingDocuments() {
         return filings == null ? 0 : filings.pendingDocuments();
     }
@@ -136,7 +141,7 @@ public final class Snapshots implements AutoCloseable {
 
     /** Whether the body of such a request is needed before {@link #begin}. */
     public boolean readsBody(String method, String target) {
-        return filings != null && rules.readsBody(method, target);
+        return profile == Profile.PRODUCTION && filings != null && rules.readsBody(method, target);
     }
 
     /**
@@ -159,13 +164,20 @@ public final class Snapshots implements AutoCloseable {
     /** For reads outside of a request. */
     RequestSnapshot outside() {
         long now = System.currentTimeMillis();
-        return profile == Profile.MIRROR ? new Serving(this, now, null, null, true) : new Plain(this, now);
+        return profile == Profile.MIRROR ? new Serving(this, now, null, null, null, true) : new Plain(this, now);
     }
 
     private RequestSnapshot serving(RequestFields request, long now) {
         RequestId id = RequestId.of(trimmed(request.header(Headers.REQUEST_ID, 0))).orElse(null);
         String captured = trimmed(request.header(Headers.CAPTURED_AT, 0));
-        return new Serving(this, captured == null ? now : millis(captured, now), id, trimmed(request.header(Headers.NAMESPACE, 0)), false);
+        return new Serving(this, captured == null ? now : millis(captured, now), id, trimmed(request.header(Headers.NAMESPACE, 0)),
+                effects(trimmed(request.header(Headers.SEND, 0)), id), false);
+    }
+
+    /** Null where nobody asks for them. */
+    private @Nullable SendEffects effects(@Nullable String send, @Nullable RequestId id) {
+        return send == null || id == null || filings == null ? null
+                : keys.effects(send, id).map(key -> new SendEffects(this, key)).orElse(null);
     }
 
     private static @Nullable String trimmed(@Nullable String value) {
@@ -231,14 +243,54 @@ public final class Snapshots implements AutoCloseable {
      * @param listing null where the rule has no {@code  #n}
      */
     void file(RequestId id, Filings.@Nullable Listing listing, int bytes, Supplier<byte[]> document) {
-        boolean queued = Objects.requireNonNull(filings, "only production records").file(keys.key(id), () -> {
+        Filings to = Objects.requireNonNull(filings, "only production records");
+        handedOver(to.file(keys.key(id), leaving(document, bytes), listing, bytes), id, bytes);
+    }
+
+    void fileEffects(String key, int bytes, Supplier<byte[]> document) {
+        Filings to = Objects.requireNonNull(filings, "effects are noted only for a store");
+        handedOver(to.replace(key, leaving(document, bytes), bytes), key, bytes);
+    }
+
+    /** Gives its room back when it is made for the store. */
+    private Supplier<byte[]> leaving(Supplier<byte[]> document, int bytes) {
+        return () -> {
             room.give(bytes);
             return document.get();
-        }, listing, bytes);
+        };
+    }
+
+    private void handedOver(boolean queued, Object what, int bytes) {
         if (!queued) {
             room.give(bytes);
         }
-        debug("filing {}: {} bytes", id, bytes);
+        debug("filing {}: {} bytes", what, bytes);
+    }
+
+    /** The value of a write, as it is now. Null where the service gives none, or gives one that cannot be compared, which is logged. */
+    @Nullable Written written(String name, @Nullable Object value) {
+        if (value == null) {
+            return null;
+        }
+        String why;
+        try {
+            byte[] json = codec.encode(value, value.getClass(), Written.LONGEST_JSON);
+            Written written = Written.of(json);
+            if (written != null || isNull(json)) {
+                return written;
+            }
+            why = "a number of more than 64 digits, or more than 64 levels";
+        } catch (IOException | RuntimeException | StackOverflowError | LinkageError error) {
+            why = error.getClass().getSimpleName();
+        }
+        notices.tell(Outcome.NOT_ENCODED, "the value of the write `" + name + "` cannot be compared (" + why
+                + "): give what Jackson can write, of at most " + Written.LONGEST_JSON + " bytes");
+        return null;
+    }
+
+    /** As of an empty optional. */
+    private static boolean isNull(byte[] json) {
+        return Arrays.equals(json, new byte[] {'n', 'u', 'l', 'l'});
     }
 
     /** Waits for the snapshot of this id, blocking nobody. */
@@ -351,6 +403,28 @@ public final class Snapshots implements AutoCloseable {
         @Override
         public void failed(Throwable why) {
             count(Outcome.FAILED, "the store did not take a snapshot, see that it is there and may be written to: " + why.getMessage());
+        }
+    }
+
+    private final class CountedEffects implements Filings.Listener {
+        @Override
+        public void filed() {
+            count(Outcome.EFFECTS_FILED);
+        }
+
+        /** Never told: they replace what stands there. */
+        @Override
+        public void collided() {}
+
+        @Override
+        public void dropped() {
+            count(Outcome.EFFECTS_DROPPED, EFFECTS_DROPPED);
+        }
+
+        @Override
+        public void failed(Throwable why) {
+            count(Outcome.EFFECTS_FAILED, "the store did not take a request's effects, see that it is there and that the mirror may SET"
+                    + " keys that begin with `" + keys.effects() + "`: " + why.getMessage());
         }
     }
 

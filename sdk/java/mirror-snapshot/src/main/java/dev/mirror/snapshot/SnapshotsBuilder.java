@@ -65,7 +65,7 @@ public final class SnapshotsBuilder {
         return this;
     }
 
-    /** How long a snapshot lives; 5 minutes unless told. */
+    /** How long a snapshot lives, and what a mirror files of a request; 5 minutes unless told. */
     public SnapshotsBuilder timeToLive(Duration timeToLive) {
         this.timeToLive = timeToLive;
         return this;

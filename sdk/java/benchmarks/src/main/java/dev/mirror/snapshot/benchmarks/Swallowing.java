@@ -21,6 +21,11 @@ final class Swallowing implements SnapshotStore {
     }
 
     @Override
+    public CompletionStage<Void> replace(String key, byte[] document, Duration timeToLive) {
+        return CompletableFuture.completedStage(null);
+    }
+
+    @Override
     public CompletionStage<List<byte[]>> look(List<String> keys) {
         return CompletableFuture.failedStage(new IllegalStateException("nothing is looked for here"));
     }

@@ -12,7 +12,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A snapshot as it is filed: whose it is, and what was read, in the order in which production read it.
  *
- * <p>Written and read as JSON. A document in MessagePack, which the contract allows too, is unreadable here.
+ * <p>Written and read as JSON. A document in MessagePack, which the contract allows too, is unreadable here. The values of writes are
+ * for the agent, and are not read here.
  */
 public record Document(Stamp stamp, List<Read> reads) {
     /** The version of documents that this code writes and reads. */
@@ -42,7 +43,7 @@ public record Document(Stamp stamp, List<Read> reads) {
             } else {
                 out.text(",\"value\":").writeBytes(read.value());
             }
-            out.text("}");
+            out.written(read.written()).text("}");
             separator = ",";
         }
         return out.text("]}").toByteArray();

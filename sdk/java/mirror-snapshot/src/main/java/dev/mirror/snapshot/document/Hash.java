@@ -8,7 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import org.jspecify.annotations.Nullable;
 
-/** What a snapshot's stamp holds of a request instead of the request itself. */
+/** Digests that documents hold in place of requests and values. */
 public final class Hash {
     private Hash() {}
 

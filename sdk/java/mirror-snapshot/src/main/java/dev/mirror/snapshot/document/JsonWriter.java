@@ -28,6 +28,18 @@ final class JsonWriter extends ByteArrayOutputStream {
         return value == null ? this : text(",\"").text(name).text("\":").string(value);
     }
 
+    /** The same of a write's value. */
+    JsonWriter written(@Nullable Written written) {
+        if (written == null) {
+            return this;
+        }
+        text(",\"written\":{\"digest\":").string(written.digest());
+        if (written.value() != null) {
+            text(",\"value\":").writeBytes(written.value());
+        }
+        return text("}");
+    }
+
     /** What documents and lists say of a request, without braces. */
     JsonWriter stamp(Stamp stamp) {
         text("\"at\":").text(Long.toString(stamp.at()));

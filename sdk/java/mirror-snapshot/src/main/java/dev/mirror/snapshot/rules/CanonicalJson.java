@@ -7,18 +7,27 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
-/** Arrays and objects as compact JSON with sorted members and plain numbers. */
-final class CanonicalJson {
+/** JSON as compact text with sorted members and plain numbers: the same for values that are the same. */
+public final class CanonicalJson {
     /** The outermost value is at level 0. */
     private static final int DEEPEST = 64;
 
     private CanonicalJson() {}
 
-    /** Null where something inside is missing. */
+    /** Null where this is not one JSON text, or something inside is missing. */
+    public static @Nullable String of(byte[] json) {
+        String text = Utf8.text(json);
+        return text == null || Json.hasLoneSurrogate(text) ? null : of(text);
+    }
+
+    /** The same of a text without unpaired surrogates. */
     static @Nullable String of(String json) {
         try (JsonParser parser = Json.parser(json)) {
-            parser.nextToken();
-            return value(parser, 0);
+            if (parser.nextToken() == null) {
+                return null;
+            }
+            String text = value(parser, 0);
+            return parser.nextToken() == null ? text : null;
         } catch (IOException none) {
             return null;
         }

@@ -7,6 +7,7 @@ import java.util.Queue;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -22,7 +23,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Production's way to the store: a bounded queue that nobody waits for, and the thread that empties it. Each document is filed once
+ * A service's way to the store: a bounded queue that nobody waits for, and the thread that empties it. Each document is filed once
  * or not at all, and how that ended is told.
  */
 public final class Filings implements AutoCloseable {
@@ -81,10 +82,13 @@ public final class Filings implements AutoCloseable {
      */
     public record Listing(String list, Supplier<byte[]> entry) {}
 
-    /**
-     * @param listing null where the document has its key by itself
-     */
-    private record Filing(String key, Supplier<byte @Nullable []> document, @Nullable Listing listing, int bytes) {}
+    private record Filing(Supplier<byte @Nullable []> document, Step step, int bytes) {}
+
+    /** How a document is put into the store; called once on the writer's thread. */
+    @FunctionalInterface
+    private interface Step {
+        CompletionStage<SnapshotStore.Put> put(byte[] document);
+    }
 
     /** With room for 1024 documents and 64 MiB. */
     public Filings(SnapshotStore store, Duration timeToLive, Listener listener) {
@@ -127,7 +131,22 @@ public final class Filings implements AutoCloseable {
      * @param listing null for none
      */
     public boolean file(String key, Supplier<byte @Nullable []> document, @Nullable Listing listing, int bytes) {
-        Filing filing = new Filing(key, document, listing, Math.max(0, bytes));
+        return queue(document, bytes, listing == null
+                ? encoded -> store.put(key, encoded, timeToLive)
+                : encoded -> filed(store.putListed(key, encoded, timeToLive, listing.list, listing.entry.get())));
+    }
+
+    /** The same of a document that takes the place of whatever stands under its key; never told as collided. */
+    public boolean replace(String key, Supplier<byte @Nullable []> document, int bytes) {
+        return queue(document, bytes, encoded -> filed(store.replace(key, encoded, timeToLive)));
+    }
+
+    private static CompletionStage<SnapshotStore.Put> filed(CompletionStage<Void> done) {
+        return done.thenApply(end -> SnapshotStore.Put.FILED);
+    }
+
+    private boolean queue(Supplier<byte @Nullable []> document, int bytes, Step step) {
+        Filing filing = new Filing(document, step, Math.max(0, bytes));
         boolean fits = pendingDocuments.incrementAndGet() <= documents
                 & pendingBytes.addAndGet(filing.bytes) <= this.bytes;
         if (ended || !fits) {
@@ -228,12 +247,7 @@ public final class Filings implements AutoCloseable {
             if (document == null) {
                 return CompletableFuture.failedFuture(new IllegalStateException("there is no document"));
             }
-            Listing listing = filing.listing;
-            return listing == null
-                    ? store.put(filing.key, document, timeToLive).toCompletableFuture()
-                    : store.putListed(filing.key, document, timeToLive, listing.list, listing.entry.get())
-                            .thenApply(listed -> SnapshotStore.Put.FILED)
-                            .toCompletableFuture();
+            return filing.step.put(document).toCompletableFuture();
         } catch (RuntimeException | Error e) {
             // Whatever it is: the next document is filed.
             return CompletableFuture.failedFuture(e);

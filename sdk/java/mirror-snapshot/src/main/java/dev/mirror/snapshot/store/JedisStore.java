@@ -86,6 +86,15 @@ final class JedisStore implements SnapshotStore {
     }
 
     @Override
+    public CompletionStage<Void> replace(String key, byte[] document, Duration timeToLive) {
+        byte[] name = bytes(key);
+        return run(session -> {
+            session.ask(name, Command.SET, name, document, PX, bytes(Long.toString(Stores.millis(timeToLive))));
+            return null;
+        });
+    }
+
+    @Override
     public CompletionStage<List<byte @Nullable []>> look(List<String> keys) {
         if (keys.isEmpty()) {
             return CompletableFuture.completedFuture(List.of());

@@ -3,9 +3,13 @@ package dev.mirror.snapshot.store;
 import dev.mirror.snapshot.RequestId;
 import java.util.Optional;
 
-/** Where the snapshots of one service or run stand: {@code <prefix>snapshot:<id>}, or {@code <prefix>snapshot/<namespace>:<id>}. */
+/**
+ * Where the snapshots of one service or run stand: {@code <prefix>snapshot:<id>}, or {@code <prefix>snapshot/<namespace>:<id>};
+ * and the effects of a replayed request: {@code <prefix>effects/<send>:<id>}.
+ */
 public final class Keys {
-    private static final int LONGEST_NAMESPACE = 64;
+    private static final String EFFECTS = "effects/";
+    private static final int LONGEST_NAME = 64;
     private static final long MINUTE = 60_000;
 
     private final String prefix;
@@ -24,8 +28,11 @@ public final class Keys {
 
     /** The same prefix, in a namespace; empty where that is not 1 to 64 ASCII letters, digits, {@code .}, {@code _} or {@code -}. */
     public Optional<Keys> within(String namespace) {
-        boolean isNamespace = !namespace.isEmpty() && namespace.length() <= LONGEST_NAMESPACE && namespace.chars().allMatch(Keys::isAllowed);
-        return isNamespace ? Optional.of(new Keys(prefix, prefix + "snapshot/" + namespace + ":")) : Optional.empty();
+        return isName(namespace) ? Optional.of(new Keys(prefix, prefix + "snapshot/" + namespace + ":")) : Optional.empty();
+    }
+
+    private static boolean isName(String text) {
+        return !text.isEmpty() && text.length() <= LONGEST_NAME && text.chars().allMatch(Keys::isAllowed);
     }
 
     private static boolean isAllowed(int c) {
@@ -40,6 +47,20 @@ public final class Keys {
      */
     public String list(RequestId derived, long at) {
         return key(derived) + " " + Math.floorDiv(at, MINUTE);
+    }
+
+    /**
+     * Where the effects of one sending of a request stand, in whatever namespace its snapshot is.
+     *
+     * @param send empty where it is not 1 to 64 ASCII letters, digits, {@code .}, {@code _} or {@code -}
+     */
+    public Optional<String> effects(String send, RequestId id) {
+        return isName(send) ? Optional.of(prefix + EFFECTS + send + ":" + id.text()) : Optional.empty();
+    }
+
+    /** What stands before the keys of all effects. */
+    public String effects() {
+        return prefix + EFFECTS;
     }
 
     /** Where the snapshot of this id stands. */

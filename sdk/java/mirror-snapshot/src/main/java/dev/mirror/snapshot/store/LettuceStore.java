@@ -47,6 +47,12 @@ final class LettuceStore implements SnapshotStore {
     }
 
     @Override
+    public CompletionStage<Void> replace(String key, byte[] document, Duration timeToLive) {
+        SetArgs always = SetArgs.Builder.px(Stores.millis(timeToLive));
+        return link.run(commands -> commands.set(key, document, always)).thenAccept(set -> { });
+    }
+
+    @Override
     public CompletionStage<List<byte @Nullable []>> look(List<String> keys) {
         if (keys.isEmpty()) {
             return CompletableFuture.completedFuture(List.of());

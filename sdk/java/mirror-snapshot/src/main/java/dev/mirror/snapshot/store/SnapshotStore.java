@@ -38,6 +38,14 @@ public interface SnapshotStore extends AutoCloseable {
      */
     CompletionStage<Void> putListed(String key, byte[] document, Duration timeToLive, String list, byte[] entry);
 
+    /**
+     * Files a document in place of whatever stands under the key. It is done at most once.
+     *
+     * @param document not to be changed after that
+     * @param timeToLive in whole milliseconds, and at least one
+     */
+    CompletionStage<Void> replace(String key, byte[] document, Duration timeToLive);
+
     /** What stands under each of the keys, in their order; null where nothing does. */
     CompletionStage<List<byte @Nullable []>> look(List<String> keys);
 

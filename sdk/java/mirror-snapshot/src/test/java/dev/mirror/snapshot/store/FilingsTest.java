@@ -121,6 +121,11 @@ class FilingsTest {
         }
 
         @Override
+        public CompletionStage<Void> replace(String key, byte[] document, Duration timeToLive) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
         public CompletionStage<List<byte[]>> look(List<String> keys) {
             throw new UnsupportedOperationException();
         }
@@ -188,6 +193,31 @@ class FilingsTest {
             assertEquals("document 1", server.ask("GET", "snapshot:a.1"));
             assertEquals("entry 1\nentry 2", server.ask("LRANGE", "snapshot:a 7", "0", "-1"));
             assertEquals(0, filings.pendingDocuments());
+            return true;
+        }
+    }
+
+    @Test
+    void what_stands_there_can_be_replaced() {
+        untilNoneIsGivenUp(FilingsTest::theLastStandsThere);
+    }
+
+    private static boolean theLastStandsThere(Counted told) {
+        try (RedisServer server = RedisServer.start();
+                SnapshotStore store = StoreSteps.connected(server.url(), StoreClient.LETTUCE);
+                Filings filings = new Filings(store, TTL, told)) {
+            for (String document : List.of("first", "second", "last")) {
+                assertTrue(filings.replace("effects/a:b", () -> bytes(document), 100));
+            }
+            told.until(3);
+            if (told.givenUp() > 0) {
+                return false;
+            }
+            assertEquals(3, told.filed.get());
+            assertEquals("last", server.ask("GET", "effects/a:b"));
+            assertEquals(3, server.calls("set"));
+            assertEquals(0, filings.pendingDocuments());
+            assertEquals(0, filings.pendingBytes());
             return true;
         }
     }
@@ -340,6 +370,11 @@ class FilingsTest {
 
             @Override
             public CompletionStage<Void> putListed(String key, byte[] document, Duration timeToLive, String list, byte[] entry) {
+                throw new UnsupportedOperationException();
+            }
+
+            @Override
+            public CompletionStage<Void> replace(String key, byte[] document, Duration timeToLive) {
                 throw new UnsupportedOperationException();
             }
 

@@ -40,6 +40,21 @@ class KeysTest {
     }
 
     @Test
+    void effects_stand_beside_snapshots_where_the_vectors_say() throws IOException {
+        int keys = 0;
+        for (JsonNode vector : Vectors.read("effects.json")) {
+            if (vector.has("key")) {
+                JsonNode key = vector.get("key");
+                Optional<String> made = new Keys(key.get("prefix").textValue())
+                        .effects(key.get("send").textValue(), new RequestId(key.get("id").textValue()));
+                assertEquals(Optional.ofNullable(key.get("key").textValue()), made, key.toString());
+                keys++;
+            }
+        }
+        assertTrue(keys > 30, "only " + keys);
+    }
+
+    @Test
     void a_namespace_cannot_be_taken_for_an_id() {
         Keys keys = new Keys("shop:");
         assertEquals("shop:snapshot:run:7", keys.key(new RequestId("run:7")));
@@ -53,5 +68,6 @@ class KeysTest {
     void one_namespace_is_not_inside_of_another() {
         Keys first = new Keys("").within("one").orElseThrow();
         assertEquals("snapshot/two:a", first.within("two").orElseThrow().key(new RequestId("a")));
+        assertEquals(Optional.of("effects/s:a"), first.effects("s", new RequestId("a")));
     }
 }

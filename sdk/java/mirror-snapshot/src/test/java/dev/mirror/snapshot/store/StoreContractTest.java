@@ -70,6 +70,21 @@ class StoreContractTest {
 
     @ParameterizedTest
     @EnumSource(names = {"LETTUCE", "JEDIS"})
+    void a_document_takes_the_place_of_another_one(StoreClient client) {
+        String key = "effects/contract:replaced-" + client;
+        server.ask("SET", key, "of before");
+        try (SnapshotStore store = open(client)) {
+            await(store.replace(key, bytes("a"), TTL));
+            assertEquals("a", server.ask("GET", key));
+            long left = Long.parseLong(server.ask("PTTL", key));
+            assertTrue(left > TTL.toMillis() - 10_000 && left <= TTL.toMillis(), left + " ms");
+            await(store.replace(key, bytes("b"), TTL));
+            assertEquals("b", server.ask("GET", key));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"LETTUCE", "JEDIS"})
     void a_listed_snapshot_is_never_written_over_and_listed_once(StoreClient client) {
         String key = "snapshot:listed-" + client;
         String list = key + " 7";

@@ -55,7 +55,12 @@ class WaiterTest {
         public CompletionStage<Void> putListed(String key, byte[] document, Duration timeToLive, String list, byte[] entry) {
             throw new UnsupportedOperationException();
         }
-    
+
+        @Override
+        public CompletionStage<Void> replace(String key, byte[] document, Duration timeToLive) {
+            throw new UnsupportedOperationException();
+        }
+
         @Override
         public CompletionStage<List<byte[]>> look(List<String> keys) {
             looks.add(List.copyOf(keys));

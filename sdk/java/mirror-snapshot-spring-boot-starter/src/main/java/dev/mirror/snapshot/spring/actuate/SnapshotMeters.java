@@ -22,7 +22,7 @@ final class SnapshotMeters implements MeterBinder {
             count(registry, outcome);
         }
         Gauge.builder("mirror.snapshot.pending.documents", snapshots, Snapshots::pendingDocuments)
-                .description("snapshots that wait for the store").register(registry);
+                .description("snapshots, in a mirror effects, that wait for the store").register(registry);
         Gauge.builder("mirror.snapshot.pending.bytes", snapshots, Snapshots::pendingBytes)
                 .description("heap of what is recorded or waits for the store").baseUnit("bytes").register(registry);
         Timer waits = Timer.builder("mirror.snapshot.waits")
@@ -36,6 +36,10 @@ final class SnapshotMeters implements MeterBinder {
             case FOUND_COLLIDED -> "collided";
             case WRITE_RECORDED -> "recorded";
             case WRITE_REFUSED -> "refused";
+            case EFFECTS_FILED -> "filed";
+            case EFFECTS_DROPPED -> "dropped";
+            case EFFECTS_FAILED -> "failed";
+            case EFFECTS_TOO_LATE -> "too_late";
             default -> outcome.text();
         };
         FunctionCounter.builder(meter, snapshots, from -> from.counts().of(outcome))
@@ -49,6 +53,7 @@ final class SnapshotMeters implements MeterBinder {
             case HIT, LATE, MISSING, FOUND_COLLIDED, UNAVAILABLE, UNREADABLE -> "mirror.snapshot.looks";
             case WRONG_TYPE, NOT_RECORDED, NO_REQUEST -> "mirror.snapshot.reads";
             case WRITE_RECORDED, WRITE_REFUSED -> "mirror.snapshot.writes";
+            case EFFECTS_FILED, EFFECTS_DROPPED, EFFECTS_FAILED, EFFECTS_TOO_LATE -> "mirror.snapshot.effects";
         };
     }
 
@@ -58,6 +63,7 @@ final class SnapshotMeters implements MeterBinder {
             case "mirror.snapshot.requests" -> "requests that have no snapshot";
             case "mirror.snapshot.looks" -> "how the mirror's looks for snapshots ended";
             case "mirror.snapshot.reads" -> "reads that a mirror's snapshot did not answer";
+            case "mirror.snapshot.effects" -> "what became of what a mirror files of requests";
             default -> "writes that the mirror did not do";
         };
     }

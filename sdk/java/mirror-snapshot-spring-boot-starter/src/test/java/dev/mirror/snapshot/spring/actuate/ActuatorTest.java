@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.mirror.snapshot.Headers;
 import dev.mirror.snapshot.Snapshots;
 import dev.mirror.snapshot.spring.Answer;
+import dev.mirror.snapshot.spring.Effects;
 import dev.mirror.snapshot.spring.Recorded;
 import dev.mirror.snapshot.spring.Redis;
 import dev.mirror.snapshot.spring.Service;
@@ -87,7 +88,9 @@ class ActuatorTest {
             Set<String> names = registry.getMeters().stream().map(Meter::getId).filter(id -> id.getName().startsWith("mirror."))
                     .map(id -> id.getName() + (id.getTag("outcome") == null ? "" : " " + id.getTag("outcome")))
                     .collect(Collectors.toCollection(TreeSet::new));
-            assertEquals(new TreeSet<>(Set.of("mirror.snapshot.looks collided", "mirror.snapshot.looks hit", "mirror.snapshot.looks late",
+            assertEquals(new TreeSet<>(Set.of("mirror.snapshot.effects dropped",
+                    "mirror.snapshot.effects failed", "mirror.snapshot.effects filed", "mirror.snapshot.effects too_late",
+                    "mirror.snapshot.looks collided", "mirror.snapshot.looks hit", "mirror.snapshot.looks late",
                     "mirror.snapshot.looks missing", "mirror.snapshot.looks unavailable", "mirror.snapshot.looks unreadable",
                     "mirror.snapshot.pending.bytes", "mirror.snapshot.pending.documents", "mirror.snapshot.puts collided",
                     "mirror.snapshot.puts dropped", "mirror.snapshot.puts failed", "mirror.snapshot.puts filed",
@@ -104,6 +107,8 @@ class ActuatorTest {
             Timer waits = mirrored.find("mirror.snapshot.waits").timer();
             assertNotNull(waits);
             assertEquals(1, waits.count());
+            Effects.by(mirror.bean(Snapshots.class), "never-filed", send -> mirror.get("/source/a", Effects.headers("never-filed", send)));
+            Waiting.until("it is counted", () -> count(mirrored, "effects", "filed") == 1);
         }
     }
 
