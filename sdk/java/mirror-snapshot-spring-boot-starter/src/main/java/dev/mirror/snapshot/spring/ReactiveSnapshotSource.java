@@ -1,15 +1,19 @@
 package dev.mirror.snapshot.spring;
 
 import com.fasterxml.jackson.databind.type.TypeFactory;
+import com.fasterxml.jackson.databind.util.RawValue;
 import dev.mirror.snapshot.Profile;
+import dev.mirror.snapshot.Reading;
 import dev.mirror.snapshot.RequestId;
 import dev.mirror.snapshot.RequestSnapshot;
 import dev.mirror.snapshot.SnapshotContext;
 import dev.mirror.snapshot.SnapshotSource;
 import dev.mirror.snapshot.Snapshots;
 import dev.mirror.snapshot.document.ValueCodec;
+import dev.mirror.snapshot.document.Written;
 import java.io.IOException;
 import java.lang.reflect.Type;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.List;
 import java.util.UUID;
@@ -69,12 +73,12 @@ public final class ReactiveSnapshotSource {
      * @param type what it gives
      */
     public <T> Mono<T> load(String name, Object key, Type type, Supplier<? extends Mono<T>> database) {
-        return one(Way.READ, name, key, type, database);
+        return one(Call.read(name, key, type), database);
     }
 
     /** {@link #load(String, Object, Type, Supplier)} of a class. */
     public <T> Mono<T> load(String name, Object key, Class<T> type, Supplier<? extends Mono<T>> database) {
-        return one(Way.READ, name, key, type, database);
+        return one(Call.read(name, key, type), database);
     }
 
     /**
@@ -84,12 +88,12 @@ public final class ReactiveSnapshotSource {
      * @param type what each of them is
      */
     public <T> Flux<T> loadMany(String name, Object key, Type type, Supplier<? extends Flux<T>> database) {
-        return many(Way.READ, name, key, type, database);
+        return many(Call.read(name, key, type), database);
     }
 
     /** {@link #loadMany(String, Object, Type, Supplier)} of a class. */
     public <T> Flux<T> loadMany(String name, Object key, Class<T> type, Supplier<? extends Flux<T>> database) {
-        return many(Way.READ, name, key, type, database);
+        return many(Call.read(name, key, type), database);
     }
 
     /**
@@ -97,90 +101,113 @@ public final class ReactiveSnapshotSource {
      * or refuses.
      */
     public <T> Mono<T> write(String name, Object key, Type type, Supplier<? extends Mono<T>> database) {
-        return one(Way.WRITE, name, key, type, database);
+        return write(name, key, null, type, database);
     }
 
     /** {@link #write(String, Object, Type, Supplier)} of a class. */
     public <T> Mono<T> write(String name, Object key, Class<T> type, Supplier<? extends Mono<T>> database) {
-        return one(Way.WRITE, name, key, type, database);
+        return write(name, key, null, (Type) type, database);
+    }
+
+    /**
+     * {@link #write(String, Object, Type, Supplier)} that says what is written. The agent compares it: a mirror that answers right
+     * but would have written something else is found.
+     *
+     * @param written anything that can be written as JSON, as it is at the subscription; null for nothing. What makes the key is
+     *     better left out of it
+     */
+    public <T> Mono<T> write(String name, Object key, @Nullable Object written, Type type, Supplier<? extends Mono<T>> database) {
+        return one(new Call(true, name, key, written, type), database);
+    }
+
+    /** {@link #write(String, Object, Object, Type, Supplier)} of a class. */
+    public <T> Mono<T> write(String name, Object key, @Nullable Object written, Class<T> type, Supplier<? extends Mono<T>> database) {
+        return write(name, key, written, (Type) type, database);
     }
 
     /** {@link #write(String, Object, Type, Supplier)} that gives many elements. */
     public <T> Flux<T> writeMany(String name, Object key, Type type, Supplier<? extends Flux<T>> database) {
-        return many(Way.WRITE, name, key, type, database);
+        return writeMany(name, key, null, type, database);
     }
 
-    /** Which of a source's two kinds of call. */
-    private enum Way {
-        READ,
-        WRITE;
+    /** {@link #write(String, Object, Object, Type, Supplier)} that gives many elements. */
+    public <T> Flux<T> writeMany(String name, Object key, @Nullable Object written, Type type, Supplier<? extends Flux<T>> database) {
+        return many(new Call(true, name, key, written, type), database);
+    }
 
-        <T> CompletionStage<T> serve(SnapshotSource from, String name, Object key, Type type,
-                Supplier<CompletionStage<T>> database) {
-            return this == READ ? from.loadAsync(name, key, type, database) : from.writeAsync(name, key, type, database);
+    /**
+     * A read or a write that a service asks for.
+     *
+     * @param written what a write is to write, or null
+     */
+    private record Call(boolean isWrite, String name, Object key, @Nullable Object written, Type type) {
+        static Call read(String name, Object key, Type type) {
+            return new Call(false, name, key, null, type);
         }
 
-        /** Records what was done already. */
-        void record(SnapshotSource in, String name, Object key, Type type, Object value) {
-            if (this == READ) {
-                in.load(name, key, type, () -> value);
+        Call of(Type other) {
+            return new Call(isWrite, name, key, written, other);
+        }
+
+        <T> CompletionStage<T> serve(SnapshotSource from, Supplier<CompletionStage<T>> database) {
+            return isWrite ? from.writeAsync(name, key, written, type, database) : from.loadAsync(name, key, type, database);
+        }
+
+        private <E extends Exception> void done(SnapshotSource in, Reading<Object, E> database) throws E {
+            if (isWrite) {
+                in.write(name, key, written, type, database);
             } else {
-                in.write(name, key, type, () -> value);
+                in.load(name, key, type, database);
             }
         }
 
-        void recordFailure(SnapshotSource in, String name, Object key, Type type, Exception error) {
+        /** Records what was done already. */
+        void record(SnapshotSource in, @Nullable Object value) {
+            done(in, () -> value);
+        }
+
+        void recordFailure(SnapshotSource in, Exception error) {
             try {
-                if (this == READ) {
-                    in.load(name, key, type, () -> {
-                        throw error;
-                    });
-                } else {
-                    in.write(name, key, type, () -> {
-                        throw error;
-                    });
-                }
+                done(in, () -> {
+                    throw error;
+                });
             } catch (Exception same) {
                 // Its subscriber gets it from the publisher.
             }
         }
     }
 
-    private <T> Mono<T> one(Way way, String name, Object key, Type type, Supplier<? extends Mono<T>> database) {
+    private <T> Mono<T> one(Call call, Supplier<? extends Mono<T>> database) {
         return Mono.deferContextual(context -> {
             if (snapshots.profile() == Profile.MIRROR) {
-                return this.<T>served(context, (from, asked) -> way.serve(from, name, key, type,
-                        () -> asked.apply(Mono.defer(database))));
+                return this.<T>served(context, (from, asked) -> call.serve(from, () -> asked.apply(Mono.defer(database))));
             }
             RequestSnapshot request = request(context);
-            Mono<T> read = database.get();
             if (request == null || snapshots.profile() == Profile.OFF) {
-                return read;
+                return database.get();
             }
-            Object text = text(key);
-            return read.doOnSuccess(value -> way.record(request, name, text, type, value))
-                    .doOnError(Exception.class, error -> way.recordFailure(request, name, text, type, error));
+            Call now = asItIs(call);
+            return database.get().doOnSuccess(value -> now.record(request, value))
+                    .doOnError(Exception.class, error -> now.recordFailure(request, error));
         });
     }
 
-    private <T> Flux<T> many(Way way, String name, Object key, Type type, Supplier<? extends Flux<T>> database) {
+    private <T> Flux<T> many(Call call, Supplier<? extends Flux<T>> database) {
         return Flux.deferContextual(context -> {
             if (snapshots.profile() == Profile.MIRROR) {
                 Type list = TypeFactory.defaultInstance().constructCollectionType(List.class,
-                        TypeFactory.defaultInstance().constructType(type));
-                return this.<List<T>>served(context, (from, asked) -> way.serve(from, name, key, list,
+                        TypeFactory.defaultInstance().constructType(call.type));
+                return this.<List<T>>served(context, (from, asked) -> call.of(list).serve(from,
                         () -> asked.apply(Flux.defer(database).collectList()))).flatMapIterable(elements -> elements);
             }
             RequestSnapshot request = request(context);
-            Flux<T> read = database.get();
             if (request == null || snapshots.profile() == Profile.OFF) {
-                return read;
+                return database.get();
             }
-            Object text = text(key);
-            RecordedElements elements = new RecordedElements(codec, type, mostBytes,
-                    list -> way.record(request, name, text, RecordedElements.LIST, list));
-            return read.doOnNext(elements::add).doOnComplete(elements::record).doOnCancel(elements::record)
-                    .doOnError(Exception.class, error -> way.recordFailure(request, name, text, RecordedElements.LIST, error));
+            Call now = asItIs(call).of(RecordedElements.LIST);
+            RecordedElements elements = new RecordedElements(codec, call.type, mostBytes, list -> now.record(request, list));
+            return database.get().doOnNext(elements::add).doOnComplete(elements::record).doOnCancel(elements::record)
+                    .doOnError(Exception.class, error -> now.recordFailure(request, error));
         });
     }
 
@@ -209,12 +236,27 @@ public final class ReactiveSnapshotSource {
         return request != null ? request : SnapshotContext.currentOrNull();
     }
 
-    /** As it is now, before the read. What has no text is left for the recording to complain about. */
+    /** Before it is done. What has no text is left for the recording to complain about. */
+    private Call asItIs(Call call) {
+        return new Call(call.isWrite, call.name, text(call.key), json(call.written), call.type);
+    }
+
     private Object text(Object key) {
         try {
             return codec.key(key);
         } catch (IOException | RuntimeException | StackOverflowError none) {
             return key;
+        }
+    }
+
+    private @Nullable Object json(@Nullable Object written) {
+        if (written == null) {
+            return null;
+        }
+        try {
+            return new RawValue(new String(codec.encode(written, written.getClass(), Written.LONGEST_JSON), StandardCharsets.UTF_8));
+        } catch (IOException | RuntimeException | StackOverflowError | LinkageError none) {
+            return written;
         }
     }
 }

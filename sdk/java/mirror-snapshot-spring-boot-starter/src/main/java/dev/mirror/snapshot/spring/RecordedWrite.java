@@ -9,8 +9,8 @@ import org.springframework.core.annotation.AliasFor;
 
 /**
  * A method that writes: in production what it gives or throws is recorded, in the mirror it is never called, and is answered
- * as in production or refused, as {@code mirror.snapshot.on-write} says. It may give {@code void}; all else is as with
- * {@link RecordedRead}.
+ * as in production or refused, as {@code mirror.snapshot.on-write} says. It may give {@code void}. An argument with {@link WrittenValue}
+ * is what it writes, and no part of the key. All else is as with {@link RecordedRead}.
  */
 @Documented
 @Target({ElementType.METHOD, ElementType.ANNOTATION_TYPE})

@@ -23,7 +23,7 @@ import org.springframework.util.unit.DataSize;
  * @param store Where snapshots are kept, as redis://HOST:6379; also rediss://, redis+sentinel:// and redis+cluster://.
  * @param client The library that talks to the store. The service must have it.
  * @param rules How a request is named, in order; the same rules as the agent's.
- * @param timeToLive How long a snapshot lives.
+ * @param timeToLive How long a snapshot lives, and what a mirror files of a request.
  * @param maxDocument The largest snapshot that is filed. Larger ones are counted.
  * @param maxBody How much of a request's body is read for a rule. Of a longer one the rule reads nothing.
  * @param queue How much may wait for the store.
@@ -59,7 +59,7 @@ public record SnapshotProperties(
     /**
      * How much may wait for the store. What is more is dropped and counted.
      *
-     * @param documents Snapshots that may wait.
+     * @param documents Snapshots, in a mirror effects, that may wait.
      * @param size Heap that they, and what is being recorded, may take.
      */
     public record Queue(@DefaultValue("1024") int documents, @DefaultValue("64MB") DataSize size) {}

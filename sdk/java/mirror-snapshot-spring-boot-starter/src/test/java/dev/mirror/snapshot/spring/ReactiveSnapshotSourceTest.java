@@ -16,6 +16,7 @@ import dev.mirror.snapshot.store.WaitOptions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.TimeoutException;
@@ -86,6 +87,41 @@ class ReactiveSnapshotSourceTest {
             }));
         }));
         assertTrue(keyed.contains("\"key\":\"{\\\"value\\\":0}\""), keyed);
+    }
+
+    @Test
+    void what_is_written_is_what_it_was_before() throws Exception {
+        ReactiveSnapshotSource source = source(production);
+        for (String written : new String[] {"\"value\":1", "\"value\":[1,1]", "\"error\":\"java.util.concurrent.TimeoutException: slow\""}) {
+            String document = filed(Mono.defer(() -> {
+                Changing changing = new Changing();
+                Mono<Integer> one = Mono.fromSupplier(() -> changing.value = 1);
+                return written.contains("[") ? source.writeMany("many", "k", changing, Integer.class, () -> one.repeat(1)).then()
+                        : source.write("one", "k", changing, Integer.class, () -> written.contains("error")
+                                ? one.then(Mono.error(new TimeoutException("slow"))) : one);
+            }));
+            assertTrue(document.contains(written + ",\"written\":{\"digest\":\"") && document.contains(",\"value\":{\"value\":0}}}]}"), document);
+        }
+        String without = filed(source.write("one", "k", Integer.class, () -> Mono.just(1)));
+        assertTrue(without.contains("\"value\":1}]}"), without);
+    }
+
+    @Test
+    void a_mirror_files_what_is_subscribed_to() {
+        String id = UUID.randomUUID().toString();
+        Effects<List<Integer>> effects = Effects.by(withDatabase, id, send -> {
+            RequestSnapshot request = withDatabase.begin(new Sent(Map.of("x-mirror-request-id", id, "x-mirror-send", send)), null);
+            Mono<Integer> read = source(withDatabase).load("read", "k", Integer.class, () -> Mono.just(1));
+            Mono<List<Integer>> written = source(withDatabase).writeMany("many", "k", List.of(1), Integer.class, () -> Flux.just(1)).collectList();
+            List<Integer> given = read.then(read).then(written.onErrorReturn(List.of()))
+                    .contextWrite(context -> context.put(RequestSnapshot.class, request)).block();
+            request.finish();
+            return given;
+        });
+        String twice = Effects.read("read", "k") + "," + Effects.read("read", "k");
+        assertTrue(effects.list().startsWith(twice + ",{\"write\":\"many\",\"key\":\"k\",\"written\":{\"digest\":\""), effects.document());
+        assertTrue(effects.list().endsWith(",\"value\":[1]}}"), effects.document());
+        assertEquals(List.of(), effects.given());
     }
 
     @Test

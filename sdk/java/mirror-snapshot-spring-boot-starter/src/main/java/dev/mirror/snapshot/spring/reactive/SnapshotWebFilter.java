@@ -140,9 +140,17 @@ public final class SnapshotWebFilter implements WebFilter, Ordered {
             snapshot.id().ifPresent(id -> response.getHeaders().set(settings.responseHeader(), id.text()));
         }
         if (snapshots.profile() == Profile.MIRROR) {
-            beforeCommit(response, () -> response.getHeaders().set(Headers.SNAPSHOT, snapshot.state().text()));
+            beforeCommit(response, () -> tellState(snapshot, response));
         }
         snapshot.toldIn().ifPresent(header -> beforeCommit(response, () -> tellId(snapshot, response, header)));
+    }
+
+    /** How the mirror's look for the snapshot ended, so far, and whether it files the request's effects. */
+    private static void tellState(RequestSnapshot snapshot, ServerHttpResponse response) {
+        response.getHeaders().set(Headers.SNAPSHOT, snapshot.state().text());
+        if (snapshot.filesEffects()) {
+            response.getHeaders().set(Headers.EFFECTS, "1");
+        }
     }
 
     private void beforeCommit(ServerHttpResponse response, Runnable telling) {

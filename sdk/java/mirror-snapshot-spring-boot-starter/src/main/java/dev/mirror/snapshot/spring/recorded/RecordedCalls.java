@@ -4,7 +4,6 @@ import dev.mirror.snapshot.Profile;
 import dev.mirror.snapshot.Reading;
 import dev.mirror.snapshot.SnapshotSource;
 import dev.mirror.snapshot.Snapshots;
-import java.util.Arrays;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Supplier;
 import org.aopalliance.intercept.MethodInterceptor;
@@ -39,37 +38,29 @@ final class RecordedCalls implements MethodInterceptor {
             return invocation.proceed();
         }
         SnapshotSource source = snapshots.get().source();
-        Object key = key(invocation.getArguments());
         return switch (method.form()) {
             // In the mirror what is misused comes here and is not found.
-            case VALUE -> value(source, method, key, invocation);
-            case STAGE -> stage(source, method, key, invocation);
-            case MONO, FLUX -> publishers.get().published(method, key, mirror, invocation);
+            case VALUE -> value(source, method, invocation);
+            case STAGE -> stage(source, method, invocation);
+            case MONO, FLUX -> publishers.get().published(method, mirror, invocation);
         };
     }
 
-    /** None: an empty text; one: itself; several: a list, which is written as a JSON array. */
-    private static Object key(Object[] arguments) {
-        return switch (arguments.length) {
-            case 0 -> "";
-            case 1 -> arguments[0];
-            default -> Arrays.asList(arguments);
-        };
-    }
-
-    private static Object value(SnapshotSource source, RecordedMethod method, Object key, MethodInvocation invocation)
-            throws Exception {
+    private static Object value(SnapshotSource source, RecordedMethod method, MethodInvocation invocation) throws Exception {
+        Object key = method.arguments().key(invocation.getArguments());
         Reading<Object, Exception> database = () -> proceed(invocation);
-        return method.isWrite() ? source.write(method.name(), key, method.type(), database)
+        return method.isWrite()
+                ? source.write(method.name(), key, method.arguments().written(invocation.getArguments()), method.type(), database)
                 : source.load(method.name(), key, method.type(), database);
     }
 
-    private static CompletionStage<Object> stage(
-            SnapshotSource source, RecordedMethod method, Object key, MethodInvocation invocation) throws Exception {
+    private static CompletionStage<Object> stage(SnapshotSource source, RecordedMethod method, MethodInvocation invocation) {
+        Object key = method.arguments().key(invocation.getArguments());
         // In the mirror it may be called after this call has returned.
         MethodInvocation later = later(invocation);
         Supplier<CompletionStage<Object>> database = () -> RecordedCalls.<CompletionStage<Object>>unchecked(later);
-        return method.isWrite() ? source.writeAsync(method.name(), key, method.type(), database)
+        return method.isWrite()
+                ? source.writeAsync(method.name(), key, method.arguments().written(invocation.getArguments()), method.type(), database)
                 : source.loadAsync(method.name(), key, method.type(), database);
     }
 

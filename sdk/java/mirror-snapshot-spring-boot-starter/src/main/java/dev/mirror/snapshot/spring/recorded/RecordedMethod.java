@@ -8,11 +8,12 @@ import org.jspecify.annotations.Nullable;
  *
  * @param name of the read or write
  * @param isWrite whether it is a write
+ * @param arguments what they are
  * @param form how the result comes
  * @param type what is recorded: the result, or what a future or publisher gives
  * @param misuse why it can be neither recorded nor served, and what to do; null where it can
  */
-record RecordedMethod(String name, boolean isWrite, Form form, Type type, @Nullable String misuse) {
+record RecordedMethod(String name, boolean isWrite, Arguments arguments, Form form, Type type, @Nullable String misuse) {
     /** How a result comes. */
     enum Form {
         /** As it is. */

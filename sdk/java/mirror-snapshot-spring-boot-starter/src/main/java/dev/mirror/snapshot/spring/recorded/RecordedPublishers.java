@@ -16,11 +16,12 @@ final class RecordedPublishers {
     }
 
     /** In production the method is called now, as ever; in the mirror when a subscriber's read was told to be done after all. */
-    Object published(RecordedMethod method, Object key, boolean mirror, MethodInvocation invocation) throws Throwable {
+    Object published(RecordedMethod method, boolean mirror, MethodInvocation invocation) throws Throwable {
+        Object[] arguments = invocation.getArguments();
         if (method.form() == Form.MONO) {
-            return one(method, key, mirror ? later(invocation) : now(invocation.proceed()));
+            return one(method, arguments, mirror ? later(invocation) : now(invocation.proceed()));
         }
-        return many(method, key, mirror ? later(invocation) : now(invocation.proceed()));
+        return many(method, arguments, mirror ? later(invocation) : now(invocation.proceed()));
     }
 
     private static <P> Supplier<P> later(MethodInvocation invocation) {
@@ -33,13 +34,15 @@ final class RecordedPublishers {
         return () -> (P) publisher;
     }
 
-    private Mono<Object> one(RecordedMethod method, Object key, Supplier<Mono<Object>> database) {
-        return method.isWrite() ? source.write(method.name(), key, method.type(), database)
+    private Mono<Object> one(RecordedMethod method, Object[] arguments, Supplier<Mono<Object>> database) {
+        Object key = method.arguments().key(arguments);
+        return method.isWrite() ? source.write(method.name(), key, method.arguments().written(arguments), method.type(), database)
                 : source.load(method.name(), key, method.type(), database);
     }
 
-    private Flux<Object> many(RecordedMethod method, Object key, Supplier<Flux<Object>> database) {
-        return method.isWrite() ? source.writeMany(method.name(), key, method.type(), database)
+    private Flux<Object> many(RecordedMethod method, Object[] arguments, Supplier<Flux<Object>> database) {
+        Object key = method.arguments().key(arguments);
+        return method.isWrite() ? source.writeMany(method.name(), key, method.arguments().written(arguments), method.type(), database)
                 : source.loadMany(method.name(), key, method.type(), database);
     }
 }

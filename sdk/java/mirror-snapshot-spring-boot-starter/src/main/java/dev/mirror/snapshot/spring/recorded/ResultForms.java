@@ -35,8 +35,12 @@ final class ResultForms {
     static RecordedMethod of(String name, boolean isWrite, Method method, Class<?> in) {
         Class<?> raw = method.getReturnType();
         Type result = GenericTypeResolver.resolveType(method.getGenericReturnType(), in);
+        if (!isWrite && !Arguments.of(method).written().isEmpty()) {
+            return misused(name, false, method, "it has an argument with @WrittenValue and is no write: remove that, or annotate the method with"
+                    + " @RecordedWrite");
+        }
         if (KotlinDetector.isSuspendingFunction(method)) {
-            return misused(name, isWrite, "suspending functions cannot be recorded: record what they call");
+            return misused(name, isWrite, method, "suspending functions cannot be recorded: record what they call");
         }
         if (raw == CompletionStage.class || raw == CompletableFuture.class) {
             return recorded(name, isWrite, Form.STAGE, argument(result), method);
@@ -49,10 +53,10 @@ final class ResultForms {
         }
         if (raw == void.class) {
             return isWrite ? recorded(name, true, Form.VALUE, Void.class, method)
-                    : misused(name, false, "it gives nothing, so it is no read: a write is annotated with @RecordedWrite");
+                    : misused(name, false, method, "it gives nothing, so it is no read: a write is annotated with @RecordedWrite");
         }
         if (READ_ONCE.stream().anyMatch(once -> once.isAssignableFrom(raw)) || isPublisher(raw)) {
-            return misused(name, isWrite, "what it gives, " + raw.getSimpleName() + ", can be read only once: give a list, a value,"
+            return misused(name, isWrite, method, "what it gives, " + raw.getSimpleName() + ", can be read only once: give a list, a value,"
                     + " a CompletableFuture, a Mono or a Flux");
         }
         return recorded(name, isWrite, Form.VALUE, result, method);
@@ -69,13 +73,13 @@ final class ResultForms {
     }
 
     private static RecordedMethod recorded(String name, boolean isWrite, Form form, Type type, Method method) {
-        return isConcrete(type) ? new RecordedMethod(name, isWrite, form, type, null)
-                : misused(name, isWrite, "the type of its result, " + method.getGenericReturnType().getTypeName()
+        return isConcrete(type) ? new RecordedMethod(name, isWrite, Arguments.of(method), form, type, null)
+                : misused(name, isWrite, method, "the type of its result, " + method.getGenericReturnType().getTypeName()
                         + ", is known to its caller only: give a concrete one");
     }
 
-    private static RecordedMethod misused(String name, boolean isWrite, String why) {
-        return new RecordedMethod(name, isWrite, Form.VALUE, Object.class, why);
+    private static RecordedMethod misused(String name, boolean isWrite, Method method, String why) {
+        return new RecordedMethod(name, isWrite, Arguments.of(method), Form.VALUE, Object.class, why);
     }
 
     private static boolean isConcrete(Type type) {

@@ -37,9 +37,14 @@ final class TellingResponse extends HttpServletResponseWrapper {
         this.head = head;
     }
 
-    /** How the mirror's look for the snapshot ended, so far. */
+    /** How the mirror's look for the snapshot ended, so far, and whether it files the request's effects. */
     static Head state(RequestSnapshot snapshot) {
-        return response -> response.setHeader(Headers.SNAPSHOT, snapshot.state().text());
+        return response -> {
+            response.setHeader(Headers.SNAPSHOT, snapshot.state().text());
+            if (snapshot.filesEffects()) {
+                response.setHeader(Headers.EFFECTS, "1");
+            }
+        };
     }
 
     /** The id that names a request by its response, unless the service itself tells one there: then that counts. */

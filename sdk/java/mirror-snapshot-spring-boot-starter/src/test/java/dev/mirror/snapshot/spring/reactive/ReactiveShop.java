@@ -7,6 +7,7 @@ import dev.mirror.snapshot.spring.recorded.Stock;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import org.slf4j.MDC;
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
 import org.springframework.context.annotation.Bean;
@@ -86,8 +87,8 @@ public class ReactiveShop {
 
         @PostMapping("/write")
         Mono<String> write() {
-            return source.write("order", 1, String.class, () -> Mono.fromSupplier(() -> database.read("written")))
-                    .flatMap(given -> stocks.reserve("a").then(stocks.book("b")).map(booked -> given + ", " + booked));
+            return source.write("order", 1, Map.of("pieces", 3), String.class, () -> Mono.fromSupplier(() -> database.read("written")))
+                    .flatMap(given -> stocks.reserve("a", 3).then(stocks.book("b")).map(booked -> given + ", " + booked));
         }
 
         @GetMapping("/time")

@@ -3,6 +3,7 @@ package dev.mirror.snapshot.spring.reactive;
 import dev.mirror.snapshot.spring.Database;
 import dev.mirror.snapshot.spring.RecordedRead;
 import dev.mirror.snapshot.spring.RecordedWrite;
+import dev.mirror.snapshot.spring.WrittenValue;
 import dev.mirror.snapshot.spring.recorded.Stock;
 import dev.mirror.snapshot.spring.recorded.StockException;
 import java.math.BigDecimal;
@@ -48,7 +49,7 @@ public class ReactiveStocks {
     }
 
     @RecordedWrite("reserve")
-    public Mono<Void> reserve(String name) {
+    public Mono<Void> reserve(String name, @WrittenValue int pieces) {
         return Mono.fromRunnable(() -> database.read(name));
     }
 

@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.mirror.snapshot.SnapshotMissException;
 import dev.mirror.snapshot.Snapshots;
 import dev.mirror.snapshot.spring.Database;
+import dev.mirror.snapshot.spring.Effects;
 import dev.mirror.snapshot.spring.Recorded;
 import dev.mirror.snapshot.spring.RecordedRead;
 import dev.mirror.snapshot.spring.RecordedWrite;
@@ -19,14 +20,19 @@ import dev.mirror.snapshot.spring.Sent;
 import dev.mirror.snapshot.spring.SnapshotMisuses;
 import dev.mirror.snapshot.spring.Starter;
 import dev.mirror.snapshot.spring.Waiting;
+import dev.mirror.snapshot.spring.WrittenValue;
 import java.io.InputStream;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.Future;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.aopalliance.intercept.MethodInterceptor;
 import org.aopalliance.intercept.MethodInvocation;
@@ -108,6 +114,89 @@ class RecordedBeansTest {
         });
     }
 
+    // What is written.
+
+    interface Booking {
+        @RecordedWrite("interface")
+        void book(String order, @WrittenValue List<Integer> amounts);
+    }
+
+    static class Bookings implements Booking {
+        @Override
+        public void book(String order, List<Integer> amounts) {
+            amounts.add(2);
+        }
+
+        @RecordedWrite("several")
+        public int several(@WrittenValue String what, long of, @WrittenValue Integer amount, String and) {
+            return 1;
+        }
+
+        @RecordedWrite("only")
+        public Void only(@WrittenValue Integer amount) {
+            return null;
+        }
+
+        @RecordedWrite("none")
+        public int none(int amount) {
+            return amount;
+        }
+    }
+
+    @Configuration(proxyBeanMethods = false)
+    static class BookingBeans {
+        @Bean
+        Bookings bookings() {
+            return new Bookings();
+        }
+    }
+
+    private static Integer booked(Bookings bookings) {
+        bookings.book("a", new ArrayList<>(List.of(1)));
+        bookings.several("x", 7, 5, "y");
+        bookings.only(8);
+        bookings.only(null);
+        return bookings.none(9);
+    }
+
+    @Test
+    void an_argument_that_is_written_is_no_part_of_the_key() {
+        String[] expected = {"\"key\":\"a\" [1]", "\"key\":\"[7,\\\"y\\\"]\" [\"x\",5]", "\"key\":\"\" 8", "\"key\":\"\" null", "\"key\":\"9\" null"};
+        String[] document = new String[1];
+        production.withUserConfiguration(BookingBeans.class).run(context -> {
+            assertEquals("", misuses(context));
+            document[0] = filed(context, () -> booked(context.getBean(Bookings.class)));
+            assertEquals(List.of(expected), writes(document[0]));
+        });
+        mirror.withUserConfiguration(BookingBeans.class).withPropertyValues("mirror.snapshot.wait.timeout=30s").run(context -> {
+            String id = UUID.randomUUID().toString();
+            Redis.shared().set("snapshot:" + id, document[0]);
+            Snapshots snapshots = context.getBean(Snapshots.class);
+            Waiting.until("the mirror reaches its store", () -> Redis.isReached(snapshots));
+            Effects<Integer> effects = Effects.by(snapshots, id, send -> {
+                Sent sent = new Sent(Map.of("x-mirror-request-id", id, "x-mirror-send", send));
+                try {
+                    return sent.to(snapshots, () -> booked(context.getBean(Bookings.class)));
+                } catch (Exception error) {
+                    throw new AssertionError(error);
+                }
+            });
+            assertEquals(9, effects.given());
+            assertEquals(List.of(expected), writes(effects.document()));
+        });
+    }
+
+    /** Key and what is written of each write in a document. */
+    private static List<String> writes(String document) {
+        List<String> writes = new ArrayList<>();
+        Matcher write = Pattern.compile("(\"key\":\"(?:[^\"\\\\]|\\\\.)*\")(?:,\"value\":(?:null|\\d+))?"
+                + "(?:,\"written\":\\{\"digest\":\"[0-9a-f]{16}\",\"value\":([^}]*)})?}").matcher(document);
+        while (write.find()) {
+            writes.add(write.group(1) + " " + write.group(2));
+        }
+        return writes;
+    }
+
     // Misuse.
 
     static class Misused {
@@ -149,6 +238,11 @@ class RecordedBeansTest {
             return null;
         }
 
+        @RecordedRead
+        public int written(@WrittenValue int amount) {
+            return amount;
+        }
+
         @RecordedRead("fine")
         public List<? extends Number> fine() {
             return List.of(1);
@@ -167,7 +261,8 @@ class RecordedBeansTest {
     void what_cannot_be_recorded_is_told_at_the_start_and_done_in_production_only() {
         production.withUserConfiguration(MisusedBeans.class).run(context -> {
             String misuses = misuses(context);
-            assertEquals(8, misuses.lines().count(), misuses);
+            assertEquals(9, misuses.lines().count(), misuses);
+            assertTrue(misuses.contains("Misused.written: it has an argument with @WrittenValue"), misuses);
             assertTrue(misuses.contains("Misused.nothing: it gives nothing") && misuses.contains("Misused.any: the type of its result, T,"), misuses);
             Misused misused = context.getBean(Misused.class);
             String document = filed(context, () -> {

@@ -3,6 +3,7 @@ package dev.mirror.snapshot.spring.recorded;
 import dev.mirror.snapshot.spring.Database;
 import dev.mirror.snapshot.spring.RecordedRead;
 import dev.mirror.snapshot.spring.RecordedWrite;
+import dev.mirror.snapshot.spring.WrittenValue;
 import java.lang.annotation.Retention;
 import java.lang.annotation.RetentionPolicy;
 import java.math.BigDecimal;
@@ -71,7 +72,7 @@ public class Stocks implements Generic<Stock> {
     }
 
     @RecordedWrite("reserve")
-    public void reserve(String name) {
+    public void reserve(String name, @WrittenValue int pieces) {
         database.read(name);
     }
 

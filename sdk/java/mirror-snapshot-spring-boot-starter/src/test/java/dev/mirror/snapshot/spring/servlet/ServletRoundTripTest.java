@@ -11,6 +11,7 @@ import dev.mirror.snapshot.Outcome;
 import dev.mirror.snapshot.Snapshots;
 import dev.mirror.snapshot.spring.Answer;
 import dev.mirror.snapshot.spring.Database;
+import dev.mirror.snapshot.spring.Effects;
 import dev.mirror.snapshot.spring.Pair;
 import dev.mirror.snapshot.spring.Recorded;
 import dev.mirror.snapshot.spring.Redis;
@@ -119,6 +120,54 @@ class ServletRoundTripTest {
         String document = pair.redis().get("snapshot:" + answer.header(Headers.REQUEST_ID));
         assertTrue(document.contains("\"write:order\"") && document.contains("\"write:reserve\"")
                 && document.contains("\"write:Stocks.book\""), document);
+    }
+
+    @Test
+    void what_a_request_read_and_would_have_written_is_filed_and_told() {
+        Recorded<Answer> first = pair.recorded((service, id) -> service.request("/write", "x-id", id).POST(BodyPublishers.noBody()));
+        Effects<Answer> effects = Effects.by(pair, first.id(),
+                send -> pair.replayed(first, service -> service.request("/write", Headers.SEND, send).POST(BodyPublishers.noBody())));
+        assertEquals(first.given().text(), effects.given().text());
+        assertEquals("1", effects.given().header(Headers.EFFECTS));
+        String[] parts = effects.list().split("(?<=}),(?=\\{\"(read|write)\")");
+        assertEquals(3, parts.length, effects.document());
+        // Production said the same.
+        assertTrue(parts[0].startsWith("{\"write\":\"order\",\"key\":\"1\",\"written\":{") && parts[0].endsWith(",\"value\":{\"pieces\":3}}}"), parts[0]);
+        assertTrue(first.document().contains(parts[0].replaceFirst(".*\"written\"", "\"written\"")), first.document());
+        assertTrue(parts[1].startsWith("{\"write\":\"reserve\",\"key\":\"a\",\"written\":{") && parts[1].endsWith(",\"value\":3}}"), parts[1]);
+        assertTrue(first.document().contains(parts[1].replaceFirst(".*\"written\"", "\"written\"")), first.document());
+        assertEquals("{\"write\":\"Stocks.book\",\"key\":\"b\"}", parts[2]);
+        // Nobody asked.
+        Answer plain = pair.replayed(first, service -> service.request("/write").POST(BodyPublishers.noBody()));
+        assertNull(plain.header(Headers.EFFECTS));
+        assertNull(pair.production().get("/nothing-read", Effects.headers(first.id(), "run-c")).header(Headers.EFFECTS));
+    }
+
+    @Test
+    void what_no_snapshot_answers_and_what_the_guard_refuses_is_filed_too() {
+        String id = id();
+        Effects<Answer> missed = Effects.by(pair, id, send -> pair.mirror().get("/source/k", Effects.headers(id, send)));
+        assertEquals("503 missing 1", missed.given().status() + " " + missed.given().header(Headers.SNAPSHOT) + " "
+                + missed.given().header(Headers.EFFECTS));
+        assertEquals(Effects.read("first", "k"), missed.list());
+        Effects<Answer> advised = Effects.by(pair, id, send -> pair.mirror().get("/swallowed", Effects.headers(id, send)));
+        assertEquals("200 1", advised.given().status() + " " + advised.given().header(Headers.EFFECTS));
+        // Nothing in production files what is written past the source.
+        Effects<Answer> refused = Effects.by(pair, id, send -> pair.mirror().send(
+                pair.mirror().request("/insert", Effects.headers(id, send)).POST(BodyPublishers.noBody())));
+        assertEquals("503 1 ", refused.given().status() + " " + refused.given().header(Headers.EFFECTS) + " " + refused.list());
+    }
+
+    @Test
+    void reads_on_other_threads_are_filed_too() {
+        for (String target : new String[] {"/callable", "/deferred", "/future"}) {
+            Recorded<Answer> first = pair.recorded((service, id) -> service.request(target, "x-id", id));
+            Effects<Answer> effects = Effects.by(pair, first.id(),
+                    send -> pair.replayed(first, service -> service.request(target, Headers.SEND, send)));
+            assertEquals("1", effects.given().header(Headers.EFFECTS), target);
+            int reads = first.document().split("\"name\":", -1).length;
+            assertEquals(reads, effects.document().split("\"read\":", -1).length, first.document() + effects.document());
+        }
     }
 
     @Test

@@ -150,8 +150,8 @@ public class Shop {
 
         @PostMapping("/write")
         String write() {
-            String given = source.write("order", "1", String.class, () -> database.read("written"));
-            stocks.reserve("a");
+            String given = source.write("order", "1", Map.of("pieces", 3), String.class, () -> database.read("written"));
+            stocks.reserve("a", 3);
             return given + ", " + stocks.book("b");
         }
 
