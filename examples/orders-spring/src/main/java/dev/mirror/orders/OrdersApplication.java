@@ -15,7 +15,8 @@ import org.springframework.web.servlet.function.ServerResponse;
  * {@code production} it reads its database and files what it read; in {@code mirror} it reads that instead.
  *
  * <p>Its three routes show the three ways to do that, from least to most control: {@link ProductController},
- * {@link CartController}, {@link OrderController}. Version 2 has one planted mistake.
+ * {@link CartController}, {@link OrderController}. Version 2 has one planted mistake that its answers show; {@code orders.mistake} plants one
+ * that they do not.
  */
 @SpringBootApplication(proxyBeanMethods = false)
 @EnableConfigurationProperties(OrdersOptions.class)

@@ -1,8 +1,6 @@
 package dev.mirror.orders;
 
-import java.time.Instant;
 import java.util.Optional;
-import java.util.UUID;
 import org.springframework.jdbc.core.simple.JdbcClient;
 import org.springframework.stereotype.Repository;
 import org.springframework.transaction.annotation.Transactional;
@@ -35,11 +33,12 @@ class Shop {
 
     /** Once for each number: a client that tries again orders nothing more. */
     @Transactional
-    public void place(String number, Order order, UUID receipt, Instant placedAt) {
-        database.sql("INSERT INTO placed VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
-                .params(number, order.userId(), order.productId(), order.quantity(), receipt.toString(), placedAt.toEpochMilli())
+    public void place(Booking booking) {
+        database.sql("INSERT INTO placed VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
+                .params(booking.id(), booking.user(), booking.product(), booking.quantity(), booking.receipt().toString(), booking.placedAt(),
+                        booking.totalCents())
                 .update();
-        database.sql("UPDATE product SET stock = stock - ? WHERE id = ?").params(order.quantity(), order.productId()).update();
+        database.sql("UPDATE product SET stock = stock - ? WHERE id = ?").params(booking.quantity(), booking.product()).update();
     }
 
     /** Moves every price and stock a little, as a busy shop does. */

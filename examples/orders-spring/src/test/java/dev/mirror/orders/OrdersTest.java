@@ -82,8 +82,8 @@ class OrdersTest {
 
     @Test
     void version_2_rounds_the_discount_up() {
-        assertEquals(16, new OrdersOptions(1, 0).discount(273, 3));
-        assertEquals(17, new OrdersOptions(2, 0).discount(273, 3));
-        assertEquals(0, new OrdersOptions(2, 0).discount(273, 1));
+        assertEquals(16, new OrdersOptions(1, null, 0).discount(273, 3));
+        assertEquals(17, new OrdersOptions(2, null, 0).discount(273, 3));
+        assertEquals(0, new OrdersOptions(2, null, 0).discount(273, 1));
     }
 }
