@@ -207,6 +207,15 @@ fn a_store_counts_as_unavailable_after_so_many_looks_in_vain() -> Result<()> {
         let refused = wait(&waiter, &["one"]).await;
         assert!(matches!(refused, Waited::Unavailable(_)), "{refused:?}");
         assert_eq!(redis.calls("mget")?, u64::from(PATIENT.tries));
+
+        // The time is over before: what no look has answered is not known to be missing.
+        let options = WaitOptions {
+            timeout: Duration::ZERO,
+            ..PATIENT
+        };
+        let hasty = Waiter::new(RedisStore::connect(&url)?, options);
+        let refused = wait(&hasty, &["two"]).await;
+        assert!(matches!(refused, Waited::Unavailable(_)), "{refused:?}");
         Ok(())
     })
 }

@@ -108,6 +108,7 @@ struct Wait {
     accept: Accept,
     began: Instant,
     looks: u32,
+    /// Looks that failed, one after the other.
     failures: u32,
     refused: bool,
     /// Whether it is asked how long a value lives.
@@ -243,7 +244,7 @@ impl Shared {
                 }
                 Err(error) => {
                     wait.failures += 1;
-                    if wait.failures >= self.options.tries {
+                    if wait.failures >= self.options.tries || wait.has_only_failed(&self.options) {
                         wait.end(Waited::Unavailable(error.clone()));
                         continue;
                     }
@@ -252,7 +253,7 @@ impl Shared {
             };
             match hit {
                 Some((id, value)) => found.push((wait, id, value)),
-                None if wait.began.elapsed() >= self.options.timeout => {
+                None if wait.is_over(&self.options) => {
                     let outcome = Waited::Missing {
                         waited: wait.began.elapsed(),
                         refused: wait.refused,
@@ -346,6 +347,15 @@ async fn listen(shared: Weak<Shared>) {
 }
 
 impl Wait {
+    fn is_over(&self, options: &WaitOptions) -> bool {
+        self.began.elapsed() >= options.timeout
+    }
+
+    /// Looks take long where a store does not answer: the time may be over before as many as `tries` have failed.
+    fn has_only_failed(&self, options: &WaitOptions) -> bool {
+        self.failures == self.looks && self.is_over(options)
+    }
+
     fn new(
         ids: Vec<RequestId>,
         keys: Vec<String>,

@@ -31,12 +31,16 @@ final class Wait extends CompletableFuture<Waited> {
     /** Nothing stood there. */
     void goesOn(WaitOptions options) {
         failures = 0;
+        looks++;
         looked(options);
     }
 
+    /** Looks take long where a store does not answer: the time may be over before as many as {@code tries} have failed. */
     void failed(WaitOptions options, Throwable why) {
         failures++;
-        if (failures >= options.tries()) {
+        looks++;
+        boolean onlyFailed = failures == looks && isOver(options);
+        if (failures >= options.tries() || onlyFailed) {
             unavailable(why);
         } else {
             looked(options);
@@ -48,12 +52,14 @@ final class Wait extends CompletableFuture<Waited> {
     }
 
     private void looked(WaitOptions options) {
-        looks++;
         lookedAt = System.nanoTime();
-        Duration waited = waited();
-        if (waited.compareTo(options.timeout()) >= 0) {
-            complete(new Waited.Missing(waited));
+        if (isOver(options)) {
+            complete(new Waited.Missing(waited()));
         }
+    }
+
+    private boolean isOver(WaitOptions options) {
+        return waited().compareTo(options.timeout()) >= 0;
     }
 
     private Duration waited() {

@@ -174,6 +174,19 @@ class WaiterTest {
     }
 
     @Test
+    void what_no_look_has_answered_is_not_known_to_be_missing() {
+        SnapshotStore silent = new Looked() {
+            @Override
+            public CompletionStage<List<byte[]>> look(List<String> keys) {
+                throw new IllegalStateException("silent");
+            }
+        };
+        try (Waiter hasty = new Waiter(silent, options(0, 20, 3))) {
+            assertInstanceOf(Waited.Unavailable.class, await(hasty.wait("a")));
+        }
+    }
+
+    @Test
     void a_store_that_answers_nonsense_is_unavailable() {
         List<CompletionStage<List<byte[]>>> answers = new ArrayList<>();
         answers.add(null);
