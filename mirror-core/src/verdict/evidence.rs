@@ -46,9 +46,6 @@ pub struct Evidence {
     pub(super) rules: RuleTally,
     /// Why the run is not to be relied on.
     pub(super) failure: Option<String>,
-    /// Of this process alone: what it counts has entered the groups.
-    #[serde(skip)]
-    recent: Recent,
 }
 
 /// What each side says that it runs.
@@ -187,8 +184,12 @@ impl Evidence {
 
     /// A request was judged. Call it once for each, with all that was asked for it.
     pub fn observe(&mut self, trial: &Trial<'_>) {
+        self.observe_after(trial, &mut Recent::default());
+    }
+
+    /// The same after other requests, of which tosses may hang together with this one's.
+    pub(super) fn observe_after(&mut self, trial: &Trial<'_>, recent: &mut Recent) {
         self.at(trial.at);
-        let mut recent = std::mem::take(&mut self.recent);
         let route = self.route(trial.route);
         route.judged += 1;
         route.controlled += u64::from(trial.control.is_some());
@@ -215,8 +216,7 @@ impl Evidence {
         route.noise += Proportion::new(u64::from(differs), 1);
         route.latency.add(&trial.durations);
         route.count_cache(&trial.cache);
-        trial.toss(&mut route.groups, &mut recent);
-        self.recent = recent;
+        trial.toss(&mut route.groups, recent);
     }
 
     /// Production answered a request itself, whatever became of it then.

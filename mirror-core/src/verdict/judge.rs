@@ -13,6 +13,7 @@ use crate::time::Timestamp;
 use super::cache::CacheHits;
 use super::evidence::Evidence;
 use super::latency::AnswerDurations;
+use super::recent::Recent;
 use super::representative::Request;
 use super::trial::{Control, Differences, Repeat, Trial};
 
@@ -25,6 +26,7 @@ pub struct Judge {
     noise: Noise,
     maps: MapLearner,
     plan: RepeatPlan,
+    recent: Recent,
     evidence: Evidence,
     map_folds: u64,
 }
@@ -158,7 +160,8 @@ impl Judge {
                 noise.judge(route, given(production, repeat.at), repeat.to_production);
             (repeat, to_candidate, to_production)
         });
-        self.evidence.observe(&Trial {
+        let is_cold = self.is_cold(answers.at);
+        let trial = Trial {
             route,
             at: answers.at,
             request: answers.request,
@@ -176,11 +179,12 @@ impl Judge {
                     to_production: differences(to_production, repeat.to_production),
                 }),
             durations: AnswerDurations {
-                is_cold: self.is_cold(answers.at),
+                is_cold,
                 ..answers.durations
             },
             cache: answers.cache,
-        });
+        };
+        self.evidence.observe_after(&trial, &mut self.recent);
         self.learn(answers);
         candidate
     }

@@ -24,7 +24,7 @@ use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 use std::hash::BuildHasher;
 
-use super::group::GroupKey;
+use crate::compare::{Kind, Place};
 use crate::time::Timestamp;
 
 /// Between two tosses of one request that count where tosses hang together.
@@ -83,7 +83,7 @@ impl Recent {
 
     /// The candidate differs there. How many exchanges of the request lie between this one and the last that did, or the first of all;
     /// none where there is nothing before.
-    pub(super) fn gap(&mut self, exchange: Numbered, key: &GroupKey) -> Option<u64> {
+    pub(super) fn gap(&mut self, exchange: Numbered, key: &(Place, Kind)) -> Option<u64> {
         let shown = self.place(exchange, key)?;
         let gap = exchange.number - shown.number.max(1);
         shown.number = exchange.number;
@@ -91,7 +91,7 @@ impl Recent {
     }
 
     /// Whether a toss there counts where tosses hang together.
-    pub(super) fn is_apart(&mut self, exchange: Numbered, key: &GroupKey) -> bool {
+    pub(super) fn is_apart(&mut self, exchange: Numbered, key: &(Place, Kind)) -> bool {
         let Some(shown) = self.place(exchange, key) else {
             return true;
         };
@@ -104,7 +104,7 @@ impl Recent {
         true
     }
 
-    fn place(&mut self, exchange: Numbered, key: &GroupKey) -> Option<&mut Shown> {
+    fn place(&mut self, exchange: Numbered, key: &(Place, Kind)) -> Option<&mut Shown> {
         let digest = FixedState::default().hash_one((exchange.request, key));
         if self.places.len() >= MAX_PLACES && !self.places.contains_key(&digest) {
             return None;
@@ -153,9 +153,8 @@ impl AddAssign for Gaps {
 mod tests {
     use super::super::sample::Random;
     use super::*;
-    use crate::compare::{Kind, Place};
 
-    fn key() -> GroupKey {
+    fn key() -> (Place, Kind) {
         (Place::Json("/a".into()), Kind::Value)
     }
 

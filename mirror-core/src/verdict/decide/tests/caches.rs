@@ -1,5 +1,6 @@
 //! A cache in each process, of which each entry lives for a while: equal versions whose answers part for a minute at a time.
 
+use super::super::super::recent::Recent;
 use super::*;
 
 const PLACE: &str = "/rate";
@@ -29,7 +30,7 @@ impl Entry {
 
 /// Twenty minutes of requests for so many targets, in each of which the data changes every two minutes or so.
 fn evidence(random: &mut Random, targets: u64, is_told_apart: bool) -> Evidence {
-    let mut evidence = Evidence::default();
+    let (mut evidence, mut recent) = (Evidence::default(), Recent::default());
     let mut data: Vec<(u64, [Entry; 3])> = vec![Default::default(); targets as usize];
     for at in (0..1_200 * SECOND).step_by(PAUSE as usize) {
         for (target, (current, entries)) in data.iter_mut().enumerate() {
@@ -43,7 +44,7 @@ fn evidence(random: &mut Random, targets: u64, is_told_apart: bool) -> Evidence 
                 )
             };
             let (candidate, control) = (found(candidate), found(control));
-            evidence.observe(&Trial {
+            let trial = Trial {
                 route: USERS,
                 at: Timestamp(at),
                 request: is_told_apart.then_some(target as u64),
@@ -57,7 +58,8 @@ fn evidence(random: &mut Random, targets: u64, is_told_apart: bool) -> Evidence 
                 repeat: None,
                 durations: AnswerDurations::default(),
                 cache: CacheHits::default(),
-            });
+            };
+            evidence.observe_after(&trial, &mut recent);
         }
     }
     evidence
@@ -91,10 +93,11 @@ fn caches_of_equal_versions_fail_no_run_where_requests_are_told_apart() {
 fn a_change_is_found_in_forty_requests_for_one_target_within_a_second() {
     let mut run = Run::default();
     let changed = [observation("/price", Kind::Missing, "new")];
+    let mut recent = Recent::default();
     for _ in 0..40 {
         let request = run.request(USERS);
         run.evidence.ended(&request, Outcome::Matched);
-        run.evidence.observe(&Trial {
+        let trial = Trial {
             route: USERS,
             at: Timestamp(SECOND),
             request: Some(7),
@@ -108,7 +111,8 @@ fn a_change_is_found_in_forty_requests_for_one_target_within_a_second() {
             repeat: None,
             durations: AnswerDurations::default(),
             cache: CacheHits::default(),
-        });
+        };
+        run.evidence.observe_after(&trial, &mut recent);
     }
     let judgement = run.decide(&[]);
     assert_eq!(judgement.decision, Decision::Fail, "{}", judgement.reason);
