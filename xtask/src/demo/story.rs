@@ -46,6 +46,8 @@ pub(super) fn tell(played: &Played) {
     if let Some(example) = report.json["differences"][0]["examples"].get(0) {
         say!("\n{}", diff(example).trim_end());
     }
+    let (decision, exit) = (played.decision.to_uppercase(), played.exit);
+    say!("\n  {decision} (exit code {exit}): {}", played.reason());
     let mark = if played.as_expected() {
         "✓"
     } else {
@@ -124,6 +126,9 @@ pub(super) fn json(service: Service, results: &[Played]) -> Value {
                 "seen": played.report.seen,
                 "outcomes": played.report.outcomes,
                 "differences": played.report.json["differences"],
+                "decision": played.decision,
+                "exit": played.exit,
+                "reason": played.reason(),
                 "as_expected": played.as_expected(),
                 "report": played.report_dir.join("report.json"),
             })
