@@ -1,6 +1,7 @@
 //! The member that tells the elements of a list apart: `id`, `sku`, `name`, or another one whose values are unique.
 
 use std::hash::{BuildHasher, Hasher};
+use std::ops::Range;
 
 use super::number::hash_number;
 use crate::json::{Value, unescaped};
@@ -57,13 +58,30 @@ pub(super) fn find<'v>(
     others.find(|key| fewer >= 3 && 10 * shared(key) >= 9 * fewer)
 }
 
-/// `order_id`, `orderId`, `product-code`.
+/// `order_id`, `orderId`, `product-code`, `@id`.
 fn is_like_id(name: &str) -> bool {
+    // An attribute in XML.
+    let is_named = |name| NAMES.contains(&name);
     [
         "_id", "Id", "-id", "ID", "_key", "_code", "Code", "Uuid", "_uuid",
     ]
     .into_iter()
     .any(|end| name.len() > end.len() && name.ends_with(end))
+        || name.strip_prefix('@').is_some_and(is_named)
+}
+
+/// The key of two lists of which only the elements in the middle are asked for: what is unique by chance among few is told by all.
+pub(super) fn find_within<'v>(
+    ours: &'v [Value<'v>],
+    theirs: &'v [Value<'v>],
+    [of_ours, of_theirs]: [Range<usize>; 2],
+) -> Option<Key<'v>> {
+    let key = find(ours, theirs, None)?;
+    Some(Key {
+        name: key.name,
+        ours: key.ours[of_ours].to_vec(),
+        theirs: key.theirs[of_theirs].to_vec(),
+    })
 }
 
 fn read<'v>(name: &'v str, ours: &[Value<'_>], theirs: &[Value<'_>]) -> Option<Key<'v>> {
@@ -171,6 +189,11 @@ mod tests {
         };
         check(&list(&[1, 2, 3]), &list(&[3, 1, 2, 4]), Some("price"));
         check(&list(&[1, 2, 3]), &list(&[1, 2, 4]), None);
+    }
+
+    #[test]
+    fn attributes_are_keys_as_members_are() {
+        check(r#"[{"@id":1}]"#, r#"[{"@id":1},{"@id":2}]"#, Some("@id"));
     }
 
     #[test]

@@ -19,6 +19,9 @@ use crate::json::Value;
 /// Pairs of elements that are looked at for being similar, in one gap.
 const MAX_CELLS: usize = 1 << 20;
 
+/// Elements of a list of which equal ones are looked at too, for a key of the others.
+const MAX_KEYED: usize = 1_000;
+
 /// What belongs together in the parts of two lists that are not equal.
 #[derive(Debug, Default)]
 struct Aligned {
@@ -38,6 +41,7 @@ impl Differ<'_> {
             *self.found.same.values(self.tree) += 1;
             return;
         }
+        let whole = [ours, theirs];
         let first = self.take_equal(ours.iter().zip(theirs));
         let (ours, theirs) = (&ours[first..], &theirs[first..]);
         let last = self.take_equal(ours.iter().rev().zip(theirs.iter().rev()));
@@ -45,7 +49,7 @@ impl Differ<'_> {
         if ours.is_empty() && theirs.is_empty() {
             return;
         }
-        let aligned = self.align(at, ours, theirs, first);
+        let aligned = self.align(at, ours, theirs, first, whole);
         for (a, b) in aligned.pairs {
             at.push(Step::Index(first + a));
             self.values(at, &ours[a], &theirs[b]);
@@ -86,6 +90,7 @@ impl Differ<'_> {
         ours: &'v [Value<'v>],
         theirs: &'v [Value<'v>],
         first: usize,
+        whole: [&'v [Value<'v>]; 2],
     ) -> Aligned {
         let rule = self.rules.lists(self.tree.at(at));
         let is_single = ours.len() == 1 && theirs.len() == 1 && rule.key.is_none();
@@ -99,6 +104,12 @@ impl Differ<'_> {
             self.rules.used_key(self.tree.at(at));
         }
         let key = wanted.or_else(|| keys::find(ours, theirs, None));
+        let key = key.or_else(|| {
+            let [all_ours, all_theirs] = whole;
+            let is_cut = all_ours.len() > ours.len() && all_ours.len() <= MAX_KEYED;
+            let middle = [first..first + ours.len(), first..first + theirs.len()];
+            is_cut.then(|| keys::find_within(all_ours, all_theirs, middle))?
+        });
         let matched = match &key {
             Some(key) => matched_by_key(&key.ours, &key.theirs),
             None => match self.tokens(at, ours, theirs, first) {

@@ -501,6 +501,21 @@ fn another_order_is_one_difference() {
 }
 
 #[test]
+fn what_is_a_key_is_told_by_all_elements_and_not_by_those_between_equal_ends() {
+    let item = |shelf: u32, n: u32| format!(r#"{{"shelf":"s-{shelf}","n":{n}}}"#);
+    let list = |items: [String; 4]| format!("[{}]", items.join(","));
+    check(
+        &list([item(0, 7), item(1, 4), item(2, 5), item(3, 7)]),
+        &list([item(0, 7), item(2, 5), item(1, 9), item(3, 7)]),
+        &[],
+        &[
+            r#"1 × body  order: shelf: "s-1", "s-2" | shelf: "s-2", "s-1""#,
+            "1 × body /*/n value: 4 | 9",
+        ],
+    );
+}
+
+#[test]
 fn elements_with_noise_and_no_key_belong_together_by_what_they_share() {
     let item = |n: u32, at: &str| format!(r#"{{"a":"x{}","b":{},"at":"{at}{n}"}}"#, n % 3, n % 5);
     let list = |items: Vec<String>| format!("[{}]", items.join(","));
