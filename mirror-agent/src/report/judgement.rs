@@ -152,6 +152,9 @@ impl ShownFinding {
         if finding.is_unsteady {
             remarks.push("the candidate's second answer does not differ".to_owned());
         }
+        if finding.is_by_chance {
+            remarks.push("chance explains it so far".to_owned());
+        }
         if let Some(needed) = finding.needed.filter(|needed| is_open && *needed > 0) {
             remarks.push(format!(
                 "{} more that say the same are needed",
@@ -271,6 +274,7 @@ pub(super) mod tests {
             needed: None,
             varies: false,
             is_unsteady: false,
+            is_by_chance: false,
         }
     }
 
@@ -392,6 +396,7 @@ pub(super) mod tests {
             Finding {
                 varies: false,
                 is_unsteady: true,
+                is_by_chance: false,
                 informative: 0,
                 ..open
             },

@@ -270,6 +270,7 @@ mod tests {
             needed: None,
             varies: false,
             is_unsteady: false,
+            is_by_chance: false,
         }
     }
 

@@ -25,13 +25,13 @@ pub(super) struct Classes {
 /// FewValues of one group: what was seen how often, sorted; or only how many, when they are too many to be told apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-struct FewValues {
+pub(super) struct FewValues {
     few: Vec<(u64, u64)>,
     many: Option<u64>,
 }
 
 impl FewValues {
-    fn add(&mut self, key: u64, count: u64) {
+    pub(super) fn add(&mut self, key: u64, count: u64) {
         if let Some(many) = &mut self.many {
             *many += count;
             return;
@@ -47,7 +47,11 @@ impl FewValues {
         self.many.unwrap_or_default() + seen(&self.few)
     }
 
-    fn merge(&mut self, other: &Self) {
+    pub(super) const fn are_many(&self) -> bool {
+        self.many.is_some()
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
         for (key, count) in &other.few {
             self.add(*key, *count);
         }

@@ -6,6 +6,8 @@ use super::token::{is_hex, is_random, is_token_byte, is_uuid};
 
 const NUMBER: &str = "#";
 const ID: &str = "{id}";
+const HASHED: &str = "{id}-";
+const POD_END: usize = 5;
 const TIME: &str = "{time}";
 const DATE: &str = "{date}";
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
@@ -48,6 +50,11 @@ fn is_inside(c: char) -> bool {
 /// Masks the token that `text` begins with, and returns its bytes.
 fn token(text: &str, out: &mut String) -> usize {
     let bytes = text.as_bytes();
+    if out.ends_with(HASHED) && is_end_of_pod(bytes) {
+        // Most such names are one id as a whole.
+        out.pop();
+        return POD_END;
+    }
     let (class, len) = if let Some(found) = made_up(bytes) {
         found
     } else if bytes[0].is_ascii_digit() {
@@ -81,6 +88,12 @@ fn made_up(bytes: &[u8]) -> Option<(&'static str, usize)> {
     let short = run(bytes, |byte| byte.is_ascii_alphanumeric());
     let is_id = ends(bytes, short) && is_id(&bytes[..short]);
     is_id.then_some((ID, short))
+}
+
+/// The end of a pod's name in Kubernetes, after the hash of its set: five letters and digits, by chance only the ones or the others.
+fn is_end_of_pod(bytes: &[u8]) -> bool {
+    let is_inside = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    run(bytes, is_inside) == POD_END && ends(bytes, POD_END)
 }
 
 /// A hexadecimal number, or letters and digits in turn, as in `x7k2p`. Digits alone are a number.
@@ -156,6 +169,10 @@ mod tests {
         check("web-17", "web-#");
         check("pod x7k2p", "pod {id}");
         check("commit deadbee1", "commit {id}");
+        check("shop-6d4cf56db6-x7k2p", "shop-{id}");
+        check("shop-6d4cf56db6-bcdfg is up", "shop-{id} is up");
+        check("shop-6d4cf56db6-24568", "shop-{id}");
+        check("shop-6d4cf56db6-blue-1", "shop-{id}-blue-#");
         check("id:550e8400-e29b-41d4-a716-446655440000", "id:{id}");
         check("req-550e8400-e29b-41d4-a716-446655440000", "req-{id}");
         check("'nonce-dGhpcyBpcyBhIHRva2Vu'", "'nonce-{id}'");

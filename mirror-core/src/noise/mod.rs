@@ -87,6 +87,9 @@ pub struct Explained {
     /// Differences as they were found, at places that vary in this way. One of them is no evidence. But the share of them may
     /// be: they toss the coin of their place and kind.
     pub varying: Vec<Observation>,
+    /// Of these, where the place varies in many of the answers of one version. There, which of three answers are alike says which
+    /// instance and which moment they are from, and nothing of the code: they toss no coin.
+    pub restless: Vec<(Place, Kind)>,
     /// What counts. Differences as they were found, at places that are not known to vary, or not in this way; and what they come
     /// to at places that do vary: [`Kind::Type`], [`Kind::Format`], [`Kind::Range`], [`Kind::Clock`] and [`Kind::Distribution`].
     ///
@@ -345,7 +348,15 @@ impl RouteNoise {
             return;
         }
         match varying {
-            Some(variation) => variation.judge(times, found, out),
+            Some(variation) => {
+                let before = out.varying.len();
+                variation.judge(times, found, out);
+                if variation.differed.is_often_among(self.pairs) || variation.is_ticking() {
+                    let varying = out.varying[before..].iter();
+                    out.restless
+                        .extend(varying.map(|one| (one.place.clone(), one.kind)));
+                }
+            }
             None => out.left.push(found.clone()),
         }
     }

@@ -4,6 +4,11 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
+/// A place that differs in one of so many A/A pairs varies often.
+const OFTEN: u64 = 4;
+/// Pairs before anything is said of it.
+const MIN_PAIRS: u64 = 4;
+
 /// Which two answers an A/A pair is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
@@ -40,6 +45,16 @@ impl Pairs {
 
     pub const fn total(&self) -> u64 {
         self.repeat + self.recheck + self.control + self.production
+    }
+
+    /// Whether it is a large part of `all` of one kind. Rechecks are left out, because they were chosen.
+    pub(super) const fn is_often_among(self, all: Self) -> bool {
+        const fn is_often(part: u64, all: u64) -> bool {
+            all >= MIN_PAIRS && part * OFTEN >= all
+        }
+        is_often(self.repeat, all.repeat)
+            || is_often(self.control, all.control)
+            || is_often(self.production, all.production)
     }
 
     /// Those of production's own version.

@@ -10,6 +10,9 @@ use super::sample::Sample;
 const MIN_TURNS: u64 = 6;
 /// 2.4 standard deviations, squared, as a fraction: a fair coin is taken for an unfair one in 16 of 1,000 cases.
 const SKEW: (u64, u64) = (144, 25);
+/// From so many turns on 3.5 standard deviations are asked for, because they are looked at all the time.
+const MANY_TURNS: u64 = 30;
+const CLEAR_SKEW: (u64, u64) = (49, 4);
 
 /// How often the second answer of a pair had the greater value, and how often the lesser.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +48,11 @@ impl Turns {
     /// something that each instance has of its own.
     pub(super) const fn is_skewed(self) -> bool {
         let apart = self.up.abs_diff(self.down);
-        self.are_enough() && apart * apart * SKEW.1 > SKEW.0 * self.total()
+        let skew = match self.total() < MANY_TURNS {
+            true => SKEW,
+            false => CLEAR_SKEW,
+        };
+        self.are_enough() && apart * apart * skew.1 > skew.0 * self.total()
     }
 }
 
@@ -71,8 +78,10 @@ mod tests {
         check(0, 6, true);
         check(5, 1, false);
         check(9, 1, true);
-        check(61, 39, false);
-        check(63, 37, true);
+        check(19, 10, false);
+        check(22, 7, true);
+        check(67, 33, false);
+        check(68, 32, true);
     }
 
     #[test]

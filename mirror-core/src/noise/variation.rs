@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::class::Class;
-use super::classes::Classes;
+use super::classes::{Classes, FewValues};
 use super::form::{Family, ValueType};
 use super::pairs::{Pairs, Source};
 use super::sample::Sample;
@@ -47,6 +47,11 @@ pub struct Variation {
     offsets: Option<Extremes<i64>>,
     /// Of production and the control, and of production's own repeats.
     turns: Turns,
+    /// How far the two numbers of such a pair are apart.
+    gaps: FewValues,
+    /// Pairs of two numbers, and those of them in which the number went on as a clock does.
+    numbers_differed: u64,
+    ticks: u64,
     /// Of the candidate and its repeats, where nothing chose them.
     repeat_turns: Turns,
 }
@@ -82,9 +87,16 @@ impl Variation {
             return;
         }
         let [first, second] = samples(found, times);
+        if let (Some(a), Some(b)) = (first.number, second.number) {
+            self.numbers_differed += 1;
+            self.ticks += u64::from(is_tick(a, b, times));
+        }
         match source {
             Source::Control | Source::Production => {
                 self.turns.count(&first, &second);
+                if let (Some(a), Some(b)) = (first.number, second.number) {
+                    self.gaps.add((b - a).to_bits(), 1);
+                }
                 self.take(&first);
                 self.take(&second);
             }
@@ -137,6 +149,9 @@ impl Variation {
         Extremes::merge(&mut self.numbers, other.numbers);
         Extremes::merge(&mut self.offsets, other.offsets);
         self.turns += other.turns;
+        self.gaps.merge(&other.gaps);
+        self.numbers_differed += other.numbers_differed;
+        self.ticks += other.ticks;
         self.repeat_turns += other.repeat_turns;
     }
 
@@ -229,10 +244,17 @@ impl Variation {
         })
     }
 
+    /// Whether its numbers go on with the time, as an age in seconds does. Then the answer that came first is the odd one, whoever gave it.
+    pub(super) const fn is_ticking(&self) -> bool {
+        self.ticks > 0 && self.ticks * 4 >= self.numbers_differed * 3
+    }
+
     /// A range is known by 20 numbers, and a value may lie outside of it by its width: a counter grows, and rare values come
-    /// late. What each instance counts for itself has no range, as long as no A/A pair of two instances was seen.
+    /// late. What each instance counts for itself has no range, as long as no A/A pair of two instances was seen: neither its own
+    /// repeats nor production's say what another instance counts.
     fn is_out_of_range(&self, number: f64) -> bool {
-        let counts_alone = self.repeat_turns.is_skewed() && self.differed.of_production() == 0;
+        let is_fair = self.repeat_turns.are_enough() && !self.repeat_turns.is_skewed();
+        let counts_alone = self.differed.control == 0 && !is_fair;
         self.numbers.is_some_and(|known| {
             let slack = known.bounds.most - known.bounds.least;
             let is_within =
@@ -257,11 +279,17 @@ impl Variation {
         if self.turns.is_skewed() || self.repeat_turns.is_skewed() {
             return None;
         }
+        // How long a queue is depends on the instance: without a control, shares of numbers say nothing of the code.
+        let are_numbers = ours.number.is_some() && theirs.number.is_some();
+        if are_numbers && self.differed.control == 0 {
+            return None;
+        }
         if let (Some(a), Some(b)) = (ours.number, theirs.number)
             && !self.classes.knows_numbers()
         {
             let named = |is_lower| if is_lower { LOWER } else { HIGHER }.to_owned();
-            let tells = self.turns.are_enough() && a != b;
+            // Two instances that stay as far apart as they are, like two counters, say nothing of the code.
+            let tells = self.turns.are_enough() && self.gaps.are_many() && a != b;
             return tells.then(|| (named(a < b), named(b < a)));
         }
         let (a, b) = (self.class(&ours.class), self.class(&theirs.class));
@@ -337,6 +365,12 @@ impl Variation {
         out.extend(others.map(|kind| format!("differs by {}", kind.name())));
         out.join(", ")
     }
+}
+
+/// Whether a number went on by as many seconds as the second answer came later, or by one more, because they are whole.
+fn is_tick(first: f64, second: f64, times: AnswerTimes) -> bool {
+    let apart = times.mirror.nanos_since(times.production) / 1_000_000_000 + 1;
+    second > first && second - first <= apart as f64 && (second - first).fract() == 0.0
 }
 
 /// Production's value in an observation, if that shows one.

@@ -53,7 +53,6 @@ pub fn ln_threshold(ln_e: impl IntoIterator<Item = f64>, size: f64, alpha: f64) 
 #[cfg(test)]
 mod tests {
     use super::super::coin::Coin;
-    use super::super::sample::Random;
     use super::*;
 
     #[test]
@@ -85,55 +84,5 @@ mod tests {
         assert_eq!(found.len(), 1, "{threshold}");
         // One answer of the noise's making does not hide it, with four hits more.
         assert!(Coin { n: 25, k: 24 }.ln_e() >= threshold);
-    }
-
-    /// Groups come up over the run, and each look is at all of them.
-    fn has_false_alarm(random: &mut Random, table: &[Vec<f64>]) -> bool {
-        let mut coins: Vec<Coin> = Vec::new();
-        let groups = 10 + random.next() % 1_500;
-        for _ in 0..1500 {
-            let index = (random.next() % groups) as usize;
-            let index = index.min(coins.len());
-            if index == coins.len() {
-                coins.push(Coin::default());
-            }
-            let coin = &mut coins[index];
-            *coin += if random.chance(0.5) {
-                Coin::CANDIDATE_ODD
-            } else {
-                Coin::OTHER_ODD
-            };
-            if coin.n as usize >= table.len() {
-                continue;
-            }
-            // Only the coin that was tossed can newly exceed the threshold of the first.
-            let ln_e = table[coin.n as usize][coin.k as usize];
-            if ln_e >= (family(coins.len() as u64) / 0.01).ln() {
-                return true;
-            }
-            // Several together need less each, but below this there would have to be more than seventy.
-            if ln_e > 7.0 {
-                let all = coins.iter().map(|coin| coin.ln_e());
-                let all: Vec<f64> = all.collect();
-                let size = family(coins.len() as u64);
-                let threshold = ln_threshold(all.iter().copied(), size, 0.01);
-                if all.iter().any(|e| *e >= threshold) {
-                    return true;
-                }
-            }
-        }
-        false
-    }
-
-    #[test]
-    fn at_most_one_of_a_hundred_equal_versions_fails_though_it_is_looked_at_all_the_time() {
-        let ln_e = |n: u64| (0..=n).map(|k| Coin { n, k }.ln_e()).collect();
-        let table: Vec<Vec<f64>> = (0..400).map(ln_e).collect();
-        let mut random = Random::new(11);
-        let runs = 10_000;
-        let failed = (0..runs)
-            .filter(|_| has_false_alarm(&mut random, &table))
-            .count();
-        assert!(failed <= runs / 100, "{failed} of {runs}");
     }
 }

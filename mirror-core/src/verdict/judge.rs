@@ -271,6 +271,7 @@ fn differences<'a>(explained: &'a Explained, comparison: &Comparison) -> Differe
         left: &explained.left,
         against: &explained.against,
         varying: &explained.varying,
+        restless: &explained.restless,
         is_cut: comparison.untold > 0,
     }
 }

@@ -73,6 +73,9 @@ pub struct Finding {
     pub varies: bool,
     /// The candidate's repeat does not differ: a fault that comes and goes, or a cold cache.
     pub is_unsteady: bool,
+    /// Chance explains it so far, at a place that varies: it is shown, and holds no run.
+    #[serde(default)]
+    pub is_by_chance: bool,
 }
 
 /// A rule about a rate or a time that is met with confidence.

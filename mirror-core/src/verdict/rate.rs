@@ -192,7 +192,6 @@ impl AddAssign for Paired {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::Random;
     use super::*;
 
     const LIMIT: f64 = 0.001;
@@ -230,43 +229,6 @@ mod tests {
         assert_eq!(Proportion::default().lower(mixture, 0.05), 0.0);
         assert_eq!(Proportion { n: 9, hits: 0 }.lower(mixture, 0.05), 0.0);
         assert_eq!(Proportion { n: 9, hits: 9 }.upper(mixture, 0.05), 1.0);
-    }
-
-    /// Whether the true rate `p` was ever above or below the bounds. M falls between hits while the share is above p, and rises
-    /// while it is below, so that looks right before and after each hit find every crossing.
-    fn misses(random: &mut Random, p: f64, mixture: Mixture) -> (bool, bool) {
-        let mut rate = Proportion::default();
-        let (mut above, mut below) = (false, false);
-        let mut look = |rate: Proportion| {
-            let is_missed = rate.ln_e(p, mixture) >= 20.0_f64.ln();
-            above |= is_missed && rate.share() < Some(p);
-            below |= is_missed && rate.share() > Some(p);
-        };
-        for _ in 0..3_000 {
-            let is_hit = random.chance(p);
-            if is_hit {
-                look(rate);
-            }
-            rate += Proportion::new(u64::from(is_hit), 1);
-            if is_hit {
-                look(rate);
-            }
-        }
-        look(rate);
-        (above, below)
-    }
-
-    #[test]
-    fn bounds_that_are_looked_at_all_the_time_hold_in_95_of_100_runs() {
-        let mut random = Random::new(3);
-        for p in [0.0005, 0.001, 0.02, 0.1] {
-            let runs = 4_000_u32;
-            let all = (0..runs).map(|_| misses(&mut random, p, Mixture::about(0.001)));
-            let missed = all.filter(|(above, below)| *above || *below).count();
-            // The bound is nearly exact where the mixture lies far from the rate: three standard errors are left to chance.
-            let most = f64::from(runs) * 0.05 + 3.0 * (f64::from(runs) * 0.05 * 0.95).sqrt();
-            assert!(missed as f64 <= most, "{p}: {missed} of {runs}");
-        }
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct Differences<'a> {
     pub against: &'a [Observation],
     /// What noise explains.
     pub varying: &'a [Observation],
+    /// What of it tosses no coin.
+    pub restless: &'a [GroupKey],
     /// There are more than are told apart, so that what is not among them may differ or not.
     pub is_cut: bool,
 }
@@ -81,6 +83,7 @@ impl<'a> From<&'a Explained> for Differences<'a> {
             left: &explained.left,
             against: &explained.against,
             varying: &explained.varying,
+            restless: &explained.restless,
             is_cut: false,
         }
     }
@@ -90,6 +93,17 @@ impl<'a> Differences<'a> {
     /// All in which the second answer differs, explained or not.
     fn all(&self) -> impl Iterator<Item = &'a Observation> {
         self.left.iter().chain(self.varying)
+    }
+
+    /// Those that toss a coin.
+    fn tossed(&self) -> impl Iterator<Item = &'a Observation> {
+        let restless = self.restless;
+        let is_restless = move |one: &Observation| {
+            let mut keys = restless.iter();
+            keys.any(|(place, kind)| *kind == one.kind && *place == one.place)
+        };
+        let varying = self.varying.iter().filter(move |one| !is_restless(one));
+        self.left.iter().chain(varying).filter(|one| is_tossed(one))
     }
 
     fn find(&self, key: &GroupKey) -> Option<&'a Observation> {
@@ -128,11 +142,31 @@ impl<'a> Differences<'a> {
         differing.map(|one| one.severity())
     }
 
+    fn classes(&self, key: &GroupKey) -> Classes<'a> {
+        let mut all = self
+            .all()
+            .filter(|one| one.kind == key.1 && one.place == key.0);
+        match (all.next(), all.next()) {
+            (None, _) if self.is_cut => Classes::Unknown,
+            (None, _) => Classes::Productions,
+            (Some(one), None) if has_classes(one) => Classes::Of(one),
+            _ => Classes::Unknown,
+        }
+    }
+
     /// Whether they differ in more than what a reader ignores.
     fn matters(&self) -> bool {
         let mut all = self.severities();
         all.any(|severity| severity <= Severity::Value)
     }
+}
+
+/// The class of values that an answer has at a place that varies.
+enum Classes<'a> {
+    Of(&'a Observation),
+    /// It has production's.
+    Productions,
+    Unknown,
 }
 
 /// Whether two answers differ in a way.
@@ -156,9 +190,14 @@ fn turned(kind: Kind) -> Option<Kind> {
     }
 }
 
-/// Several values at one place (a list's elements) are shown by the first only.
-fn has_one_value(one: &Observation) -> bool {
-    one.count == 1 && matches!(one.kind, Kind::Value | Kind::Distribution)
+/// Whether it names the class of values that each side has. Several values at one place (a list's elements) are shown by the first only.
+fn has_classes(one: &Observation) -> bool {
+    one.count == 1 && one.kind == Kind::Distribution
+}
+
+/// What tosses the coin of its group. Of a distribution only the shares of the values say something.
+fn is_tossed(one: &Observation) -> bool {
+    one.kind != Kind::Distribution
 }
 
 impl Trial<'_> {
@@ -216,7 +255,7 @@ impl Trial<'_> {
     }
 
     fn toss_with_control(&self, control: &Differences<'_>, table: &mut Table<'_>) {
-        for one in self.candidate.all() {
+        for one in self.candidate.tossed() {
             let key = key(one);
             if control.has(&key) == Presence::Absent {
                 let coin = Coin::CANDIDATE_ODD;
@@ -224,7 +263,7 @@ impl Trial<'_> {
                 self.count_explained(one, table.groups);
             }
         }
-        for one in control.all() {
+        for one in control.tossed() {
             let key = key(one);
             if self.candidate.has(&key) == Presence::Absent {
                 let coin = Coin::OTHER_ODD;
@@ -245,34 +284,32 @@ impl Trial<'_> {
         group.explained += u64::from(!is_left);
     }
 
-    /// Compares the values of candidate and control, and those of production and control. Where one of them does not differ from
-    /// production, it has production's.
+    /// Compares the classes of values that candidate and control have, and those of production and control. Where one of them does not
+    /// differ from production, it has production's. Where one of them has several, as of a list's elements, they are no pair.
     fn compare_values(&self, control: &Differences<'_>, groups: &mut Groups) {
-        for one in self.candidate.all().filter(|one| has_one_value(one)) {
-            let key = key(one);
-            let other = control
-                .find(&key)
-                .map_or(&one.production, |other| &other.mirror);
-            if *other != one.mirror {
-                groups
-                    .entry(&key, one.severity())
-                    .spread
-                    .add(&one.mirror, other);
+        let all = self.candidate.all().chain(control.all());
+        let of_classes = all.filter(|one| one.kind == Kind::Distribution);
+        let keys: BTreeSet<(GroupKey, Severity)> =
+            of_classes.map(|one| (key(one), one.severity())).collect();
+        for (key, severity) in keys {
+            let theirs = control.classes(&key);
+            if let Classes::Of(theirs) = theirs {
+                let natural = &mut groups.entry(&key, severity).natural;
+                natural.add(&theirs.production, &theirs.mirror);
             }
-        }
-        for one in control.all().filter(|one| has_one_value(one)) {
-            let key = key(one);
-            let group = groups.entry(&key, one.severity());
-            group.natural.add(&one.production, &one.mirror);
-            if self.candidate.has(&key) == Presence::Absent {
-                group.spread.add(&one.production, &one.mirror);
-            }
+            let pair = match (self.candidate.classes(&key), theirs) {
+                (Classes::Of(ours), Classes::Of(theirs)) => (&ours.mirror, &theirs.mirror),
+                (Classes::Of(ours), Classes::Productions) => (&ours.mirror, &ours.production),
+                (Classes::Productions, Classes::Of(theirs)) => (&theirs.production, &theirs.mirror),
+                _ => continue,
+            };
+            groups.entry(&key, severity).spread.add(pair.0, pair.1);
         }
     }
 
     fn toss_with_repeat(&self, repeat: &Repeat<'_>, table: &mut Table<'_>) {
         let mut done = BTreeSet::new();
-        let either_way = self.candidate.all().chain(self.candidate.against);
+        let either_way = self.candidate.tossed().chain(self.candidate.against);
         for one in either_way.filter(|one| !is_derived(one.kind)) {
             let key = key(one);
             if !done.insert(key.clone()) {
@@ -319,11 +356,11 @@ impl Trial<'_> {
             for one in list.iter().filter(|one| is_derived(one.kind)) {
                 let key = key(one);
                 let (severity, is_odd) = (one.severity(), !others.contains(&key));
-                if has_one_value(one) && one.kind == Kind::Distribution {
+                if has_classes(one) {
                     // It names the values of both sides, and is a toss for each.
                     let group = table.groups.entry(&key, severity);
                     group.alone.add_ranked(&one.mirror, &one.production);
-                } else if is_odd {
+                } else if is_tossed(one) && is_odd {
                     table.toss(&key, severity, coin).repeat += coin;
                 }
             }
@@ -369,6 +406,7 @@ fn both_ways(one: &Observation) -> impl Iterator<Item = (GroupKey, Severity)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::spread::Spread;
     use super::*;
     use crate::compare::Place;
 
@@ -481,35 +519,85 @@ mod tests {
     }
 
     #[test]
-    fn values_are_compared_with_the_controls_also_where_noise_explains_them() {
-        let ours = [observation(Kind::Value, "1", "5")];
-        let theirs = [observation(Kind::Value, "1", "3")];
-        let varying = |varying| Differences {
-            varying,
+    fn what_varies_in_many_answers_tosses_no_coin() {
+        let one: &'static [Observation] = vec![observation(Kind::Value, "old", "new")].leak();
+        let restless: &'static [GroupKey] = vec![key(&one[0])].leak();
+        let explained = |restless: &'static [GroupKey]| Differences {
+            varying: one,
+            restless,
             ..Differences::default()
         };
-        let mut groups = Groups::default();
-        for (candidate, control) in [(&ours[..], &theirs[..]), (&ours, &[]), (&[], &theirs)] {
-            let trial = Trial {
+        let check = |restless: &'static [GroupKey], expect| {
+            let with_control = Trial {
                 control: Some(Control {
                     status: 200,
-                    differences: varying(control),
+                    differences: Differences::default(),
                 }),
-                ..trial(varying(candidate))
+                ..trial(explained(restless))
             };
-            trial.toss(&mut groups, &mut Recent::default());
-        }
-        let group = groups.find(&key(&ours[0])).unwrap();
-        let mut expect = super::super::spread::Spread::default();
-        expect.add("5", "3");
-        expect.add("5", "1");
-        expect.add("1", "3");
-        assert_eq!(group.spread, expect);
-        let mut natural = super::super::spread::Spread::default();
-        natural.add("1", "3");
-        natural.add("1", "3");
-        assert_eq!(group.natural, natural);
-        assert_eq!((group.differed, group.coin()), (0, Coin { n: 2, k: 1 }));
+            assert_eq!(tosses(&with_control, Kind::Value), expect);
+            let with_repeat = Trial {
+                repeat: Some(Repeat {
+                    to_candidate: Differences::default(),
+                    to_production: explained(restless),
+                }),
+                ..trial(explained(restless))
+            };
+            assert_eq!(tosses(&with_repeat, Kind::Value), expect);
+        };
+        check(&[], (1, 1));
+        check(restless, (0, 0));
+    }
+
+    /// What the shares come to when production's class is A: of candidate and control, of production and control.
+    fn spreads(candidate: &[Observation], control: &[Observation]) -> [Spread; 2] {
+        let trial = Trial {
+            control: Some(Control {
+                status: 200,
+                differences: differences(control),
+            }),
+            ..trial(differences(candidate))
+        };
+        let mut groups = Groups::default();
+        trial.toss(&mut groups, &mut Recent::default());
+        let key = (Place::Json("/a".into()), Kind::Distribution);
+        let group = groups.find(&key);
+        let spreads = group.map(|group| [group.spread.clone(), group.natural.clone()]);
+        spreads.unwrap_or_default()
+    }
+
+    #[test]
+    fn classes_of_values_are_compared_with_the_controls() {
+        let class = |name| observation(Kind::Distribution, "A", name);
+        let check = |candidate: &[Observation], control: &[Observation], expect: [&str; 2]| {
+            let expected = expect.map(|pair| {
+                let mut spread = Spread::default();
+                if let Some((ours, theirs)) = pair.split_once(' ') {
+                    spread.add(ours, theirs);
+                }
+                spread
+            });
+            assert_eq!(
+                spreads(candidate, control),
+                expected,
+                "{candidate:?} {control:?}"
+            );
+        };
+        check(&[class("B")], &[class("C")], ["B C", "A C"]);
+        check(&[class("B")], &[], ["B A", ""]);
+        check(&[], &[class("C")], ["A C", "A C"]);
+        check(&[class("B")], &[class("B")], ["", "A B"]);
+        // Of several elements of a list, none is the other's.
+        let gone = observation(Kind::Distribution, "A", "(absent)");
+        check(&[class("B"), gone.clone()], &[class("C")], ["", "A C"]);
+        check(&[class("B")], &[class("C"), gone], ["", ""]);
+        let twice = Observation {
+            count: 2,
+            ..class("B")
+        };
+        check(&[twice], &[class("C")], ["", "A C"]);
+        // A value by itself has no share.
+        check(&[observation(Kind::Value, "A", "B")], &[], ["", ""]);
     }
 
     #[test]

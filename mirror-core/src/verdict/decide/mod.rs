@@ -123,7 +123,7 @@ fn conclude(found: &Judgement, evidence: &Evidence, policy: &VerdictPolicy) -> (
 
 /// Whether an undecided group stands in the way of a PASS by itself: others are counted in the bounds of their route.
 fn is_open(finding: &Finding) -> bool {
-    finding.varies || finding.is_unsteady
+    !finding.is_by_chance && (finding.varies || finding.is_unsteady)
 }
 
 fn failure(found: &Judgement) -> Option<String> {
@@ -131,7 +131,7 @@ fn failure(found: &Judgement) -> Option<String> {
     let more = (found.findings.len() + found.rules_met.len()).saturating_sub(1);
     let mut reason = match (first, found.rules_met.first()) {
         (Some(one), _) => format!(
-            "{} {} really differ at {} ({}, {}): at least {} of its requests",
+            "{} {} really differ at {} ({}): at least {} of its requests",
             count(one.differed),
             if one.differed == 1 {
                 "answer"
@@ -139,8 +139,7 @@ fn failure(found: &Judgement) -> Option<String> {
                 "answers"
             },
             place(one),
-            one.kind.name(),
-            one.severity.name(),
+            kind_and_severity(one),
             percent(one.at_least)
         ),
         (None, Some(rule)) => rule.what.clone(),
@@ -150,6 +149,15 @@ fn failure(found: &Judgement) -> Option<String> {
         reason.push_str(&format!("; and {more} more"));
     }
     Some(reason)
+}
+
+/// One word where both have the same name.
+fn kind_and_severity(finding: &Finding) -> String {
+    let (kind, severity) = (finding.kind.name(), finding.severity.name());
+    match kind == severity {
+        true => kind.into(),
+        false => format!("{kind}, {severity}"),
+    }
 }
 
 fn place(finding: &Finding) -> String {
@@ -366,7 +374,5 @@ fn advice(evidence: &Evidence) -> Vec<String> {
     advice
 }
 
-#[cfg(test)]
-mod simulation;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,8 @@ use super::super::group::{Group, GroupKey};
 use super::super::judgement::Finding;
 use super::super::policy::{Measure, VerdictPolicy};
 use super::super::rate::{Proportion, RATES, excess};
+use crate::compare::Kind;
+use crate::noise::is_derived;
 
 /// A group that varies by nature stands in the way of a PASS when chance has its coin in at most one of fifty runs, counted
 /// over all such groups. This only holds, so one look's probability is enough.
@@ -38,6 +40,8 @@ pub(super) struct Untold {
 enum Standing {
     Finding,
     Undecided,
+    /// Undecided, and no more often than chance has it.
+    ByChance,
     Noted,
     /// Noted by the ranks of its numbers.
     NotedByRanks,
@@ -97,17 +101,22 @@ impl Ranking {
     fn add(&mut self, standing: Standing, member: &Member<'_>, threshold: f64, alpha: f64) {
         let list = match standing {
             Standing::Finding => &mut self.findings,
-            Standing::Undecided => &mut self.undecided,
+            Standing::Undecided | Standing::ByChance => &mut self.undecided,
             Standing::Noted | Standing::NotedByRanks => &mut self.noted,
         };
         if list.len() < MAX_ROWS {
             list.push(match standing {
                 Standing::NotedByRanks => member.finding_by_ranks(threshold, alpha),
+                Standing::ByChance => Finding {
+                    is_by_chance: true,
+                    ..member.finding(threshold, alpha)
+                },
                 _ => member.finding(threshold, alpha),
             });
-        } else if standing == Standing::Undecided {
+        } else if matches!(standing, Standing::Undecided | Standing::ByChance) {
+            let is_open = standing == Standing::Undecided && member.group.is_open();
             self.untold.undecided += 1;
-            self.untold.open += usize::from(member.group.is_open());
+            self.untold.open += usize::from(is_open);
         }
     }
 
@@ -149,10 +158,19 @@ impl Member<'_> {
                 true => Standing::Finding,
                 false => Standing::Undecided,
             }),
-            // Chance explains it, and it varies by nature: nothing is to be decided.
-            Some(_) if group.varies() && group.ln_chance() > ln_suspect => None,
+            // Chance explains it, and it varies by nature: nothing is to be decided. What production never showed is not hidden.
+            Some(_) if group.varies() && group.ln_chance() > ln_suspect => {
+                self.is_new_to_production().then_some(Standing::ByChance)
+            }
             Some(_) => (group.seen() > 0).then_some(Standing::Undecided),
         }
+    }
+
+    /// It goes beyond what is known of a place that varies, and never the other way round.
+    fn is_new_to_production(&self) -> bool {
+        let coin = self.group.coin();
+        let goes_beyond = is_derived(self.key.1) && self.key.1 != Kind::Distribution;
+        goes_beyond && self.group.differed > 0 && coin.n == coin.k
     }
 
     fn finding(&self, threshold: f64, alpha: f64) -> Finding {
@@ -171,6 +189,7 @@ impl Member<'_> {
             needed: self.group.needed(threshold),
             varies: self.group.varies(),
             is_unsteady: self.group.is_unsteady(),
+            is_by_chance: false,
         }
     }
 
