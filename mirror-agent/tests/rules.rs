@@ -44,6 +44,7 @@ fn write_report(directory: &Path, with_noise: bool) {
         needed: None,
         varies: false,
         is_unsteady: false,
+        is_by_chance: false,
     });
     let written = ReportDir::open(directory).unwrap();
     written.write(&report).unwrap();

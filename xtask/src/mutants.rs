@@ -55,13 +55,11 @@ const AREAS: [Area; 5] = [
         name: "verdict",
         package: "mirror-core",
         paths: &["mirror-core/src/verdict"],
-        // Without what takes seconds and tests no single rule.
+        // Without what takes ten seconds and tests no single rule.
         tests: &[
             "--lib",
             "--",
             "verdict::",
-            "--skip",
-            "simulation",
             "--skip",
             "the_same_version_of_an_ordinary_service",
         ],

@@ -9,6 +9,7 @@ mod program;
 mod replay;
 mod snapshot;
 mod streams;
+mod verdict;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -38,6 +39,8 @@ enum What {
     Snapshot(snapshot::Options),
     /// What production's clients notice of snapshots in Java, and what a request pays for them
     Java(java::Options),
+    /// How often the verdict is right: planted changes amid noise, the rules of others beside it, and simulations
+    Verdict(verdict::Options),
 }
 
 pub(crate) fn run(bench: Bench) -> Result<()> {
@@ -49,5 +52,6 @@ pub(crate) fn run(bench: Bench) -> Result<()> {
         What::Streams(options) => streams::run(&options),
         What::Snapshot(options) => snapshot::run(&options),
         What::Java(options) => java::run(&options),
+        What::Verdict(options) => verdict::run(&options),
     }
 }
