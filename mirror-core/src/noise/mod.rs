@@ -253,12 +253,16 @@ impl Noise {
         let Some(known) = self.routes.get_mut(route) else {
             return;
         };
-        let all = std::mem::take(&mut known.places);
+        let (all, pairs) = (std::mem::take(&mut known.places), known.pairs);
         self.places -= all.len();
         for (place, known) in all {
             let folded = maps.folded(&place).unwrap_or(place);
             match self.place_mut(route, &folded) {
-                Some(variation) => variation.merge(&known.variation),
+                Some(variation) => {
+                    variation.merge(&known.variation);
+                    // A pair may differ at many names of one map.
+                    variation.differed = variation.differed.at_most(pairs);
+                }
                 None => self.dropped.observations += known.variation.differed.total(),
             }
         }

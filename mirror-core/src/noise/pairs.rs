@@ -57,6 +57,16 @@ impl Pairs {
             || is_often(self.production, all.production)
     }
 
+    /// Not more of any kind than there are in `all`.
+    pub(super) fn at_most(self, all: Self) -> Self {
+        Self {
+            repeat: self.repeat.min(all.repeat),
+            recheck: self.recheck.min(all.recheck),
+            control: self.control.min(all.control),
+            production: self.production.min(all.production),
+        }
+    }
+
     /// Those of production's own version.
     pub const fn of_production(&self) -> u64 {
         self.control + self.production

@@ -77,6 +77,17 @@ impl Group {
         }
     }
 
+    fn forget_tosses(&mut self) {
+        *self = Self {
+            differed: self.differed,
+            explained: self.explained,
+            asked: self.asked,
+            varied: self.varied,
+            last: self.last,
+            ..Self::new(self.severity)
+        };
+    }
+
     /// All tosses that count. An exchange has one at most.
     pub fn coin(&self) -> Coin {
         if self.gaps.hang_together() {
@@ -277,10 +288,17 @@ impl Groups {
         }
     }
 
-    /// Puts together the members of maps.
+    /// Puts together the members of maps. What their tosses came to is forgotten: many are of one exchange, and those of names that
+    /// gave way before were other ones than those of names that did not.
     pub(super) fn fold_places(&mut self, maps: &Maps) {
-        for ((place, kind), group) in std::mem::take(&mut self.groups) {
-            let place = maps.folded(&place).unwrap_or(place);
+        for ((place, kind), mut group) in std::mem::take(&mut self.groups) {
+            let place = match maps.folded(&place) {
+                Some(folded) => {
+                    group.forget_tosses();
+                    folded
+                }
+                None => place,
+            };
             *self.entry(&(place, kind), group.severity) += &group;
         }
     }

@@ -313,3 +313,58 @@ fn members_whose_names_are_data_are_one_place_in_evidence_and_in_what_is_known_o
     let mut found = explained.varying.iter().chain(&explained.left);
     assert!(found.all(|found| found.place == place), "{explained:?}");
 }
+
+/// Forty prices whose names are data, all scaled by one rate that each instance keeps for a while.
+fn prices(number: u64, rate: u64) -> Response {
+    let members = (0..40).map(|n| {
+        let name = number * 40 + n;
+        let letter = |n: u64| char::from(b'a' + (n % 26) as u8);
+        let name: String = [1, 26, 676].iter().map(|of| letter(name / of)).collect();
+        format!(r#""{name}":{}"#, 100 * rate + n)
+    });
+    let body = format!(
+        r#"{{"prices":{{{}}}}}"#,
+        members.collect::<Vec<_>>().join(",")
+    );
+    let mut answer = Response::new(200);
+    answer.headers.append("content-type", b"application/json");
+    answer.body = Bytes::from(body).into();
+    answer
+}
+
+#[test]
+fn many_members_of_one_answer_are_not_many_tosses_when_they_become_one_place() {
+    let (mut judge, options) = (Judge::default(), CompareOptions::default());
+    for number in 0..80 {
+        // One of five has the candidate's rate renewed, and one of five the control's: each answer is odd in forty places.
+        let (candidate, control) = (
+            1 + u64::from(number % 5 == 0),
+            1 + u64::from(number % 5 == 1),
+        );
+        let pair = compare(&options, &prices(number, 1), &prices(number, candidate));
+        let to_control = compare(&options, &prices(number, 1), &prices(number, control));
+        judge.judge(&ComparedAnswers {
+            route: ROUTE,
+            at: Timestamp(START),
+            request: Some(number),
+            production_status: 200,
+            candidate_status: 200,
+            answered: AnswerTimes::default(),
+            candidate: &pair,
+            control: Some(ComparedControl {
+                status: 200,
+                at: Timestamp::default(),
+                comparison: &to_control,
+            }),
+            repeat: None,
+            durations: AnswerDurations::default(),
+            cache: CacheHits::default(),
+        });
+    }
+    assert!(judge.map_folds() > 0, "the names are data");
+    let groups = judge.evidence().routes()[ROUTE].groups.iter();
+    for (key, group) in groups {
+        // Sixteen exchanges have the candidate as the odd one, and sixteen the control.
+        assert!(group.coin().n <= 32, "{key:?}: {group:?}");
+    }
+}
