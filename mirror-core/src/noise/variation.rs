@@ -20,6 +20,8 @@ use crate::compare::{Kind, Observation, Place};
 /// What stands for the lesser and the greater of two numbers that are too many to be told apart.
 pub const LOWER: &str = "(lower)";
 pub const HIGHER: &str = "(higher)";
+/// One number that rose by one between two answers may be a stock or a count of views.
+const MIN_TICKS: u64 = 2;
 /// Forms of one place; where there are more, it has none.
 const MAX_SHAPES: usize = 12;
 /// Values before a weak form, or a distance from the answer's time, is expected of more of them.
@@ -246,7 +248,7 @@ impl Variation {
 
     /// Whether its numbers go on with the time, as an age in seconds does. Then the answer that came first is the odd one, whoever gave it.
     pub(super) const fn is_ticking(&self) -> bool {
-        self.ticks > 0 && self.ticks * 4 >= self.numbers_differed * 3
+        self.ticks >= MIN_TICKS && self.ticks * 4 >= self.numbers_differed * 3
     }
 
     /// A range is known by 20 numbers, and a value may lie outside of it by its width: a counter grows, and rare values come
