@@ -27,6 +27,8 @@ pub(super) fn own_cpu_time() -> Duration {
 pub(super) struct HostTime {
     busy: u64,
     all: u64,
+    /// Of the host, however many of them this process may use.
+    pub(super) cpus: usize,
 }
 
 impl HostTime {
@@ -35,15 +37,17 @@ impl HostTime {
         Self::parse(&text)
     }
 
-    /// The first line: `cpu`, then user, nice, system, idle, iowait, irq, softirq and steal (proc_stat(5)).
+    /// The first line: `cpu`, then user, nice, system, idle, iowait, irq, softirq and steal; then a line for each CPU (proc_stat(5)).
     fn parse(text: &str) -> Self {
         let fields = text.lines().next().unwrap_or_default().split_whitespace();
         let times: Vec<u64> = fields.skip(1).take(8).flat_map(str::parse).collect();
         let all = times.iter().sum();
+        let is_of_cpu = |line: &&str| line.starts_with("cpu");
         let idle: u64 = times.iter().skip(3).take(2).sum();
         Self {
             busy: all - idle,
             all,
+            cpus: text.lines().skip(1).take_while(is_of_cpu).count(),
         }
     }
 
@@ -63,6 +67,7 @@ mod tests {
         let before = HostTime::parse("cpu  10 0 10 100 0 0 0 0 0 0\ncpu0 1 2 3\n");
         let after = HostTime::parse("cpu  40 5 20 140 10 3 2 0 7 7\ncpu0 1 2 3\n");
         assert_eq!(after.busy_share_since(before), 0.5);
+        assert_eq!((before.cpus, after.cpus), (1, 1));
         assert_eq!(HostTime::parse(""), HostTime::default());
         assert_eq!(before.busy_share_since(before), 0.0);
     }
@@ -70,6 +75,7 @@ mod tests {
     #[test]
     fn this_process_has_used_some_time() {
         assert!(own_cpu_time() > Duration::ZERO);
-        assert!(HostTime::read().all > 0);
+        let host = HostTime::read();
+        assert!(host.all > 0 && host.cpus > 0, "{host:?}");
     }
 }

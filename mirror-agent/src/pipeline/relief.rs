@@ -4,7 +4,6 @@ use std::sync::{
     Mutex, PoisonError,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
-use std::thread::available_parallelism;
 
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -48,7 +47,6 @@ impl HostRelief {
         if !relief.is_on() {
             return std::future::pending().await;
         }
-        let cpus = available_parallelism().map_or(1, usize::from);
         let clock = Clock::default();
         let mut ticks = interval(TICK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -57,7 +55,7 @@ impl HostRelief {
             ticks.tick().await;
             let now = HostTime::read();
             let busy = now.busy_share_since(last);
-            let share = relief.tick(clock.now(), own_cpu_time(), busy, cpus);
+            let share = relief.tick(clock.now(), own_cpu_time(), busy, now.cpus);
             self.share.store(share.to_bits(), Relaxed);
             last = now;
         }
