@@ -17,6 +17,9 @@ const HEAD_START: Duration = Duration::from_millis(3);
 const MAX_MISSES: u32 = 20;
 const SHORT_LOOK: Duration = Duration::from_millis(150);
 
+/// The contract's limit, with room for another way to write the same.
+const MAX_BYTES: usize = 1 << 20;
+
 /// How the look for a mirror's effects ended.
 #[derive(Debug)]
 pub enum EffectsLook {
@@ -43,6 +46,10 @@ impl EffectsWaiter {
         sleep(HEAD_START).await;
         let wait = self.waiter.wait_for_effects(send, id.clone());
         let looked = match timeout(self.patience(), wait).await {
+            Ok(Waited::Hit(hit)) if hit.value.len() > MAX_BYTES => EffectsLook::Failed(format!(
+                "it has {} bytes, and {MAX_BYTES} are the most",
+                hit.value.len()
+            )),
             Ok(Waited::Hit(hit)) => match EffectsDocument::from_bytes(&hit.value) {
                 Ok(document) => EffectsLook::Found(document),
                 Err(error) => EffectsLook::Failed(error.to_string()),

@@ -41,6 +41,9 @@ fn effects_are_read_from_the_snapshot_and_from_the_mirrors_store() -> Result<()>
         mirror
             .set_effects(&send("2-c")?, &id("one"), b"{}", TTL)
             .await?;
+        mirror
+            .set_effects(&send("4-c")?, &id("one"), &vec![b' '; 2 << 20], TTL)
+            .await?;
         // Production's store is not the mirror's.
         store
             .set_effects(&send("3-c")?, &id("one"), &bytes, TTL)
@@ -52,6 +55,10 @@ fn effects_are_read_from_the_snapshot_and_from_the_mirrors_store() -> Result<()>
         assert_eq!(theirs, production);
         assert!(matches!(look("2-c").await?, EffectsLook::Failed(_)));
         assert!(matches!(look("3-c").await?, EffectsLook::Missing));
+        let EffectsLook::Failed(reason) = look("4-c").await? else {
+            bail!("it is too large");
+        };
+        assert!(reason.contains("2097152 bytes"), "{reason}");
         Ok(())
     })
 }
