@@ -25,8 +25,6 @@ use mirror_tests::workspace::Profile;
 use mirror_tests::{needs, testing, wait_until, wire};
 
 const LIMIT: Duration = Duration::from_secs(15);
-/// Requests a second.
-const USUAL_RATE: u32 = 500;
 /// The exit code of a run without evidence.
 const NOTHING_COMPARED: i32 = 4;
 
@@ -118,20 +116,20 @@ fn a_host_without_time_is_left_alone_and_each_route_is_still_seen() -> Result<()
         .mirror(Nginx::answering("{}"))?;
     let agent = stage.agent(&["--max-cpu-when-busy", "0.5%"])?;
     let url = stage.production.url();
-    let calls: Vec<Call> = (0..1500)
+    let calls: Vec<Call> = (0..3000)
         .map(|n| Call::get(format!("{url}/{}", ["users", "carts", "stock"][n % 3])))
         .collect();
     let busy = BusyHost::start()?;
-    stage.send(&calls, USUAL_RATE)?;
+    stage.send(&calls, 1000)?;
     drop(busy);
     let report = agent.stop()?.report;
-    assert_eq!(report.seen, 1500, "{:#}", report.json);
+    assert_eq!(report.seen, 3000, "{:#}", report.json);
     assert!(report.is_balanced(), "{:#}", report.json);
     let (shed, matched) = (report.outcome("shed: busy host"), report.outcome("matched"));
-    assert_eq!(shed + matched, 1500, "{:#}", report.json);
+    assert_eq!(shed + matched, 3000, "{:#}", report.json);
     assert!(shed > 300, "{:#}", report.json);
-    // The first one of each route always goes on.
-    assert!(matched >= 3, "{:#}", report.json);
+    // Some hundred go on in any case.
+    assert!(matched >= 100, "{:#}", report.json);
     Ok(())
 }
 

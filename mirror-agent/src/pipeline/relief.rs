@@ -2,7 +2,7 @@
 
 use std::sync::{
     Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
 use tokio::time::{MissedTickBehavior, interval};
@@ -14,10 +14,16 @@ use mirror_core::filter::Share;
 use mirror_core::policy::FairShare;
 use mirror_core::schedule::Relief;
 
+/// Requests that are taken up between two ticks in any case, which is 200 a second: so few are no relief for any host, and a service
+/// with little load is mirrored whole.
+const LEAST_IN_TICK: u32 = 20;
+
 pub(super) struct HostRelief {
     most: Share,
     /// The share of the requests that is taken up, as the bits of an `f64`.
     share: AtomicU64,
+    /// What is left of those that are taken up in any case.
+    left: AtomicU32,
     routes: Mutex<FairShare>,
 }
 
@@ -27,6 +33,7 @@ impl HostRelief {
         Self {
             most,
             share: AtomicU64::new(1.0_f64.to_bits()),
+            left: AtomicU32::new(LEAST_IN_TICK),
             routes: Mutex::default(),
         }
     }
@@ -35,6 +42,10 @@ impl HostRelief {
     pub(super) fn takes(&self, request: &Request) -> bool {
         let share = f64::from_bits(self.share.load(Relaxed));
         if share >= 1.0 {
+            return true;
+        }
+        let one_less = |left: u32| left.checked_sub(1);
+        if self.left.fetch_update(Relaxed, Relaxed, one_less).is_ok() {
             return true;
         }
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,7 +68,24 @@ impl HostRelief {
             let busy = now.busy_share_since(last);
             let share = relief.tick(clock.now(), own_cpu_time(), busy, now.cpus);
             self.share.store(share.to_bits(), Relaxed);
+            self.left.store(LEAST_IN_TICK, Relaxed);
             last = now;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_requests_are_taken_up_on_the_busiest_host() {
+        let relief = HostRelief::new("5%".parse().unwrap());
+        relief.share.store(0.01_f64.to_bits(), Relaxed);
+        let request = Request::new("GET", "/a".to_owned());
+        let taken: Vec<bool> = (0..120).map(|_| relief.takes(&request)).collect();
+        assert!(taken[..20].iter().all(|taken| *taken));
+        // The first one of a route that counts, and then one of a hundred.
+        assert_eq!(taken[20..].iter().filter(|taken| **taken).count(), 1);
     }
 }

@@ -25,8 +25,8 @@ crate::options! {
         #[option("max-cpu", "SHARE")]
         pub cpu: Option<Cores>,
         /// Most CPU time of this agent while the host's CPUs are busy to 75 %, as a share of all of them. Above it fewer requests
-        /// are taken up, of each route the same share; 100% is no bound
-        #[option("max-cpu-when-busy", "SHARE", default = "5%")]
+        /// are taken up, of each route the same share, and never fewer than 200 a second; 100% is no bound
+        #[option("max-cpu-when-busy", "SHARE", default = "10%")]
         pub cpu_when_busy: Share,
     }
 }

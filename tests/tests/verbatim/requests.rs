@@ -97,6 +97,15 @@ impl Sample {
         let closes = draft.connection(version);
         let body = draft.body(method, version);
         let is_alone = draft.refusal(version);
+        // Without any field nothing tells later how the lines ended.
+        let has_fields = draft.sent.iter().filter(|byte| **byte == b'\n').count() > 1;
+        let line_end = if has_fields { end } else { "\r\n" };
+        if line_end != end {
+            let lines = draft.expect.split_inclusive(|byte| *byte == b'\n');
+            let lines =
+                lines.map(|line| [line.strip_suffix(b"\n").unwrap_or(line), b"\r\n"].concat());
+            draft.expect = lines.collect::<Vec<_>>().concat();
+        }
         draft.sent.extend(end.as_bytes());
         let (sent_body, replayed_body) = body;
         draft.sent.extend(sent_body);
@@ -106,7 +115,7 @@ impl Sample {
             is_alone,
             replayed: (!draft.is_refused).then_some(Replayed {
                 head: draft.expect,
-                line_end: end,
+                line_end,
                 body: replayed_body,
             }),
             sent: draft.sent,
