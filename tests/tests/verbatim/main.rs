@@ -30,7 +30,10 @@ fn main() -> ExitCode {
 
 #[needs(root)]
 fn the_mirror_reads_what_production_read() -> Result<()> {
-    let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as u64;
+    let seed = match std::env::var("MIRROR_SEED") {
+        Ok(seed) => seed.parse().context("MIRROR_SEED")?,
+        Err(_) => SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as u64,
+    };
     println!("seed {seed}");
     let mut random = Random(seed);
     let samples: Vec<Sample> = (0..REQUESTS).map(|n| Sample::new(n, &mut random)).collect();
