@@ -4,12 +4,52 @@ use std::fs;
 use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// How often limits are told what was used.
-pub(super) const TICK_INTERVAL: Duration = Duration::from_millis(100);
+const TICK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Looks at what is used, several times a second.
+pub(super) struct LoadWatch {
+    ticks: Interval,
+    last: HostTime,
+}
+
+/// What was used until now.
+pub(super) struct Load {
+    /// By this process, since its start.
+    pub(super) own: Duration,
+    /// Which share of the host's CPU time, since the last look.
+    pub(super) busy: f64,
+    /// Of the host, however many of them this process may use.
+    pub(super) cpus: usize,
+}
+
+impl LoadWatch {
+    pub(super) fn start() -> Self {
+        let mut ticks = interval(TICK_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            ticks,
+            last: HostTime::read(),
+        }
+    }
+
+    pub(super) async fn next(&mut self) -> Load {
+        self.ticks.tick().await;
+        let now = HostTime::read();
+        let busy = now.busy_share_since(self.last);
+        self.last = now;
+        Load {
+            own: own_cpu_time(),
+            busy,
+            cpus: now.cpus,
+        }
+    }
+}
 
 /// CPU time of all threads of this process.
-pub(super) fn own_cpu_time() -> Duration {
+fn own_cpu_time() -> Duration {
     let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
         return Duration::ZERO;
     };
@@ -24,15 +64,14 @@ pub(super) fn own_cpu_time() -> Duration {
 
 /// CPU time of this host since it started, over all CPUs, in the kernel's ticks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct HostTime {
+struct HostTime {
     busy: u64,
     all: u64,
-    /// Of the host, however many of them this process may use.
-    pub(super) cpus: usize,
+    cpus: usize,
 }
 
 impl HostTime {
-    pub(super) fn read() -> Self {
+    fn read() -> Self {
         let text = fs::read_to_string("/proc/stat").unwrap_or_default();
         Self::parse(&text)
     }
@@ -51,7 +90,7 @@ impl HostTime {
         }
     }
 
-    pub(super) fn busy_share_since(self, earlier: Self) -> f64 {
+    fn busy_share_since(self, earlier: Self) -> f64 {
         let all = self.all.saturating_sub(earlier.all);
         let busy = self.busy.saturating_sub(earlier.busy);
         busy as f64 / all.max(1) as f64

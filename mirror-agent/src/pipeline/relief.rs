@@ -5,9 +5,7 @@ use std::sync::{
     atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
 };
 
-use tokio::time::{MissedTickBehavior, interval};
-
-use super::host::{HostTime, TICK_INTERVAL, own_cpu_time};
+use super::host::LoadWatch;
 use super::schedule::Clock;
 use mirror_core::exchange::Request;
 use mirror_core::filter::Share;
@@ -59,17 +57,12 @@ impl HostRelief {
             return std::future::pending().await;
         }
         let clock = Clock::default();
-        let mut ticks = interval(TICK_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut last = HostTime::read();
+        let mut watch = LoadWatch::start();
         loop {
-            ticks.tick().await;
-            let now = HostTime::read();
-            let busy = now.busy_share_since(last);
-            let share = relief.tick(clock.now(), own_cpu_time(), busy, now.cpus);
+            let load = watch.next().await;
+            let share = relief.tick(clock.now(), load.own, load.busy, load.cpus);
             self.share.store(share.to_bits(), Relaxed);
             self.left.store(LEAST_IN_TICK, Relaxed);
-            last = now;
         }
     }
 }

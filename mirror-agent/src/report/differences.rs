@@ -246,14 +246,6 @@ fn usual_severity() -> Severity {
     Severity::Value
 }
 
-/// As in `missing, breaking`, and `value` where both are one word.
-pub(super) fn kind_and_severity(kind: Kind, severity: Severity) -> String {
-    match (kind.name(), severity.name()) {
-        (kind, severity) if kind == severity => kind.into(),
-        (kind, severity) => format!("{kind}, {severity}"),
-    }
-}
-
 fn example(
     label: &RequestLabel,
     pair: &JudgedPair,

@@ -3,7 +3,6 @@
 use mirror_core::verdict::words::{count, counted, percent};
 use mirror_core::verdict::{Builds, Finding, Judgement, RouteFigures, RuleMet, Uncovered, Uneven};
 
-use super::differences::kind_and_severity;
 use super::table::Align;
 
 pub(super) const ROUTE_COLUMNS: [(&str, Align); 8] = [
@@ -164,7 +163,7 @@ impl ShownFinding {
         Self {
             route: finding.route.clone(),
             place: finding.place.to_string(),
-            kind: kind_and_severity(finding.kind, finding.severity),
+            kind: finding.kind.with_severity(finding.severity),
             differ: format!("{} of {}", count(finding.differed), count(finding.judged)),
             odd: (n > 0).then(|| format!("{} of {}", count(k), count(n))),
             at_least: (finding.at_least > 0.0).then(|| percent(finding.at_least)),
@@ -407,11 +406,11 @@ pub(super) mod tests {
 
     #[test]
     fn a_kind_stands_beside_its_severity_unless_both_are_one_word() {
-        let shown = |kind: Kind| kind_and_severity(kind, kind.severity_at(&Place::Body));
+        let shown = |kind: Kind| kind.with_severity(kind.severity_at(&Place::Body));
         assert_eq!(shown(Kind::Missing), "missing, breaking");
         assert_eq!(shown(Kind::Value), "value");
         assert_eq!(
-            kind_and_severity(Kind::Value, Severity::Breaking),
+            Kind::Value.with_severity(Severity::Breaking),
             "value, breaking"
         );
     }

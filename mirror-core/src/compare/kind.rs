@@ -72,6 +72,14 @@ impl Kind {
         }
     }
 
+    /// As in `missing, breaking`, and `value` where both are one word.
+    pub fn with_severity(self, severity: Severity) -> String {
+        match (self.name(), severity.name()) {
+            (kind, severity) if kind == severity => kind.into(),
+            (kind, severity) => format!("{kind}, {severity}"),
+        }
+    }
+
     /// By what it does to a reader who relied on production's answer; for effects, to what lies behind the service.
     pub fn severity_at(self, place: &Place) -> Severity {
         match place {

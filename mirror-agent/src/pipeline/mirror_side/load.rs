@@ -1,9 +1,7 @@
 //! What the schedule is told of this host, for the limits that need it.
 
-use tokio::time::{MissedTickBehavior, interval};
-
 use super::MirrorSide;
-use crate::pipeline::host::{HostTime, TICK_INTERVAL, own_cpu_time};
+use crate::pipeline::host::LoadWatch;
 
 impl MirrorSide {
     /// Tells it several times a second; never ends.
@@ -11,17 +9,10 @@ impl MirrorSide {
         if !self.schedule.needs_ticks() {
             return std::future::pending().await;
         }
-        let mut ticks = interval(TICK_INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut last = HostTime::read();
+        let mut watch = LoadWatch::start();
         loop {
-            ticks.tick().await;
-            let now = HostTime::read();
-            let limit = self
-                .schedule
-                .tick(own_cpu_time(), now.busy_share_since(last));
-            self.slots.limit_to(limit);
-            last = now;
+            let load = watch.next().await;
+            self.slots.limit_to(self.schedule.tick(load.own, load.busy));
         }
     }
 }

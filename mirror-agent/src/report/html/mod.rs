@@ -3,7 +3,7 @@
 mod judgement;
 mod markup;
 
-use super::differences::{DifferenceGroup, kind_and_severity};
+use super::differences::DifferenceGroup;
 use super::outcomes::OutcomeData;
 use super::table::{Align, number};
 use super::text::troubles;
@@ -81,7 +81,7 @@ fn difference(group: &DifferenceGroup, has_control: bool) -> String {
         group.count,
         group.route,
         group.place,
-        kind_and_severity(group.kind, group.severity)
+        group.kind.with_severity(group.severity)
     );
     let remark = group.remark(has_control);
     let remark = remark.map(|why| format!("<p>{}", escape(why)));

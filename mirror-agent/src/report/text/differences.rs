@@ -4,7 +4,6 @@ use std::fmt::{self, Write};
 
 use mirror_core::compare::excerpt;
 
-use super::super::differences::kind_and_severity;
 use super::super::status::Results;
 
 const MAX_SHOWN_DIFFERENCES: usize = 50;
@@ -25,7 +24,7 @@ pub(super) fn differences(out: &mut String, results: &Results) -> fmt::Result {
             group.count,
             excerpt(&group.route, 500),
             excerpt(&group.place, 500),
-            kind_and_severity(group.kind, group.severity)
+            group.kind.with_severity(group.severity)
         )?;
         for example in group.distinct_examples() {
             writeln!(out, "  {}", excerpt(&example.request, 500))?;

@@ -139,7 +139,7 @@ fn failure(found: &Judgement) -> Option<String> {
                 "answers"
             },
             place(one),
-            kind_and_severity(one),
+            one.kind.with_severity(one.severity),
             percent(one.at_least)
         ),
         (None, Some(rule)) => rule.what.clone(),
@@ -149,15 +149,6 @@ fn failure(found: &Judgement) -> Option<String> {
         reason.push_str(&format!("; and {more} more"));
     }
     Some(reason)
-}
-
-/// One word where both have the same name.
-fn kind_and_severity(finding: &Finding) -> String {
-    let (kind, severity) = (finding.kind.name(), finding.severity.name());
-    match kind == severity {
-        true => kind.into(),
-        false => format!("{kind}, {severity}"),
-    }
 }
 
 fn place(finding: &Finding) -> String {

@@ -239,6 +239,31 @@ fn a_fault_that_comes_and_goes_is_no_pass_without_a_control() {
     assert_ne!(judgement.decision, Decision::Pass, "{}", judgement.reason);
 }
 
+fn judge_with_control(
+    judge: &mut Judge,
+    number: u64,
+    pair: &Comparison,
+    to_control: &Comparison,
+) -> Explained {
+    judge.judge(&ComparedAnswers {
+        route: ROUTE,
+        at: Timestamp(START),
+        request: Some(number),
+        production_status: 200,
+        candidate_status: 200,
+        answered: AnswerTimes::default(),
+        candidate: pair,
+        control: Some(ComparedControl {
+            status: 200,
+            at: Timestamp::default(),
+            comparison: to_control,
+        }),
+        repeat: None,
+        durations: AnswerDurations::default(),
+        cache: CacheHits::default(),
+    })
+}
+
 /// Points of three players, whose names are data and like no id.
 fn scores(random: &mut Random, number: u64) -> Response {
     let letter = |n: u64| char::from(b'a' + (n % 26) as u8);
@@ -268,23 +293,7 @@ fn members_whose_names_are_data_are_one_place_in_evidence_and_in_what_is_known_o
         let (production, candidate, control) = (answer(), answer(), answer());
         let pair = compare(&options, &production, &candidate);
         let to_control = compare(&options, &production, &control);
-        judge.judge(&ComparedAnswers {
-            route: ROUTE,
-            at: Timestamp(START),
-            request: Some(number),
-            production_status: 200,
-            candidate_status: 200,
-            answered: AnswerTimes::default(),
-            candidate: &pair,
-            control: Some(ComparedControl {
-                status: 200,
-                at: Timestamp::default(),
-                comparison: &to_control,
-            }),
-            repeat: None,
-            durations: AnswerDurations::default(),
-            cache: CacheHits::default(),
-        })
+        judge_with_control(judge, number, &pair, &to_control)
     };
     let mut explained = Explained::default();
     for number in 0..400 {
@@ -343,23 +352,7 @@ fn many_members_of_one_answer_are_not_many_tosses_when_they_become_one_place() {
         );
         let pair = compare(&options, &prices(number, 1), &prices(number, candidate));
         let to_control = compare(&options, &prices(number, 1), &prices(number, control));
-        judge.judge(&ComparedAnswers {
-            route: ROUTE,
-            at: Timestamp(START),
-            request: Some(number),
-            production_status: 200,
-            candidate_status: 200,
-            answered: AnswerTimes::default(),
-            candidate: &pair,
-            control: Some(ComparedControl {
-                status: 200,
-                at: Timestamp::default(),
-                comparison: &to_control,
-            }),
-            repeat: None,
-            durations: AnswerDurations::default(),
-            cache: CacheHits::default(),
-        });
+        judge_with_control(&mut judge, number, &pair, &to_control);
     }
     assert!(judge.map_folds() > 0, "the names are data");
     let groups = judge.evidence().routes()[ROUTE].groups.iter();
