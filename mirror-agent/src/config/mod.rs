@@ -76,6 +76,8 @@ impl Config {
         self.policy.check().map_err(Error::msg)?;
         self.compare.check().map_err(Error::msg)?;
         self.verdict.check().map_err(Error::msg)?;
+        self.replay.check()?;
+        self.credentials.check()?;
         ensure!(
             self.replay.control.is_none() || self.replay.has_target(),
             "--control is the old version beside the mirror, and there is no mirror: add --target URL"
@@ -189,7 +191,16 @@ mod tests {
             ("rewrite", "GET /a => host", "host target"),
             ("carry", "cookies", "POST /cart json:/id"),
             ("credential", "a: secret", "@FILE"),
+            (
+                "credential",
+                "content-length: $N",
+                "follows from the request",
+            ),
             ("jwt-in", "sid", "cookie:NAME"),
+            ("jwt-in", "header:host", "host"),
+            ("jwt-in", "cookie:sid", "--jwt-key"),
+            ("jwt-kid", "k1", "--jwt-key"),
+            ("jwt-issuer", "shop", "--jwt-key"),
             ("hook", "xdp", "auto, tcx, tc, cgroup"),
             ("queue", "0", "1 or more"),
             ("snapshot-poll", "0ms", "1ms"),
@@ -207,6 +218,20 @@ mod tests {
                 message.contains(expect) && message.contains(key),
                 "{message}"
             );
+        }
+    }
+
+    #[test]
+    fn options_of_tls_want_a_target_with_tls() {
+        let insecure = ("target-insecure", "true");
+        let error = config(&[insecure, ("target", "http://a")]).unwrap_err();
+        assert!(error.contains("https://"), "{error}");
+        for target in [
+            &[("target", "https://a")][..],
+            &[("target", "http://a"), ("control", "https://b")],
+        ] {
+            let given = [target, &[insecure]].concat();
+            assert!(config(&given).is_ok(), "{given:?}");
         }
     }
 

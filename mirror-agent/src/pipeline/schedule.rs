@@ -73,12 +73,12 @@ impl RunSchedule {
         self.schedule().counts_bytes()
     }
 
-    pub(super) fn ended(&self, target: usize, ended: Ended, bytes: usize) {
+    pub(super) fn ended(&self, target: usize, ended: Ended<'_>, bytes: usize) {
         let now = self.clock.now();
         self.schedule().ended(now, target, ended, bytes);
     }
 
-    pub(super) fn ended_beside(&self, target: usize, ended: Ended, bytes: usize) {
+    pub(super) fn ended_beside(&self, target: usize, ended: Ended<'_>, bytes: usize) {
         let now = self.clock.now();
         self.schedule().ended_beside(now, target, ended, bytes);
     }

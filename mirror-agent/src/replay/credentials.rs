@@ -5,10 +5,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 use mirror_core::exchange::Request;
 use mirror_core::options::FromText;
+use mirror_core::rewrite::changeable_header;
 use mirror_core::time::Timestamp;
 
 use super::jwt::{JwtSigner, read_key};
@@ -41,6 +42,24 @@ mirror_core::options! {
     }
 }
 
+impl CredentialOptions {
+    /// What concerns several options.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let needs_key = [
+            ("--jwt-kid", self.jwt_key_id.is_some()),
+            ("--jwt-issuer", self.jwt_issuer.is_some()),
+            ("--jwt-in", self.jwt_places != Self::default().jwt_places),
+        ];
+        for (option, is_given) in needs_key {
+            ensure!(
+                !is_given || self.jwt_key.is_some(),
+                "{option} is for tokens that are signed anew, and there is no key to sign them with: add --jwt-key FILE"
+            );
+        }
+        Ok(())
+    }
+}
+
 /// A header and where its value is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialSource {
@@ -62,11 +81,8 @@ impl FromText for CredentialSource {
             "use 'NAME: @FILE' or 'NAME: $VARIABLE', with a scheme before it if need be, as in 'authorization: Bearer $TOKEN'; a secret itself can be read by others on the command line".to_owned()
         };
         let (name, value) = text.split_once(':').ok_or_else(remedy)?;
-        let name = name.trim();
-        let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-        if name.is_empty() || !name.bytes().all(is_token) {
-            return Err(remedy());
-        }
+        let name =
+            changeable_header(name.trim()).map_err(|wrong| format!("{wrong}; {}", remedy()))?;
         let value = value.trim();
         let (scheme, source) = match value.rsplit_once(' ') {
             Some((scheme, source)) => (format!("{} ", scheme.trim()), source),
@@ -77,11 +93,7 @@ impl FromText for CredentialSource {
             (_, Some(name)) if !name.is_empty() => SecretSource::Environment(name.into()),
             _ => return Err(remedy()),
         };
-        Ok(Self {
-            name: name.into(),
-            scheme,
-            from,
-        })
+        Ok(Self { name, scheme, from })
     }
 
     /// It may be a secret by mistake.
@@ -136,7 +148,7 @@ pub enum TokenPlace {
 impl FromText for TokenPlace {
     fn from_text(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
-            Some(("header", name)) if !name.is_empty() => Ok(Self::Header(name.into())),
+            Some(("header", name)) if !name.is_empty() => changeable_header(name).map(Self::Header),
             Some(("cookie", name)) if !name.is_empty() => Ok(Self::Cookie(name.into())),
             _ => Err("use header:NAME or cookie:NAME".into()),
         }
@@ -332,6 +344,8 @@ mod tests {
             "x: @",
             "x: $",
             ": $X",
+            "content-length: $X",
+            "Transfer-Encoding: $X",
         ] {
             let error = CredentialSource::from_text(text).unwrap_err();
             assert!(

@@ -2,6 +2,7 @@
 
 use std::{fmt, num::NonZeroUsize, path::PathBuf, time::Duration};
 
+use anyhow::ensure;
 use mirror_core::options::FromText;
 
 use super::{Target, WeightedTarget};
@@ -60,6 +61,18 @@ mirror_core::options! {
 impl ReplayOptions {
     pub fn has_target(&self) -> bool {
         !self.targets.is_empty()
+    }
+
+    /// What concerns several options.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let has_tls_options =
+            self.target_ca.is_some() || self.target_name.is_some() || self.target_insecure;
+        let has_tls = self.destinations().any(|(_, target)| target.is_tls());
+        ensure!(
+            !has_tls_options || has_tls || !self.has_target(),
+            "--target-ca, --target-name and --target-insecure are for TLS, and no --target or --control begins with https://: write https://, or leave them out"
+        );
+        Ok(())
     }
 
     /// All places that requests are sent to, each with the option that names it.

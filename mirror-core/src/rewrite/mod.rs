@@ -11,7 +11,7 @@ use crate::exchange::{Request, RequestTarget};
 use rule::Change;
 
 pub use conditional::Conditions;
-pub use rule::RewriteRule;
+pub use rule::{RewriteRule, changeable_header};
 
 /// What cannot stand in a query's name or value.
 const ENCODED: &AsciiSet = &CONTROLS

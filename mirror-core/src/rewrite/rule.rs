@@ -112,7 +112,7 @@ fn parse(text: &str) -> Option<Result<Change, String>> {
         ("header", "append") => {
             header(rest).map(|(name, value)| Change::HeaderAppend { name, value })
         }
-        ("header", "remove") => header_name(rest).map(Change::HeaderRemove),
+        ("header", "remove") => changeable_header(rest).map(Change::HeaderRemove),
         ("query", "set") => match rest.split_once('=') {
             Some((name, value)) if !name.is_empty() => Ok(Change::QuerySet {
                 name: name.into(),
@@ -183,10 +183,11 @@ fn header(text: &str) -> Result<(String, String), String> {
     if value.contains(|c: char| c.is_control() && c != '\t') {
         return Err("a header's value is one line".into());
     }
-    Ok((header_name(name.trim())?, value.trim().into()))
+    Ok((changeable_header(name.trim())?, value.trim().into()))
 }
 
-fn header_name(name: &str) -> Result<String, String> {
+/// The name of a header that may be set, unless it is none or follows from the request.
+pub fn changeable_header(name: &str) -> Result<String, String> {
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if name.is_empty() || !name.bytes().all(is_token) {
         return Err(format!("`{name}` is not the name of a header"));

@@ -35,13 +35,21 @@ crate::options! {
     }
 }
 
-/// Why a replay had no answer.
+/// Why a replay had no answer, in words too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum Failure<'a> {
     /// No connection, or no answer in time: the mirror is not there.
-    Silent,
+    Silent(&'a str),
     /// Anything else: the connection broke, say. It counts in the share only.
-    Broken,
+    Broken(&'a str),
+}
+
+impl<'a> Failure<'a> {
+    fn reason(self) -> &'a str {
+        match self {
+            Self::Silent(reason) | Self::Broken(reason) => reason,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,7 +83,7 @@ pub struct BreakerData {
     pub state: BreakerState,
     /// How often it opened.
     pub opened: u64,
-    /// Why it opened last.
+    /// Why it opened last, with the last failure.
     pub reason: Option<String>,
 }
 
@@ -128,7 +136,7 @@ impl Breaker {
     }
 
     /// How a replay ended: with an answer, or without.
-    pub fn ended(&mut self, now: Timestamp, failure: Option<Failure>) {
+    pub fn ended(&mut self, now: Timestamp, failure: Option<Failure<'_>>) {
         match (self.data.state, failure) {
             // Of a request that was sent before it opened.
             (BreakerState::Open, _) => {}
@@ -136,7 +144,9 @@ impl Breaker {
                 self.data.state = BreakerState::Closed;
                 (self.in_a_row, self.last, self.replays) = (0, 0, 0);
             }
-            (BreakerState::HalfOpen, Some(_)) => self.open(now, None),
+            (BreakerState::HalfOpen, Some(failure)) => {
+                self.open(now, "the mirror was tried again, in vain", failure);
+            }
             (BreakerState::Closed, failure) => self.count(now, failure),
         }
     }
@@ -145,14 +155,15 @@ impl Breaker {
         &self.data
     }
 
-    fn count(&mut self, now: Timestamp, failure: Option<Failure>) {
+    fn count(&mut self, now: Timestamp, failure: Option<Failure<'_>>) {
         self.last = self.last << 1 | u64::from(failure.is_some());
         self.replays = (self.replays + 1).min(WINDOW);
         self.in_a_row = match failure {
-            Some(Failure::Silent) => self.in_a_row + 1,
-            Some(Failure::Broken) => self.in_a_row,
+            Some(Failure::Silent(_)) => self.in_a_row + 1,
+            Some(Failure::Broken(_)) => self.in_a_row,
             None => 0,
         };
+        let Some(failure) = failure else { return };
         let failures = self.last.count_ones();
         let is_share = f64::from(failures) >= self.options.share.fraction() * f64::from(WINDOW);
         let most = self.options.failures;
@@ -160,19 +171,18 @@ impl Breaker {
             return;
         }
         if self.in_a_row >= most {
-            let reason = format!("no connection or no answer in time, {most} times in a row");
-            self.open(now, Some(reason));
+            let why = format!("no connection or no answer in time, {most} times in a row");
+            self.open(now, &why, failure);
         } else if self.replays == WINDOW && is_share {
-            let reason = format!("{failures} of the last {WINDOW} replays had no answer");
-            self.open(now, Some(reason));
+            let why = format!("{failures} of the last {WINDOW} replays had no answer");
+            self.open(now, &why, failure);
         }
     }
 
-    /// For the same reason as before, unless there is another.
-    fn open(&mut self, now: Timestamp, reason: Option<String>) {
+    fn open(&mut self, now: Timestamp, why: &str, last: Failure<'_>) {
         self.data.state = BreakerState::Open;
         self.data.opened += 1;
-        self.data.reason = reason.or(self.data.reason.take());
+        self.data.reason = Some(format!("{why}; the last: {}", last.reason()));
         self.try_at = self.after_pause(now);
     }
 
@@ -185,7 +195,7 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    const SILENT: Option<Failure> = Some(Failure::Silent);
+    const SILENT: Option<Failure<'_>> = Some(Failure::Silent("connection refused"));
 
     fn breaker() -> Breaker {
         Breaker::new(BreakerOptions::default(), "http://mirror".into())
@@ -213,7 +223,10 @@ mod tests {
         assert_eq!(breaker.data().state, BreakerState::Closed);
         let mut breaker = opened_at(second(0));
         assert_eq!(breaker.data().state, BreakerState::Open);
-        assert!(breaker.refuses(second(4)).unwrap().contains("20 times"));
+        assert_eq!(
+            breaker.refuses(second(4)).unwrap(),
+            "no connection or no answer in time, 20 times in a row; the last: connection refused"
+        );
         assert!(breaker.admit(second(4)).is_err());
     }
 
@@ -233,13 +246,16 @@ mod tests {
         let mut breaker = breaker();
         let mut replays = 0;
         while breaker.data().state == BreakerState::Closed {
-            let failure = (replays % 2 == 0).then_some(Failure::Broken);
+            let failure = (replays % 2 == 1).then_some(Failure::Broken("reset"));
             breaker.ended(second(0), failure);
             replays += 1;
         }
         assert_eq!(replays, WINDOW);
         let reason = breaker.refuses(second(0)).unwrap();
-        assert_eq!(reason, "32 of the last 64 replays had no answer");
+        assert_eq!(
+            reason,
+            "32 of the last 64 replays had no answer; the last: reset"
+        );
     }
 
     #[test]
@@ -264,7 +280,8 @@ mod tests {
         let mut breaker = opened_at(second(0));
         assert!(breaker.admit(second(5)).is_ok());
         breaker.ended(second(8), SILENT);
-        assert!(breaker.admit(second(12)).is_err());
+        let refused = breaker.admit(second(12)).unwrap_err();
+        assert!(refused.contains("tried again, in vain"), "{refused}");
         assert!(breaker.admit(second(13)).is_ok());
         assert_eq!(breaker.data().opened, 2);
     }

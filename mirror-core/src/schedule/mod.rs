@@ -70,12 +70,12 @@ pub enum Turn {
 
 /// How a replay ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum Ended<'a> {
     Answered(Duration),
-    Failed(Failure),
+    Failed(Failure<'a>),
 }
 
-impl Ended {
+impl Ended<'_> {
     /// `None` without an answer.
     pub fn latency(self) -> Option<Duration> {
         match self {
@@ -184,13 +184,13 @@ impl Schedule {
     }
 
     /// A replay ended, after so many bytes both ways.
-    pub fn ended(&mut self, now: Timestamp, target: usize, ended: Ended, bytes: usize) {
+    pub fn ended(&mut self, now: Timestamp, target: usize, ended: Ended<'_>, bytes: usize) {
         self.adaptive.ended(ended.latency());
         self.ended_beside(now, target, ended, bytes);
     }
 
     /// The same, for a target that got the request beside another one: its latency slows nothing down.
-    pub fn ended_beside(&mut self, now: Timestamp, target: usize, ended: Ended, bytes: usize) {
+    pub fn ended_beside(&mut self, now: Timestamp, target: usize, ended: Ended<'_>, bytes: usize) {
         let failure = match ended {
             Ended::Answered(_) => None,
             Ended::Failed(failure) => Some(failure),
@@ -249,7 +249,7 @@ mod tests {
 
     const A: usize = 0;
     const B: usize = 1;
-    const SILENT: Ended = Ended::Failed(Failure::Silent);
+    const SILENT: Ended<'_> = Ended::Failed(Failure::Silent("no answer"));
 
     #[test]
     fn without_options_everything_goes_at_once() {

@@ -212,13 +212,13 @@ impl MirrorSide {
 }
 
 impl Sent {
-    fn ended(&self) -> Ended {
+    fn ended(&self) -> Ended<'_> {
         match &self.outcome {
             ReplayOutcome::Answered { latency, .. } => Ended::Answered(*latency),
-            ReplayOutcome::Timeout { .. } | ReplayOutcome::ConnectFailed { .. } => {
-                Ended::Failed(Failure::Silent)
+            ReplayOutcome::Timeout { reason } | ReplayOutcome::ConnectFailed { reason } => {
+                Ended::Failed(Failure::Silent(reason))
             }
-            ReplayOutcome::Failed { .. } => Ended::Failed(Failure::Broken),
+            ReplayOutcome::Failed { reason } => Ended::Failed(Failure::Broken(reason)),
         }
     }
 

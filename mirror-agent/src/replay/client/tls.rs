@@ -24,12 +24,6 @@ impl Tls {
     /// What `https://` needs; `None` for a target without TLS.
     pub(super) fn new(target: &Target, options: &ReplayOptions) -> anyhow::Result<Option<Self>> {
         if !target.is_tls() {
-            ensure!(
-                options.target_ca.is_none()
-                    && options.target_name.is_none()
-                    && !options.target_insecure,
-                "--target-ca, --target-name and --target-insecure are for a --target that begins with https://"
-            );
             return Ok(None);
         }
         let name = options.target_name.as_deref().unwrap_or(target.bare_host());

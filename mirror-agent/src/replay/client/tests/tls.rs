@@ -114,17 +114,6 @@ async fn a_certificate_is_checked_unless_told_otherwise() {
     );
 }
 
-#[tokio::test]
-async fn options_of_tls_want_a_target_with_tls() {
-    let target = Target::from_text("http://mirror").unwrap();
-    let options = ReplayOptions {
-        target_insecure: true,
-        ..ReplayOptions::default()
-    };
-    let error = parts(target, &options).err().unwrap();
-    assert!(error.to_string().contains("https://"), "{error}");
-}
-
 async fn serve_http2(stream: tokio_rustls::server::TlsStream<TcpStream>) {
     let service = hyper::service::service_fn(async |_| {
         let body = http_body_util::Full::new(Bytes::from_static(b"two"));
