@@ -30,7 +30,7 @@ pub use hash::hash;
 pub use key::{Keys, NamespaceError};
 pub use number::{ListEntry, SnapshotNumber};
 pub use proof::{CapturedTime, Fit, HostOffset, OffsetRange};
-pub use rules::{Candidates, Fields, IdRules, Route, RouteError, RuleError};
+pub use rules::{Candidates, Fields, IdRules, Route, RouteError, RuleError, trace_parts};
 pub use state::SnapshotState;
 pub use target::{RequestTarget, TargetForm};
 pub use written::Written;

@@ -14,3 +14,12 @@ mirror_core::options! {
         pub metrics: Option<SocketAddr>,
     }
 }
+
+impl ControlOptions {
+    /// What a run is called that has no name of its own: as its socket, if that is not the usual one.
+    pub fn name(&self) -> String {
+        let is_usual = self.socket == Self::default().socket;
+        let stem = self.socket.file_stem().filter(|_| !is_usual);
+        stem.unwrap_or_default().to_string_lossy().into_owned()
+    }
+}

@@ -62,7 +62,9 @@ pub async fn replay_file(
     let file = PcapFile::open(path)?;
     let directory = config.report.directory.as_deref();
     let report_dir = directory.map(ReportDir::open).transpose()?;
-    let recorder = Arc::new(Recorder::new(run_info(&config, path)));
+    let host = host()?;
+    let name = config.report.name_or(&file_name(path));
+    let recorder = Arc::new(Recorder::new(run_info(&config, path)).named(&name, &host));
     recorder.start_from(known_noise);
     recorder.decide_by(&config.verdict, &config.compare);
     recorder.name_builds(&config.builds);
@@ -86,7 +88,7 @@ pub async fn replay_file(
     let cut = watch::Sender::new(false);
     let mirror = MirrorThread::start(parts, Receiver::Memory(receiver), cut.subscribe()).await?;
     let intake = Intake {
-        host: host()?,
+        host,
         config: live.subscribe(),
         recorder: Arc::clone(&recorder),
         sender: Sender::Memory(sender),
@@ -135,6 +137,12 @@ pub async fn replay_file(
         report.results.schedule = schedule.data();
         report
     }))
+}
+
+/// What a replay is called: as the file, without what its name ends in.
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.split('.').next().unwrap_or_default().to_owned()
 }
 
 fn run_info(config: &Config, path: &Path) -> RunInfo {

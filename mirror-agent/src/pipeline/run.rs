@@ -81,7 +81,9 @@ pub async fn run(
         Some(address) => Some(http::bind(address).await?),
         None => None,
     };
-    let recorder = Arc::new(Recorder::new(run_info(&config)));
+    let host = host()?;
+    let name = config.report.name_or(&config.control.name());
+    let recorder = Arc::new(Recorder::new(run_info(&config)).named(&name, &host));
     recorder.start_from(known_noise);
     recorder.decide_by(&config.verdict, &config.compare);
     recorder.name_builds(&config.builds);
@@ -118,7 +120,7 @@ pub async fn run(
     let (ports, ports_now) = watch::channel(config.capture.filter.ports.clone());
     let relief = Arc::new(HostRelief::new(config.schedule.budget.cpu_when_busy));
     let intake = Intake {
-        host: host()?,
+        host,
         config: live.subscribe(),
         recorder: Arc::clone(&recorder),
         sender: Sender::Memory(sender),

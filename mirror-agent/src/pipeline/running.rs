@@ -73,6 +73,9 @@ impl Running {
         let capture = self.capture();
         Status {
             format: FORMAT,
+            name: self.recorder.name().into(),
+            host: self.recorder.host().into(),
+            kept: None,
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
             started_at: self.recorder.started_at(),

@@ -74,6 +74,10 @@ pub struct DifferenceExample {
     pub times: u64,
     pub production: String,
     pub mirror: String,
+    /// Of production's request, from its `traceparent`.
+    pub trace_id: Option<String>,
+    /// Number of both answers in full, where they are kept.
+    pub answers: Option<u64>,
 }
 
 impl DifferenceExample {
@@ -261,6 +265,8 @@ fn example(
         times: observation.count,
         production: observation.production.clone(),
         mirror: observation.mirror.clone(),
+        trace_id: pair.trace_id.clone(),
+        answers: None,
     }
 }
 

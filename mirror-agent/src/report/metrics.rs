@@ -422,6 +422,9 @@ mod tests {
         });
         Status {
             format: FORMAT,
+            name: "run".into(),
+            host: "a".into(),
+            kept: None,
             version: "1".into(),
             pid: 1,
             started_at: 0,

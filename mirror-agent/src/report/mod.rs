@@ -3,6 +3,7 @@
 //! A [`Ticket`] ends each request in the [`Recorder`], which keeps bounded tallies by route. [`Status`] and
 //! [`ReportData`] are what they come to; everything that shows a run takes these.
 
+mod answers;
 mod control;
 mod differences;
 mod effects;
@@ -25,7 +26,9 @@ mod suggest;
 pub mod table;
 mod text;
 mod ticket;
+mod trend;
 
+pub use answers::{StoredAnswers, StoredBody, StoredMessage};
 pub use differences::{DifferenceExample, DifferenceGroup};
 pub use effects::EffectsFinding;
 pub use end::End;
@@ -45,6 +48,7 @@ pub use status::{
 pub use suggest::{SuggestedRule, suggest_rules, suggested_text};
 pub use text::{report_text, status_text};
 pub use ticket::Ticket;
+pub use trend::TrendPoint;
 
 /// What is beyond a limit is counted under this name.
 const OTHER: &str = "(other)";

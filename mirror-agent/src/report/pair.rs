@@ -23,6 +23,8 @@ pub struct JudgedPair {
     /// A digest of the request, by which it is known again.
     request: u64,
     pub(super) id: Option<String>,
+    /// Of the trace that production's request belongs to.
+    pub(super) trace_id: Option<String>,
     pub(super) production: ProductionAnswer,
     pub(super) mirror: JudgedAnswer,
     pub(super) mirror_answer: MirrorAnswer,
@@ -98,6 +100,7 @@ impl JudgedPair {
             target: exchange.request.target.clone(),
             request: digest(&exchange.request),
             id: id.map(Into::into),
+            trace_id: trace_id(&exchange.request),
             production,
             mirror,
             mirror_answer,
@@ -219,6 +222,11 @@ impl JudgedPair {
     }
 }
 
+fn trace_id(request: &Request) -> Option<String> {
+    let header = std::str::from_utf8(request.headers.first("traceparent")?).ok()?;
+    mirror_contract::trace_parts(header).map(|(trace, _)| trace.to_owned())
+}
+
 /// Of what a cache may know a request by.
 fn digest(request: &Request) -> u64 {
     let body: &[u8] = &request.body;
@@ -236,6 +244,7 @@ pub(super) mod tests {
             target: RequestTarget::parse("GET", "/a?b=c"),
             request: 0,
             id: None,
+            trace_id: None,
             production: ProductionAnswer {
                 asked_at: at,
                 at,
@@ -256,5 +265,19 @@ pub(super) mod tests {
             basis,
             said: SaidOfRun::default(),
         }
+    }
+
+    #[test]
+    fn the_trace_of_a_request_is_known_by_a_valid_traceparent_only() {
+        let trace_of = |value: &str| {
+            let mut request = Request::new("GET", "/".to_owned());
+            request.headers.append("Traceparent", value.as_bytes());
+            trace_id(&request)
+        };
+        let trace = "0af7651916cd43dd8448eb211c80319c";
+        let known = trace_of(&format!("00-{trace}-b7ad6b7169203331-01"));
+        assert_eq!(known.as_deref(), Some(trace));
+        assert_eq!(trace_of(&format!("00-{trace}-0000000000000000-01")), None);
+        assert_eq!(trace_of("<script>"), None);
     }
 }

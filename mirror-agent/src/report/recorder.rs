@@ -28,6 +28,8 @@ const UNKNOWN_BUILD: &str = "unknown";
 pub struct Recorder {
     ledger: Ledger,
     run: RunInfo,
+    name: String,
+    host: String,
     started_at: u64,
     tallies: Mutex<Tallies>,
 }
@@ -37,8 +39,20 @@ impl Recorder {
         Self {
             ledger: Ledger::default(),
             run,
+            name: String::new(),
+            host: String::new(),
             started_at: now(),
             tallies: Mutex::default(),
+        }
+    }
+
+    /// What the run is called, and where it runs.
+    #[must_use]
+    pub fn named(self, name: &str, host: &str) -> Self {
+        Self {
+            name: name.into(),
+            host: host.into(),
+            ..self
         }
     }
 
@@ -194,11 +208,23 @@ impl Recorder {
     pub fn finish(&self, counters: CaptureCounters) -> ReportData {
         ReportData {
             format: FORMAT,
+            name: self.name.clone(),
+            hosts: vec![self.host.clone()],
+            unfinished: None,
+            kept: None,
             version: env!("CARGO_PKG_VERSION").into(),
             started_at: self.started_at,
             ended_at: now(),
             results: self.results(counters),
         }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     pub fn started_at(&self) -> u64 {

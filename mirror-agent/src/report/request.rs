@@ -51,6 +51,11 @@ impl RequestLabel {
         }
     }
 
+    /// When production received it.
+    pub(super) fn at(&self) -> Timestamp {
+        self.at
+    }
+
     pub(super) fn status(&self) -> Option<u16> {
         self.status
     }

@@ -12,6 +12,7 @@ use super::latency::Latencies;
 use super::pair::JudgedPair;
 use super::request::RequestLabel;
 use super::status::{CacheHits, RouteData};
+use super::trend::{Trend, TrendRequest};
 
 /// Routes that are told apart; the rest is one.
 const MAX_ROUTES: usize = 500;
@@ -32,6 +33,7 @@ struct RouteTally {
     production_cache: CacheHits,
     mirror_cache: CacheHits,
     differences: DifferenceTable,
+    trend: Trend,
 }
 
 impl RouteTallies {
@@ -117,6 +119,14 @@ impl RouteTally {
         }
         self.production_cache.count(pair.production.is_cached);
         self.mirror_cache.count(pair.mirror.is_cached);
+        if pair.is_judged() {
+            self.trend.count(&TrendRequest {
+                at: label.at(),
+                differs: matters(explained.0),
+                mirror: pair.mirror.latency,
+                production: pair.production.latency,
+            });
+        }
         self.differences.count(label, pair, explained);
     }
 
@@ -131,6 +141,7 @@ impl RouteTally {
         self.mirror.merge(&other.mirror);
         self.production_cache.merge(other.production_cache);
         self.mirror_cache.merge(other.mirror_cache);
+        self.trend.merge(&other.trend);
         self.differences.merge(other.differences);
     }
 
@@ -147,6 +158,7 @@ impl RouteTally {
             mirror_ms: self.mirror.data(),
             production_cache: self.production_cache,
             mirror_cache: self.mirror_cache,
+            trend: self.trend.points(),
         }
     }
 }

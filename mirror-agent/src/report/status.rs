@@ -13,15 +13,22 @@ use serde::{Deserialize, Serialize};
 use super::differences::DifferenceGroup;
 use super::latency::LatencyData;
 use super::outcomes::OutcomeData;
+use super::trend::TrendPoint;
 use crate::capture::tc::BlindTime;
 
 /// Version of what is exchanged. A reader of another version refuses it.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// A run in progress.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
     pub format: u32,
+    /// Of the run.
+    pub name: String,
+    /// Where it runs.
+    pub host: String,
+    /// Why something of it could not be kept.
+    pub kept: Option<String>,
     /// Of the agent.
     pub version: String,
     pub pid: u32,
@@ -35,10 +42,18 @@ pub struct Status {
     pub results: Results,
 }
 
-/// A run that has ended.
+/// A run that has ended, or what is known of several.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReportData {
     pub format: u32,
+    /// Of the run.
+    pub name: String,
+    /// Where it ran.
+    pub hosts: Vec<String>,
+    /// Of a run that did not say how it ended: when that was, as in `ended without its end at 14:03:22 UTC`.
+    pub unfinished: Option<String>,
+    /// Why something of it could not be kept.
+    pub kept: Option<String>,
     /// Of the agent.
     pub version: String,
     /// Seconds since the epoch.
@@ -237,6 +252,9 @@ pub struct RouteData {
     pub mirror_ms: LatencyData,
     pub production_cache: CacheHits,
     pub mirror_cache: CacheHits,
+    /// In the course of the run: at most 60 intervals of one length.
+    #[serde(default)]
+    pub trend: Vec<TrendPoint>,
 }
 
 /// Answers that said in `x-cache` or `age` whether they came from a cache.

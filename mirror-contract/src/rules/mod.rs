@@ -11,6 +11,7 @@ use template::{Digest, Template};
 use value::JsonPath;
 
 pub use route::{Route, RouteError};
+pub use value::trace_parts;
 
 /// What a rule may read of a request or a response. Header names are given in lower case.
 pub trait Fields {

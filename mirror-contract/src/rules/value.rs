@@ -233,6 +233,11 @@ pub(super) fn host(authority: &str) -> Option<String> {
 
 /// The part of a W3C traceparent that names one call: `<trace-id>-<parent-id>`.
 pub(super) fn traceparent(value: &str) -> Option<String> {
+    trace_parts(value).map(|(trace, parent)| format!("{trace}-{parent}"))
+}
+
+/// Trace and parent of a W3C traceparent, if it is one.
+pub fn trace_parts(value: &str) -> Option<(&str, &str)> {
     let mut parts = value.split('-');
     let (version, trace, parent, flags) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -246,5 +251,5 @@ pub(super) fn traceparent(value: &str) -> Option<String> {
     let ends = version != "00" || parts.next().is_none();
     let valid = hex(version, 2) && version != "ff" && hex(flags, 2) && ends;
     let named = hex(trace, 32) && not_zero(trace) && hex(parent, 16) && not_zero(parent);
-    (valid && named).then(|| format!("{trace}-{parent}"))
+    (valid && named).then_some((trace, parent))
 }

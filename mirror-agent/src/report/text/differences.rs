@@ -71,6 +71,8 @@ mod tests {
             times: 1,
             production: "1".into(),
             mirror: mirror.into(),
+            trace_id: None,
+            answers: None,
         };
         let mut results = Recorder::new(RunInfo::default()).results(CaptureCounters::default());
         results.differences = vec![DifferenceGroup {
