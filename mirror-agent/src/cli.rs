@@ -237,13 +237,22 @@ Exit codes: 0 the whole file was read, 2 it cannot be read or a rule is wrong, 3
     #[command(after_help = "\
 Examples:
   mirror-agent report /var/tmp/mirror
-  mirror-agent report /var/tmp/mirror --json | jq .routes")]
+  mirror-agent report /var/tmp/mirror --details
+  mirror-agent report /var/tmp/mirror --json | jq .routes
+  mirror-agent report /var/tmp/mirror --format markdown >> $GITHUB_STEP_SUMMARY
+  mirror-agent report /var/tmp/mirror --format junit > mirror.xml")]
     Report {
         /// The directory given to `run --report`
         directory: PathBuf,
+        /// All groups, reasons and examples, and not one screen
+        #[arg(long, conflicts_with_all = ["json", "format"])]
+        details: bool,
         /// Print report.json
-        #[arg(long)]
+        #[arg(long, conflicts_with = "format")]
         json: bool,
+        /// How to print it
+        #[arg(long, value_enum, default_value_t)]
+        format: ReportFormat,
     },
     /// Check kernel, capabilities, interfaces, Redis and target, and say what to do
     #[command(after_help = "\
@@ -419,6 +428,20 @@ mirror_core::options! {
         pub identity: Identifier,
         pub limits: DissectLimits,
     }
+}
+
+/// How a finished report is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    #[default]
+    Text,
+    Json,
+    /// GitHub-flavoured, short enough for a comment
+    Markdown,
+    /// XML, as build servers show tests
+    Junit,
+    /// The page, as report.html
+    Html,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

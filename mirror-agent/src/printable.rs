@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use mirror_core::printable::is_unsafe;
+
 /// Escapes what a terminal could take for a command, line ends included: for one line.
 pub fn printable(text: &str) -> Cow<'_, str> {
     escaped(text, is_unsafe)
@@ -17,7 +19,11 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     escape(
         json,
         |c| is_unsafe(c) && c != '\n',
-        |c| format!("\\u{:04x}", u32::from(c)),
+        |c| {
+            let mut units = [0; 2];
+            let units = c.encode_utf16(&mut units).iter();
+            units.map(|unit| format!("\\u{unit:04x}")).collect()
+        },
     )
 }
 
@@ -40,12 +46,6 @@ fn escape(text: &str, which: impl Fn(char) -> bool, how: impl Fn(char) -> String
     Cow::Owned(out)
 }
 
-/// Control characters, C1 among them (U+009B begins a sequence as ESC [ does), and what turns the direction of a text.
-pub fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn json_stays_json_with_the_same_content() {
-        let value = serde_json::json!({ "a": "\u{9b}2J\u{7f}\u{202e}\x1b中" });
+        let value = serde_json::json!({ "a": "\u{9b}2J\u{7f}\u{202e}\x1b中\u{e0041}" });
         let json = serde_json::to_string_pretty(&value).unwrap();
         let printed = printable_json(&json);
         assert!(printed.chars().all(|c| c == '\n' || !is_unsafe(c)));

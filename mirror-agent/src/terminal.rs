@@ -9,6 +9,7 @@ use std::{
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use mirror_agent::{
     printable::{printable, printable_json, printable_lines},
+    report::painted,
     secret::scrubbed,
 };
 use serde::Serialize;
@@ -33,15 +34,15 @@ pub(crate) fn log() {
     });
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(has_colours())
+        .with_ansi(has_colours(&io::stderr()))
         .fmt_fields(PrintableFields)
         .with_writer(Stderr)
         .init();
 }
 
-/// Whether standard error shows colours (<https://no-color.org>).
-fn has_colours() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+/// Whether a stream shows colours (<https://no-color.org>).
+fn has_colours(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// The progress line, when there is one.
@@ -76,6 +77,17 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let text = printable_lines(text);
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// A report or a status, with colours where they are shown.
+pub(crate) fn print_report(text: &str) -> anyhow::Result<()> {
+    let text = printable_lines(text);
+    let mut out = io::stdout().lock();
+    match has_colours(&out) {
+        true => out.write_all(painted(&text).as_bytes())?,
+        false => out.write_all(text.as_bytes())?,
+    }
     Ok(out.flush()?)
 }
 

@@ -23,6 +23,7 @@ pub mod noise;
 pub mod options;
 pub mod packet;
 pub mod policy;
+pub mod printable;
 pub mod rewrite;
 pub mod route;
 pub mod schedule;

@@ -151,7 +151,7 @@ pub(crate) fn status(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         terminal::print_json(&status)?;
     } else {
-        terminal::print(&status_text(&status, terminal_width()))?;
+        terminal::print_report(&status_text(&status, terminal_width()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

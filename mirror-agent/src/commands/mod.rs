@@ -6,15 +6,16 @@ mod inspect;
 mod live;
 mod progress;
 mod replay;
+mod report;
 mod rules;
 
 use std::process::ExitCode;
 
 use mirror_agent::{
-    cli::{Command, RulesCommand, RunOptions},
+    cli::{Command, ReportFormat, RulesCommand, RunOptions},
     config::Settings,
     control::Order,
-    report::{self, table::terminal_width},
+    report::{Extent, ReportData, report_text, table::terminal_width},
 };
 
 use crate::terminal;
@@ -44,8 +45,14 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             doctor::doctor(&settings(options)?.config, fix, json)
         }
         Command::Rules(RulesCommand::Suggest { run, json }) => rules::suggest(&run, json),
-        Command::Report { directory, json } => {
-            print_report(&report::read(&directory)?, json)?;
+        Command::Report {
+            directory,
+            details,
+            json,
+            format,
+        } => {
+            let format = if json { ReportFormat::Json } else { format };
+            report::print(&directory, format, details)?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -60,10 +67,12 @@ fn settings(options: RunOptions) -> anyhow::Result<Settings> {
     Ok(settings)
 }
 
-fn print_report(data: &report::ReportData, json: bool) -> anyhow::Result<()> {
+/// What a run prints at its end.
+fn print_report(data: &ReportData, json: bool) -> anyhow::Result<()> {
     if json {
         terminal::print_json(data)
     } else {
-        terminal::print(&report::report_text(data, terminal_width()))
+        let text = report_text(data, Extent::Screen, terminal_width());
+        terminal::print_report(&text)
     }
 }

@@ -62,15 +62,19 @@ impl EffectsData {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report_text;
     use super::super::{CaptureCounters, Recorder, RunInfo};
+    use super::super::{Extent, report_text};
     use super::*;
 
     #[test]
     fn effects_are_told_where_a_mirror_announced_some() {
         let recorder = Recorder::new(RunInfo::default());
         let told = |recorder: &Recorder| {
-            let text = report_text(&recorder.finish(CaptureCounters::default()), None);
+            let text = report_text(
+                &recorder.finish(CaptureCounters::default()),
+                Extent::Screen,
+                None,
+            );
             let lines = text.lines().filter(|line| line.starts_with("effects"));
             lines.map(str::to_owned).collect::<Vec<_>>()
         };

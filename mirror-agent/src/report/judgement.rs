@@ -1,8 +1,11 @@
 //! What the judgement of a run says, part by part, in the words and cells that text and HTML share.
 
 use mirror_core::verdict::words::{count, counted, percent};
-use mirror_core::verdict::{Builds, Finding, Judgement, RouteFigures, RuleMet, Uncovered, Uneven};
+use mirror_core::verdict::{
+    Decision, Finding, Judgement, RouteFigures, RuleMet, Uncovered, Uneven,
+};
 
+use super::differences::DifferenceGroup;
 use super::table::Align;
 
 pub(super) const ROUTE_COLUMNS: [(&str, Align); 8] = [
@@ -29,6 +32,8 @@ pub(super) struct Part {
     pub(super) entries: Entries,
     /// Entries that are not shown.
     pub(super) more: usize,
+    /// Whether it tells why the run does not pass, so that a reader must see it.
+    pub(super) is_reason: bool,
 }
 
 pub(super) enum Entries {
@@ -58,7 +63,7 @@ pub(super) struct ShownFinding {
 /// The parts of which there is something to say, each with at most so many entries.
 pub(super) fn parts(judgement: &Judgement, most: usize) -> Vec<Part> {
     let Judgement {
-        decision: _,
+        decision,
         reason: _,
         is_quick: _,
         invalid,
@@ -71,18 +76,21 @@ pub(super) fn parts(judgement: &Judgement, most: usize) -> Vec<Part> {
         routes,
         coverage,
         advice,
-        builds,
+        // Told with the facts of the run.
+        builds: _,
     } = judgement;
     let mut by_traffic: Vec<_> = routes.iter().collect();
     by_traffic.sort_by(|a, b| b.traffic.total_cmp(&a.traffic));
-    let needs: Vec<_> = missing.iter().map(|one| one.what.clone()).collect();
+    // Nothing makes a run that fails a PASS.
+    let missing = missing.iter().filter(|_| *decision != Decision::Fail);
+    let needs: Vec<_> = missing.map(|one| one.what.clone()).collect();
     let parts = [
-        lines("why the run is invalid", invalid.clone(), most),
-        lines("judged unevenly", all(uneven, unevenly), most),
-        found("what fails the run", findings, false, most),
-        lines("rules that fail the run", all(rules_met, rule_met), most),
-        found("not decided", undecided, true, most),
-        lines("still needed for a PASS", needs, most),
+        lines("why the run is invalid", invalid.clone(), most).reason(),
+        lines("judged unevenly", all(uneven, unevenly), most).reason(),
+        found("what fails the run", findings, false, most).reason(),
+        lines("rules that fail the run", all(rules_met, rule_met), most).reason(),
+        found("not decided", undecided, true, most).reason(),
+        lines("still needed for a PASS", needs, most).reason(),
         found(
             "real differences that do not fail the run",
             noted,
@@ -93,19 +101,27 @@ pub(super) fn parts(judgement: &Judgement, most: usize) -> Vec<Part> {
             title: "share of requests that really differ at most, with 95 %",
             more: routes.len().saturating_sub(most),
             entries: Entries::Routes(by_traffic.into_iter().take(most).map(figures).collect()),
+            is_reason: false,
         },
         Part {
             title: "routes of which nothing was judged",
             more: coverage.len().saturating_sub(most),
             entries: Entries::Coverage(coverage.iter().take(most).map(uncovered).collect()),
+            is_reason: false,
         },
-        lines("builds", ran(builds), most),
         lines("advice", advice.clone(), most),
     ];
     parts.into_iter().filter(|part| !part.is_empty()).collect()
 }
 
 impl Part {
+    fn reason(self) -> Self {
+        Self {
+            is_reason: true,
+            ..self
+        }
+    }
+
     fn is_empty(&self) -> bool {
         match &self.entries {
             Entries::Lines(lines) => lines.is_empty(),
@@ -127,6 +143,7 @@ fn lines(title: &'static str, mut lines: Vec<String>, most: usize) -> Part {
         title,
         entries: Entries::Lines(lines),
         more,
+        is_reason: false,
     }
 }
 
@@ -138,11 +155,13 @@ fn found(title: &'static str, findings: &[Finding], is_open: bool, most: usize) 
         title,
         entries: Entries::Findings(shown),
         more: findings.len().saturating_sub(most),
+        is_reason: false,
     }
 }
 
 impl ShownFinding {
-    fn new(finding: &Finding, is_open: bool) -> Self {
+    /// `is_open` where a reader waits for a decision.
+    pub(super) fn new(finding: &Finding, is_open: bool) -> Self {
         let (k, n) = (finding.candidate_odd, finding.informative);
         let mut remarks = Vec::new();
         if finding.varies {
@@ -171,6 +190,13 @@ impl ShownFinding {
         }
     }
 
+    /// Whether a group of differences holds its examples.
+    pub(super) fn is_of(&self, group: &DifferenceGroup) -> bool {
+        self.route == group.route
+            && self.place == group.place
+            && self.kind == group.kind.with_severity(group.severity)
+    }
+
     /// What is known of it, as one sentence.
     pub(super) fn sentence(&self) -> String {
         let odd = self.odd.as_ref().map(|odd| {
@@ -185,7 +211,7 @@ impl ShownFinding {
     }
 }
 
-fn rule_met(met: &RuleMet) -> String {
+pub(super) fn rule_met(met: &RuleMet) -> String {
     format!("{}: {}", met.rule, met.what)
 }
 
@@ -235,25 +261,10 @@ fn uncovered(one: &Uncovered) -> [String; 4] {
     ]
 }
 
-fn ran(builds: &Builds) -> Vec<String> {
-    let sides = [
-        ("production", &builds.production),
-        ("candidate", &builds.candidate),
-        ("control", &builds.control),
-    ];
-    let known = sides.into_iter().filter(|(_, builds)| !builds.is_empty());
-    known
-        .map(|(side, builds)| {
-            let names: Vec<&str> = builds.iter().map(String::as_str).collect();
-            format!("{side}: {}", names.join(", "))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use mirror_core::compare::{Kind, Place, Severity};
-    use mirror_core::verdict::{Decision, Missing};
+    use mirror_core::verdict::{Builds, Missing};
 
     use super::*;
 
@@ -367,12 +378,16 @@ pub(super) mod tests {
     #[test]
     fn only_parts_with_something_to_say_are_shown() {
         let mut judgement = judgement();
-        assert_eq!(titles(&judgement).len(), 10);
+        assert_eq!(titles(&judgement).len(), 8);
         assert!(!titles(&judgement).contains(&"why the run is invalid"));
         judgement.invalid.push("the clocks are apart".into());
         assert_eq!(titles(&judgement)[0], "why the run is invalid");
         judgement.findings.clear();
         assert!(!titles(&judgement).contains(&"what fails the run"));
+        let needed = "still needed for a PASS";
+        assert!(!titles(&judgement).contains(&needed));
+        judgement.decision = Decision::Hold;
+        assert!(titles(&judgement).contains(&needed));
     }
 
     #[test]

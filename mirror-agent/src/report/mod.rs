@@ -8,11 +8,14 @@ mod control;
 mod differences;
 mod effects;
 mod end;
+mod facts;
 mod files;
 mod html;
 mod judgement;
+mod junit;
 mod known_noise;
 mod latency;
+mod markdown;
 mod metrics;
 mod options;
 mod outcomes;
@@ -33,8 +36,11 @@ pub use differences::{DifferenceExample, DifferenceGroup};
 pub use effects::EffectsFinding;
 pub use end::End;
 pub use files::{ReportDir, known_noise_beside, read};
+pub use html::page;
+pub use junit::junit;
 pub use known_noise::KnownNoise;
 pub use latency::{Latencies, LatencyData};
+pub use markdown::markdown;
 pub use metrics::{METRICS_TYPE, metrics};
 pub use options::ReportOptions;
 pub use outcomes::{OutcomeData, OutcomeExample, OutcomeGroup};
@@ -46,7 +52,7 @@ pub use status::{
     LedgerData, ReportData, Results, RouteData, RunInfo, Status, TimingData,
 };
 pub use suggest::{SuggestedRule, suggest_rules, suggested_text};
-pub use text::{report_text, status_text};
+pub use text::{Extent, painted, report_text, status_text};
 pub use ticket::Ticket;
 pub use trend::TrendPoint;
 

@@ -27,6 +27,21 @@ pub struct OutcomeData {
     pub groups: Vec<OutcomeGroup>,
 }
 
+impl OutcomeData {
+    /// Whether it needs no explanation, because the answers were compared.
+    pub(super) fn is_comparison(&self) -> bool {
+        const COMPARED: [Outcome; 4] = [
+            Outcome::Matched,
+            Outcome::Differed,
+            Outcome::MatchedWithoutSnapshot,
+            Outcome::DifferedWithoutSnapshot,
+        ];
+        COMPARED
+            .iter()
+            .any(|outcome| outcome.name() == self.outcome)
+    }
+}
+
 /// Requests of one route that ended alike.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutcomeGroup {

@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
+use crate::printable::is_unsafe;
 use crate::route::variable;
 
 /// Longest name of a place; what is behind it is one place.
@@ -166,8 +167,7 @@ pub fn excerpt(text: &str, most: usize) -> String {
             out.push('…');
             break;
         }
-        let is_format = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        if c.is_control() || is_format {
+        if is_unsafe(c) {
             // Writing to a String cannot fail.
             let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
         } else {

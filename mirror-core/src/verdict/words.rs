@@ -41,7 +41,8 @@ pub fn about(seconds: u64) -> String {
         0..=89 => (seconds.max(1), "second"),
         90..=5_399 => (seconds.div_ceil(60), "minute"),
         5_400..=172_799 => (seconds.div_ceil(3_600), "hour"),
-        _ => (seconds.div_ceil(86_400), "day"),
+        172_800..=62_899_199 => (seconds.div_ceil(86_400), "day"),
+        _ => return "years".into(),
     };
     format!("about {}", counted(amount, unit))
 }
@@ -66,5 +67,6 @@ mod tests {
         assert_eq!(about(330), "about 6 minutes");
         assert_eq!(about(7_000), "about 2 hours");
         assert_eq!(about(400_000), "about 5 days");
+        assert_eq!(about(u64::MAX), "years");
     }
 }

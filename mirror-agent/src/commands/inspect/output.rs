@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use mirror_agent::capture::Progress;
-use mirror_agent::printable::is_unsafe;
+use mirror_core::printable::is_unsafe;
 
 const FLUSH_AT: usize = 64 << 10;
 /// A file that is read faster needs no bar.

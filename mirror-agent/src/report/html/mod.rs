@@ -7,7 +7,7 @@ use super::differences::DifferenceGroup;
 use super::outcomes::OutcomeData;
 use super::table::{Align, number};
 use super::text::troubles;
-use super::{ReportData, report_text};
+use super::{Extent, ReportData, report_text};
 use markup::{escape, table};
 
 const STYLE: &str = "\
@@ -28,9 +28,14 @@ ul{margin:0;padding-left:1.2rem}\
 pre{white-space:pre-wrap;overflow-wrap:anywhere}\
 del{background:#f002;text-decoration:none}ins{background:#0a02;text-decoration:none}";
 
-pub(super) fn page(report: &ReportData) -> String {
+/// The page of a run that has ended.
+pub fn page(report: &ReportData) -> String {
     let results = &report.results;
-    let troubles = troubles(results).into_iter();
+    let troubles = results
+        .headline
+        .clone()
+        .into_iter()
+        .chain(troubles(results));
     let troubles: String = troubles
         .map(|text| format!("<p><strong>{}</strong>", escape(&text)))
         .collect();
@@ -62,7 +67,7 @@ pub(super) fn page(report: &ReportData) -> String {
         } else {
             differences
         },
-        escape(&report_text(report, None))
+        escape(&report_text(report, Extent::Details, None))
     )
 }
 

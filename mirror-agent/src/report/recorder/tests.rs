@@ -11,7 +11,7 @@ use super::*;
 use crate::report::pair::SaidOfRun;
 use crate::report::pair::tests::pair;
 use crate::report::request::tests::label;
-use crate::report::{OTHER, html, report_text};
+use crate::report::{Extent, OTHER, html, report_text};
 
 /// One that decides by what it sees, however little.
 fn recorder() -> Recorder {
@@ -137,7 +137,7 @@ fn clients_that_are_not_logged_in_are_the_headline() {
         assert_eq!(headline.is_some(), n == 4, "{headline:?}");
     }
     let report = recorder.finish(CaptureCounters::default());
-    let first = report_text(&report, None);
+    let first = report_text(&report, Extent::Screen, None);
     assert!(
         first.starts_with("production's clients are not logged in"),
         "{first}"

@@ -3,41 +3,22 @@
 use std::fmt::{self, Write};
 
 use mirror_core::compare::excerpt;
+use mirror_core::verdict::words::count;
 
+use super::super::differences::DifferenceGroup;
+use super::super::judgement::{Entries, ShownFinding, parts};
 use super::super::status::Results;
+use super::{Extent, judgement};
 
-const MAX_SHOWN_DIFFERENCES: usize = 50;
-const MAX_SHOWN_BELOW_HEADLINE: usize = 3;
+/// On the screen, beside those that the judgement tells.
+const MAX_OTHERS: usize = 5;
+/// In the details.
+const MAX_SHOWN: usize = 200;
 
-pub(super) fn differences(out: &mut String, results: &Results) -> fmt::Result {
-    // What the headline explains need not be told a thousand times.
-    let most = match results.headline {
-        Some(_) => MAX_SHOWN_BELOW_HEADLINE,
-        None => MAX_SHOWN_DIFFERENCES,
-    };
-    for group in results.differences.iter().take(most) {
-        let remark = group.remark(results.control.is_some());
-        let remark = remark.map(|why| format!(" ({why})")).unwrap_or_default();
-        writeln!(
-            out,
-            "\n{} × {} {} ({}){remark}",
-            group.count,
-            excerpt(&group.route, 500),
-            excerpt(&group.place, 500),
-            group.kind.with_severity(group.severity)
-        )?;
-        for example in group.distinct_examples() {
-            writeln!(out, "  {}", excerpt(&example.request, 500))?;
-            writeln!(out, "  - {}", excerpt(&example.production, 500))?;
-            writeln!(out, "  + {}", excerpt(&example.mirror, 500))?;
-        }
-    }
-    let more = results.differences.len().saturating_sub(most);
-    if more > 0 {
-        writeln!(
-            out,
-            "\nand {more} more groups of differences in report.json"
-        )?;
+pub(super) fn differences(out: &mut String, results: &Results, extent: Extent) -> fmt::Result {
+    match extent {
+        Extent::Screen => others(out, results)?,
+        Extent::Details => all(out, results)?,
     }
     if results.differences_dropped > 0 {
         writeln!(
@@ -50,6 +31,64 @@ pub(super) fn differences(out: &mut String, results: &Results) -> fmt::Result {
         writeln!(out, "\nno differences")?;
     }
     Ok(())
+}
+
+/// One line for each of the first groups that the judgement does not tell.
+fn others(out: &mut String, results: &Results) -> fmt::Result {
+    // What the headline explains need not be told again.
+    if results.headline.is_some() {
+        return Ok(());
+    }
+    let told: Vec<ShownFinding> = parts(&results.verdict, usize::MAX)
+        .into_iter()
+        .filter_map(|part| match part.entries {
+            Entries::Findings(findings) => Some(findings),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let is_other = |group: &&DifferenceGroup| !told.iter().any(|finding| finding.is_of(group));
+    let groups: Vec<_> = results.differences.iter().filter(is_other).collect();
+    if groups.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nother differences")?;
+    for group in groups.iter().take(MAX_OTHERS) {
+        writeln!(out, "  {}", title(group, results))?;
+    }
+    match groups.len().saturating_sub(MAX_OTHERS) {
+        0 => Ok(()),
+        more => writeln!(out, "  and {more} more"),
+    }
+}
+
+fn all(out: &mut String, results: &Results) -> fmt::Result {
+    for group in results.differences.iter().take(MAX_SHOWN) {
+        writeln!(out, "\n{}", title(group, results))?;
+        for one in group.distinct_examples() {
+            judgement::example(out, one)?;
+        }
+    }
+    match results.differences.len().saturating_sub(MAX_SHOWN) {
+        0 => Ok(()),
+        more => writeln!(
+            out,
+            "\nand {more} more groups of differences in report.json"
+        ),
+    }
+}
+
+/// As in `9 × GET /a body /n (value) (varies by nature)`.
+fn title(group: &DifferenceGroup, results: &Results) -> String {
+    let remark = group.remark(results.control.is_some());
+    let remark = remark.map(|why| format!(" ({why})")).unwrap_or_default();
+    format!(
+        "{} × {} {} ({}){remark}",
+        count(group.count),
+        excerpt(&group.route, 500),
+        excerpt(&group.place, 500),
+        group.kind.with_severity(group.severity)
+    )
 }
 
 #[cfg(test)]
@@ -87,12 +126,12 @@ mod tests {
         }];
         let shown = |results: &Results| {
             let mut text = String::new();
-            differences(&mut text, results).unwrap();
+            differences(&mut text, results, Extent::Details).unwrap();
             text
         };
         assert_eq!(
             shown(&results),
-            "\n9 × GET /a body /n (value) (no evidence: there was no snapshot)\n  GET /a\n  - 1\n  + 2\n  GET /a\n  - 1\n  + 3\n"
+            "\n9 × GET /a body /n (value) (no evidence: there was no snapshot)\n    GET /a\n    - 1\n    + 2\n    GET /a\n    - 1\n    + 3\n"
         );
         results.control = Some(ControlData::default());
         let why = "(no evidence: the control differs there too, or there was no snapshot)";

@@ -1,43 +1,28 @@
-//! The judgement: what fails the run, what is open, and what is shown for each route.
+//! The decision, what fails the run, what is open and what is missing.
 
 use std::fmt::{self, Write};
 
 use mirror_core::compare::excerpt;
 
-use super::super::judgement::{COVERAGE_COLUMNS, Entries, ROUTE_COLUMNS, parts};
+use super::super::differences::DifferenceExample;
+use super::super::judgement::{
+    COVERAGE_COLUMNS, Entries, Part, ROUTE_COLUMNS, ShownFinding, parts,
+};
 use super::super::status::Results;
 use super::super::table::table;
+use super::{Extent, MAX_LINE};
 
-/// Entries of each part; all are in report.json.
-const MAX_SHOWN: usize = 10;
-/// Longest line. A reason may name several routes and places.
-const MAX_LINE: usize = 1000;
+/// Longest of the two answers in an example.
+const MAX_ANSWER: usize = 160;
 
-/// All that the decision rests on.
-pub(super) fn judgement(out: &mut String, results: &Results, width: Option<u16>) -> fmt::Result {
-    for part in parts(&results.verdict, MAX_SHOWN) {
-        writeln!(out, "\n{}", part.title)?;
-        match part.entries {
-            Entries::Lines(lines) => {
-                for line in lines {
-                    writeln!(out, "  {}", excerpt(&line, MAX_LINE))?;
-                }
-            }
-            Entries::Findings(findings) => {
-                for one in findings {
-                    let at = format!("{} {} ({})", one.route, one.place, one.kind);
-                    writeln!(out, "  {}", excerpt(&at, MAX_LINE))?;
-                    writeln!(out, "    {}", one.sentence())?;
-                }
-            }
-            Entries::Routes(rows) => out.write_str(&table(width, ROUTE_COLUMNS, rows))?,
-            Entries::Coverage(rows) => out.write_str(&table(width, COVERAGE_COLUMNS, rows))?,
-        }
-        if part.more > 0 {
-            writeln!(out, "  and {} more", part.more)?;
+impl Extent {
+    /// Entries of each part; all are in report.json.
+    fn most_entries(self) -> usize {
+        match self {
+            Self::Screen => 3,
+            Self::Details => 50,
         }
     }
-    Ok(())
 }
 
 /// The decision of a run that has ended.
@@ -45,14 +30,86 @@ pub(super) fn decision(out: &mut String, results: &Results) -> fmt::Result {
     let verdict = &results.verdict;
     let (name, code) = (verdict.decision.name(), verdict.decision.exit_code());
     let reason = excerpt(&verdict.reason, MAX_LINE);
-    writeln!(out, "\n{name}: {reason} (exit code {code})")
+    writeln!(out, "{name}: {reason} (exit code {code})")
 }
 
 /// What the decision would be now.
 pub(super) fn decision_so_far(out: &mut String, results: &Results) -> fmt::Result {
     let verdict = &results.verdict;
     let reason = excerpt(&verdict.reason, MAX_LINE);
-    writeln!(out, "\n{} so far: {reason}", verdict.decision.name())
+    writeln!(out, "{} so far: {reason}", verdict.decision.name())
+}
+
+/// All that the decision rests on but what has a table of its own.
+pub(super) fn judgement(
+    out: &mut String,
+    results: &Results,
+    extent: Extent,
+    width: Option<u16>,
+) -> fmt::Result {
+    for part in parts(&results.verdict, extent.most_entries()) {
+        match (&part.entries, extent) {
+            (Entries::Coverage(_), _) | (Entries::Routes(_), Extent::Screen) => {}
+            _ => told(out, part, results, width)?,
+        }
+    }
+    Ok(())
+}
+
+/// The routes of which nothing was judged.
+pub(super) fn coverage(
+    out: &mut String,
+    results: &Results,
+    extent: Extent,
+    width: Option<u16>,
+) -> fmt::Result {
+    let parts = parts(&results.verdict, extent.most_entries()).into_iter();
+    for part in parts.filter(|part| matches!(part.entries, Entries::Coverage(_))) {
+        told(out, part, results, width)?;
+    }
+    Ok(())
+}
+
+fn told(out: &mut String, part: Part, results: &Results, width: Option<u16>) -> fmt::Result {
+    writeln!(out, "\n{}", part.title)?;
+    match part.entries {
+        Entries::Lines(lines) => {
+            for line in lines {
+                writeln!(out, "  {}", excerpt(&line, MAX_LINE))?;
+            }
+        }
+        Entries::Findings(findings) => {
+            for one in findings {
+                finding(out, &one, results)?;
+            }
+        }
+        Entries::Routes(rows) => out.write_str(&table(width, ROUTE_COLUMNS, rows))?,
+        Entries::Coverage(rows) => out.write_str(&table(width, COVERAGE_COLUMNS, rows))?,
+    }
+    if part.more > 0 {
+        writeln!(out, "  and {} more", part.more)?;
+    }
+    Ok(())
+}
+
+/// With its first example.
+fn finding(out: &mut String, finding: &ShownFinding, results: &Results) -> fmt::Result {
+    let at = format!("{} {} ({})", finding.route, finding.place, finding.kind);
+    writeln!(out, "  {}", excerpt(&at, MAX_LINE))?;
+    writeln!(out, "    {}", finding.sentence())?;
+    let mut groups = results.differences.iter();
+    let group = groups.find(|group| finding.is_of(group));
+    match group.and_then(|group| group.examples.first()) {
+        Some(first) => example(out, first),
+        None => Ok(()),
+    }
+}
+
+/// What the two sides answered to one request.
+pub(super) fn example(out: &mut String, example: &DifferenceExample) -> fmt::Result {
+    writeln!(out, "    {}", excerpt(&example.request, MAX_ANSWER))?;
+    writeln!(out, "    - {}", excerpt(&example.production, MAX_ANSWER))?;
+    writeln!(out, "    + {}", excerpt(&example.mirror, MAX_ANSWER))
 }
 
 #[cfg(test)]
@@ -67,7 +124,7 @@ mod tests {
     use super::super::super::pair::tests::pair;
     use super::super::super::request::tests::label;
     use super::super::super::{CaptureCounters, End, JudgedRepeat, Recorder, RunInfo};
-    use super::super::report_text;
+    use super::super::{Extent, report_text};
     use super::*;
 
     fn results() -> Results {
@@ -78,7 +135,8 @@ mod tests {
 
     fn shown(results: &Results, width: Option<u16>) -> String {
         let mut text = String::new();
-        judgement(&mut text, results, width).unwrap();
+        judgement(&mut text, results, Extent::Details, width).unwrap();
+        coverage(&mut text, results, Extent::Details, width).unwrap();
         text
     }
 
@@ -91,13 +149,10 @@ mod tests {
             "    412 of 8,120 answers differ; in 38 of 40 that tell the versions apart, the candidate is the odd one; at least 2.1 % of the requests",
             "not decided",
             "  GET /orders/{id} body /items/*/stock (value)",
-            "still needed for a PASS",
-            "  1,912 of 4,104 needed on POST /orders, about 6 minutes more",
             "  method POST: 81 % of 1,000 requests were judged, and 99 % of the others",
             "  p99 > +10%: the p99 of GET /orders/{id} is 140.0 ms, and the control's 100.0 ms: at least 18 % more",
             "GET /orders/{id}     80 %   8,120       0    5.9 %  0.1 %  not yet               3",
             "DELETE /orders/{id}       230    2.2 %  filtered: method",
-            "  production: shop 1.4",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }
@@ -108,9 +163,10 @@ mod tests {
         let mut results = results();
         let one = results.verdict.findings[0].clone();
         results.verdict.findings = vec![one; 25];
-        let text = shown(&results, None);
-        assert_eq!(text.matches("body /total (missing").count(), MAX_SHOWN);
-        assert!(text.contains("\n  and 15 more\n"), "{text}");
+        let mut text = String::new();
+        judgement(&mut text, &results, Extent::Screen, None).unwrap();
+        assert_eq!(text.matches("body /total (missing").count(), 3);
+        assert!(text.contains("\n  and 22 more\n"), "{text}");
     }
 
     #[test]
@@ -124,30 +180,28 @@ mod tests {
         ] {
             *scope = format!("GET /\u{1b}[2J{}", "/long".repeat(30));
         }
-        verdict.builds.production = ["a\nb".to_owned()].into();
         let text = shown(&results, Some(80));
         assert!(!text.contains('\u{1b}'), "{text}");
-        assert!(text.contains("  production: a\\u{a}b\n"), "{text}");
         let rows = text
             .split("share of requests that really differ")
             .nth(1)
             .unwrap();
-        let rows = rows.split("builds").next().unwrap();
+        let rows = rows.split("advice").next().unwrap();
         let most = rows.lines().map(|line| line.chars().count()).max();
         assert!(most <= Some(80), "{text}");
     }
 
     #[test]
-    fn the_last_line_of_a_report_is_the_decision() {
+    fn the_first_line_of_a_report_is_the_decision() {
         let mut report = Recorder::new(RunInfo::default()).finish(CaptureCounters::default());
         report.results.verdict = tests::judgement();
-        let text = report_text(&report, None);
-        let last = text.lines().last().unwrap();
+        let text = report_text(&report, Extent::Screen, None);
+        let first = text.lines().next().unwrap();
         assert!(
-            last.starts_with("FAIL: 412 answers really differ"),
-            "{last}"
+            first.starts_with("FAIL: 412 answers really differ"),
+            "{first}"
         );
-        assert!(last.ends_with("; and 2 more (exit code 1)"), "{last}");
+        assert!(first.ends_with("; and 2 more (exit code 1)"), "{first}");
     }
 
     #[test]
@@ -170,7 +224,8 @@ mod tests {
             recorder.saw();
             recorder.ended(&label("GET", "/orders"), None, &End::judged(pair));
         }
-        let text = report_text(&recorder.finish(CaptureCounters::default()), None);
+        let report = recorder.finish(CaptureCounters::default());
+        let text = report_text(&report, Extent::Screen, None);
         let (_, part) = text.split_once("\nwhat fails the run\n").expect(&text);
         let mut lines = part.lines();
         assert_eq!(
@@ -180,10 +235,14 @@ mod tests {
         let sentence = lines.next().unwrap();
         let expect = "    40 of 40 answers differ; in 40 of 40 that tell the versions apart, the candidate is the odd one; at least ";
         assert!(sentence.starts_with(expect), "{text}");
+        let example = ["    GET /a?b=c", "    - 2", "    + (absent)"];
+        for (line, expect) in lines.zip(example) {
+            assert_eq!(line, expect, "{text}");
+        }
         assert!(
             part.contains("\nGET /orders    100 %      40      40    100 %"),
             "{text}"
         );
-        assert!(part.contains("\nFAIL: 40 answers really differ"), "{text}");
+        assert!(text.starts_with("FAIL: 40 answers really differ"), "{text}");
     }
 }

@@ -6,14 +6,23 @@ use mirror_common::Counter;
 use mirror_core::compare::excerpt;
 use mirror_core::schedule::ScheduleData;
 
+use super::super::outcomes::OutcomeData;
 use super::super::status::{CarriedData, ControlData, Results};
-use super::super::table;
+use super::super::table::{Align, number, table};
+
+/// Longest text about an outcome.
+const MAX_REASON: usize = 120;
 
 pub(super) fn ledger(out: &mut String, results: &Results, width: Option<u16>) -> fmt::Result {
-    let outcomes = results.outcomes.iter();
-    let outcomes = outcomes.map(|outcome| (outcome.outcome.as_str(), outcome.count));
-    let seen = [("requests seen", results.ledger.seen)];
-    out.write_str(&table::counts(width, seen.into_iter().chain(outcomes)))?;
+    let seen = [
+        number(results.ledger.seen),
+        "requests seen".into(),
+        String::new(),
+    ];
+    let rows = results.outcomes.iter().map(outcome);
+    let columns = [("", Align::Right), ("", Align::Left), ("", Align::Left)];
+    let rows = std::iter::once(seen).chain(rows);
+    write!(out, "\nledger\n{}", table(width, columns, rows))?;
     schedule(out, results)?;
     snapshots(out, results)?;
     carried(out, results)?;
@@ -28,6 +37,21 @@ pub(super) fn ledger(out: &mut String, results: &Results, width: Option<u16>) ->
         writeln!(out, "{}", excerpt(advice, 1000))?;
     }
     Ok(())
+}
+
+/// An outcome, and what ended so most often, unless it was compared.
+fn outcome(data: &OutcomeData) -> [String; 3] {
+    let group = data.groups.first().filter(|_| !data.is_comparison());
+    let most_often = group.map(|group| match &group.reason {
+        Some(reason) => format!("{}: {reason}", group.route),
+        None => group.route.clone(),
+    });
+    let most_often = most_often.map(|text| excerpt(&text, MAX_REASON));
+    [
+        number(data.count),
+        data.outcome.clone(),
+        most_often.unwrap_or_default(),
+    ]
 }
 
 /// What the control answered.

@@ -1,9 +1,10 @@
-//! The report on a terminal.
+//! The report on a terminal or in a log: one screen that begins with the decision, and below it, where asked for, all details.
 
 mod differences;
 mod judgement;
 mod ledger;
 mod outcomes;
+mod paint;
 mod routes;
 
 use std::fmt::{self, Write};
@@ -11,26 +12,50 @@ use std::fmt::{self, Write};
 use mirror_core::compare::excerpt;
 use mirror_core::schedule::ScheduleData;
 
+use super::facts::{self, Fact};
 use super::status::{ReportData, Results, Status};
-use super::table;
+use super::table::{self, Align};
+
+pub use paint::painted;
+
+/// Longest line. A reason may name several routes and places.
+const MAX_LINE: usize = 1000;
+
+/// How much of a run is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// One screen.
+    Screen,
+    /// Every group, reason and example that a reader could want.
+    Details,
+}
 
 /// The report of a run that has ended, for a terminal of `width` columns if it is one.
-pub fn report_text(report: &ReportData, width: Option<u16>) -> String {
+pub fn report_text(report: &ReportData, extent: Extent, width: Option<u16>) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
-    let _ = first(&mut out, &report.results);
-    let _ = results(&mut out, &report.results, width);
+    let _ = headline(&mut out, &report.results);
     let _ = judgement::decision(&mut out, &report.results);
+    let _ = facts_told(&mut out, facts::of_report(report), width);
+    let _ = troubles_told(&mut out, &report.results);
+    let _ = results(&mut out, &report.results, extent, width);
+    if extent == Extent::Screen {
+        let _ = writeln!(
+            out,
+            "\n`mirror-agent report --details` and report.html tell all groups, reasons and examples"
+        );
+    }
     out
 }
 
 /// The state of a run in progress.
 pub fn status_text(status: &Status, width: Option<u16>) -> String {
     let mut out = String::new();
-    let _ = first(&mut out, &status.results);
-    let _ = head(&mut out, status);
-    let _ = results(&mut out, &status.results, width);
+    let _ = headline(&mut out, &status.results);
     let _ = judgement::decision_so_far(&mut out, &status.results);
+    let _ = facts_told(&mut out, facts::of_status(status), width);
+    let _ = troubles_told(&mut out, &status.results);
+    let _ = results(&mut out, &status.results, Extent::Screen, width);
     let counted = status.results.counters.capture.iter();
     let kernel = counted.filter(|(_, count)| **count > 0);
     let kernel: Vec<(&str, u64)> = kernel
@@ -42,23 +67,33 @@ pub fn status_text(status: &Status, width: Option<u16>) -> String {
     out
 }
 
-/// What a reader must know before all numbers.
-fn first(out: &mut String, results: &Results) -> fmt::Result {
-    let lines = troubles(results);
-    for line in &lines {
-        writeln!(out, "{line}")?;
+fn facts_told(out: &mut String, facts: Vec<Fact>, width: Option<u16>) -> fmt::Result {
+    let columns = [("", Align::Left), ("", Align::Left)];
+    write!(out, "\n{}", table::table(width, columns, facts))
+}
+
+/// What a reader must know before the decision.
+fn headline(out: &mut String, results: &Results) -> fmt::Result {
+    match &results.headline {
+        Some(headline) => writeln!(out, "{}\n", excerpt(headline, MAX_LINE)),
+        None => Ok(()),
     }
+}
+
+fn troubles_told(out: &mut String, results: &Results) -> fmt::Result {
+    let lines = troubles(results);
     if !lines.is_empty() {
         out.push('\n');
+    }
+    for line in &lines {
+        writeln!(out, "{line}")?;
     }
     Ok(())
 }
 
-/// What is wrong with the mirror, or keeps everything from being sent, and what to do about it.
+/// What keeps requests from being sent or answered, and what to do about it.
 pub(super) fn troubles(results: &Results) -> Vec<String> {
-    let headline = results.headline.as_deref();
-    let headline = headline.map(|headline| excerpt(headline, 1000));
-    let mut lines: Vec<String> = headline.into_iter().collect();
+    let mut lines = Vec::new();
     let ScheduleData {
         paused,
         open,
@@ -88,20 +123,16 @@ pub(super) fn troubles(results: &Results) -> Vec<String> {
     lines
 }
 
-fn head(out: &mut String, status: &Status) -> fmt::Result {
-    writeln!(out, "pid {}", status.pid)?;
-    for place in &status.attached {
-        writeln!(out, "attached to {} ({})", place.interface, place.hook)?;
-    }
-    Ok(())
-}
-
-fn results(out: &mut String, results: &Results, width: Option<u16>) -> fmt::Result {
+fn results(out: &mut String, results: &Results, extent: Extent, width: Option<u16>) -> fmt::Result {
+    judgement::judgement(out, results, extent, width)?;
+    differences::differences(out, results, extent)?;
+    routes::routes(out, results, extent, width)?;
+    judgement::coverage(out, results, extent, width)?;
     ledger::ledger(out, results, width)?;
-    outcomes::not_compared(out, results)?;
-    routes::routes(out, results, width)?;
-    differences::differences(out, results)?;
-    judgement::judgement(out, results, width)
+    match extent {
+        Extent::Screen => Ok(()),
+        Extent::Details => outcomes::not_compared(out, results),
+    }
 }
 
 #[cfg(test)]
@@ -113,8 +144,7 @@ mod tests {
     use super::super::{CaptureCounters, End, Recorder, RunInfo};
     use super::*;
 
-    #[test]
-    fn every_reason_is_told_with_route_and_example() {
+    fn report() -> ReportData {
         let recorder = Recorder::new(RunInfo::default());
         for (path, reason) in [
             ("/a/1", "10.0.0.1:40001: reset"),
@@ -130,16 +160,11 @@ mod tests {
             None,
             &Outcome::FilteredMethod.into(),
         );
-        let report = recorder.finish(CaptureCounters::default());
-        let text = report_text(&report, Some(100));
-        for line in [
-            "3  requests seen",
-            "replay: failed × 2: the request could not be sent, or its answer could not be read",
-            "  2 × GET /a/{id}: 10.0.0.1:…: reset",
-            "    for example GET /a/1 (connection 3, request 1): 10.0.0.1:40001: reset",
-            "    for example POST /\\u{1b}c (connection 3, request 1)",
-            "HOLD: nothing was compared that is evidence: 2 of 3 requests ended as `replay: failed`: the request could not be sent, or its answer could not be read (exit code 4)",
-        ] {
+        recorder.finish(CaptureCounters::default())
+    }
+
+    fn has_lines(text: &str, lines: &[&str]) {
+        for line in lines {
             assert!(
                 text.lines().any(|l| l.trim_start() == line.trim_start()),
                 "{line}\n{text}"
@@ -149,7 +174,41 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_comes_before_all_numbers() {
+    fn details_tell_every_reason_with_route_and_example() {
+        let text = report_text(&report(), Extent::Details, Some(100));
+        has_lines(
+            &text,
+            &[
+                "3  requests seen",
+                "replay: failed × 2: the request could not be sent, or its answer could not be read",
+                "  2 × GET /a/{id}: 10.0.0.1:…: reset",
+                "    for example GET /a/1 (connection 3, request 1): 10.0.0.1:40001: reset",
+                "    for example POST /\\u{1b}c (connection 3, request 1)",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_first_line_is_the_decision_and_the_screen_names_the_most_frequent_reason() {
+        let text = report_text(&report(), Extent::Screen, Some(100));
+        let first = text.lines().next().unwrap();
+        assert_eq!(
+            first,
+            "HOLD: nothing was compared that is evidence: 2 of 3 requests ended as `replay: failed`: the request could not be sent, or its answer could not be read (exit code 4)"
+        );
+        has_lines(
+            &text,
+            &[
+                "3  requests seen",
+                "2  replay: failed    GET /a/{id}: 10.0.0.1:…: reset",
+                "1  filtered: method  POST /\\u{1b}c",
+            ],
+        );
+        assert!(!text.contains("for example"), "{text}");
+    }
+
+    #[test]
+    fn what_is_wrong_comes_before_all_figures() {
         let mut report = Recorder::new(RunInfo::default()).finish(CaptureCounters::default());
         assert!(troubles(&report.results).is_empty());
         let breaker = |target: &str, opened, reason: Option<&str>| BreakerData {
@@ -163,9 +222,11 @@ mod tests {
             breaker("http://b", 0, None),
         ];
         report.results.headline = Some("nobody is logged in".into());
-        let text = report_text(&report, None);
-        let begins = "nobody is logged in\nhttp://a did not answer and was left alone once (20 connect failures in a row); its circuit breaker is open: see to the mirror";
-        assert!(text.starts_with(begins), "{text}");
+        let text = report_text(&report, Extent::Screen, None);
+        assert!(text.starts_with("nobody is logged in\n\nHOLD: "), "{text}");
+        let trouble = "\n\nhttp://a did not answer and was left alone once (20 connect failures in a row); its circuit breaker is open: see to the mirror";
+        let at = text.find(trouble).unwrap_or_else(|| panic!("{text}"));
+        assert!(at < text.find("requests seen").unwrap(), "{text}");
         assert!(!text.contains("http://b"), "{text}");
     }
 }

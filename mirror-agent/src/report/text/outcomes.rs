@@ -3,7 +3,6 @@
 use std::fmt::{self, Write};
 
 use mirror_core::compare::excerpt;
-use mirror_core::ledger::Outcome;
 
 use super::super::outcomes::{OutcomeData, OutcomeGroup};
 use super::super::status::Results;
@@ -11,19 +10,10 @@ use super::super::status::Results;
 /// Groups of an outcome that are shown; all are in report.json.
 const MAX_SHOWN_GROUPS: usize = 5;
 
-/// Outcomes that need no explanation: the answers were compared.
-const COMPARED: [Outcome; 4] = [
-    Outcome::Matched,
-    Outcome::Differed,
-    Outcome::MatchedWithoutSnapshot,
-    Outcome::DifferedWithoutSnapshot,
-];
-
 /// Why requests were not compared: routes, reasons and examples.
 pub(super) fn not_compared(out: &mut String, results: &Results) -> fmt::Result {
-    let is_compared = |name: &str| COMPARED.iter().any(|outcome| outcome.name() == name);
     let outcomes = results.outcomes.iter();
-    for outcome in outcomes.filter(|outcome| !is_compared(&outcome.outcome)) {
+    for outcome in outcomes.filter(|outcome| !outcome.is_comparison()) {
         let OutcomeData {
             outcome,
             count,

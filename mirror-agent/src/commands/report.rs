@@ -1,0 +1,24 @@
+//! report: what a run found, printed again.
+
+use std::path::Path;
+
+use mirror_agent::cli::ReportFormat;
+use mirror_agent::report::table::terminal_width;
+use mirror_agent::report::{self, Extent, report_text};
+
+use crate::terminal;
+
+pub(super) fn print(run: &Path, format: ReportFormat, details: bool) -> anyhow::Result<()> {
+    let data = report::read(run)?;
+    let extent = match details {
+        true => Extent::Details,
+        false => Extent::Screen,
+    };
+    match format {
+        ReportFormat::Text => terminal::print_report(&report_text(&data, extent, terminal_width())),
+        ReportFormat::Json => terminal::print_json(&data),
+        ReportFormat::Markdown => terminal::print(&report::markdown(&data)),
+        ReportFormat::Junit => terminal::print(&report::junit(&data)?),
+        ReportFormat::Html => terminal::print(&report::page(&data)),
+    }
+}
