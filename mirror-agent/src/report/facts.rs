@@ -17,13 +17,27 @@ pub(super) fn of_report(report: &ReportData) -> Vec<Fact> {
     let took = Duration::from_secs(report.ended_at.saturating_sub(report.started_at));
     let took = humantime::format_duration(took);
     let when = format!("{}, for {took}", moment(report.started_at));
-    facts(&report.results, when)
+    let run = Run {
+        name: &report.name,
+        hosts: report.hosts.join(", "),
+        when: report.unfinished.as_ref().map_or_else(
+            || when.clone(),
+            |unfinished| format!("{when}; {unfinished}"),
+        ),
+        not_kept: report.kept.as_deref(),
+    };
+    facts(&report.results, run)
 }
 
 /// Of a run in progress.
 pub(super) fn of_status(status: &Status) -> Vec<Fact> {
-    let when = format!("since {}", moment(status.started_at));
-    let mut facts = facts(&status.results, when);
+    let run = Run {
+        name: &status.name,
+        hosts: status.host.clone(),
+        when: format!("since {}", moment(status.started_at)),
+        not_kept: status.kept.as_deref(),
+    };
+    let mut facts = facts(&status.results, run);
     let attached = status.attached.iter();
     let places: Vec<_> = attached
         .map(|place| format!("{} ({})", place.interface, place.hook))
@@ -33,12 +47,26 @@ pub(super) fn of_status(status: &Status) -> Vec<Fact> {
     facts
 }
 
-fn facts(results: &Results, when: String) -> Vec<Fact> {
+/// What a run in progress and one that has ended say alike.
+struct Run<'a> {
+    name: &'a str,
+    hosts: String,
+    when: String,
+    not_kept: Option<&'a str>,
+}
+
+fn facts(results: &Results, run: Run<'_>) -> Vec<Fact> {
+    let Run {
+        name,
+        hosts,
+        when,
+        not_kept,
+    } = run;
     let run = &results.run;
     let mut rows = Vec::new();
-    let mut add = |name: &str, value: String| {
+    let mut add = |what: &str, value: String| {
         if !value.is_empty() {
-            rows.push([name.to_owned(), value]);
+            rows.push([what.to_owned(), value]);
         }
     };
     add("builds", builds(results));
@@ -49,7 +77,10 @@ fn facts(results: &Results, when: String) -> Vec<Fact> {
         None => format!("{}, port {}", run.interfaces.join(", "), run.ports),
     };
     add("traffic of", from);
-    add("run", when);
+    add("run", name.to_owned());
+    add("host", hosts);
+    add("time", when);
+    add("not kept", not_kept.unwrap_or_default().to_owned());
     add(
         "requests",
         requests(&results.ledger.outcomes, results.ledger.seen),
@@ -115,12 +146,21 @@ mod tests {
         };
         let mut data = Recorder::new(info).finish(CaptureCounters::default());
         (data.started_at, data.ended_at) = (1_795_756_701, 1_795_757_426);
+        (data.name, data.hosts) = ("canary".into(), vec!["a".into(), "b".into()]);
+        data.unfinished = Some("ended without its end at 05:30:26 UTC".into());
+        data.kept = Some("the disk is full".into());
         data.results.verdict = judgement();
         let expect = [
             ["builds", "candidate shop <1.5>, production shop 1.4"],
             ["target", "http://mirror"],
             ["traffic of", "eth0, port 8080"],
-            ["run", "2026-11-27 05:18:21 UTC, for 12m 5s"],
+            ["run", "canary"],
+            ["host", "a, b"],
+            [
+                "time",
+                "2026-11-27 05:18:21 UTC, for 12m 5s; ended without its end at 05:30:26 UTC",
+            ],
+            ["not kept", "the disk is full"],
             [
                 "requests",
                 "0 seen, 0 compared as evidence, 0 of them differ",

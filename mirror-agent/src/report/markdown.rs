@@ -295,6 +295,8 @@ mod tests {
                 connection: 1,
                 index: 2,
                 times: 1,
+                trace_id: None,
+                answers: None,
                 production: production.into(),
                 mirror: "{}".into(),
             }],

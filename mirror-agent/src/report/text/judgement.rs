@@ -240,7 +240,7 @@ mod tests {
             assert_eq!(line, expect, "{text}");
         }
         assert!(
-            part.contains("\nGET /orders    100 %      40      40    100 %"),
+            part.contains("\nGET /orders    100 %        40      40    100 %"),
             "{text}"
         );
         assert!(text.starts_with("FAIL: 40 answers really differ"), "{text}");
