@@ -4,7 +4,8 @@
 //! messages), joined by [`dissect`] into an [`exchange::Exchange`]; then [`identity`] names it, [`policy`] decides
 //! whether it may leave the host, [`attribution`] tells which snapshot is its own, [`compare`] how the two answers differ,
 //! [`noise`] which of that differs by nature, and [`verdict`] what follows. [`schedule`] says what is sent when, [`rewrite`]
-//! and [`session`] change a request for the mirror, [`route`] groups requests for reports. Time is always an argument.
+//! and [`session`] change a request for the mirror, [`route`] groups requests for reports, [`journal`] is what a run keeps on disk. Time is always an
+//! argument.
 #![forbid(unsafe_code)]
 
 pub mod attribution;
@@ -17,6 +18,7 @@ pub mod exchange;
 pub mod filter;
 pub mod http;
 pub mod identity;
+pub mod journal;
 mod json;
 pub mod ledger;
 pub mod noise;

@@ -130,6 +130,37 @@ impl RouteLearner {
         RouteId(at)
     }
 
+    /// Takes a route that another learner has learnt, by its name and how many requests came by. Give those without values
+    /// that were learnt first: what is common among their literals stays.
+    pub fn learn_name(&mut self, name: &str, count: u64) -> RouteId {
+        if name == OTHER {
+            return Self::OTHER;
+        }
+        let (method, path) = name.split_once(' ').unwrap_or((name, ""));
+        let mut at = self.step(ROOT, method, false);
+        self.came_by(at, count);
+        let path = path.strip_prefix('/').unwrap_or(path);
+        for segment in path.split('/') {
+            let is_value = segment == SLUG && at != OTHER_NODE;
+            if is_value && !self.nodes[at as usize].is_folded {
+                self.fold(at);
+            }
+            at = self.step(at, segment, true);
+            self.came_by(at, count);
+        }
+        RouteId(at)
+    }
+
+    /// A step has counted one of them.
+    fn came_by(&mut self, at: u32, count: u64) {
+        self.nodes[at as usize].count += count.saturating_sub(1);
+    }
+
+    /// Whether values in the place of a name were learnt, and do not follow from their form.
+    pub fn is_learnt(name: &str) -> bool {
+        name.split('/').any(|segment| segment == SLUG)
+    }
+
     /// Changes when routes were folded, so that what is kept by route is to be put together anew.
     pub fn folds(&self) -> u64 {
         self.folds
@@ -370,6 +401,64 @@ mod tests {
         left.sort();
         left.dedup();
         assert_eq!(left.len(), 2, "one id for each name");
+    }
+
+    fn learn_names(routes: &[(&str, u64)]) -> Vec<String> {
+        let mut learner = RouteLearner::default();
+        let mut routes = routes.to_vec();
+        routes.sort_by_key(|(name, _)| RouteLearner::is_learnt(name));
+        let ids: Vec<RouteId> = routes
+            .iter()
+            .map(|(name, count)| learner.learn_name(name, *count))
+            .collect();
+        let mut names: Vec<String> = ids.iter().map(|id| learner.name(*id)).collect();
+        names.dedup();
+        names
+    }
+
+    #[test]
+    fn names_are_learnt_as_they_were_told() {
+        for name in [
+            "GET /users/{id}/cart",
+            "GET /days/{date}",
+            "GET /",
+            "GET /a/",
+            "GET *",
+            "OPTIONS *",
+            "GET /s/{slug}/a",
+            "(other)",
+            "(other) /a",
+        ] {
+            assert_eq!(learn_names(&[(name, 3)]), [name]);
+        }
+        let deep = format!("GET {}/{{rest}}", "/a".repeat(MAX_DEPTH));
+        assert_eq!(learn_names(&[(&deep, 1)]), [deep]);
+    }
+
+    #[test]
+    fn what_one_host_has_learnt_to_be_a_value_is_one_for_all() {
+        let names = learn_names(&[
+            ("GET /shops/{slug}/cart", 900),
+            ("GET /shops/ada/cart", 2),
+            ("GET /shops/grace/cart", 3),
+            ("GET /shops/all/cart", 800),
+            ("GET /users/ada", 1),
+        ]);
+        let expect = [
+            "GET /shops/{slug}/cart",
+            "GET /shops/all/cart",
+            "GET /users/ada",
+            "GET /shops/{slug}/cart",
+        ];
+        assert_eq!(names, expect);
+    }
+
+    #[test]
+    fn values_that_are_few_on_each_host_are_many_on_all() {
+        let all: Vec<String> = (0..80).map(|n| format!("GET /p/shoe-{n}-x")).collect();
+        let few: Vec<_> = all.iter().map(|name| (name.as_str(), 1)).collect();
+        assert_eq!(learn_names(&few[..40]).len(), 40);
+        assert_eq!(learn_names(&few), ["GET /p/{slug}"]);
     }
 
     #[test]

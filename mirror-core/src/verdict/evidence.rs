@@ -300,6 +300,27 @@ impl Evidence {
         said.find(|builds| builds.len() > 1)
     }
 
+    /// Without what is known of single routes.
+    #[must_use]
+    pub fn without_routes(&self) -> Self {
+        Self {
+            routes: BTreeMap::new(),
+            strata: self.strata.clone(),
+            span: self.span,
+            production_errors: self.production_errors,
+            seen_builds: self.seen_builds.clone(),
+            asked_builds: self.asked_builds.clone(),
+            named_builds: self.named_builds.clone(),
+            rules: self.rules.clone(),
+            failure: self.failure.clone(),
+        }
+    }
+
+    /// Puts counts of a route to those that are known of it.
+    pub fn add_route(&mut self, name: &str, route: &RouteEvidence) {
+        *self.route(name) += route;
+    }
+
     pub fn routes(&self) -> &BTreeMap<String, RouteEvidence> {
         &self.routes
     }

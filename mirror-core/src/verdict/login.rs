@@ -1,6 +1,10 @@
 //! Whether production's clients are logged in on the mirror at all. When they are not, that is what a report must say, before
 //! thousands of differences that follow from it.
 
+use std::ops::AddAssign;
+
+use serde::{Deserialize, Serialize};
+
 use crate::exchange::Response;
 
 /// Answers that are enough to tell.
@@ -37,7 +41,7 @@ impl MirrorAnswer {
 }
 
 /// What the mirror answered where production's answer was a 2xx.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginCounts {
     /// Answers of production.
     pub good: u64,
@@ -69,6 +73,14 @@ impl LoginCounts {
             "production's clients are not logged in on the mirror: it refused {missed} of {} requests {how} that production answered well, and most differences follow from that. Log them in with --carry (sessions, CSRF tokens and ids of the mirror's own; let their logins through with --allow, and with --allow-unsnapshotted-writes if they have no snapshots), --jwt-key FILE (their tokens signed anew) or --credential 'authorization: @FILE' (one credential for all)",
             self.good
         ))
+    }
+}
+
+impl AddAssign for LoginCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.good += other.good;
+        self.refused += other.refused;
+        self.sent_to_login += other.sent_to_login;
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use mirror_contract::{RequestTarget, Route};
+use serde::{Deserialize, Serialize};
 
 use crate::filter::Share;
 use crate::options::{BadValue, FromText, OptionValue};
@@ -18,7 +19,7 @@ const MEASURES: &str =
 
 crate::options! {
     /// What a run fails on.
-    #[derive(Clone, Debug)]
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     pub struct VerdictPolicy("Verdict") {
         /// Rule that fails the run, as in 'value > 0.1%', 'p99 > +10%', 'cache-hit < -5%' or 'GET /users/* => order > 0': it replaces the
         /// default with the same measure; `none` leaves the defaults out (repeatable). Defaults: 'breaking > 0', 'value > 0.1%', 'error-rate > +0.5%'
@@ -224,7 +225,8 @@ fn limit(measure: Measure, sign: &str, text: &str) -> Result<f64, String> {
 }
 
 /// All rules of a policy, the defaults among them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct FailRules {
     rules: Vec<FailOn>,
 }
@@ -244,6 +246,24 @@ impl FailRules {
 
     pub fn iter(&self) -> impl Iterator<Item = &FailOn> {
         self.rules.iter()
+    }
+}
+
+impl From<FailRules> for Vec<String> {
+    fn from(rules: FailRules) -> Self {
+        rules.rules.into_iter().map(|rule| rule.text).collect()
+    }
+}
+
+/// All rules are given: no default is added.
+impl TryFrom<Vec<String>> for FailRules {
+    type Error = String;
+
+    fn try_from(texts: Vec<String>) -> Result<Self, String> {
+        let rules = texts.iter().map(|text| FailOn::from_text(text));
+        Ok(Self {
+            rules: rules.collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -292,6 +312,21 @@ mod tests {
 
     const VALUE: Measure = Measure::Differences(Severity::Value);
     const ORDER: Measure = Measure::Differences(Severity::Order);
+
+    #[test]
+    fn a_policy_is_read_as_it_was_written() {
+        for rules in [
+            &[][..],
+            &["none"],
+            &["none", "GET /a => p99 > +10%", "order > 0"],
+        ] {
+            let policy = policy(rules).unwrap();
+            let text = serde_json::to_string(&policy).unwrap();
+            let read: VerdictPolicy = serde_json::from_str(&text).unwrap();
+            assert_eq!(read, policy, "{text}");
+        }
+        assert!(serde_json::from_str::<FailRules>(r#"["value > lots"]"#).is_err());
+    }
 
     #[test]
     fn without_rules_the_defaults_count_and_the_rest_is_advice() {
