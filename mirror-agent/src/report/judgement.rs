@@ -74,6 +74,7 @@ pub(super) fn parts(judgement: &Judgement, most: usize) -> Vec<Part> {
         noted,
         missing,
         routes,
+        each: _,
         coverage,
         advice,
         // Told with the facts of the run.
@@ -355,6 +356,7 @@ pub(super) mod tests {
                     ..route("the other routes", 0.01, 101, 0.0)
                 },
             ],
+            each: Vec::new(),
             coverage: vec![Uncovered {
                 route: "DELETE /orders/{id}".into(),
                 requests: 230,

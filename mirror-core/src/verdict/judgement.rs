@@ -41,6 +41,9 @@ pub struct Judgement {
     pub missing: Vec<Missing>,
     #[serde(default)]
     pub routes: Vec<RouteFigures>,
+    /// Each route by itself, the busiest first.
+    #[serde(default)]
+    pub each: Vec<RouteSummary>,
     /// Routes of production of which nothing was judged.
     #[serde(default)]
     pub coverage: Vec<Uncovered>,
@@ -132,4 +135,49 @@ pub struct Uncovered {
     pub traffic: f64,
     /// How most of them ended.
     pub outcome: String,
+}
+
+/// What is known of one route; no decision rests on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RouteSummary {
+    pub route: String,
+    /// Requests of production.
+    pub seen: u64,
+    /// Those that policy let out.
+    pub admitted: u64,
+    pub judged: u64,
+    /// Judged ones that came while the run was cold; the times leave them out.
+    pub cold: u64,
+    /// None where a side has no times.
+    pub times: Option<TimeChange>,
+}
+
+/// How the candidate's times stand to another side's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimeChange {
+    /// To the control's, and the median request by request; else to production's, which came over another way.
+    pub is_to_control: bool,
+    pub requests: u64,
+    pub p50: Change,
+    pub p95: Change,
+}
+
+/// A change as a fraction, 0.1 for +10 %, with an interval that holds with 95 % at all looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    pub seen: Option<f64>,
+    pub at_least: Option<f64>,
+    pub at_most: Option<f64>,
+}
+
+impl Change {
+    /// Of ratios. A bound that says nothing (0, infinity) is none.
+    pub(super) fn new(seen: Option<f64>, (low, high): (f64, f64)) -> Self {
+        let known = |ratio: f64| (ratio > 0.0 && ratio.is_finite()).then_some(ratio - 1.0);
+        Self {
+            seen: seen.and_then(known),
+            at_least: known(low),
+            at_most: known(high),
+        }
+    }
 }

@@ -103,6 +103,17 @@ impl Ratios {
         self.0.values().sum()
     }
 
+    /// The median ratio as it was seen; none without a pair.
+    pub fn middle(&self) -> Option<f64> {
+        let half = self.count().div_ceil(2);
+        let mut below = 0;
+        let found = self.0.iter().find(|(_, count)| {
+            below += **count;
+            below >= half
+        });
+        found.map(|(step, _)| ((f64::from(*step) + 0.5) / RATIO_STEPS).exp())
+    }
+
     /// The median ratio is at least and at most this; each end with probability 1 − `alpha` at all looks.
     pub fn median(&self, alpha: f64) -> (f64, f64) {
         let Steps { above, within } =
@@ -173,7 +184,12 @@ impl Latency {
 
     /// By what the quantile of the candidate without a control is above production's, at least.
     pub fn growth_alone(&self, q: f64, alpha: f64) -> f64 {
-        growth(&self.alone, &self.production, q, alpha).0
+        self.change_alone(q, alpha).0
+    }
+
+    /// The same, at least and at most.
+    pub(super) fn change_alone(&self, q: f64, alpha: f64) -> (f64, f64) {
+        growth(&self.alone, &self.production, q, alpha)
     }
 }
 

@@ -44,7 +44,9 @@ pub use evidence::{Builds, Evidence, RouteEvidence, Side};
 pub use fdr::{family, ln_threshold};
 pub use group::{Dropped, Group, GroupKey, Groups};
 pub use judge::{ComparedAnswers, ComparedControl, ComparedRepeat, Judge, matters};
-pub use judgement::{Finding, Judgement, Missing, RouteFigures, RuleMet, Uncovered};
+pub use judgement::{
+    Change, Finding, Judgement, Missing, RouteFigures, RouteSummary, RuleMet, TimeChange, Uncovered,
+};
 pub use latency::{AnswerDurations, Latency, Ratios, Times};
 pub use login::{LoginCounts, MirrorAnswer};
 pub use policy::{FailOn, FailRules, Measure, VerdictPolicy};

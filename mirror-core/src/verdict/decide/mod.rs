@@ -9,6 +9,7 @@
 //! The same evidence gives the same judgement; the time of the look only serves to say how long the rest will take.
 
 mod bounds;
+mod each;
 mod expected;
 mod invalid;
 mod ranking;
@@ -70,6 +71,7 @@ pub fn decide(evidence: &Evidence, policy: &VerdictPolicy, now: Timestamp) -> Ju
         noted: ranking.noted,
         missing,
         routes,
+        each: each::summaries(evidence),
         coverage: coverage(evidence),
         advice,
         builds: evidence.builds(),
