@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 #[cfg(feature = "msgpack")]
 use crate::written::PackedWritten;
-use crate::{Fields, RequestTarget, Written, hash, written::JsonWritten};
+use crate::{Fields, Filed, RequestTarget, Written, hash, written::JsonWritten};
 
 /// The version of documents that this code writes and reads.
 pub const VERSION: u32 = 1;
@@ -96,6 +96,34 @@ pub struct Read {
     pub result: Result<Encoded, String>,
     /// Of a write: what was to be written.
     pub written: Option<Written>,
+    /// It was done while another call of the document was: a mirror, which does not do that one, does not ask for it either.
+    pub is_inside: bool,
+}
+
+/// A read or a write that was asked for and had not ended when the document was filed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(serialize = "W: Serialize", deserialize = "W: DeserializeOwned"))]
+pub struct Unfinished<W = Written> {
+    pub name: String,
+    pub key: String,
+    /// How many of the document's reads were asked for before it; after all of them where that is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<usize>,
+    /// Of a write: what was to be written.
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub written: Option<W>,
+}
+
+impl<W> Unfinished<W> {
+    /// The same, with another form of what was to be written.
+    fn with<V>(self, form: impl FnOnce(W) -> V) -> Unfinished<V> {
+        Unfinished {
+            name: self.name,
+            key: self.key,
+            at: self.at,
+            written: self.written.map(form),
+        }
+    }
 }
 
 /// A value in the document's encoding.
@@ -163,16 +191,29 @@ fn wrong(error: impl std::fmt::Display) -> DocumentError {
 pub struct Document {
     pub stamp: Stamp,
     pub encoding: Encoding,
-    /// In the order in which production read.
+    /// In the order in which production asked for them.
     pub reads: Vec<Read>,
+    /// Calls that had not ended, in the order in which they were asked for.
+    pub unfinished: Vec<Unfinished>,
+    /// How many more of those were left out.
+    pub dropped: u64,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Form<R> {
+#[serde(bound(
+    serialize = "R: Serialize, W: Serialize",
+    deserialize = "R: DeserializeOwned, W: DeserializeOwned"
+))]
+struct Form<R, W> {
     mirror: u32,
     #[serde(flatten)]
     stamp: Stamp,
+    #[serde(default = "Vec::new")]
     reads: Vec<R>,
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    unfinished: Vec<Unfinished<W>>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    dropped: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -185,6 +226,8 @@ struct JsonRead {
     error: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     written: Option<JsonWritten>,
+    #[serde(default, rename = "inside", skip_serializing_if = "is_false")]
+    is_inside: bool,
 }
 
 /// Flattening and raw JSON do not go together.
@@ -199,6 +242,10 @@ struct JsonForm {
     position: Option<String>,
     #[serde(default)]
     reads: Vec<JsonRead>,
+    #[serde(default = "Vec::new")]
+    unfinished: Vec<Unfinished<JsonWritten>>,
+    #[serde(default)]
+    dropped: u64,
 }
 
 #[cfg(feature = "msgpack")]
@@ -212,6 +259,8 @@ struct PackedRead {
     error: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     written: Option<PackedWritten>,
+    #[serde(default, rename = "inside", skip_serializing_if = "is_false")]
+    is_inside: bool,
 }
 
 impl Document {
@@ -219,7 +268,7 @@ impl Document {
         match self.encoding {
             Encoding::Json => {
                 let reads: Result<Vec<_>, _> = self.reads.iter().map(json_read).collect();
-                serde_json::to_vec(&self.form(reads?)).map_err(wrong)
+                serde_json::to_vec(&self.form::<_, JsonWritten>(reads?)).map_err(wrong)
             }
             #[cfg(feature = "msgpack")]
             Encoding::MessagePack => {
@@ -229,8 +278,10 @@ impl Document {
                     value: read.result.as_ref().ok().map(|value| value.0.to_vec()),
                     error: read.result.as_ref().err().cloned(),
                     written: read.written.as_ref().map(PackedWritten::from),
+                    is_inside: read.is_inside,
                 });
-                rmp_serde::to_vec_named(&self.form(reads.collect())).map_err(wrong)
+                let form = self.form::<_, PackedWritten>(reads.collect());
+                rmp_serde::to_vec_named(&form).map_err(wrong)
             }
         }
     }
@@ -240,7 +291,7 @@ impl Document {
         if let Filed::Collided = Filed::read(bytes) {
             return Err(wrong("several requests had its id"));
         }
-        let (version, stamp, reads) = match encoding {
+        let (version, document) = match encoding {
             Encoding::Json => {
                 let form: JsonForm = serde_json::from_slice(bytes).map_err(wrong)?;
                 let reads = form.reads.into_iter().map(|read| Read {
@@ -253,6 +304,7 @@ impl Document {
                         (None, None) => Ok(Encoded(Bytes::from_static(b"null"))),
                     },
                     written: read.written.map(Written::from),
+                    is_inside: read.is_inside,
                 });
                 let stamp = Stamp {
                     at: form.at,
@@ -262,11 +314,20 @@ impl Document {
                     peer: form.peer,
                     position: form.position,
                 };
-                (form.mirror, stamp, reads.collect())
+                let unfinished = form.unfinished.into_iter();
+                let document = Self {
+                    stamp,
+                    encoding,
+                    reads: reads.collect(),
+                    unfinished: unfinished.map(|one| one.with(Written::from)).collect(),
+                    dropped: form.dropped,
+                };
+                (form.mirror, document)
             }
             #[cfg(feature = "msgpack")]
             Encoding::MessagePack => {
-                let form: Form<PackedRead> = rmp_serde::from_slice(bytes).map_err(wrong)?;
+                let form: Form<PackedRead, PackedWritten> =
+                    rmp_serde::from_slice(bytes).map_err(wrong)?;
                 let reads = form.reads.into_iter().map(|read| Read {
                     name: read.name,
                     key: read.key,
@@ -275,8 +336,17 @@ impl Document {
                         None => Ok(Encoded(read.value.unwrap_or_default().into())),
                     },
                     written: read.written.map(Written::from),
+                    is_inside: read.is_inside,
                 });
-                (form.mirror, form.stamp, reads.collect())
+                let unfinished = form.unfinished.into_iter();
+                let document = Self {
+                    stamp: form.stamp,
+                    encoding,
+                    reads: reads.collect(),
+                    unfinished: unfinished.map(|one| one.with(Written::from)).collect(),
+                    dropped: form.dropped,
+                };
+                (form.mirror, document)
             }
         };
         if version != VERSION {
@@ -284,18 +354,22 @@ impl Document {
                 "it is of version {version}, this service reads version {VERSION}: bring both to one version"
             )));
         }
-        Ok(Self {
-            stamp,
-            encoding,
-            reads,
-        })
+        Ok(document)
     }
 
-    fn form<R>(&self, reads: Vec<R>) -> Form<R> {
+    fn form<'a, R, W: From<&'a Written>>(&'a self, reads: Vec<R>) -> Form<R, W> {
+        let form = |one: &'a Unfinished| Unfinished {
+            name: one.name.clone(),
+            key: one.key.clone(),
+            at: one.at,
+            written: one.written.as_ref().map(W::from),
+        };
         Form {
             mirror: VERSION,
             stamp: self.stamp.clone(),
             reads,
+            unfinished: self.unfinished.iter().map(form).collect(),
+            dropped: self.dropped,
         }
     }
 }
@@ -311,72 +385,26 @@ fn json_read(read: &Read) -> Result<JsonRead, DocumentError> {
         value: read.result.as_ref().ok().map(raw).transpose()?,
         error: read.result.as_ref().err().cloned(),
         written: read.written.as_ref().map(JsonWritten::from),
+        is_inside: read.is_inside,
     })
 }
 
-/// What a store holds under an id, as the agent needs to know it: whose it is, not what was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Filed {
-    /// A document with its stamp.
-    Stamped(Stamp),
-    /// Several requests had this id.
-    Collided,
-    /// A value without a stamp: whose it is cannot be told.
-    Bare,
+fn none<W>() -> Option<W> {
+    None
 }
 
-/// What takes the place of a snapshot when a second request has its id.
-pub const COLLIDED: &[u8] = br#"{"mirror":1,"collided":true}"#;
-
-#[derive(Deserialize)]
-struct Head {
-    mirror: u32,
-    #[serde(default)]
-    collided: bool,
-    at: Option<u64>,
-    us: Option<u16>,
-    request: Option<String>,
-    body: Option<String>,
-    peer: Option<String>,
-    position: Option<String>,
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
-impl Filed {
-    /// Reads the stamp and skips the rest.
-    pub fn read(value: &[u8]) -> Self {
-        let head = match value.first() {
-            Some(b'{') => serde_json::from_slice::<Head>(value).ok(),
-            #[cfg(feature = "msgpack")]
-            Some(0x80..=0x8f | 0xde | 0xdf) => rmp_serde::from_slice::<Head>(value).ok(),
-            _ => None,
-        };
-        match head {
-            Some(head) if head.collided => Self::Collided,
-            Some(Head {
-                mirror: VERSION,
-                at: Some(at),
-                us,
-                request: Some(request),
-                body,
-                peer,
-                position,
-                ..
-            }) => Self::Stamped(Stamp {
-                at,
-                us,
-                request,
-                body,
-                peer,
-                position,
-            }),
-            _ => Self::Bare,
-        }
-    }
+fn is_false(is: &bool) -> bool {
+    !is
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::COLLIDED;
 
     fn check(encoding: Encoding) {
         let stamp = Stamp {
@@ -391,6 +419,7 @@ mod tests {
             name: name.into(),
             key: "17".into(),
             written: name.strip_prefix("write:").and_then(Written::of_json),
+            is_inside: name == "stock",
             result,
         };
         let document = Document {
@@ -402,6 +431,13 @@ mod tests {
                 read("user", Err("no connection".into())),
                 read(r#"write:{"left":1}"#, Ok(encoding.encode(&2).unwrap())),
             ],
+            unfinished: vec![Unfinished {
+                name: "write:mail".into(),
+                key: "7".into(),
+                at: Some(1),
+                written: Written::of_json("[1.5]"),
+            }],
+            dropped: 2,
         };
         let bytes = document.to_bytes().unwrap();
         let back = Document::from_bytes(&bytes).unwrap();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 #[cfg(feature = "msgpack")]
 use crate::written::PackedWritten;
-use crate::{DocumentError, Encoding, VERSION, Written, written::JsonWritten};
+use crate::{DocumentError, Encoding, Unfinished, VERSION, Written, written::JsonWritten};
 
 /// The largest document, in bytes.
 const MAX_BYTES: usize = 256 << 10;
@@ -221,10 +221,15 @@ struct EffectForm<W> {
 
 /// A document of production, without the values that it read.
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "W: DeserializeOwned"))]
 struct Snapshot<W> {
     mirror: u32,
     #[serde(default = "Vec::new")]
     reads: Vec<ReadForm<W>>,
+    #[serde(default = "Vec::new")]
+    unfinished: Vec<Unfinished<W>>,
+    #[serde(default)]
+    dropped: u64,
 }
 
 #[derive(Deserialize)]
@@ -233,22 +238,41 @@ struct ReadForm<W> {
     key: String,
     #[serde(default = "none")]
     written: Option<W>,
+    #[serde(default, rename = "inside")]
+    is_inside: bool,
 }
 
 impl<W: Into<Written>> Snapshot<W> {
+    /// What was asked for, in that order: each call that had not ended stands where it was asked for.
     fn effects(self) -> Option<EffectsDocument> {
         let mut document = EffectsDocument::default();
-        for ReadForm { name, key, written } in self.reads {
-            document.push(match name.strip_prefix("write:") {
-                None => Effect::Read { name, key },
-                Some(name) => Effect::Write {
-                    name: name.into(),
-                    key,
-                    written: written.map(Into::into),
-                },
-            });
+        let mut unfinished = self.unfinished.into_iter().peekable();
+        for (at, read) in self.reads.into_iter().enumerate() {
+            let is_before = |one: &Unfinished<W>| one.at.is_some_and(|its| its <= at);
+            while let Some(one) = unfinished.next_if(is_before) {
+                document.push(done(one.name, one.key, one.written));
+            }
+            if !read.is_inside {
+                document.push(done(read.name, read.key, read.written));
+            }
         }
+        for one in unfinished {
+            document.push(done(one.name, one.key, one.written));
+        }
+        document.dropped += self.dropped;
         (self.mirror == VERSION).then_some(document)
+    }
+}
+
+/// A call of production as an effect.
+fn done<W: Into<Written>>(name: String, key: String, written: Option<W>) -> Effect {
+    match name.strip_prefix("write:") {
+        None => Effect::Read { name, key },
+        Some(name) => Effect::Write {
+            name: name.into(),
+            key,
+            written: written.map(Into::into),
+        },
     }
 }
 
@@ -308,6 +332,13 @@ mod tests {
                 key: "7".into(),
                 result: Ok(encoding.encode(&[1, 2]).unwrap()),
                 written,
+                is_inside: false,
+            };
+            let unfinished = |name: &str, at, written| Unfinished {
+                name: name.into(),
+                key: "7".into(),
+                at,
+                written,
             };
             let failed = Read {
                 result: Err("full".into()),
@@ -320,7 +351,17 @@ mod tests {
                     read("price", None),
                     read("write:book", Written::of_json("1.50")),
                     failed,
+                    Read {
+                        is_inside: true,
+                        ..read("row", None)
+                    },
                 ],
+                unfinished: vec![
+                    unfinished("stock", Some(0), None),
+                    unfinished("write:log", Some(2), Written::of_json("1")),
+                    unfinished("tax", None, None),
+                ],
+                dropped: 3,
             };
             let effects = EffectsDocument::of_snapshot(&snapshot.to_bytes().unwrap()).unwrap();
             let mail = Effect::Write {
@@ -328,11 +369,25 @@ mod tests {
                 key: "7".into(),
                 written: None,
             };
-            let price = Effect::Read {
-                name: "price".into(),
+            let read = |name: &str| Effect::Read {
+                name: name.into(),
                 key: "7".into(),
             };
-            assert_eq!(effects.effects(), [price, write("7", "1.5"), mail]);
+            let log = Effect::Write {
+                name: "log".into(),
+                key: "7".into(),
+                written: Written::of_json("1"),
+            };
+            let expect = [
+                read("stock"),
+                read("price"),
+                write("7", "1.5"),
+                log,
+                mail,
+                read("tax"),
+            ];
+            assert_eq!(effects.effects(), expect);
+            assert_eq!(effects.dropped(), 3);
         };
         check(Encoding::Json);
         #[cfg(feature = "msgpack")]

@@ -8,6 +8,7 @@
 mod canonical;
 mod document;
 mod effects;
+mod filed;
 mod hash;
 mod key;
 mod number;
@@ -22,10 +23,11 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 pub use document::{
-    COLLIDED, Document, DocumentError, Encoded, Encoding, Filed, Read, Stamp, VERSION, peer_text,
+    Document, DocumentError, Encoded, Encoding, Read, Stamp, Unfinished, VERSION, peer_text,
     request_hash,
 };
 pub use effects::{Effect, EffectsDocument, SendId};
+pub use filed::{COLLIDED, Filed};
 pub use hash::hash;
 pub use key::{Keys, NamespaceError};
 pub use number::{ListEntry, SnapshotNumber};

@@ -326,6 +326,11 @@ enum EffectsVector {
         value: String,
         written: Option<Value>,
     },
+    Done {
+        value: String,
+        effects: Vec<Value>,
+        dropped: u64,
+    },
 }
 
 /// As a document has it.
@@ -398,6 +403,18 @@ fn effects() {
                 assert_eq!(made, written, "{value}");
                 let again = Document::from_bytes(&document.to_bytes().unwrap()).unwrap();
                 assert_eq!(again, document);
+            }
+            EffectsVector::Done {
+                value,
+                effects,
+                dropped,
+            } => {
+                let done = EffectsDocument::of_snapshot(value.as_bytes()).unwrap();
+                let listed: Vec<Value> = done.effects().iter().map(effect_value).collect();
+                assert_eq!((listed, done.dropped()), (effects, dropped), "{value}");
+                let document = Document::from_bytes(value.as_bytes()).unwrap();
+                let again = document.to_bytes().unwrap();
+                assert_eq!(EffectsDocument::of_snapshot(&again), Some(done), "{value}");
             }
         }
     }

@@ -707,6 +707,7 @@ def snapshots():
         ({**stamp, "reads": [{"name": "a", "key": "", "value": None}]}, "stamped", True),
         ({"later": [1], **stamp, "reads": [{**read, "later": 1}]}, "stamped", True),
         ({**stamp, "us": 999, "peer": "1.2.3.4:5", "reads": []}, "stamped", True),
+        ({**stamp, "reads": [read, {**read, "inside": True}], "unfinished": [{"name": "stock", "key": "17", "at": 1}, {"name": "write:mail", "key": ""}], "dropped": 2}, "stamped", True),
         ({"mirror": 1, "collided": True}, "collided", False),
         ({**stamp, "mirror": 2, "reads": []}, "bare", False),
         ({"stock": 3}, "bare", False),
@@ -740,6 +741,22 @@ WRITTEN = [
     '{"amount":12.50,"sku":"a-1"}', '{"sku":"a-1","amount":125e-1}', ' { "sku" : "a-1" , "amount" : 12.5 } ', '{"b":1,"a":2,"A":3,"ä":4,"\\ufb01":5,"\\ud83d\\ude00":6}', '{"a":1,"a":2}', '{"\\u0061":1}', "[1,[2,[3,{}]]]",
     "1e64", "[1e65]", "1" * 64, "1" * 65, '"' + "x" * 4094 + '"', '"' + "x" * 4095 + '"', '"' + "é" * 2047 + '"', '"' + "é" * 2048 + '"', '{"a":"' + " " * 4087 + '"}', '{"a":  "' + " " * 4088 + '"}', "[" * 65 + "]" * 65, "[" * 66 + "]" * 66, "", "{", "1 2", "NaN",
 ]
+
+
+def by_document(document):
+    """What production's document says that it did, in the order of asking."""
+    reads, unfinished = document.get("reads", []), document.get("unfinished", [])
+    asked = [(at, 1, 0, read) for at, read in enumerate(reads)]
+    asked += [(read.get("at", len(reads)), 0, nth, read) for nth, read in enumerate(unfinished)]
+    made = []
+    for _, _, _, read in sorted(asked, key=lambda one: one[:3]):
+        is_write = read["name"].startswith("write:")
+        effect = {"write": read["name"][6:], "key": read["key"]} if is_write else {"read": read["name"], "key": read["key"]}
+        if is_write and "written" in read:
+            effect["written"] = read["written"]
+        if not read.get("inside", False):
+            made.append(effect)
+    return made
 
 
 def effects():
@@ -776,6 +793,20 @@ def effects():
     done = {"name": "write:book", "key": "7", "value": {"id": 4}}
     for value in [done, {**done, "written": write["written"]}, {**done, "written": large["written"]}, {"name": "write:book", "key": "7", "error": "full", "written": write["written"]}]:
         made.append({"snapshot": {"value": json.dumps({**stamp, "reads": [value]}), "written": value.get("written")}})
+    # What production did, by its document. The first two are as older implementations file them.
+    price, mail = {"name": "price", "key": "17"}, {"name": "write:mail", "key": "", "written": write["written"]}
+    ended, failed = {**price, "value": 1}, {**done, "error": "full", "written": write["written"]}
+    for document in [
+        {},
+        {"reads": [ended, failed, ended]},
+        {"reads": [ended, {**failed, "inside": True}, {**ended, "inside": False}]},
+        {"reads": [], "unfinished": [price, mail]},
+        {"reads": [failed, ended], "unfinished": [{**price, "at": 0}, {**mail, "at": 1}, {**mail, "at": 1}, {**price, "at": 2}]},
+        {"reads": [failed, {**ended, "inside": True}, failed], "unfinished": [{**mail, "at": 2}, price]},
+        {"reads": [failed], "unfinished": [{**price, "at": 9, "later": 1}], "dropped": 4},
+    ]:
+        listed = by_document(document)
+        made.append({"done": {"value": json.dumps({**stamp, **document}), "effects": listed, "dropped": document.get("dropped", 0)}})
     return made
 
 

@@ -13,8 +13,8 @@ use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
 use crate::{
-    Document, EffectsDocument, ListEntry, Read, RedisStore, RequestId, SendId, Settings, Stamp,
-    StoreError, counts::Counters, naming::Listing, store::Put,
+    Document, EffectsDocument, ListEntry, RedisStore, RequestId, SendId, Settings, StoreError,
+    counts::Counters, naming::Listing, source::size, store::Put,
 };
 
 /// Documents on their way to the store, and their bytes; what is more is dropped and counted.
@@ -70,24 +70,12 @@ impl Filings {
     }
 
     /// Hands over what was read for a request; drops and counts what is too large or too much.
-    pub(crate) fn file(
-        &self,
-        id: RequestId,
-        listing: Option<Listing>,
-        stamp: Stamp,
-        reads: Vec<Read>,
-    ) {
-        let counters = &self.shared.counters;
-        let bytes: usize = reads.iter().map(size).sum();
+    pub(crate) fn file(&self, id: RequestId, listing: Option<Listing>, document: Document) {
+        let bytes = size(&document);
         if bytes > self.settings.max_bytes {
-            Counters::count(&counters.too_large);
+            Counters::count(&self.shared.counters.too_large);
             return;
         }
-        let document = Document {
-            stamp,
-            encoding: self.settings.encoding,
-            reads,
-        };
         let what = Contents::Snapshot { listing, document };
         self.hand_over(Filing { id, what, bytes });
     }
@@ -109,12 +97,6 @@ impl Filings {
             Counters::count(&counters.dropped);
         }
     }
-}
-
-fn size(read: &Read) -> usize {
-    let value = read.result.as_ref().map_or_else(|e| e.len(), |v| v.len());
-    let written = read.written.as_ref().and_then(|one| one.value.as_ref());
-    read.name.len() + read.key.len() + value + written.map_or(0, String::len) + 64
 }
 
 /// Files what comes out of the queue, many at once.

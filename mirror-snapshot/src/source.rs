@@ -1,11 +1,16 @@
 //! The seam in a handler's code: reads and writes that are done in production, filed there, and answered from the
 //! snapshot in the mirror.
 
+mod calls;
+mod errors;
+mod inside;
+mod serving;
+
 use std::{
     convert::Infallible,
     fmt,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -13,44 +18,20 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Document, DocumentError, Effect, EffectsDocument, Fields, Filed, OnMiss, OnWrite, Profile,
-    Read, RequestId, SendId, SnapshotState, Snapshots, Stamp, StoreError, Waited, Written,
+    Document, Effect, EffectsDocument, Fields, OnMiss, OnWrite, Profile, RequestId, SendId,
+    SnapshotState, Snapshots, Stamp, Written,
     counts::Counters,
     naming::{Listing, Naming, millis, since_epoch},
-    snapshots::Store,
-    store::Waiter,
 };
+use calls::{Call, Calls};
+use inside::{inside, is_inside};
+use serving::Miss;
+
+pub(crate) use calls::size;
+pub use errors::{LoadError, WriteError};
 
 /// Of an error's text so much is filed.
 const LONGEST_ERROR: usize = 200;
-
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError<E> {
-    #[error("{0}")]
-    Database(E),
-    #[error("in production this read failed: {0}")]
-    Recorded(String),
-    #[error("no snapshot came for this request")]
-    Missing,
-    #[error("production did not read `{name}` of `{key}` for this request")]
-    NotRecorded { name: String, key: String },
-    #[error("several requests had this request's id: the rules must tell them apart")]
-    Collided,
-    #[error(transparent)]
-    Store(StoreError),
-    #[error(transparent)]
-    Document(#[from] DocumentError),
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError<E> {
-    #[error("{0}")]
-    Database(E),
-    #[error("a mirror does not write `{0}`")]
-    Refused(String),
-    #[error("what the write gave is not known: {0}")]
-    Unanswered(LoadError<E>),
-}
 
 impl Snapshots {
     /// The snapshot of a request that arrived now: to be filed in production, to be read in the mirror.
@@ -96,22 +77,13 @@ struct Recorded {
     /// Where a numbered id is listed.
     listing: Option<Listing>,
     stamp: Stamp,
-    reads: Vec<Read>,
-    /// Something could not be encoded: the document would not be whole.
-    broken: bool,
+    /// In production.
+    calls: Calls,
     /// Which reads of the snapshot were given out.
     served: Vec<bool>,
     writes: Vec<(String, String)>,
     effects: EffectsDocument,
     state: SnapshotState,
-}
-
-#[derive(Clone, Debug)]
-enum Miss {
-    Missing,
-    Collided,
-    Store(StoreError),
-    Document(String),
 }
 
 impl fmt::Debug for SnapshotSource {
@@ -135,8 +107,7 @@ impl SnapshotSource {
                 id: naming.id,
                 listing: naming.listing,
                 stamp,
-                reads: Vec::new(),
-                broken: false,
+                calls: Calls::default(),
                 served: Vec::new(),
                 writes: Vec::new(),
                 effects: EffectsDocument::default(),
@@ -241,15 +212,17 @@ impl SnapshotSource {
                 if self.0.snapshots.0.settings.on_miss == OnMiss::Database
                     && !matches!(error, LoadError::Recorded(_)) =>
             {
-                database().await.map_err(LoadError::Database)
+                let read = inside(self.address(), async { database().await });
+                read.await.map_err(LoadError::Database)
             }
             served => served,
         }
     }
 
-    /// Keeps what a replayed request does, where somebody wants to know.
+    /// Keeps what a replayed request does, where somebody wants to know. What is done inside of a read that the mirror does itself is a
+    /// part of that one.
     fn note(&self, effect: impl FnOnce() -> Effect) {
-        if self.0.send.is_some() {
+        if self.0.send.is_some() && !is_inside(self.address()) {
             self.recorded().effects.push(effect());
         }
     }
@@ -322,6 +295,7 @@ impl SnapshotSource {
         }
     }
 
+    /// Does a call of production. It is listed from now on, whether it ends or not.
     async fn record<T: Serialize, E: fmt::Display>(
         &self,
         name: &str,
@@ -329,125 +303,34 @@ impl SnapshotSource {
         written: Option<Written>,
         database: impl AsyncFnOnce() -> Result<T, E>,
     ) -> Result<T, LoadError<E>> {
-        let read = database().await;
+        let call = Call {
+            name: name.into(),
+            key,
+            written,
+            is_inside: is_inside(self.address()),
+        };
+        let place = self.recorded().calls.begin(call);
+        let read = inside(self.address(), async { database().await }).await;
         let shared = &self.0.snapshots.0;
-        if shared.store.is_some() {
-            // Encoded now: what was read must not change before it is filed.
-            let result = match &read {
-                Ok(value) => match shared.settings.encoding.encode(value) {
-                    Ok(encoded) => Ok(encoded),
-                    Err(error) => {
-                        tracing::warn!(name, %error, "a read cannot be recorded: give its type a Serialize that the encoding can write");
-                        Counters::count(&shared.counters.not_encoded);
-                        self.recorded().broken = true;
-                        return read.map_err(LoadError::Database);
-                    }
-                },
-                Err(error) => Err(error.to_string().chars().take(LONGEST_ERROR).collect()),
-            };
-            self.recorded().reads.push(Read {
-                name: name.into(),
-                key,
-                result,
-                written,
-            });
+        // Encoded now: what was read must not change before it is filed.
+        let result = match &read {
+            Ok(value) => shared.settings.encoding.encode(value).map(Ok),
+            Err(error) => Ok(Err(error.to_string().chars().take(LONGEST_ERROR).collect())),
+        };
+        match result {
+            Ok(result) => self.recorded().calls.end(place, result),
+            Err(error) => {
+                tracing::warn!(name, %error, "a read cannot be recorded: give its type a Serialize that the encoding can write");
+                Counters::count(&shared.counters.not_encoded);
+                self.recorded().calls.give_up();
+            }
         }
         read.map_err(LoadError::Database)
     }
 
-    async fn serve<T: DeserializeOwned, E>(
-        &self,
-        name: &str,
-        key: &str,
-    ) -> Result<T, LoadError<E>> {
-        let document = match self.0.snapshot.get_or_init(|| self.fetch()).await {
-            Ok(document) => document,
-            Err(miss) => return Err(miss.clone().into()),
-        };
-        let place = {
-            let mut recorded = self.recorded();
-            recorded.served.resize(document.reads.len(), false);
-            let is_it = |read: &Read| read.name == name && read.key == key;
-            let mut fitting = (0..document.reads.len()).filter(|at| is_it(&document.reads[*at]));
-            let place = fitting.find(|at| !recorded.served[*at]);
-            match place {
-                Some(place) => recorded.served[place] = true,
-                None => recorded.state = SnapshotState::Incomplete,
-            }
-            place
-        };
-        let Some(place) = place else {
-            Counters::count(&self.0.snapshots.0.counters.not_recorded);
-            return Err(LoadError::NotRecorded {
-                name: name.into(),
-                key: key.into(),
-            });
-        };
-        match &document.reads[place].result {
-            Ok(value) => document.encoding.decode(value).map_err(|error| {
-                self.recorded().state = SnapshotState::Unreadable;
-                LoadError::Document(error)
-            }),
-            Err(error) => Err(LoadError::Recorded(error.clone())),
-        }
-    }
-
-    /// Waits for the snapshot, once for all reads.
-    async fn fetch(&self) -> Result<Document, Miss> {
-        let fetched = self.fetch_counted().await;
-        if let Err(miss) = &fetched {
-            self.recorded().state = match miss {
-                Miss::Missing => SnapshotState::Missing,
-                Miss::Collided => SnapshotState::Collided,
-                Miss::Store(_) => SnapshotState::Unavailable,
-                Miss::Document(_) => SnapshotState::Unreadable,
-            };
-        }
-        fetched
-    }
-
-    async fn fetch_counted(&self) -> Result<Document, Miss> {
-        let shared = &self.0.snapshots.0;
-        let counters = &shared.counters;
-        let missing = |counter: &AtomicU64, miss| {
-            Counters::count(counter);
-            Err(miss)
-        };
-        let (Some(Store { waiter, .. }), Some(id)) = (&shared.store, self.id()) else {
-            return missing(&counters.missing, Miss::Missing);
-        };
-        let accept = Box::new(|_: &RequestId, _: &[u8]| true);
-        let hit = match &self.0.namespace {
-            None => waiter.wait(vec![id], accept).await,
-            // The agent copied it there for this run. Few requests come so: they wait by themselves.
-            Some(namespace) => match waiter.store().keys().within(namespace) {
-                Err(_) => return missing(&counters.missing, Miss::Missing),
-                Ok(keys) => {
-                    let copies = waiter.store().with_keys(keys);
-                    let waiter = Waiter::new(copies, shared.settings.wait);
-                    waiter.wait(vec![id], accept).await
-                }
-            },
-        };
-        match hit {
-            Waited::Hit(hit) => {
-                if Filed::read(&hit.value) == Filed::Collided {
-                    return missing(&counters.collided, Miss::Collided);
-                }
-                let document =
-                    Document::from_bytes(&hit.value).map_err(|e| Miss::Document(e.to_string()))?;
-                let (counter, state) = if hit.at_once {
-                    (&counters.hit, SnapshotState::Hit)
-                } else {
-                    (&counters.late, SnapshotState::Late)
-                };
-                Counters::count(counter);
-                self.recorded().state = state;
-                Ok(document)
-            }
-            Waited::Missing { .. } => missing(&counters.missing, Miss::Missing),
-            Waited::Unavailable(error) => missing(&counters.unavailable, Miss::Store(error)),
-        }
+    /// Tells this request from others that are under way.
+    fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
     }
 
     fn recorded(&self) -> MutexGuard<'_, Recorded> {
@@ -455,17 +338,6 @@ impl SnapshotSource {
             .recorded
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<E> From<Miss> for LoadError<E> {
-    fn from(miss: Miss) -> Self {
-        match miss {
-            Miss::Missing => Self::Missing,
-            Miss::Collided => Self::Collided,
-            Miss::Store(error) => Self::Store(error),
-            Miss::Document(error) => Self::Document(DocumentError::new(error)),
-        }
     }
 }
 
@@ -481,175 +353,22 @@ impl Drop for Exchange {
             return;
         };
         match (shared.settings.profile, self.send.take()) {
-            (Profile::Production, _) if !recorded.broken => {
-                let reads = std::mem::take(&mut recorded.reads);
-                let listing = recorded.listing.take();
-                store
-                    .filings
-                    .file(id, listing, recorded.stamp.clone(), reads);
+            (Profile::Production, _) => {
+                let calls = std::mem::take(&mut recorded.calls);
+                let (stamp, settings) = (recorded.stamp.clone(), &shared.settings);
+                let document = calls.document(stamp, settings.encoding, settings.max_bytes);
+                if let Some(document) = document {
+                    store.filings.file(id, recorded.listing.take(), document);
+                }
             }
             (Profile::Mirror, Some(send)) => {
                 let effects = std::mem::take(&mut recorded.effects);
                 store.filings.file_effects(id, send, effects);
             }
-            _ => {}
+            (Profile::Mirror, None) => {}
         }
     }
 }
 
-/// Without a store: the snapshot is there already.
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Encoded, Encoding, IdRules, RedisStore, Settings};
-
-    const UNUSED: &str = "redis://127.0.0.1:1";
-
-    fn read(name: &str, key: &str, value: u32) -> Read {
-        let encoded: Encoded = Encoding::Json.encode(&value).unwrap();
-        Read {
-            name: name.into(),
-            key: key.into(),
-            result: Ok(encoded),
-            written: None,
-        }
-    }
-
-    /// A request of the mirror whose snapshot holds these reads.
-    fn served(reads: Vec<Read>, change: impl FnOnce(&mut Settings)) -> SnapshotSource {
-        let mut settings = Settings::new(Profile::Mirror);
-        change(&mut settings);
-        let store = RedisStore::connect(UNUSED).unwrap();
-        let snapshots = Snapshots::new(settings, IdRules::default(), store);
-        let document = Document {
-            stamp: Stamp::default(),
-            encoding: Encoding::Json,
-            reads,
-        };
-        let naming = Naming::default();
-        let source = SnapshotSource::new(snapshots, Duration::ZERO, naming, Stamp::default());
-        let was_empty = source.0.snapshot.set(Ok(document));
-        assert!(was_empty.is_ok());
-        source
-    }
-
-    async fn load(source: &SnapshotSource, name: &str, key: u32) -> Result<u32, String> {
-        let forbidden = async || Err("the database was read");
-        let loaded = source.load(name, key, forbidden).await;
-        loaded.map_err(|error: LoadError<&str>| error.to_string())
-    }
-
-    #[tokio::test]
-    async fn reads_of_one_name_and_key_are_answered_in_their_order() {
-        let reads = vec![
-            read("price", "1", 10),
-            read("price", "2", 20),
-            read("price", "1", 11),
-            read("stock", "1", 30),
-        ];
-        let source = served(reads, |_| {});
-        assert_eq!(load(&source, "stock", 1).await, Ok(30));
-        assert_eq!(load(&source, "price", 1).await, Ok(10));
-        assert_eq!(load(&source, "price", 2).await, Ok(20));
-        assert_eq!(load(&source, "price", 1).await, Ok(11));
-        assert_ne!(source.state(), SnapshotState::Incomplete);
-        let more = load(&source, "price", 1).await.unwrap_err();
-        assert!(more.contains("did not read `price` of `1`"), "{more}");
-        assert_eq!(source.state(), SnapshotState::Incomplete);
-        assert_eq!(source.0.snapshots.counts().not_recorded, 1);
-    }
-
-    #[tokio::test]
-    async fn a_read_that_failed_in_production_fails_here_too() {
-        let failed = Read {
-            result: Err("no connection".into()),
-            ..read("user", "3", 0)
-        };
-        let source = served(vec![failed], |settings| settings.on_miss = OnMiss::Database);
-        // Not even with a database to fall back on is it read.
-        let error = load(&source, "user", 3).await.unwrap_err();
-        assert_eq!(error, "in production this read failed: no connection");
-        let again = load(&source, "user", 3).await.unwrap_err();
-        assert_eq!(again, "the database was read");
-    }
-
-    #[tokio::test]
-    async fn a_write_is_never_done_and_may_be_refused() {
-        let reads = vec![read("write:stock", "1", 7)];
-        let write = async |source: &SnapshotSource| {
-            let forbidden = async || Err("the database was written");
-            let written = source.write("stock", 1, &(), forbidden).await;
-            written.map_err(|error: WriteError<&str>| error.to_string())
-        };
-        let source = served(reads.clone(), |_| {});
-        assert_eq!(write(&source).await, Ok::<u32, _>(7));
-        assert_eq!(source.writes(), [("stock".to_string(), "1".to_string())]);
-        let source = served(reads, |settings| settings.on_write = OnWrite::Refuse);
-        let refused: Result<u32, _> = write(&source).await;
-        assert_eq!(refused.unwrap_err(), "a mirror does not write `stock`");
-        assert!(source.writes().is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_fallback_stands_for_what_no_snapshot_answers_and_for_no_error() {
-        let failed = Read {
-            result: Err("no connection".into()),
-            ..read("user", "1", 0)
-        };
-        let source = served(vec![failed], |_| {});
-        let fallback = async |source: &SnapshotSource| {
-            let database = async || Err("the database is gone");
-            let loaded = source.load_or("user", 1, database, || 5).await;
-            loaded.map_err(|error: LoadError<&str>| error.to_string())
-        };
-        let recorded = fallback(&source).await.unwrap_err();
-        assert_eq!(recorded, "in production this read failed: no connection");
-        assert_eq!(fallback(&source).await, Ok(5));
-        let off = named(Snapshots::off(Profile::Mirror), Naming::default());
-        assert_eq!(fallback(&off).await.unwrap_err(), "the database is gone");
-    }
-
-    /// A request that production received a while after the epoch.
-    fn named(snapshots: Snapshots, naming: Naming) -> SnapshotSource {
-        let at = Duration::from_micros(1_234_567);
-        SnapshotSource::new(snapshots, at, naming, Stamp::default())
-    }
-
-    #[test]
-    fn a_request_is_named_by_its_id_and_told_where_production_tells_it() {
-        let told_in = |header: Option<&str>| {
-            let naming = Naming {
-                id: RequestId::new("one"),
-                told_in: header.map(Into::into),
-                ..Naming::default()
-            };
-            named(Snapshots::off(Profile::Production), naming)
-        };
-        let two = RequestId::new("two").unwrap();
-        let source = told_in(Some("x-id"));
-        assert!(format!("{source:?}").contains("one"), "{source:?}");
-        source.set_id(two.clone());
-        assert_eq!(source.id(), Some(two.clone()));
-        assert_eq!(source.told(), Some(("x-id".into(), two)));
-        assert_eq!(told_in(None).told(), None);
-    }
-
-    #[tokio::test]
-    async fn time_and_random_ids_are_the_requests_own() {
-        let source = named(Snapshots::off(Profile::Production), Naming::default());
-        assert_eq!(source.now(), UNIX_EPOCH + Duration::from_millis(1234));
-        let ids = [
-            source.random_id().await.unwrap(),
-            source.random_id().await.unwrap(),
-        ];
-        assert_ne!(ids[0], ids[1]);
-    }
-
-    #[tokio::test]
-    async fn a_value_of_another_type_is_unreadable() {
-        let source = served(vec![read("user", "1", 5)], |_| {});
-        let forbidden = async || Err::<String, _>("the database was read");
-        assert!(source.load("user", 1, forbidden).await.is_err());
-        assert_eq!(source.state(), SnapshotState::Unreadable);
-    }
-}
+mod tests;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use mirror_snapshot::{
     Document, Effect, EffectsDocument, Encoding, Fields, HEADER_NAMESPACE, HEADER_REQUEST_ID,
-    HEADER_SEND, IdRules, OnWrite, Profile, RedisStore, RequestId, RequestTarget, SendId, Settings,
-    SnapshotSource, Snapshots, WaitOptions, Waited, Written, store::Waiter,
+    HEADER_SEND, IdRules, OnMiss, OnWrite, Profile, RedisStore, RequestId, RequestTarget, SendId,
+    Settings, SnapshotSource, Snapshots, WaitOptions, Waited, Written, store::Waiter,
 };
-use mirror_tests::local_redis::LocalRedis;
+use mirror_tests::local_redis::{LocalRedis, with_redis};
 use mirror_tests::{needs, testing};
 use serde_json::json;
 
@@ -70,6 +70,26 @@ impl Sides {
         })
     }
 
+    /// A request of production.
+    fn begin(&self, target: &'static str) -> SnapshotSource {
+        let target = RequestTarget::parse("GET", target);
+        self.production.begin(&Request { target, send: None }, None)
+    }
+
+    /// What production filed, as soon as it is there, also where the mirror of this namespace reads.
+    async fn snapshot(&self, id: &str) -> Result<Vec<u8>> {
+        let id = RequestId::new(id).context("an id")?;
+        let value = loop {
+            match self.store.look(std::slice::from_ref(&id)).await?.remove(0) {
+                Some(value) => break value,
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        };
+        let copies = self.store.with_keys(self.store.keys().within("run-1")?);
+        copies.set(&id, &value, Duration::from_secs(60)).await?;
+        Ok(value.to_vec())
+    }
+
     fn send(&self, target: &'static str, send: Option<&str>) -> SnapshotSource {
         let target = RequestTarget::parse("GET", target);
         self.mirror.begin(&Request { target, send }, None)
@@ -88,14 +108,6 @@ impl Sides {
             other => bail!("{other:?}"),
         }
     }
-}
-
-fn story(told: impl AsyncFnOnce(&mut LocalRedis) -> Result<()>) -> Result<()> {
-    let mut redis = LocalRedis::start()?;
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(told(&mut redis))
 }
 
 fn read(name: &str, key: &str) -> Effect {
@@ -130,30 +142,16 @@ fn a_mirror_files_what_it_would_have_written_as_production_files_it() -> Result<
 }
 
 fn check_both_sides(encoding: Encoding) -> Result<()> {
-    story(async |redis| {
+    with_redis(async |redis| {
         let sides = Sides::new(redis, |settings| settings.encoding = encoding)?;
         let booking = json!({ "sku": "a-1", "amount": 12.5 });
-        let there = {
-            let target = RequestTarget::parse("GET", "/one");
-            let request = Request { target, send: None };
-            sides.production.begin(&request, None)
-        };
+        let there = sides.begin("/one");
         there.load("price", 1, database).await?;
         there.write("book", 4, &booking, database).await?;
         there.write("mail", 5, &(), database).await?;
         ensure!(!there.files_effects(), "production files its snapshot only");
         drop(there);
-        let id = RequestId::new("one").context("an id")?;
-        let snapshot = loop {
-            if let Some(value) = sides.store.look(std::slice::from_ref(&id)).await?.remove(0) {
-                break Document::from_bytes(&value)?;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        };
-        let copies = sides.store.with_keys(sides.store.keys().within("run-1")?);
-        copies
-            .set(&id, &snapshot.to_bytes()?, Duration::from_secs(60))
-            .await?;
+        let snapshot = Document::from_bytes(&sides.snapshot("one").await?)?;
 
         let here = sides.send("/one", Some("run-7.c"));
         ensure!(here.files_effects(), "it must be announced");
@@ -180,9 +178,127 @@ fn check_both_sides(encoding: Encoding) -> Result<()> {
     })
 }
 
+/// What a handler does on both sides, whose calls end in another order than they began, or not at all.
+async fn unsteady(source: &SnapshotSource, is_mirror: bool) {
+    let never = async || std::future::pending::<Result<u32, String>>().await;
+    let soon = async || match is_mirror {
+        true => forbidden().await,
+        false => database().await,
+    };
+    let later = async || {
+        tokio::task::yield_now().await;
+        soon().await
+    };
+    let cancelled = async {
+        let booking = json!({ "amount": 3 });
+        tokio::select! {
+            biased;
+            _ = source.load("slow", 1, never) => {}
+            _ = source.write("book", 2, &booking, never) => {}
+            () = tokio::time::sleep(Duration::from_millis(1)) => {}
+        }
+    };
+    let (a, b, ()) = tokio::join!(
+        source.load("price", 1, later),
+        source.load("price", 2, soon),
+        cancelled
+    );
+    assert!(a.is_ok() && b.is_ok(), "{a:?} {b:?}");
+    drop(source.load("unawaited", 1, soon));
+    assert!(source.load("last", 1, soon).await.is_ok());
+}
+
+#[needs(redis)]
+fn calls_that_are_parallel_cancelled_or_never_awaited_are_alike_on_both_sides() -> Result<()> {
+    with_redis(async |redis| {
+        let sides = Sides::new(redis, |_| {})?;
+        let there = sides.begin("/one");
+        unsteady(&there, false).await;
+        drop(there);
+        let snapshot = sides.snapshot("one").await?;
+        let here = sides.send("/one", Some("c"));
+        unsteady(&here, true).await;
+        drop(here);
+        let filed = sides.filed("c", "one").await?;
+        let expect = [
+            read("price", "1"),
+            read("price", "2"),
+            read("slow", "1"),
+            write("book", "2", r#"{"amount":3}"#),
+            read("last", "1"),
+        ];
+        assert_eq!(filed.effects(), expect);
+        let production = EffectsDocument::of_snapshot(&snapshot).context("a document")?;
+        assert_eq!(production.effects(), expect);
+        let ended: Vec<_> = Document::from_bytes(&snapshot)?.reads;
+        let keys: Vec<_> = ended.iter().map(|read| (&*read.name, &*read.key)).collect();
+        assert_eq!(keys, [("price", "1"), ("price", "2"), ("last", "1")]);
+        Ok(())
+    })
+}
+
+/// A write that is done by a write and two reads.
+async fn nested(source: &SnapshotSource) -> Result<u32, String> {
+    let row = async || {
+        source
+            .load("row", 1, database)
+            .await
+            .map_err(|e| e.to_string())
+    };
+    let inner = async || {
+        let (one, other) = tokio::join!(row(), source.load("tax", 1, database));
+        let (one, other) = (one?, other.map_err(|e| e.to_string())?);
+        let written = source.write("entry", 1, &one, database).await;
+        Ok::<_, String>(written.map_err(|e| e.to_string())? + other)
+    };
+    let gave = source.write("book", 1, &1, inner).await;
+    let gave = gave.map_err(|e| e.to_string())?;
+    let after = source.load("after", 1, database).await;
+    Ok(gave + after.map_err(|e| e.to_string())?)
+}
+
+#[needs(redis)]
+fn what_is_done_inside_of_a_call_is_no_effect_of_its_own() -> Result<()> {
+    with_redis(async |redis| {
+        let sides = Sides::new(redis, |_| {})?;
+        let there = sides.begin("/one");
+        assert_eq!(nested(&there).await, Ok(21));
+        drop(there);
+        let snapshot = sides.snapshot("one").await?;
+        let here = sides.send("/one", Some("c"));
+        assert_eq!(nested(&here).await, Ok(21));
+        drop(here);
+        let expect = [write("book", "1", "1"), read("after", "1")];
+        assert_eq!(sides.filed("c", "one").await?.effects(), expect);
+        let production = EffectsDocument::of_snapshot(&snapshot).context("a document")?;
+        assert_eq!(production.effects(), expect);
+        // Another version may ask for what was done inside.
+        let newer = sides.send("/one", Some("k"));
+        ensure!(newer.load("tax", 1, forbidden).await? == 7);
+        Ok(())
+    })
+}
+
+#[needs(redis)]
+fn a_mirror_that_reads_itself_files_the_outer_read_only() -> Result<()> {
+    with_redis(async |redis| {
+        let sides = Sides::new(redis, |settings| settings.on_miss = OnMiss::Database)?;
+        let here = sides.send("/none", Some("c"));
+        let outer = async || {
+            let inner = here.load("row", 1, database).await;
+            inner.map_err(|error| error.to_string())
+        };
+        ensure!(here.load("order", 1, outer).await? == 7);
+        drop(here);
+        let filed = sides.filed("c", "none").await?;
+        assert_eq!(filed.effects(), [read("order", "1")]);
+        Ok(())
+    })
+}
+
 #[needs(redis)]
 fn effects_are_filed_where_no_snapshot_came_and_writes_are_refused() -> Result<()> {
-    story(async |redis| {
+    with_redis(async |redis| {
         let sides = Sides::new(redis, |settings| settings.on_write = OnWrite::Refuse)?;
         let here = sides.send("/none", Some("k"));
         ensure!(here.load("price", 1, forbidden).await.is_err());
@@ -204,7 +320,7 @@ fn effects_are_filed_where_no_snapshot_came_and_writes_are_refused() -> Result<(
 
 #[needs(redis)]
 fn nothing_is_filed_for_who_did_not_ask() -> Result<()> {
-    story(async |redis| {
+    with_redis(async |redis| {
         let sides = Sides::new(redis, |_| {})?;
         for (target, send) in [("/a", None), ("/a", Some("a b")), ("/", Some("c"))] {
             let here = sides.send(target, send);
@@ -220,7 +336,7 @@ fn nothing_is_filed_for_who_did_not_ask() -> Result<()> {
 
 #[needs(redis)]
 fn effects_that_the_store_does_not_take_are_counted() -> Result<()> {
-    story(async |redis| {
+    with_redis(async |redis| {
         let sides = Sides::new(redis, |_| {})?;
         redis.stop();
         drop(sides.send("/a", Some("c")));

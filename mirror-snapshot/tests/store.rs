@@ -10,18 +10,10 @@ use mirror_snapshot::{
     OnWrite, Profile, RedisStore, RequestId, RequestTarget, Settings, SnapshotSource, Snapshots,
     StoreError, WriteError, store::Put,
 };
-use mirror_tests::local_redis::LocalRedis;
+use mirror_tests::local_redis::{LocalRedis, with_redis};
 use mirror_tests::{needs, testing};
 
 const LIMIT: Duration = Duration::from_secs(5);
-
-fn with_redis(story: impl AsyncFnOnce(&mut LocalRedis) -> Result<()>) -> Result<()> {
-    let mut redis = LocalRedis::start()?;
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(story(&mut redis))
-}
 
 fn store(redis: &LocalRedis) -> Result<RedisStore, StoreError> {
     RedisStore::connect(&redis.url())

@@ -9,13 +9,10 @@ use mirror_snapshot::{
     DEFAULT_TTL, RedisStore, RequestId, WaitOptions, Waited,
     store::{WaitHit, Waiter},
 };
-use mirror_tests::local_redis::LocalRedis;
+use mirror_tests::local_redis::{LocalRedis, with_redis};
 use mirror_tests::{needs, testing};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-
-/// No wait of a test takes longer, unless something is wrong.
-const LIMIT: Duration = Duration::from_secs(20);
 
 const PATIENT: WaitOptions = WaitOptions {
     timeout: Duration::from_secs(60),
@@ -32,15 +29,6 @@ const SLOW: WaitOptions = WaitOptions {
 
 fn main() -> ExitCode {
     testing::main()
-}
-
-fn with_redis(story: impl AsyncFnOnce(&mut LocalRedis) -> Result<()>) -> Result<()> {
-    let mut redis = LocalRedis::start()?;
-    let story = async { tokio::time::timeout(LIMIT, story(&mut redis)).await? };
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(story)
 }
 
 fn waiter(redis: &LocalRedis, options: WaitOptions) -> Result<Waiter> {

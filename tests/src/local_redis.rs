@@ -19,6 +19,16 @@ pub struct LocalRedis {
     scratch: Scratch,
 }
 
+/// Tells a story with a server of its own, on one thread. No story takes longer than the limit, unless something is wrong.
+pub fn with_redis(story: impl AsyncFnOnce(&mut LocalRedis) -> Result<()>) -> Result<()> {
+    let mut redis = LocalRedis::start()?;
+    let story = async { tokio::time::timeout(LIMIT, story(&mut redis)).await? };
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(story)
+}
+
 impl LocalRedis {
     pub fn start() -> Result<Self> {
         let scratch = Scratch::new()?;

@@ -155,11 +155,14 @@ async fn file(
         key: String::new(),
         result: Ok(Encoding::Json.encode(&value)?),
         written: None,
+        is_inside: false,
     }];
     let document = Document {
         stamp,
         encoding: Encoding::Json,
         reads,
+        unfinished: Vec::new(),
+        dropped: 0,
     };
     let bytes = document.to_bytes()?;
     if is_numbered {

@@ -15,31 +15,17 @@ final class Plain extends RequestSnapshot {
     public void finish() {}
 
     @Override
-    public <T extends @Nullable Object, E extends Exception> T load(String name, @Nullable Object key, Type type,
-            Reading<? extends T, E> database) throws E {
+    <T extends @Nullable Object, E extends Exception> T done(Call call, Type type, Reading<? extends T, E> database) throws E {
         return database.read();
     }
 
     @Override
-    public <T extends @Nullable Object> CompletionStage<T> loadAsync(String name, @Nullable Object key, Type type,
-            Supplier<? extends CompletionStage<T>> database) {
+    <T extends @Nullable Object> CompletionStage<T> doneAsync(Call call, Type type, Supplier<? extends CompletionStage<T>> database) {
         return database.get();
     }
 
     @Override
     public <T extends @Nullable Object> T recorded(String name, @Nullable Object key, Class<T> type) {
         throw Recording.onlyInAMirror(name);
-    }
-
-    @Override
-    public <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, @Nullable Object written,
-            Type type, Reading<? extends T, E> database) throws E {
-        return database.read();
-    }
-
-    @Override
-    public <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, @Nullable Object written, Type type,
-            Supplier<? extends CompletionStage<T>> database) {
-        return database.get();
     }
 }

@@ -1,6 +1,5 @@
 package dev.mirror.snapshot;
 
-import dev.mirror.snapshot.document.Document;
 import dev.mirror.snapshot.document.Hash;
 import dev.mirror.snapshot.document.Read;
 import dev.mirror.snapshot.document.Stamp;
@@ -9,8 +8,6 @@ import dev.mirror.snapshot.document.Written;
 import dev.mirror.snapshot.store.Filings;
 import java.io.IOException;
 import java.lang.reflect.Type;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletionException;
@@ -38,8 +35,11 @@ final class Recording extends RequestSnapshot {
 
     /** Guards all below. */
     private final Object lock = new Object();
-    private List<Read> reads = new ArrayList<>(4);
+    private Calls calls = new Calls();
+    /** Of calls that have ended. */
     private int bytes;
+    /** Room for all of them. */
+    private int taken;
     private @Nullable String position;
     /** Why the snapshot would not be whole. */
     private @Nullable Outcome unfit;
@@ -79,47 +79,35 @@ final class Recording extends RequestSnapshot {
     }
 
     @Override
-    public <T extends @Nullable Object, E extends Exception> T load(String name, @Nullable Object key, Type type,
-            Reading<? extends T, E> database) throws E {
-        return done(name, key, null, type, database);
-    }
-
-    private <T extends @Nullable Object, E extends Exception> T done(String name, @Nullable Object key, @Nullable Written written,
-            Type type, Reading<? extends T, E> database) throws E {
-        String text = key(name, key);
+    <T extends @Nullable Object, E extends Exception> T done(Call call, Type type, Reading<? extends T, E> database) throws E {
+        Calls.Place place = begin(call);
         T value;
-        try {
+        try (SnapshotContext.Scope doing = doing()) {
             value = database.read();
         } catch (Exception error) {
-            add(name, text, null, RecordedError.text(error), written);
+            end(place, null, RecordedError.text(error));
             throw error;
         }
-        record(name, text, type, value, written);
+        record(place, call.name(), type, value);
         return value;
     }
 
     @Override
-    public <T extends @Nullable Object> CompletionStage<T> loadAsync(String name, @Nullable Object key, Type type,
-            Supplier<? extends CompletionStage<T>> database) {
-        return doneAsync(name, key, null, type, database);
-    }
-
-    private <T extends @Nullable Object> CompletionStage<T> doneAsync(String name, @Nullable Object key, @Nullable Written written,
-            Type type, Supplier<? extends CompletionStage<T>> database) {
-        String text = key(name, key);
+    <T extends @Nullable Object> CompletionStage<T> doneAsync(Call call, Type type, Supplier<? extends CompletionStage<T>> database) {
+        Calls.Place place = begin(call);
         CompletionStage<T> stage;
-        try {
+        try (SnapshotContext.Scope doing = doing()) {
             stage = database.get();
         } catch (RuntimeException error) {
-            add(name, text, null, RecordedError.text(error), written);
+            end(place, null, RecordedError.text(error));
             throw error;
         }
         return stage.whenComplete((value, error) -> {
             if (error == null) {
-                record(name, text, type, value, written);
+                record(place, call.name(), type, value);
             } else {
                 Throwable cause = error instanceof CompletionException && error.getCause() != null ? error.getCause() : error;
-                add(name, text, null, RecordedError.text(cause), written);
+                end(place, null, RecordedError.text(cause));
             }
         });
     }
@@ -129,16 +117,20 @@ final class Recording extends RequestSnapshot {
         throw onlyInAMirror(name);
     }
 
-    @Override
-    public <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, @Nullable Object written,
-            Type type, Reading<? extends T, E> database) throws E {
-        return done(WRITE + name, key, snapshots.written(name, written), type, database);
-    }
-
-    @Override
-    public <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, @Nullable Object written, Type type,
-            Supplier<? extends CompletionStage<T>> database) {
-        return doneAsync(WRITE + name, key, snapshots.written(name, written), type, database);
+    /** Lists a call from now on, whether it ends or not. Null where nothing is recorded of it. */
+    private Calls.@Nullable Place begin(Call call) {
+        String key = key(call.name(), call.key());
+        Written written = call.isWrite() ? snapshots.written(call.name(), call.written()) : null;
+        boolean isInside = call.isInside() || isDoing();
+        synchronized (lock) {
+            if (key == null || unfit != null || finished) {
+                lateIfFinished();
+                return null;
+            }
+            Calls.Place place = calls.begin(call.filedName(), key, written, isInside);
+            take(place.size());
+            return place;
+        }
     }
 
     /** Null where it has no text: then the read cannot be recorded. */
@@ -151,17 +143,16 @@ final class Recording extends RequestSnapshot {
         }
     }
 
-    private void record(String name, @Nullable String key, Type type, @Nullable Object value, @Nullable Written written) {
-        int room;
+    private void record(Calls.@Nullable Place place, String name, Type type, @Nullable Object value) {
+        int left;
         synchronized (lock) {
-            if (key == null || unfit != null || finished) {
-                lateIfFinished();
+            if (!goesOn(place)) {
                 return;
             }
-            room = snapshots.mostBytes() - bytes;
+            left = snapshots.mostBytes() - bytes;
         }
         try {
-            add(name, key, snapshots.codec().encode(value, type, room), null, written);
+            end(place, snapshots.codec().encode(value, type, left), null);
         } catch (ValueCodec.TooLargeException tooLarge) {
             unfit(Outcome.TOO_LARGE);
         } catch (IOException | RuntimeException | StackOverflowError | LinkageError error) {
@@ -169,29 +160,43 @@ final class Recording extends RequestSnapshot {
         }
     }
 
-    private void add(String name, @Nullable String key, byte @Nullable [] value, @Nullable String error, @Nullable Written written) {
+    private void end(Calls.@Nullable Place place, byte @Nullable [] value, @Nullable String error) {
         synchronized (lock) {
-            if (key == null || unfit != null || finished) {
-                lateIfFinished();
+            if (!goesOn(place)) {
                 return;
             }
-            Read read = new Read(name, key, value, error, written);
-            int size = read.size();
-            if (bytes + size > snapshots.mostBytes()) {
+            Read read = place.with(value, error);
+            if (bytes + read.size() > snapshots.mostBytes()) {
                 unfit(Outcome.TOO_LARGE);
-            } else if (!snapshots.room().take(size)) {
-                unfit(Outcome.DROPPED);
-            } else {
-                bytes += size;
-                reads.add(read);
+            } else if (take(read.size() - place.size())) {
+                bytes += read.size();
+                calls.end(place, read);
             }
         }
     }
 
+    /** Whether the result of a call can be recorded. */
+    private boolean goesOn(Calls.@Nullable Place place) {
+        if (place != null && finished) {
+            lateIfFinished();
+        }
+        return place != null && unfit == null && !finished;
+    }
+
+    /** Gives up what was recorded where there is no room. */
+    private boolean take(int more) {
+        if (snapshots.room().take(more)) {
+            taken += more;
+            return true;
+        }
+        unfit(Outcome.DROPPED);
+        return false;
+    }
+
     private void lateIfFinished() {
         if (finished) {
-            snapshots.count(Outcome.TOO_LATE, "a read came after the request had been answered and is not in its snapshot:"
-                    + " read before the answer ends");
+            snapshots.count(Outcome.TOO_LATE, "a read ended after the request had been answered, and what it gave is not in its"
+                    + " snapshot: read before the answer ends");
         }
     }
 
@@ -207,16 +212,16 @@ final class Recording extends RequestSnapshot {
         synchronized (lock) {
             if (unfit == null && !finished) {
                 unfit = why;
-                snapshots.room().give(bytes);
-                reads = List.of();
-                bytes = 0;
+                snapshots.room().give(taken);
+                calls = new Calls();
+                taken = 0;
             }
         }
     }
 
     @Override
     public void finish() {
-        List<Read> taken;
+        Calls.Filed filed;
         int size;
         String at;
         synchronized (lock) {
@@ -224,10 +229,10 @@ final class Recording extends RequestSnapshot {
                 return;
             }
             finished = true;
-            taken = reads;
-            size = bytes;
+            filed = calls.filed(snapshots.mostBytes() - bytes);
+            size = taken;
             at = position;
-            reads = List.of();
+            calls = new Calls();
         }
         RequestId id = id().orElse(null);
         if (unfit != null) {
@@ -235,7 +240,7 @@ final class Recording extends RequestSnapshot {
         } else if (id == null) {
             snapshots.room().give(size);
         } else {
-            snapshots.file(id, listing(id, at), size, () -> new Document(stamp(at), taken).bytes());
+            snapshots.file(id, listing(id, at), size, () -> filed.document(stamp(at)).bytes());
         }
     }
 

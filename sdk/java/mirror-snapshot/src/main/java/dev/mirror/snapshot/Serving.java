@@ -84,75 +84,69 @@ final class Serving extends RequestSnapshot {
     }
 
     @Override
-    public <T extends @Nullable Object, E extends Exception> T load(String name, @Nullable Object key, Type type,
-            Reading<? extends T, E> database) throws E {
-        String text = asked(name, key);
-        Answer answer = answer(found(), name, text, type);
-        if (answer instanceof Answer.Missed && snapshots.onMiss() == OnMiss.DATABASE) {
-            return database.read();
+    <T extends @Nullable Object, E extends Exception> T done(Call call, Type type, Reading<? extends T, E> database) throws E {
+        String text = call.isWrite() ? judged(call) : asked(call);
+        Answer answer = answer(found(), call.filedName(), text, type);
+        if (isDoneHere(call, answer)) {
+            try (SnapshotContext.Scope doing = doing()) {
+                return database.read();
+            }
         }
-        return given(answer, name, text, type);
+        return given(call, answer, text, type);
     }
 
     @Override
-    public <T extends @Nullable Object> CompletionStage<T> loadAsync(String name, @Nullable Object key, Type type,
-            Supplier<? extends CompletionStage<T>> database) {
-        String text = asked(name, key);
+    <T extends @Nullable Object> CompletionStage<T> doneAsync(Call call, Type type, Supplier<? extends CompletionStage<T>> database) {
+        if (call.isWrite()) {
+            return stage(() -> judged(call)).thenCompose(
+                    text -> afterwards(look -> stage(() -> given(call, answer(look, call.filedName(), text, type), text, type))));
+        }
+        String text = asked(call);
         return afterwards(look -> {
-            Answer answer = answer(look, name, text, type);
-            if (answer instanceof Answer.Missed && snapshots.onMiss() == OnMiss.DATABASE) {
-                return database.get();
+            Answer answer = answer(look, call.filedName(), text, type);
+            if (isDoneHere(call, answer)) {
+                try (SnapshotContext.Scope doing = doing()) {
+                    return database.get();
+                }
             }
-            return stage(() -> given(answer, name, text, type));
+            return stage(() -> given(call, answer, text, type));
         });
+    }
+
+    /** A write never is. */
+    private boolean isDoneHere(Call call, Answer answer) {
+        return !call.isWrite() && answer instanceof Answer.Missed && snapshots.onMiss() == OnMiss.DATABASE;
     }
 
     @Override
     public <T extends @Nullable Object> T recorded(String name, @Nullable Object key, Class<T> type) {
-        String text = asked(name, key);
-        return given(answer(found(), name, text, type), name, text, type);
+        Call call = Call.read(name, key);
+        String text = asked(call);
+        return given(call, answer(found(), name, text, type), text, type);
     }
 
-    @Override
-    public <T extends @Nullable Object, E extends Exception> T write(String name, @Nullable Object key, @Nullable Object written,
-            Type type, Reading<? extends T, E> database) throws E {
-        String text = judged(name, key, written);
-        return written(answer(found(), Recording.WRITE + name, text, type));
-    }
-
-    @Override
-    public <T extends @Nullable Object> CompletionStage<T> writeAsync(String name, @Nullable Object key, @Nullable Object written, Type type,
-            Supplier<? extends CompletionStage<T>> database) {
-        return stage(() -> judged(name, key, written)).thenCompose(text -> afterwards(
-                look -> stage(() -> written(answer(look, Recording.WRITE + name, text, type)))));
-    }
-
-    /** The text of the key of a read that is asked for. */
-    private @Nullable String asked(String name, @Nullable Object key) {
-        String text = key(name, key);
-        if (effects != null) {
-            effects.read(name, text);
+    /** The text of the key of a call that is asked for. What is done inside of another call is a part of that one. */
+    private @Nullable String asked(Call call) {
+        String text = key(call.name(), call.key());
+        if (effects != null && !call.isInside() && !isDoing()) {
+            if (call.isWrite()) {
+                effects.write(call.name(), text, call.written());
+            } else {
+                effects.read(call.name(), text);
+            }
         }
         return text;
     }
 
     /** The text of the key of a write that is not refused. */
-    private @Nullable String judged(String name, @Nullable Object key, @Nullable Object written) {
-        String text = key(name, key);
-        if (effects != null) {
-            effects.write(name, text, written);
-        }
+    private @Nullable String judged(Call call) {
+        String text = asked(call);
         if (snapshots.onWrite() == OnWrite.REFUSE) {
             snapshots.count(Outcome.WRITE_REFUSED);
-            throw new WriteRefusedException("a mirror does not write: `" + name + "`");
+            throw new WriteRefusedException("a mirror does not write: `" + call.name() + "`");
         }
         snapshots.count(Outcome.WRITE_RECORDED);
         return text;
-    }
-
-    /** What no snapshot answers is answered by nobody: the write was not done. */
-    private <T extends @Nullable Object> T written(Answer answer) {
-        return given(answer);
     }
 
     private @Nullable String key(String name, @Nullable Object key) {
@@ -282,10 +276,11 @@ final class Serving extends RequestSnapshot {
         }
     }
 
+    /** What no snapshot answers is answered by a fallback where there is one; a write by nobody, since it was not done. */
     @SuppressWarnings("unchecked") // The service says so.
-    private <T extends @Nullable Object> T given(Answer answer, String name, @Nullable String key, Type type) {
-        SnapshotFallback fallback = snapshots.onMiss() == OnMiss.FALLBACK ? snapshots.fallback() : null;
-        return answer instanceof Answer.Missed && fallback != null ? (T) fallback.answer(name, key, type) : given(answer);
+    private <T extends @Nullable Object> T given(Call call, Answer answer, @Nullable String key, Type type) {
+        SnapshotFallback fallback = snapshots.onMiss() == OnMiss.FALLBACK && !call.isWrite() ? snapshots.fallback() : null;
+        return answer instanceof Answer.Missed && fallback != null ? (T) fallback.answer(call.name(), key, type) : given(answer);
     }
 
     @SuppressWarnings("unchecked") // The codec gave it for this type.

@@ -1,5 +1,9 @@
 package dev.mirror.snapshot;
 
+import static dev.mirror.snapshot.FiledEffects.effects;
+import static dev.mirror.snapshot.FiledEffects.ended;
+import static dev.mirror.snapshot.FiledEffects.filed;
+import static dev.mirror.snapshot.FiledEffects.replayed;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -16,56 +20,24 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.function.BooleanSupplier;
-import java.util.function.Function;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 /** What a mirror files of replayed requests, and production of its writes, with a real store between them. */
-class SendEffectsTest {
+class SendEffectsTest extends WithStore {
     record Booking(String sku, BigDecimal amount) {}
 
-    private static final Duration ENDS_WITHIN = Duration.ofSeconds(30);
-    private static final int MAX_ATTEMPTS = 20;
-    /** For what comes in the end, however often the store does not answer. */
-    private static final WaitOptions PATIENT = new WaitOptions(ENDS_WITHIN, Duration.ofMillis(20), Integer.MAX_VALUE);
     /** For what never comes. */
     private static final WaitOptions SHORT = new WaitOptions(Duration.ofMillis(100), Duration.ofMillis(20), 1000);
     private static final ObjectMapper JSON = new ObjectMapper();
-    private static RedisServer redis;
-
-    private final List<Snapshots> opened = new ArrayList<>();
-
-    @BeforeAll
-    static void start() {
-        redis = RedisServer.start();
-    }
-
-    @AfterAll
-    static void stop() {
-        redis.close();
-    }
-
-    @AfterEach
-    void close() {
-        opened.forEach(Snapshots::close);
-    }
 
     private Snapshots open(SnapshotsBuilder builder) {
         return open(builder, redis.url());
     }
 
     private Snapshots open(SnapshotsBuilder builder, String url) {
-        Snapshots snapshots = builder.rules(List.of("header:x-request-id")).store(url).build();
-        opened.add(snapshots);
-        // The first connection of a process takes its time.
-        until("a connection", () -> snapshots.ping().toCompletableFuture().handle((done, error) -> error == null).join());
-        return snapshots;
+        return connected(builder.rules(List.of("header:x-request-id")).store(url));
     }
 
     private Snapshots mirror() {
@@ -74,53 +46,6 @@ class SendEffectsTest {
 
     private Snapshots impatient() {
         return open(Snapshots.builder(Profile.MIRROR).wait(SHORT));
-    }
-
-    private static void until(String what, BooleanSupplier holds) {
-        RedisServer.until(what, ENDS_WITHIN, holds);
-    }
-
-    private static String fresh() {
-        return UUID.randomUUID().toString();
-    }
-
-    private static RequestSnapshot replayed(Snapshots to, String send, String id) {
-        return to.begin(Sent.get("/stock").with(Headers.REQUEST_ID, id).with(Headers.SEND, send), null);
-    }
-
-    private static <T, E extends Exception> Reading<T, E> never() {
-        return () -> {
-            throw new AssertionError("a mirror has no database");
-        };
-    }
-
-    /** What a mirror filed of a request for which this was done. */
-    private static JsonNode effects(Snapshots mirror, String id, Recorded.Work work) throws Exception {
-        String send = filed(mirror, named -> replayed(mirror, named, id), work);
-        return JSON.readTree(redis.ask("GET", "effects/" + send + ":" + id));
-    }
-
-    /**
-     * Does the work for a request and ends it, and again where the store did not take its effects in time.
-     *
-     * @param request begins one with this send
-     * @return the send whose effects were filed
-     */
-    private static String filed(Snapshots mirror, Function<String, RequestSnapshot> request, Recorded.Work work) throws Exception {
-        for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-            String send = "0f3a_c." + attempt;
-            long filed = mirror.counts().of(Outcome.EFFECTS_FILED);
-            long ended = ended(mirror);
-            RequestSnapshot here = request.apply(send);
-            assertTrue(here.filesEffects());
-            work.on(here);
-            here.finish();
-            until("the effects are filed or given up", () -> ended(mirror) > ended);
-            if (mirror.counts().of(Outcome.EFFECTS_FILED) > filed) {
-                return send;
-            }
-        }
-        throw new AssertionError("the mirror gave " + MAX_ATTEMPTS + " documents up");
     }
 
     private static String list(JsonNode document) {
@@ -338,18 +263,11 @@ class SendEffectsTest {
         until("nothing is kept", () -> crowded.pendingBytes() == 0 && crowded.pendingDocuments() == 0);
     }
 
-    private static long ended(Snapshots mirror) {
-        Counts counts = mirror.counts();
-        return counts.of(Outcome.EFFECTS_FILED) + counts.of(Outcome.EFFECTS_FAILED) + counts.of(Outcome.EFFECTS_DROPPED);
-    }
-
     @Test
     void a_store_that_is_away_or_refuses_costs_the_document_and_nothing_else() {
         try (RedisServer own = RedisServer.start()) {
             own.ask("ACL", "SETUSER", "default", "-set");
-            Snapshots mirror = Snapshots.builder(Profile.MIRROR).onWrite(OnWrite.REFUSE).store(own.url()).build();
-            opened.add(mirror);
-            until("a connection", () -> mirror.ping().toCompletableFuture().handle((done, error) -> error == null).join());
+            Snapshots mirror = connected(Snapshots.builder(Profile.MIRROR).onWrite(OnWrite.REFUSE).store(own.url()));
             RequestSnapshot refused = replayed(mirror, "run-c", fresh());
             refusedBook(refused, "1", "x");
             refused.finish();

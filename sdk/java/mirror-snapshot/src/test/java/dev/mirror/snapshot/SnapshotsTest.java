@@ -14,7 +14,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.mirror.snapshot.guard.WriteGuard;
 import dev.mirror.snapshot.guard.WriteRefusedException;
-import dev.mirror.snapshot.store.RedisServer;
 import dev.mirror.snapshot.store.WaitOptions;
 import java.io.FileNotFoundException;
 import java.net.InetSocketAddress;
@@ -32,64 +31,27 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 /** A service in production and the same service in its mirror, with a real store between them. */
-class SnapshotsTest {
+class SnapshotsTest extends WithStore {
     record Stock(long product, int left) {}
 
     private static final List<String> RULES = List.of("header:x-request-id", "response-header:x-told");
-    private static final Duration ENDS_WITHIN = Duration.ofSeconds(30);
-    private static final int MAX_ATTEMPTS = 20;
-    /** For what comes in the end, however often the store does not answer. */
-    private static final WaitOptions PATIENT = new WaitOptions(ENDS_WITHIN, Duration.ofMillis(20), Integer.MAX_VALUE);
     /** For what never comes. */
     private static final WaitOptions SHORT = new WaitOptions(Duration.ofMillis(200), Duration.ofMillis(20), 3);
     private static final ObjectMapper JSON = new ObjectMapper();
-    private static RedisServer redis;
 
-    private final List<Snapshots> opened = new ArrayList<>();
     private final Snapshots production = open(Snapshots.builder(Profile.PRODUCTION));
     private final Snapshots mirror = open(Snapshots.builder(Profile.MIRROR));
     private final Snapshots impatient = open(Snapshots.builder(Profile.MIRROR), SHORT);
-
-    @BeforeAll
-    static void start() throws Exception {
-        redis = RedisServer.start();
-    }
-
-    @AfterAll
-    static void stop() {
-        redis.close();
-    }
-
-    @AfterEach
-    void close() {
-        opened.forEach(Snapshots::close);
-    }
 
     private Snapshots open(SnapshotsBuilder builder) {
         return open(builder, PATIENT);
     }
 
     private Snapshots open(SnapshotsBuilder builder, WaitOptions wait) {
-        Snapshots snapshots = builder.rules(RULES).store(redis.url()).wait(wait).build();
-        opened.add(snapshots);
-        connected(snapshots);
-        return snapshots;
-    }
-
-    /** The first connection of a process takes its time. */
-    private static void connected(Snapshots snapshots) {
-        RedisServer.until("a connection", ENDS_WITHIN,
-                () -> snapshots.ping().toCompletableFuture().handle((done, error) -> error == null).join());
-    }
-
-    private static String fresh() {
-        return UUID.randomUUID().toString();
+        return connected(builder.rules(RULES).store(redis.url()).wait(wait));
     }
 
     private RequestSnapshot recorded(String id) {
@@ -111,12 +73,6 @@ class SnapshotsTest {
 
     private RequestSnapshot replayed(String id) {
         return replayed(mirror, id);
-    }
-
-    private static <T, E extends Exception> Reading<T, E> never() {
-        return () -> {
-            throw new AssertionError("a mirror has no database");
-        };
     }
 
     private static <T> Supplier<CompletionStage<T>> nothing() {
@@ -192,7 +148,7 @@ class SnapshotsTest {
             waiting.add(here);
             reads.add(here.<Stock>loadAsync("stock", 1, Stock.class, nothing()).toCompletableFuture());
             // One look may have been under way, and one may have been given up before the store did it.
-            RedisServer.until("the mirror looks", ENDS_WITHIN, () -> redis.calls("mget") > looks + 2);
+            until("the mirror looks", () -> redis.calls("mget") > looks + 2);
             return recorded(id);
         }, there -> there.load("stock", 1, Stock.class, () -> new Stock(1, 1)));
         int last = reads.size() - 1;
@@ -329,10 +285,8 @@ class SnapshotsTest {
     @Test
     void identical_requests_have_keys_of_their_own_and_are_listed_with_their_stamps() throws Exception {
         String path = "/" + fresh();
-        Snapshots numbered = Snapshots.builder(Profile.PRODUCTION).rules(List.of("none(\"{path}\") #n"))
-                .store(redis.url() + "?prefix=shop:").build();
-        opened.add(numbered);
-        connected(numbered);
+        Snapshots numbered = connected(Snapshots.builder(Profile.PRODUCTION).rules(List.of("none(\"{path}\") #n"))
+                .store(redis.url() + "?prefix=shop:"));
         Set<String> numbers = new HashSet<>();
         Set<JsonNode> listed = new HashSet<>();
         for (int n = 0; n < 3; n++) {
@@ -363,9 +317,7 @@ class SnapshotsTest {
 
     @Test
     void a_request_that_its_service_names_anew_is_filed_without_a_number() throws Exception {
-        Snapshots numbered = Snapshots.builder(Profile.PRODUCTION).rules(List.of("none(\"{path}\") #n")).store(redis.url()).build();
-        opened.add(numbered);
-        connected(numbered);
+        Snapshots numbered = connected(Snapshots.builder(Profile.PRODUCTION).rules(List.of("none(\"{path}\") #n")).store(redis.url()));
         String name = text(Recorded.by(numbered, () -> {
             String fresh = fresh();
             RequestSnapshot there = numbered.begin(Sent.get("/" + fresh), null);
@@ -378,8 +330,7 @@ class SnapshotsTest {
 
     @Test
     void an_id_that_is_too_long_with_its_number_is_none() {
-        Snapshots numbered = Snapshots.builder(Profile.PRODUCTION).rules(List.of("none(\"{path}\") #n")).store(redis.url()).build();
-        opened.add(numbered);
+        Snapshots numbered = connected(Snapshots.builder(Profile.PRODUCTION).rules(List.of("none(\"{path}\") #n")).store(redis.url()));
         assertTrue(numbered.begin(Sent.get("/" + "x".repeat(238)), null).id().isPresent());
         assertTrue(numbered.begin(Sent.get("/" + "x".repeat(239)), null).id().isEmpty());
         assertEquals(1, numbered.counts().of(Outcome.NO_ID));
@@ -387,8 +338,7 @@ class SnapshotsTest {
 
     @Test
     void a_request_without_a_name_is_counted_by_its_reason() {
-        Snapshots strict = Snapshots.builder(Profile.PRODUCTION).rules(List.of("md5(\"{json:a}\")")).store(redis.url()).build();
-        opened.add(strict);
+        Snapshots strict = connected(Snapshots.builder(Profile.PRODUCTION).rules(List.of("md5(\"{json:a}\")")).store(redis.url()));
         strict.begin(Sent.post("/", "{\"b\":1}"), null);
         strict.begin(Sent.post("/", "a=b"), null);
         strict.begin(Sent.get("/"), null);
@@ -399,9 +349,7 @@ class SnapshotsTest {
 
     @Test
     void the_document_says_whose_it_is() throws Exception {
-        Snapshots named = Snapshots.builder(Profile.PRODUCTION).rules(List.of("none(\"{json:id}\")")).store(redis.url() + "?prefix=shop:").build();
-        opened.add(named);
-        connected(named);
+        Snapshots named = connected(Snapshots.builder(Profile.PRODUCTION).rules(List.of("none(\"{json:id}\")")).store(redis.url() + "?prefix=shop:"));
         RequestSnapshot there = Recorded.by(named,
                 () -> named.begin(Sent.post("/orders?a=1", "{\"id\":\"" + fresh() + "\"}"), new InetSocketAddress("::1", 5)),
                 begun -> begun.position("16/B374D848"));

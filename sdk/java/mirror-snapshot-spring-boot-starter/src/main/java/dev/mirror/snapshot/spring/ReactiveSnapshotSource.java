@@ -1,19 +1,14 @@
 package dev.mirror.snapshot.spring;
 
 import com.fasterxml.jackson.databind.type.TypeFactory;
-import com.fasterxml.jackson.databind.util.RawValue;
 import dev.mirror.snapshot.Profile;
-import dev.mirror.snapshot.Reading;
 import dev.mirror.snapshot.RequestId;
 import dev.mirror.snapshot.RequestSnapshot;
 import dev.mirror.snapshot.SnapshotContext;
 import dev.mirror.snapshot.SnapshotSource;
 import dev.mirror.snapshot.Snapshots;
 import dev.mirror.snapshot.document.ValueCodec;
-import dev.mirror.snapshot.document.Written;
-import java.io.IOException;
 import java.lang.reflect.Type;
-import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.List;
 import java.util.UUID;
@@ -26,6 +21,7 @@ import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
+import reactor.util.context.Context;
 import reactor.util.context.ContextView;
 
 /**
@@ -67,7 +63,7 @@ public final class ReactiveSnapshotSource {
 
     /**
      * What {@code database} reads: done and recorded in production, answered from the snapshot in the mirror. Nothing is a
-     * value too. What is cancelled is not recorded.
+     * value too. Of what is cancelled no value is recorded.
      *
      * @param key a text, a number, or anything that can be written as JSON
      * @param type what it gives
@@ -153,27 +149,11 @@ public final class ReactiveSnapshotSource {
             return isWrite ? from.writeAsync(name, key, written, type, database) : from.loadAsync(name, key, type, database);
         }
 
-        private <E extends Exception> void done(SnapshotSource in, Reading<Object, E> database) throws E {
-            if (isWrite) {
-                in.write(name, key, written, type, database);
-            } else {
-                in.load(name, key, type, database);
-            }
-        }
-
-        /** Records what was done already. */
-        void record(SnapshotSource in, @Nullable Object value) {
-            done(in, () -> value);
-        }
-
-        void recordFailure(SnapshotSource in, Exception error) {
-            try {
-                done(in, () -> {
-                    throw error;
-                });
-            } catch (Exception same) {
-                // Its subscriber gets it from the publisher.
-            }
+        /** Begins to record it; the result is told to what this gives. */
+        CompletableFuture<Object> record(SnapshotSource in) {
+            CompletableFuture<Object> result = new CompletableFuture<>();
+            serve(in, () -> result);
+            return result;
         }
     }
 
@@ -186,9 +166,9 @@ public final class ReactiveSnapshotSource {
             if (request == null || snapshots.profile() == Profile.OFF) {
                 return database.get();
             }
-            Call now = asItIs(call);
-            return database.get().doOnSuccess(value -> now.record(request, value))
-                    .doOnError(Exception.class, error -> now.recordFailure(request, error));
+            CompletableFuture<Object> result = call.record(request);
+            return inside(request, database).doOnSuccess(result::complete).doOnError(Exception.class, result::completeExceptionally)
+                    .contextWrite(inside -> inside.put(RequestSnapshot.class, request.inside()));
         });
     }
 
@@ -204,11 +184,19 @@ public final class ReactiveSnapshotSource {
             if (request == null || snapshots.profile() == Profile.OFF) {
                 return database.get();
             }
-            Call now = asItIs(call).of(RecordedElements.LIST);
-            RecordedElements elements = new RecordedElements(codec, call.type, mostBytes, list -> now.record(request, list));
-            return database.get().doOnNext(elements::add).doOnComplete(elements::record).doOnCancel(elements::record)
-                    .doOnError(Exception.class, error -> now.recordFailure(request, error));
+            CompletableFuture<Object> result = call.of(RecordedElements.LIST).record(request);
+            RecordedElements elements = new RecordedElements(codec, call.type, mostBytes, result::complete);
+            return inside(request, database).doOnNext(elements::add).doOnComplete(elements::record).doOnCancel(elements::record)
+                    .doOnError(Exception.class, result::completeExceptionally)
+                    .contextWrite(inside -> inside.put(RequestSnapshot.class, request.inside()));
         });
+    }
+
+    /** What it asks for when it is made is a part of what is recorded. */
+    private static <P> P inside(RequestSnapshot request, Supplier<? extends P> database) {
+        try (SnapshotContext.Scope doing = SnapshotContext.enter(request.inside())) {
+            return database.get();
+        }
     }
 
     /** Goes on elsewhere than on the thread that waits for snapshots, which must not be kept. */
@@ -216,7 +204,9 @@ public final class ReactiveSnapshotSource {
             BiFunction<SnapshotSource, Asked<T>, CompletionStage<T>> serving) {
         // Of the same kind as the subscriber's thread: who may block there may block behind it too.
         Scheduler elsewhere = Schedulers.isInNonBlockingThread() ? Schedulers.parallel() : Schedulers.boundedElastic();
-        Asked<T> asked = read -> read.subscribeOn(elsewhere).contextWrite(context).toFuture();
+        RequestSnapshot request = request(context);
+        Context inside = request == null ? Context.of(context) : Context.of(context).put(RequestSnapshot.class, request.inside());
+        Asked<T> asked = read -> read.subscribeOn(elsewhere).contextWrite(inside).toFuture();
         CompletableFuture<T> answer = serving.apply(source(context), asked).toCompletableFuture();
         return answer.isDone() ? Mono.fromFuture(answer) : Mono.fromFuture(answer, true).publishOn(elsewhere);
     }
@@ -234,29 +224,5 @@ public final class ReactiveSnapshotSource {
     private static @Nullable RequestSnapshot request(ContextView context) {
         RequestSnapshot request = context.getOrDefault(RequestSnapshot.class, null);
         return request != null ? request : SnapshotContext.currentOrNull();
-    }
-
-    /** Before it is done. What has no text is left for the recording to complain about. */
-    private Call asItIs(Call call) {
-        return new Call(call.isWrite, call.name, text(call.key), json(call.written), call.type);
-    }
-
-    private Object text(Object key) {
-        try {
-            return codec.key(key);
-        } catch (IOException | RuntimeException | StackOverflowError none) {
-            return key;
-        }
-    }
-
-    private @Nullable Object json(@Nullable Object written) {
-        if (written == null) {
-            return null;
-        }
-        try {
-            return new RawValue(new String(codec.encode(written, written.getClass(), Written.LONGEST_JSON), StandardCharsets.UTF_8));
-        } catch (IOException | RuntimeException | StackOverflowError | LinkageError none) {
-            return written;
-        }
     }
 }

@@ -26,6 +26,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
+import reactor.core.publisher.Sinks;
 import reactor.core.scheduler.Schedulers;
 
 class ReactiveSnapshotSourceTest {
@@ -122,6 +123,28 @@ class ReactiveSnapshotSourceTest {
         assertTrue(effects.list().startsWith(twice + ",{\"write\":\"many\",\"key\":\"k\",\"written\":{\"digest\":\""), effects.document());
         assertTrue(effects.list().endsWith(",\"value\":[1]}}"), effects.document());
         assertEquals(List.of(), effects.given());
+    }
+
+    @Test
+    void calls_are_listed_as_they_were_subscribed_to_whether_they_ended_or_not() {
+        ReactiveSnapshotSource source = source(production);
+        Sinks.One<Integer> first = Sinks.one();
+        String document = filed(Mono.defer(() -> {
+            Mono<Integer> slow = source.load("slow", "2", Integer.class, first::asMono);
+            Mono<Integer> quick = source.write("quick", "3", List.of(1), Integer.class, () -> Mono.fromSupplier(() -> {
+                first.tryEmitValue(7);
+                return 8;
+            }));
+            return Mono.zip(slow, quick);
+        }));
+        assertTrue(document.matches(".*\"reads\":\\[\\{\"name\":\"slow\".*\"value\":7.*\"name\":\"write:quick\".*\"value\":8.*"), document);
+        assertFalse(document.contains("unfinished"), document);
+        String cancelled = filed(Mono.deferContextual(context -> {
+            Mono<Integer> never = source.write("book", "1", List.of(1), Integer.class, Mono::never);
+            never.contextWrite(context).subscribe().dispose();
+            return source.load("row", "2", Integer.class, () -> Mono.just(2));
+        }));
+        assertTrue(cancelled.contains("\"unfinished\":[{\"name\":\"write:book\",\"key\":\"1\",\"at\":0,\"written\":{"), cancelled);
     }
 
     @Test

@@ -10,12 +10,15 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A snapshot as it is filed: whose it is, and what was read, in the order in which production read it.
+ * A snapshot as it is filed: whose it is, and what was read, in the order in which production asked for it.
  *
- * <p>Written and read as JSON. A document in MessagePack, which the contract allows too, is unreadable here. The values of writes are
- * for the agent, and are not read here.
+ * <p>Written and read as JSON. A document in MessagePack, which the contract allows too, is unreadable here. The values of writes and
+ * what had not ended are for the agent, and are not read here.
+ *
+ * @param unfinished what had not ended, in the order in which it was asked for
+ * @param dropped how many more of those were left out
  */
-public record Document(Stamp stamp, List<Read> reads) {
+public record Document(Stamp stamp, List<Read> reads, List<Unfinished> unfinished, int dropped) {
     /** The version of documents that this code writes and reads. */
     public static final int VERSION = 1;
 
@@ -26,11 +29,19 @@ public record Document(Stamp stamp, List<Read> reads) {
             .disable(JsonNodeFeature.STRIP_TRAILING_BIGDECIMAL_ZEROES)
             .build();
 
+    /** All had ended. */
+    public Document(Stamp stamp, List<Read> reads) {
+        this(stamp, reads, List.of(), 0);
+    }
+
     /** As it stands in the store. */
     public byte[] bytes() {
         int size = 256;
         for (Read read : reads) {
             size += read.size();
+        }
+        for (Unfinished one : unfinished) {
+            size += one.size();
         }
         JsonWriter out = new JsonWriter(size);
         out.text("{\"mirror\":1,").stamp(stamp).member("position", stamp.position());
@@ -43,10 +54,22 @@ public record Document(Stamp stamp, List<Read> reads) {
             } else {
                 out.text(",\"value\":").writeBytes(read.value());
             }
-            out.written(read.written()).text("}");
+            out.written(read.written()).text(read.isInside() ? ",\"inside\":true}" : "}");
             separator = ",";
         }
-        return out.text("]}").toByteArray();
+        return rest(out.text("]")).text("}").toByteArray();
+    }
+
+    /** After the reads. */
+    private JsonWriter rest(JsonWriter out) {
+        String separator = ",\"unfinished\":[";
+        for (Unfinished one : unfinished) {
+            out.text(separator).text("{\"name\":").string(one.name()).text(",\"key\":").string(one.key());
+            out.text(",\"at\":").text(Integer.toString(one.at())).written(one.written()).text("}");
+            separator = ",";
+        }
+        out.text(unfinished.isEmpty() ? "" : "]");
+        return dropped == 0 ? out : out.text(",\"dropped\":").text(Integer.toString(dropped));
     }
 
     /** What the bytes under an id are. */
@@ -88,7 +111,8 @@ public record Document(Stamp stamp, List<Read> reads) {
             boolean failed = error.isTextual();
             // Without value and error it gave null.
             byte[] value = failed ? null : JSON.writeValueAsBytes(entry.get("value"));
-            reads.add(new Read(entry.get("name").textValue(), entry.get("key").textValue(), value, failed ? error.textValue() : null));
+            reads.add(new Read(entry.get("name").textValue(), entry.get("key").textValue(), value, failed ? error.textValue() : null, null,
+                    entry.path("inside").asBoolean()));
         }
         Stamp stamp = new Stamp(at.asLong(), microseconds(root), request.textValue(), text(root, "body"), text(root, "peer"), text(root, "position"));
         return new Filed.Stamped(new Document(stamp, List.copyOf(reads)));

@@ -10,11 +10,13 @@ import org.jspecify.annotations.Nullable;
  * @param value its JSON, or null where the read failed
  * @param error how it failed, or null
  * @param written the value of a write; null where it is not known, and for a read
+ * @param isInside it was done while another one was, of which it is a part
  */
-public record Read(String name, String key, byte @Nullable [] value, @Nullable String error, @Nullable Written written) {
+public record Read(String name, String key, byte @Nullable [] value, @Nullable String error, @Nullable Written written,
+        boolean isInside) {
     /** What a read gave, or how it failed. */
     public Read(String name, String key, byte @Nullable [] value, @Nullable String error) {
-        this(name, key, value, error, null);
+        this(name, key, value, error, null, false);
     }
 
     /** About what it takes in a document, in bytes. */

@@ -44,7 +44,7 @@ class DocumentTest {
                 same(vector.get("document"), assertInstanceOf(Filed.Stamped.class, Document.read(stamped.document().bytes())).document());
             }
         }
-        assertEquals(5, readable);
+        assertEquals(6, readable);
     }
 
     @Test

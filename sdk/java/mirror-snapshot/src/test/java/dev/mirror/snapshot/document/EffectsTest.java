@@ -101,7 +101,7 @@ class EffectsTest {
             String value = vector.get("value").textValue();
             Document read = assertInstanceOf(Filed.Stamped.class, Document.read(bytes(value))).document();
             Read plain = read.reads().get(0);
-            Read write = new Read(plain.name(), plain.key(), plain.value(), plain.error(), written(vector.get("written")));
+            Read write = new Read(plain.name(), plain.key(), plain.value(), plain.error(), written(vector.get("written")), false);
             assertEquals(EXACT.readTree(value), EXACT.readTree(new Document(read.stamp(), List.of(write)).bytes()), value);
         }
         assertTrue(vectors.size() > 2, "only " + vectors.size());

@@ -16,6 +16,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Tag;
@@ -52,9 +53,9 @@ class FilingsTest {
             failed.add(why);
         }
 
-        /** Documents that the store did not take because it stood still. */
+        /** Documents that were not filed because the store stood still. */
         long givenUp() {
-            return failed.stream().filter(why -> StoreSteps.isSilence(String.valueOf(why.getMessage()))).count();
+            return dropped.get() + failed.stream().filter(why -> StoreSteps.isSilence(String.valueOf(why.getMessage()))).count();
         }
 
         int all() {
@@ -66,20 +67,29 @@ class FilingsTest {
         }
     }
 
-    /** A test with a store that answers. */
+    /** What is to be found when so many are told. */
     @FunctionalInterface
-    private interface Attempt {
-        /** Returns false if a document was given up. */
-        boolean done(Counted told);
+    private interface Check {
+        void of(RedisServer server, Filings filings, Counted told);
     }
 
-    /** Tries again when a document was given up: that happens when the store does not answer in time, because the machine stands still. */
-    private static void untilNoneIsGivenUp(Attempt attempt) {
+    /**
+     * Files so many in a store of their own, and again when one was given up: that happens when the store does not answer in time,
+     * because the machine stands still.
+     */
+    private static void filed(int many, Consumer<Filings> filing, Check check) {
         Counted told = new Counted();
         for (int n = 0; n < MAX_ATTEMPTS; n++) {
             told = new Counted();
-            if (attempt.done(told)) {
-                return;
+            try (RedisServer server = RedisServer.start();
+                    SnapshotStore store = StoreSteps.connected(server.url(), StoreClient.LETTUCE);
+                    Filings filings = new Filings(store, TTL, told)) {
+                filing.accept(filings);
+                told.until(many);
+                if (told.givenUp() == 0) {
+                    check.of(server, filings, told);
+                    return;
+                }
             }
         }
         throw new AssertionError("given up: " + told.dropped + " dropped, failed: " + told.failed);
@@ -104,8 +114,35 @@ class FilingsTest {
         }
     }
 
+    /** A store that takes documents, and does nothing else. */
+    @FunctionalInterface
+    private interface PutsOnly extends SnapshotStore {
+        @Override
+        default CompletionStage<Void> putListed(String key, byte[] document, Duration timeToLive, String list, byte[] entry) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        default CompletionStage<Void> replace(String key, byte[] document, Duration timeToLive) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        default CompletionStage<List<byte[]>> look(List<String> keys) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        default CompletionStage<Void> ping() {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        default void close() {}
+    }
+
     /** Answers when it is told to; a store that stands still. */
-    private static final class Held implements SnapshotStore {
+    private static final class Held implements PutsOnly {
         final Queue<CompletableFuture<Put>> puts = new ConcurrentLinkedQueue<>();
 
         @Override
@@ -114,52 +151,20 @@ class FilingsTest {
             puts.add(put);
             return put;
         }
-
-        @Override
-        public CompletionStage<Void> putListed(String key, byte[] document, Duration timeToLive, String list, byte[] entry) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<Void> replace(String key, byte[] document, Duration timeToLive) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<List<byte[]>> look(List<String> keys) {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public CompletionStage<Void> ping() {
-            throw new UnsupportedOperationException();
-        }
-
-        @Override
-        public void close() {}
     }
 
     private final Counted told = new Counted();
 
     @Test
     void documents_are_filed_and_how_it_ended_is_told() {
-        untilNoneIsGivenUp(FilingsTest::allAreFiled);
-    }
-
-    private static boolean allAreFiled(Counted told) {
-        try (RedisServer server = RedisServer.start();
-                SnapshotStore store = StoreSteps.connected(server.url(), StoreClient.LETTUCE);
-                Filings filings = new Filings(store, TTL, told)) {
+        filed(501, filings -> {
             for (int n = 0; n < 500; n++) {
                 String key = "snapshot:" + n;
                 assertTrue(filings.file(key, () -> bytes("v" + key), 100));
             }
-            told.until(500);
+            // Another batch than that of the first document with this key.
             filings.file("snapshot:7", () -> bytes("other"), 100);
-            told.until(501);
-            if (told.givenUp() > 0) {
-                return false;
-            }
+        }, (server, filings, told) -> {
             assertEquals(500, told.filed.get());
             assertEquals("vsnapshot:8", server.ask("GET", "snapshot:8"));
             assertEquals(1, told.collided.get());
@@ -167,70 +172,43 @@ class FilingsTest {
             assertEquals(501 + 1, server.calls("set"));
             assertEquals(0, filings.pendingDocuments());
             assertEquals(0, filings.pendingBytes());
-            return true;
-        }
+        });
     }
 
     @Test
     void one_of_several_identical_requests_is_listed_and_only_after_it_was_filed() {
-        untilNoneIsGivenUp(FilingsTest::twoOfThreeAreListed);
-    }
-
-    private static boolean twoOfThreeAreListed(Counted told) {
-        try (RedisServer server = RedisServer.start();
-                SnapshotStore store = StoreSteps.connected(server.url(), StoreClient.LETTUCE);
-                Filings filings = new Filings(store, TTL, told)) {
+        filed(3, filings -> {
             for (String number : List.of("1", "2", "1")) {
                 var listing = new Filings.Listing("snapshot:a 7", () -> bytes("entry " + number));
                 assertTrue(filings.file("snapshot:a." + number, () -> bytes("document " + number), listing, 100));
             }
-            told.until(3);
-            if (told.givenUp() > 0) {
-                return false;
-            }
+        }, (server, filings, told) -> {
             assertEquals(2, told.filed.get());
             assertEquals(1, told.failed.size());
             assertEquals("document 1", server.ask("GET", "snapshot:a.1"));
             assertEquals("entry 1\nentry 2", server.ask("LRANGE", "snapshot:a 7", "0", "-1"));
             assertEquals(0, filings.pendingDocuments());
-            return true;
-        }
+        });
     }
 
     @Test
     void what_stands_there_can_be_replaced() {
-        untilNoneIsGivenUp(FilingsTest::theLastStandsThere);
-    }
-
-    private static boolean theLastStandsThere(Counted told) {
-        try (RedisServer server = RedisServer.start();
-                SnapshotStore store = StoreSteps.connected(server.url(), StoreClient.LETTUCE);
-                Filings filings = new Filings(store, TTL, told)) {
+        filed(3, filings -> {
             for (String document : List.of("first", "second", "last")) {
                 assertTrue(filings.replace("effects/a:b", () -> bytes(document), 100));
             }
-            told.until(3);
-            if (told.givenUp() > 0) {
-                return false;
-            }
+        }, (server, filings, told) -> {
             assertEquals(3, told.filed.get());
             assertEquals("last", server.ask("GET", "effects/a:b"));
             assertEquals(3, server.calls("set"));
             assertEquals(0, filings.pendingDocuments());
             assertEquals(0, filings.pendingBytes());
-            return true;
-        }
+        });
     }
 
     @Test
     void a_document_that_cannot_be_made_is_counted_and_the_next_is_filed() {
-        untilNoneIsGivenUp(FilingsTest::oneOfFourIsFiled);
-    }
-
-    private static boolean oneOfFourIsFiled(Counted told) {
-        try (RedisServer server = RedisServer.start();
-                SnapshotStore store = StoreSteps.connected(server.url(), StoreClient.LETTUCE);
-                Filings filings = new Filings(store, TTL, told)) {
+        filed(4, filings -> {
             filings.file("snapshot:a", () -> null, 10);
             filings.file("snapshot:b", () -> {
                 throw new IllegalStateException("cannot be encoded");
@@ -239,15 +217,11 @@ class FilingsTest {
                 throw new StackOverflowError();
             }, 10);
             filings.file("snapshot:d", () -> bytes("d"), 10);
-            told.until(4);
-            if (told.givenUp() > 0) {
-                return false;
-            }
+        }, (server, filings, told) -> {
             assertEquals(1, told.filed.get());
             assertEquals(3, told.failed.size());
             assertTrue(told.failed.stream().anyMatch(why -> "cannot be encoded".equals(why.getMessage())));
-            return true;
-        }
+        });
     }
 
     @Test
@@ -337,24 +311,12 @@ class FilingsTest {
 
     @Test
     void the_end_files_what_is_queued_where_the_store_answers() {
-        untilNoneIsGivenUp(FilingsTest::allAreFiledAtTheEnd);
-    }
-
-    private static boolean allAreFiledAtTheEnd(Counted told) {
-        try (RedisServer server = RedisServer.start();
-                SnapshotStore store = StoreSteps.connected(server.url(), StoreClient.JEDIS)) {
-            try (Filings filings = new Filings(store, TTL, told)) {
-                for (int n = 0; n < 100; n++) {
-                    filings.file("snapshot:" + n, () -> bytes("a"), 10);
-                }
+        filed(100, filings -> {
+            for (int n = 0; n < 100; n++) {
+                filings.file("snapshot:" + n, () -> bytes("a"), 10);
             }
-            told.until(100);
-            if (told.givenUp() + told.dropped.get() > 0) {
-                return false;
-            }
-            assertEquals(100, told.filed.get(), () -> "failed: " + told.failed);
-            return true;
-        }
+            filings.close();
+        }, (server, filings, told) -> assertEquals(100, told.filed.get(), () -> "failed: " + told.failed));
     }
 
     @Test
@@ -362,35 +324,7 @@ class FilingsTest {
         int threads = 8;
         int each = 5000;
         var start = new CountDownLatch(1);
-        SnapshotStore atOnce = new SnapshotStore() {
-            @Override
-            public CompletionStage<Put> put(String key, byte[] document, Duration timeToLive) {
-                return CompletableFuture.completedFuture(Put.FILED);
-            }
-
-            @Override
-            public CompletionStage<Void> putListed(String key, byte[] document, Duration timeToLive, String list, byte[] entry) {
-                throw new UnsupportedOperationException();
-            }
-
-            @Override
-            public CompletionStage<Void> replace(String key, byte[] document, Duration timeToLive) {
-                throw new UnsupportedOperationException();
-            }
-
-            @Override
-            public CompletionStage<List<byte[]>> look(List<String> keys) {
-                throw new UnsupportedOperationException();
-            }
-
-            @Override
-            public CompletionStage<Void> ping() {
-                throw new UnsupportedOperationException();
-            }
-
-            @Override
-            public void close() {}
-        };
+        PutsOnly atOnce = (key, document, timeToLive) -> CompletableFuture.completedFuture(SnapshotStore.Put.FILED);
         Filings filings = new Filings(atOnce, TTL, 100, 1 << 20, told);
         List<Thread> all = IntStream.range(0, threads).mapToObj(t -> new Thread(() -> {
             try {

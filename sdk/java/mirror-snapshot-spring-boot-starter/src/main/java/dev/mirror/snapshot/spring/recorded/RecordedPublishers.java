@@ -1,5 +1,7 @@
 package dev.mirror.snapshot.spring.recorded;
 
+import dev.mirror.snapshot.RequestSnapshot;
+import dev.mirror.snapshot.SnapshotContext;
 import dev.mirror.snapshot.spring.ReactiveSnapshotSource;
 import dev.mirror.snapshot.spring.recorded.RecordedMethod.Form;
 import java.util.function.Supplier;
@@ -19,9 +21,17 @@ final class RecordedPublishers {
     Object published(RecordedMethod method, boolean mirror, MethodInvocation invocation) throws Throwable {
         Object[] arguments = invocation.getArguments();
         if (method.form() == Form.MONO) {
-            return one(method, arguments, mirror ? later(invocation) : now(invocation.proceed()));
+            return one(method, arguments, mirror ? later(invocation) : now(inside(invocation)));
         }
-        return many(method, arguments, mirror ? later(invocation) : now(invocation.proceed()));
+        return many(method, arguments, mirror ? later(invocation) : now(inside(invocation)));
+    }
+
+    /** What the method asks for itself is a part of it. */
+    private static Object inside(MethodInvocation invocation) throws Throwable {
+        RequestSnapshot request = SnapshotContext.currentOrNull();
+        try (SnapshotContext.Scope doing = SnapshotContext.enter(request == null ? null : request.inside())) {
+            return invocation.proceed();
+        }
     }
 
     private static <P> Supplier<P> later(MethodInvocation invocation) {

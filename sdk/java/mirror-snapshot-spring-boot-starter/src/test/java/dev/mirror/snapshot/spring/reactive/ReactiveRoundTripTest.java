@@ -2,7 +2,6 @@ package dev.mirror.snapshot.spring.reactive;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.mirror.snapshot.Headers;
@@ -11,6 +10,7 @@ import dev.mirror.snapshot.Snapshots;
 import dev.mirror.snapshot.spring.Answer;
 import dev.mirror.snapshot.spring.Database;
 import dev.mirror.snapshot.spring.Effects;
+import dev.mirror.snapshot.spring.FiledWrites;
 import dev.mirror.snapshot.spring.Pair;
 import dev.mirror.snapshot.spring.Recorded;
 import dev.mirror.snapshot.spring.Redis;
@@ -91,23 +91,7 @@ class ReactiveRoundTripTest {
 
     @Test
     void what_a_request_read_and_would_have_written_is_filed_and_told() {
-        Recorded<Answer> first = pair.recorded((service, id) -> service.request("/write", "x-id", id).POST(BodyPublishers.noBody()));
-        Effects<Answer> effects = Effects.by(pair, first.id(),
-                send -> pair.replayed(first, service -> service.request("/write", Headers.SEND, send).POST(BodyPublishers.noBody())));
-        assertEquals(first.given().text(), effects.given().text());
-        assertEquals("1", effects.given().header(Headers.EFFECTS));
-        String[] parts = effects.list().split("(?<=}),(?=\\{\"(read|write)\")");
-        assertEquals(3, parts.length, effects.document());
-        // Production said the same.
-        assertTrue(parts[0].startsWith("{\"write\":\"order\",\"key\":\"1\",\"written\":{") && parts[0].endsWith(",\"value\":{\"pieces\":3}}}"), parts[0]);
-        assertTrue(first.document().contains(parts[0].replaceFirst(".*\"written\"", "\"written\"")), first.document());
-        assertTrue(parts[1].startsWith("{\"write\":\"reserve\",\"key\":\"a\",\"written\":{") && parts[1].endsWith(",\"value\":3}}"), parts[1]);
-        assertTrue(first.document().contains(parts[1].replaceFirst(".*\"written\"", "\"written\"")), first.document());
-        assertEquals("{\"write\":\"book\",\"key\":\"b\"}", parts[2]);
-        // Nobody asked.
-        Answer plain = pair.replayed(first, service -> service.request("/write").POST(BodyPublishers.noBody()));
-        assertNull(plain.header(Headers.EFFECTS));
-        assertNull(pair.production().get("/nothing-read", Effects.headers(first.id(), "run-c")).header(Headers.EFFECTS));
+        FiledWrites.areToldAlike(pair, "book");
     }
 
     @Test
