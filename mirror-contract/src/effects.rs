@@ -259,7 +259,7 @@ impl<W: Into<Written>> Snapshot<W> {
         for one in unfinished {
             document.push(done(one.name, one.key, one.written));
         }
-        document.dropped += self.dropped;
+        document.dropped = document.dropped.saturating_add(self.dropped);
         (self.mirror == VERSION).then_some(document)
     }
 }

@@ -89,12 +89,14 @@ impl Kind {
     }
 
     /// A write is breaking as a whole, and else as its value is: what is stored in addition is read by somebody. To read more than
-    /// production did is a cost, and a mirror has no data for it; to read less is not.
+    /// production did is a cost, and a mirror has no data for it; to read less is not. What a mirror did beyond what it can list may
+    /// be writes.
     fn severity_of_effect(self, pointer: &str) -> Severity {
         let is_write = pointer.starts_with("/writes/");
         let is_whole = pointer.bytes().filter(|byte| *byte == b'/').count() <= 3;
         match self {
             Self::Added if is_write && is_whole => Severity::Breaking,
+            Self::Added if pointer == "/dropped" => Severity::Breaking,
             Self::Added => Severity::Value,
             Self::Missing if !is_write => Severity::Added,
             _ => self.severity(),
@@ -199,6 +201,8 @@ mod tests {
         check("/reads/price/*", Kind::Added, Severity::Value);
         check("/reads/price/*", Kind::Missing, Severity::Added);
         check("/order", Kind::Order, Severity::Order);
+        check("/dropped", Kind::Added, Severity::Breaking);
+        check("/total", Kind::Value, Severity::Value);
         let body = Place::Json("/writes/book/*".into());
         assert_eq!(Kind::Added.severity_at(&body), Severity::Added);
     }

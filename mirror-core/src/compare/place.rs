@@ -76,6 +76,13 @@ pub(super) enum At<'a> {
     Effects(&'a [Step<'a>]),
 }
 
+impl At<'_> {
+    /// Whether it is a read or a write as a whole, as at `/reads/NAME/*`.
+    pub(super) fn is_effect(self) -> bool {
+        matches!(self, Self::Effects([_, _, Step::Index(_)]))
+    }
+}
+
 /// The normalised pointer of a place in a document.
 pub(crate) fn pointer(steps: &[Step<'_>]) -> String {
     let mut out = String::new();
