@@ -10,6 +10,11 @@ use crate::wait_until;
 
 /// The status of a GET, and its body.
 pub fn get(network: &Network, from: Host, url: &str) -> Result<(u16, String)> {
+    ask(network, from, &[], url)
+}
+
+/// The same with options of curl, which make it another request.
+pub fn ask(network: &Network, from: Host, options: &[&str], url: &str) -> Result<(u16, String)> {
     let output = network
         .command(from, "curl")
         .args([
@@ -19,13 +24,14 @@ pub fn get(network: &Network, from: Host, url: &str) -> Result<(u16, String)> {
             "5",
             "--write-out",
             "\n%{http_code}",
-            url,
         ])
+        .args(options)
+        .arg(url)
         .output()
         .context("running curl")?;
     if !output.status.success() {
         bail!(
-            "GET {url}: {}",
+            "asking {url}: {}",
             String::from_utf8_lossy(&output.stderr).trim()
         );
     }

@@ -2,6 +2,7 @@
 //! real programs that run on them, and the agent as a user would start it. The tests in this
 //! package and `cargo xtask demo` and `bench` tell their stories with it.
 
+pub mod admin;
 pub mod agent;
 pub mod capture_file;
 pub mod captures;

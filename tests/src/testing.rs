@@ -4,7 +4,7 @@
 //! is known when the program runs. So a test target has `harness = false`, its tests have `#[needs(…)]` instead of `#[test]`,
 //! and its `main` is [`main`]. Output and options are those of the standard harness.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -55,6 +55,8 @@ pub enum Need {
     Cluster,
     /// The SDK in Java, built.
     Java,
+    /// Prometheus' own checks.
+    Promtool,
 }
 
 impl Need {
@@ -72,6 +74,10 @@ impl Need {
             ),
             Self::Captures => (captures::folder().is_some(), captures::PLACE.into()),
             Self::Cluster => (cluster::directory().is_some(), cluster::PLACE.into()),
+            Self::Promtool => (
+                Command::new("promtool").arg("--version").output().is_ok(),
+                "the program promtool, of the package prometheus".into(),
+            ),
             Self::Java => (java::derive_ids().is_some(), java::DERIVE_IDS_NEEDS.into()),
         };
         let what: String = what;

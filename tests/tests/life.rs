@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use mirror_agent::capture::tc::clsact;
 use mirror_tests::agent::Report;
-use mirror_tests::http;
 use mirror_tests::load::Call;
 use mirror_tests::net::{Host, INTERFACE};
 use mirror_tests::nginx::Nginx;
@@ -210,34 +209,5 @@ fn what_a_killed_agent_left_is_removed_and_nothing_else() -> Result<()> {
     let report = agent.stop()?.report;
     assert_eq!(report.seen, SEEN, "{:#}", report.json);
     assert!(left()?.is_empty());
-    Ok(())
-}
-
-#[needs(root)]
-fn metrics_are_answered_while_it_runs() -> Result<()> {
-    let stage = Stage::new()?.production(Nginx::answering("{}"))?;
-    let address = format!("{}:9464", Host::Production.address());
-    let agent = stage.observer(&["--metrics", &address])?;
-    stage.get(REQUESTS)?;
-    agent.wait_settled(SEEN, LIMIT)?;
-    let (status, text) = http::get(
-        &stage.network,
-        Host::Client,
-        &format!("http://{address}/metrics"),
-    )?;
-    assert_eq!(status, 200, "{text}");
-    for line in [
-        format!("mirror_requests_seen_total {REQUESTS}"),
-        format!("mirror_requests_total{{outcome=\"observed\"}} {REQUESTS}"),
-        "mirror_packets_total{interface=\"eth0\",reason=\"ring_full\"} 0".into(),
-    ] {
-        assert!(text.lines().any(|l| l == line), "{line}\n{text}");
-    }
-    for (path, expect) in [("healthz", 200), ("readyz", 200), ("", 404)] {
-        let url = format!("http://{address}/{path}");
-        let (status, text) = http::get(&stage.network, Host::Client, &url)?;
-        assert_eq!(status, expect, "{path}: {text}");
-    }
-    agent.stop()?;
     Ok(())
 }

@@ -209,7 +209,7 @@ fn a_password_is_never_printed() -> Result<()> {
         ("replica", "MIRROR_REPLICA", "postgres"),
         ("target", "MIRROR_TARGET", "http"),
         ("redis", "MIRROR_REDIS", "no scheme"),
-        ("metrics", "MIRROR_METRICS", "http"),
+        ("admin", "MIRROR_ADMIN", "http"),
     ] {
         for place in places {
             let url = format!("{scheme}://user:{PASSWORD}@{place}");

@@ -7,13 +7,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use mirror_tests::admin::{GIVE_TOKEN, TOKEN, token_file};
 use mirror_tests::net::Host;
 use mirror_tests::stage::{Actor, Stage};
 use mirror_tests::wire::{self, Answering, Received, Server};
 use mirror_tests::{http, needs, testing};
 
 const LIMIT: Duration = Duration::from_secs(20);
-const METRICS: &str = "127.0.0.1:9464";
+const ADMIN: &str = "127.0.0.1:9464";
 const MODES: [&str; 3] = ["remove", "mask", "token"];
 
 /// What must not come out. Most have a form that a detector knows, or stand at a place that a rule names.
@@ -225,15 +226,29 @@ impl Leaks {
     }
 }
 
+/// What curl gets until it has all, or its time is over.
+fn curl(stage: &Stage<Server, Server>, options: &[&str], url: &str) -> Result<String> {
+    let mut command = stage.network.command(Host::Production, "curl");
+    let output = command
+        .args(["--silent", "--no-buffer"])
+        .args(options)
+        .arg(url)
+        .output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// Sends everything once; all that came out, and what the mirror received.
 fn run(more: &[String]) -> Result<(Leaks, Vec<Received>, serde_json::Value)> {
     let stage = stage()?;
+    let token = token_file(&stage.scratch)?;
     let mut args = vec![
         "--allow",
         "POST /**",
         "--allow-unsnapshotted-writes",
-        "--metrics",
-        METRICS,
+        "--admin",
+        ADMIN,
+        "--admin-token-file",
+        &token,
         "--compare-header",
         "set-cookie",
         "--compare-header",
@@ -260,13 +275,20 @@ fn run(more: &[String]) -> Result<(Leaks, Vec<Received>, serde_json::Value)> {
     let mut leaks = Leaks(Vec::new());
     leaks.look("status --json", status.to_string());
     leaks.look("status", agent.tell(&["status"])?.1);
-    let (code, metrics) = http::get(
-        &stage.network,
-        Host::Production,
-        &format!("http://{METRICS}/metrics"),
-    )?;
-    assert_eq!(code, 200, "{metrics}");
-    leaks.look("the metrics", metrics);
+    // All that the admin side shows; the events of a second are enough, for each is the whole run.
+    let give = [&GIVE_TOKEN[..], &["--max-time", "1"]].concat();
+    for path in ["", "metrics", "verdict", "events"] {
+        let url = format!("http://{ADMIN}/{path}");
+        let text = curl(&stage, &give, &url)?;
+        assert!(!text.is_empty(), "{url}");
+        leaks.look(url, text);
+    }
+    for path in ["", "verdict"] {
+        let url = format!("http://{ADMIN}/{path}");
+        let (code, text) = http::get(&stage.network, Host::Production, &url)?;
+        assert_eq!(code, 401, "{text}");
+        leaks.look(format!("{url} without the token"), text);
+    }
     let directory = agent.report_dir().to_owned();
     let finished = agent.stop()?;
     leaks.look("what it printed", finished.output);
@@ -287,6 +309,7 @@ fn run(more: &[String]) -> Result<(Leaks, Vec<Received>, serde_json::Value)> {
     }
     for (place, text) in &leaks.0 {
         assert!(!text.contains("planted-key"), "the key is in {place}");
+        assert!(!text.contains(TOKEN), "the token is in {place}");
     }
     assert!(
         finished.report.seen == sent.len() as u64,

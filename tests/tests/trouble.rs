@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use aya::programs::{SchedClassifier, TcAttachType};
+use mirror_tests::admin::token_file;
 use mirror_tests::agent::Agent;
 use mirror_tests::http;
 use mirror_tests::load::{Answers, Call, Load, orders_mix};
@@ -183,8 +184,10 @@ fn a_second_interrupt_ends_the_draining_with_the_ledger() -> Result<()> {
         .production(Nginx::answering("{}"))?
         .mirror(Nginx::answering("{}"))?;
     let admin = format!("{}:9464", Host::Production.address());
+    let token = token_file(&stage.scratch)?;
     let args = ["--drain-timeout", "60s", "--replay-timeout", "60s"];
-    let agent = stage.agent(&[&args[..], &["--metrics", &admin]].concat())?;
+    let admin_args = ["--admin", &admin, "--admin-token-file", &token];
+    let agent = stage.agent(&[args, admin_args].concat())?;
     stage.mirror.freeze()?;
     stage.get(REQUESTS)?;
     agent.signal(Signal::INT)?;
@@ -213,7 +216,9 @@ fn strangers_at_the_admin_port_stop_neither_replays_nor_orders() -> Result<()> {
     let production = Nginx::start(&network, Host::Production, 8080, "{}", &scratch)?;
     let mirror = Nginx::start(&network, Host::Mirror, 9090, "{}", &scratch)?;
     let admin = SocketAddr::from((Host::Production.address(), 9464));
-    let args = ["--metrics", &admin.to_string()];
+    let (address, token) = (admin.to_string(), token_file(&scratch)?);
+    let args = ["--admin", &address, "--admin-token-file", &token];
+    let args = [&args[..], &["--admin-open-metrics"]].concat();
     let agent = Agent::start_with_files(&network, 1024, &mirror.url(), &args, &scratch)?;
     let before = agent.open_files()?;
 

@@ -63,6 +63,12 @@ pub(crate) const POSTGRES: Need = Need {
     package: "postgresql",
     service: Some("postgresql"),
 };
+/// Checks metrics and alert rules; the server itself is not started.
+pub(crate) const PROMTOOL: Need = Need {
+    program: "promtool",
+    package: "prometheus",
+    service: Some("prometheus"),
+};
 pub(crate) const NGINX: Need = Need {
     program: "nginx",
     package: "nginx-light",

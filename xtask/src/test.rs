@@ -7,7 +7,7 @@ use mirror_tests::scratch::Scratch;
 
 use crate::cargo::{build_tests, cargo, this_program};
 use crate::install::{
-    self, CURL, GO, IP, JDK, KILL, MAVEN, NGINX, OPENSSL, POSTGRES, REDIS, SETPRIV, WRK,
+    self, CURL, GO, IP, JDK, KILL, MAVEN, NGINX, OPENSSL, POSTGRES, PROMTOOL, REDIS, SETPRIV, WRK,
 };
 use crate::java;
 use crate::parts::{self, Part};
@@ -30,7 +30,7 @@ pub(crate) fn install_needs() -> Result<()> {
         return Ok(());
     }
     install::ensure(&[
-        IP, CURL, SETPRIV, KILL, OPENSSL, REDIS, NGINX, POSTGRES, WRK, JDK, MAVEN,
+        IP, CURL, SETPRIV, KILL, OPENSSL, REDIS, NGINX, POSTGRES, PROMTOOL, WRK, JDK, MAVEN,
     ])?;
     if cluster::directory().is_some() {
         install::ensure(&[GO])?;

@@ -78,6 +78,7 @@ impl Config {
         self.verdict.check().map_err(Error::msg)?;
         self.replay.check()?;
         self.credentials.check()?;
+        self.control.check()?;
         ensure!(
             self.replay.control.is_none() || self.replay.has_target(),
             "--control is the old version beside the mirror, and there is no mirror: add --target URL"
@@ -206,6 +207,12 @@ mod tests {
             ("snapshot-poll", "0ms", "1ms"),
             ("max-body", "200MiB", "--queue-bytes"),
             ("build-interval", "0s", "1s or more"),
+            ("admin", "0.0.0.0:9464", "--admin-token-file"),
+            ("admin", "[::]:9464", "--admin-token-file"),
+            ("admin", "9464", "admin"),
+            ("admin-token-file", "/a", "--admin ADDRESS"),
+            ("admin-tls-cert", "/a", "--admin-tls-key"),
+            ("admin-open-metrics", "true", "--admin ADDRESS"),
             (
                 "candidate-build-url",
                 "h/version",
@@ -219,6 +226,21 @@ mod tests {
                 "{message}"
             );
         }
+    }
+
+    #[test]
+    fn an_admin_side_on_this_host_alone_needs_no_token() {
+        for address in ["127.0.0.1:9464", "[::1]:9464", "[::ffff:127.0.0.1]:9464"] {
+            assert!(config(&[("admin", address)]).is_ok(), "{address}");
+        }
+        let token = ("admin-token-file", "/run/token");
+        let everywhere = ("admin", "0.0.0.0:9464");
+        assert!(config(&[everywhere, token]).is_ok());
+        let exposes = |given: &[(&str, &str)]| config(given).unwrap().control.exposes_token();
+        assert!(exposes(&[everywhere, token]));
+        assert!(!exposes(&[("admin", "127.0.0.1:1"), token]));
+        let tls = [("admin-tls-cert", "/a"), ("admin-tls-key", "/b")];
+        assert!(!exposes(&[&[everywhere, token][..], &tls].concat()));
     }
 
     #[test]

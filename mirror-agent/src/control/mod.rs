@@ -1,5 +1,5 @@
 //! How a running agent is watched and told what to do: `socket` for its owner (`status`, `stop`, `filter`, `reload`), `http` for
-//! monitoring (`/metrics`, `/healthz`, `/readyz`).
+//! people with a browser, monitoring and rollouts (`/`, `/events`, `/verdict`, `/metrics`, `/healthz`, `/readyz`).
 //!
 //! Both serve a bounded number of [`connections`], each for a bounded time: whatever comes in through them, capture and
 //! replays keep their descriptors.

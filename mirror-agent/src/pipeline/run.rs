@@ -17,11 +17,10 @@ use tokio::{
 use crate::capture::tc;
 use crate::capture::tc::{Filters, TcCapture};
 use crate::config::{Config, Settings};
-use crate::control::http;
-use crate::control::http::Pages;
+use crate::control::http::{Admin, Pages};
 use crate::control::socket::{Control, Handles};
 use crate::replay::OwnSockets;
-use crate::report::{KnownNoise, Recorder, ReportData, ReportDir, RunInfo};
+use crate::report::{KnownNoise, Metrics, Recorder, ReportData, ReportDir, RunInfo};
 use crate::transport::memory::queue;
 use crate::transport::{Receiver, Sender};
 use mirror_core::dissect::DissectLimits;
@@ -77,10 +76,15 @@ pub async fn run(
     let directory = config.report.directory.as_deref();
     let report_dir = directory.map(ReportDir::open).transpose()?;
     let control = Control::bind(&config.control.socket).await?;
-    let metrics = match config.control.metrics {
-        Some(address) => Some(http::bind(address).await?),
+    let admin = match config.control.admin {
+        Some(address) => Some(Admin::bind(address, &config.control).await?),
         None => None,
     };
+    if config.control.exposes_token() {
+        tracing::warn!(
+            "the admin side has no TLS, so that others on the way can read its token: add --admin-tls-cert and --admin-tls-key"
+        );
+    }
     let host = host()?;
     let name = config.report.name_or(&config.control.name());
     let recorder = Arc::new(Recorder::new(run_info(&config)).named(&name, &host));
@@ -148,9 +152,8 @@ pub async fn run(
         ended: ended_seen,
     };
     let serving = tokio::spawn(control.serve(handles, shares.control));
-    if let Some(listener) = metrics {
-        let pages = pages(&running, &stop);
-        tokio::spawn(http::serve(listener, pages, shares.http));
+    if let Some(admin) = admin {
+        tokio::spawn(admin.serve(pages(&running, &stop), shares.http));
     }
     let showing = tokio::spawn(progress::tell(
         Arc::clone(&recorder),
@@ -223,12 +226,14 @@ pub(super) async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// What the admin side shows.
+/// What the admin side shows, and what it may order.
 fn pages(running: &Arc<Running>, stop: &watch::Sender<bool>) -> Pages {
-    let (shown, asked, stopping) = (Arc::clone(running), Arc::clone(running), stop.subscribe());
+    let of = || Arc::clone(running);
+    let (counted, shown, asked, told) = (of(), of(), of(), of());
+    let (metrics, stopping) = (Metrics::default(), stop.subscribe());
     Pages {
-        metrics: Box::new(move || crate::report::metrics(shown.status())),
-        metrics_type: crate::report::METRICS_TYPE,
+        metrics: Box::new(move |format| metrics.text(counted.status(), format)),
+        report: Box::new(move || shown.report()),
         ready: Box::new(move || {
             if *stopping.borrow() {
                 return Err("draining");
@@ -236,6 +241,7 @@ fn pages(running: &Arc<Running>, stop: &watch::Sender<bool>) -> Pages {
             let attached = asked.is_attached().then_some(());
             attached.ok_or("not attached to any interface")
         }),
+        pause: Box::new(move |is_paused| told.pause(is_paused)),
     }
 }
 

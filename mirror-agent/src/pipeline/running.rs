@@ -54,12 +54,12 @@ impl Running {
     }
 
     /// For `pause` and `resume`.
-    fn pause(&self, is_paused: bool) -> PauseAnswer {
+    pub(super) fn pause(&self, is_paused: bool) -> PauseAnswer {
         self.schedule.pause(is_paused);
         PauseAnswer { paused: is_paused }
     }
 
-    /// Of a run that ends now.
+    /// Of the run so far, as if it ended now.
     pub(super) fn report(&self) -> ReportData {
         let mut report = self.recorder.finish(self.counters());
         report.results.schedule = self.schedule.data();

@@ -1,6 +1,7 @@
 //! The report as one HTML page without anything to load.
 
 mod judgement;
+mod live;
 mod markup;
 
 use super::differences::DifferenceGroup;
@@ -8,6 +9,7 @@ use super::outcomes::OutcomeData;
 use super::table::{Align, number};
 use super::text::troubles;
 use super::{Extent, ReportData, report_text};
+pub use live::{LiveMode, live_page};
 use markup::{escape, table};
 
 const STYLE: &str = "\
