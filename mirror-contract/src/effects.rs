@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::written::PackedWritten;
 use crate::{DocumentError, Encoding, Unfinished, VERSION, Written, written::JsonWritten};
 
-/// The largest document, in bytes.
-const MAX_BYTES: usize = 256 << 10;
+/// The largest document of effects, in bytes.
+pub const MAX_EFFECTS_BYTES: usize = 256 << 10;
 /// Bytes of a document without effects, and around each effect, at most.
 const AROUND: usize = 100;
 
@@ -65,7 +65,7 @@ impl Effect {
 /// Bytes of a byte in a JSON text, at most.
 fn escaped_len(byte: u8) -> usize {
     match byte {
-        b'"' | b'\\' => 2,
+        b'"' | b'\\' | 8 | b'\t' | b'\n' | 12 | b'\r' => 2,
         0..=0x1f => 6,
         _ => 1,
     }
@@ -83,7 +83,7 @@ impl EffectsDocument {
     pub fn push(&mut self, effect: Effect) {
         self.bytes += effect.size();
         // After the first that is left out the others are left out too.
-        if self.bytes + AROUND > MAX_BYTES {
+        if self.bytes + AROUND > MAX_EFFECTS_BYTES {
             self.dropped += 1;
         } else {
             self.effects.push(effect);
@@ -101,7 +101,7 @@ impl EffectsDocument {
 
     /// Bytes that it takes, at most.
     pub fn size(&self) -> usize {
-        AROUND + self.bytes.min(MAX_BYTES)
+        AROUND + self.bytes.min(MAX_EFFECTS_BYTES)
     }
 
     /// Effects that were left out: the last ones.
@@ -405,7 +405,7 @@ mod tests {
             let all = document.effects().len() as u64 + document.dropped();
             assert_eq!(all, 5000);
             let bytes = document.to_bytes(encoding).unwrap();
-            assert!(bytes.len() <= MAX_BYTES, "{}", bytes.len());
+            assert!(bytes.len() <= MAX_EFFECTS_BYTES, "{}", bytes.len());
             let back = EffectsDocument::from_bytes(&bytes).unwrap();
             assert_eq!(back.dropped(), document.dropped());
             bytes.len()
@@ -423,13 +423,13 @@ mod tests {
             check(&effect, Encoding::MessagePack);
         }
         let large = write("1", &format!("\"{}\"", "x".repeat(4000)));
-        assert!(check(&large, Encoding::Json) > MAX_BYTES / 2);
+        assert!(check(&large, Encoding::Json) > MAX_EFFECTS_BYTES / 2);
     }
 
     #[test]
     fn nothing_small_follows_what_was_left_out() {
         let large = Effect::Read {
-            name: "x".repeat(MAX_BYTES),
+            name: "x".repeat(MAX_EFFECTS_BYTES),
             key: String::new(),
         };
         let document = document([write("1", "1"), large, write("2", "2")]);

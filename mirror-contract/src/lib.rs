@@ -26,7 +26,7 @@ pub use document::{
     Document, DocumentError, Encoded, Encoding, Read, Stamp, Unfinished, VERSION, peer_text,
     request_hash,
 };
-pub use effects::{Effect, EffectsDocument, SendId};
+pub use effects::{Effect, EffectsDocument, MAX_EFFECTS_BYTES, SendId};
 pub use filed::{COLLIDED, Filed};
 pub use hash::hash;
 pub use key::{Keys, NamespaceError};

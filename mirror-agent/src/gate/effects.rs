@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
+use mirror_core::verdict::Side;
 use mirror_snapshot::{
-    DEFAULT_WAIT, EffectsDocument, RedisStore, RequestId, SendId, WaitOptions, Waited,
-    store::Waiter,
+    DEFAULT_WAIT, EffectsDocument, MAX_EFFECTS_BYTES, RedisStore, RequestId, SendId, WaitOptions,
+    Waited, store::Waiter,
 };
 use tokio::time::{sleep, timeout};
 
@@ -17,8 +18,8 @@ const HEAD_START: Duration = Duration::from_millis(3);
 const MAX_MISSES: u32 = 20;
 const SHORT_LOOK: Duration = Duration::from_millis(150);
 
-/// The contract's limit, with room for another way to write the same.
-const MAX_BYTES: usize = 1 << 20;
+/// The contract's limit, with room for those who keep it in another way of writing than the one that they file.
+const MAX_BYTES: usize = 4 * MAX_EFFECTS_BYTES;
 
 /// How the look for a mirror's effects ended.
 #[derive(Debug)]
@@ -31,21 +32,28 @@ pub enum EffectsLook {
 /// One loop looks for all effects, in the store that the mirror writes to.
 pub(super) struct EffectsWaiter {
     waiter: Waiter,
-    misses: AtomicU32,
+    candidate: Misses,
+    control: Misses,
 }
+
+/// Looks in a row that found nothing, of one side: what the other one files says nothing about it.
+#[derive(Default)]
+struct Misses(AtomicU32);
 
 impl EffectsWaiter {
     pub(super) fn new(store: RedisStore) -> Self {
         Self {
             waiter: Waiter::new(store, WaitOptions::default()),
-            misses: AtomicU32::new(0),
+            candidate: Misses::default(),
+            control: Misses::default(),
         }
     }
 
-    pub(super) async fn look(&self, send: &SendId, id: &RequestId) -> EffectsLook {
+    pub(super) async fn look(&self, side: Side, send: &SendId, id: &RequestId) -> EffectsLook {
         sleep(HEAD_START).await;
+        let misses = self.misses(side);
         let wait = self.waiter.wait_for_effects(send, id.clone());
-        let looked = match timeout(self.patience(), wait).await {
+        let looked = match timeout(misses.patience(), wait).await {
             Ok(Waited::Hit(hit)) if hit.value.len() > MAX_BYTES => EffectsLook::Failed(format!(
                 "it has {} bytes, and {MAX_BYTES} are the most",
                 hit.value.len()
@@ -57,12 +65,21 @@ impl EffectsWaiter {
             Ok(Waited::Missing { .. }) | Err(_) => EffectsLook::Missing,
             Ok(Waited::Unavailable(error)) => EffectsLook::Failed(error.to_string()),
         };
-        self.learn(&looked);
+        misses.learn(&looked);
         looked
     }
 
+    fn misses(&self, side: Side) -> &Misses {
+        match side {
+            Side::Control => &self.control,
+            Side::Candidate | Side::Production => &self.candidate,
+        }
+    }
+}
+
+impl Misses {
     fn patience(&self) -> Duration {
-        match self.misses.load(Relaxed) < MAX_MISSES {
+        match self.0.load(Relaxed) < MAX_MISSES {
             // The waiter's own end comes first.
             true => 2 * DEFAULT_WAIT,
             false => SHORT_LOOK,
@@ -71,9 +88,9 @@ impl EffectsWaiter {
 
     fn learn(&self, looked: &EffectsLook) {
         match looked {
-            EffectsLook::Found(_) => self.misses.store(0, Relaxed),
+            EffectsLook::Found(_) => self.0.store(0, Relaxed),
             EffectsLook::Missing | EffectsLook::Failed(_) => {
-                self.misses.fetch_add(1, Relaxed);
+                self.0.fetch_add(1, Relaxed);
             }
         }
     }
@@ -87,14 +104,20 @@ mod tests {
     async fn looks_are_short_after_many_in_vain_until_one_finds_something() {
         let store = RedisStore::connect("redis://127.0.0.1:1").unwrap();
         let waiter = EffectsWaiter::new(store);
+        let misses = waiter.misses(Side::Candidate);
         for _ in 0..MAX_MISSES {
-            assert!(waiter.patience() > DEFAULT_WAIT);
-            waiter.learn(&EffectsLook::Missing);
+            assert!(misses.patience() > DEFAULT_WAIT);
+            misses.learn(&EffectsLook::Missing);
         }
-        assert_eq!(waiter.patience(), SHORT_LOOK);
-        waiter.learn(&EffectsLook::Failed("no connection".into()));
-        assert_eq!(waiter.patience(), SHORT_LOOK);
-        waiter.learn(&EffectsLook::Found(EffectsDocument::default()));
-        assert!(waiter.patience() > DEFAULT_WAIT);
+        assert_eq!(misses.patience(), SHORT_LOOK);
+        misses.learn(&EffectsLook::Failed("no connection".into()));
+        assert_eq!(misses.patience(), SHORT_LOOK);
+        // A control that files its effects does not make the candidate wait again, nor the other way round.
+        let control = waiter.misses(Side::Control);
+        assert!(control.patience() > DEFAULT_WAIT);
+        control.learn(&EffectsLook::Found(EffectsDocument::default()));
+        assert_eq!(misses.patience(), SHORT_LOOK);
+        misses.learn(&EffectsLook::Found(EffectsDocument::default()));
+        assert!(misses.patience() > DEFAULT_WAIT);
     }
 }

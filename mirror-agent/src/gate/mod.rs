@@ -24,6 +24,7 @@ use lists::Lists;
 use mirror_core::attribution::{Attribution, Claim, RequestNumber};
 use mirror_core::exchange::Exchange;
 use mirror_core::policy::Envelope;
+use mirror_core::verdict::Side;
 use replica::{Caught, Position, Replica};
 use snapshot::SnapshotGate;
 
@@ -193,9 +194,9 @@ impl Gate {
     }
 
     /// Looks for what the mirror filed about one sending of a request that it has answered.
-    pub async fn effects(&self, send: &SendId, id: &RequestId) -> EffectsLook {
+    pub async fn effects(&self, side: Side, send: &SendId, id: &RequestId) -> EffectsLook {
         match &self.snapshots {
-            Some(gate) => gate.effects.look(send, id).await,
+            Some(gate) => gate.effects.look(side, send, id).await,
             None => EffectsLook::Missing,
         }
     }

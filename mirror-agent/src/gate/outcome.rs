@@ -129,6 +129,11 @@ impl FoundSnapshot {
         self.doubt.filter(|_| self.is_collided())
     }
 
+    /// Bytes that it takes in memory, beyond those of a few names.
+    pub fn held_bytes(&self) -> usize {
+        self.effects.as_ref().map_or(0, EffectsDocument::size)
+    }
+
     /// Whether it has lived its time.
     pub fn is_expired(&self) -> bool {
         self.expires.is_some_and(|at| at <= Instant::now())

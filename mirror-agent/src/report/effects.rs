@@ -16,8 +16,10 @@ pub enum EffectsFinding<'r> {
     Missing,
     /// They could not be read.
     Failed(&'r str),
-    /// There were too many on one side.
-    Dropped,
+    /// They were compared as far as they are known: one side did more than it can list.
+    ComparedInPart,
+    /// The candidate did not announce any.
+    NotAnnounced,
     /// The control announced none, so that nothing tells the candidate's from what varies by nature.
     NoControl,
 }
@@ -30,31 +32,40 @@ impl EffectsTally {
         let data = &mut self.0;
         *match finding {
             EffectsFinding::Compared => &mut data.compared,
+            EffectsFinding::ComparedInPart => {
+                data.compared += 1;
+                &mut data.dropped
+            }
+            EffectsFinding::NotAnnounced => &mut data.not_announced,
             EffectsFinding::Missing => &mut data.missing,
             EffectsFinding::Failed(reason) => {
                 let shown = || excerpt(reason, MAX_REASON);
                 data.failure.get_or_insert_with(shown);
                 &mut data.failed
             }
-            EffectsFinding::Dropped => &mut data.dropped,
             EffectsFinding::NoControl => &mut data.no_control,
         } += 1;
     }
 
     /// `None` when no mirror announced any.
     pub(super) fn data(&self) -> Option<EffectsData> {
-        (self.0 != EffectsData::default()).then(|| self.0.clone())
+        let silent = EffectsData {
+            not_announced: self.0.not_announced,
+            ..EffectsData::default()
+        };
+        (self.0 != silent).then(|| self.0.clone())
     }
 }
 
 impl EffectsData {
     /// Each count with its name.
-    pub fn counts(&self) -> [(&'static str, u64); 5] {
+    pub fn counts(&self) -> [(&'static str, u64); 6] {
         [
             ("compared", self.compared),
             ("missing", self.missing),
             ("failed", self.failed),
             ("dropped", self.dropped),
+            ("not announced", self.not_announced),
             ("no control", self.no_control),
         ]
     }
@@ -79,20 +90,27 @@ mod tests {
             lines.map(str::to_owned).collect::<Vec<_>>()
         };
         assert_eq!(told(&recorder), Vec::<String>::new());
+        // A mirror that never does is one without effects.
+        recorder.effects(EffectsFinding::NotAnnounced);
+        assert_eq!(told(&recorder), Vec::<String>::new());
         recorder.effects(EffectsFinding::Missing);
-        assert_eq!(told(&recorder), ["effects: compared 0, missing 1"]);
+        let lines = told(&recorder);
+        assert_eq!(lines[0], "effects: compared 0, missing 1, not announced 1");
+        assert!(lines[1].contains("x-mirror-effects"), "{lines:?}");
         for _ in 0..2 {
             recorder.effects(EffectsFinding::Compared);
             recorder.effects(EffectsFinding::Failed("no\u{1b} connection"));
         }
-        recorder.effects(EffectsFinding::Dropped);
+        recorder.effects(EffectsFinding::ComparedInPart);
         recorder.effects(EffectsFinding::NoControl);
         let lines = told(&recorder);
         let expect = [
-            "effects: compared 2, missing 1, failed 2, dropped 1, no control 1",
+            "effects: compared 3, missing 1, failed 2, dropped 1, not announced 1, no control 1",
             "effects: the first failure: no\\u{1b} connection",
         ];
         assert_eq!(lines[..2], expect);
-        assert!(lines[2].contains("--control"), "{lines:?}");
+        assert!(lines[2].contains("more than it can list"), "{lines:?}");
+        assert!(lines[3].contains("x-mirror-effects"), "{lines:?}");
+        assert!(lines[4].contains("--control"), "{lines:?}");
     }
 }

@@ -158,8 +158,10 @@ pub struct EffectsData {
     /// Not readable, and why the first of these was not.
     pub failed: u64,
     pub failure: Option<String>,
-    /// Requests that read and wrote too much on one side.
+    /// Of those that were compared: requests that did more on one side than it can list.
     pub dropped: u64,
+    /// Requests for which the candidate announced none, though it did so for others.
+    pub not_announced: u64,
     /// Requests whose control announced none.
     pub no_control: u64,
 }

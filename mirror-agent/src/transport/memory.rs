@@ -96,6 +96,16 @@ impl Room {
             .then_some(room)
     }
 
+    /// What else is held for the exchange takes up room of its own, whatever the bound is.
+    pub fn beside(&self, bytes: usize) -> Self {
+        self.taken.bytes.fetch_add(bytes, Relaxed);
+        Self {
+            taken: Arc::clone(&self.taken),
+            exchanges: 0,
+            bytes,
+        }
+    }
+
     /// Takes up so many bytes more, whatever the bound is.
     pub fn grow(&mut self, bytes: usize) {
         self.taken.bytes.fetch_add(bytes, Relaxed);
@@ -298,7 +308,11 @@ mod tests {
         assert_eq!(taken(), (1, own + bound + 1));
         assert!(sender.is_full());
         assert!(sender.offer(delivery(&recorder, "/2")).is_err());
+        let beside = room.beside(30);
+        assert_eq!(taken(), (1, own + bound + 1 + 30));
         room.shrink_to_verdict(700);
+        assert_eq!(taken(), (0, 730));
+        drop(beside);
         assert_eq!(taken(), (0, 700));
         assert!(sender.offer(delivery(&recorder, "/3")).is_ok());
         drop(batch);

@@ -1,6 +1,7 @@
 //! Production's effects come with the snapshot, the mirror's are looked for where the mirror writes.
 
 use mirror_agent::gate::EffectsLook;
+use mirror_core::verdict::Side;
 use mirror_snapshot::{Effect, EffectsDocument, Encoding, Keys, SendId};
 
 use super::*;
@@ -48,7 +49,12 @@ fn effects_are_read_from_the_snapshot_and_from_the_mirrors_store() -> Result<()>
         store
             .set_effects(&send("3-c")?, &id("one"), &bytes, TTL)
             .await?;
-        let look = async |text: &str| anyhow::Ok(gate.effects(&send(text)?, &id("one")).await);
+        let look = async |text: &str| {
+            anyhow::Ok(
+                gate.effects(Side::Candidate, &send(text)?, &id("one"))
+                    .await,
+            )
+        };
         let EffectsLook::Found(theirs) = look("1-c").await? else {
             bail!("it is there");
         };
@@ -69,7 +75,8 @@ fn a_right_that_is_missing_for_effects_is_named() -> Result<()> {
         let store = user(redis, "reader", &["+mget"])?;
         let gate = gate(&store, &GateOptions::default());
         let send = SendId::new("1-c").context("a send")?;
-        let EffectsLook::Failed(reason) = gate.effects(&send, &id("one")).await else {
+        let EffectsLook::Failed(reason) = gate.effects(Side::Candidate, &send, &id("one")).await
+        else {
             bail!("it may not look there");
         };
         assert!(reason.contains("+mget ~effects/*"), "{reason}");

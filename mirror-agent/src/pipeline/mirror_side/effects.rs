@@ -15,6 +15,7 @@ use super::send::{Answer, Answers};
 use crate::gate::{EffectsLook, FoundSnapshot};
 use crate::report::EffectsFinding;
 use mirror_core::compare::{Comparison, compare_effects};
+use mirror_core::verdict::Side;
 
 /// Documents of more bytes together are compared beside the other work, one pair at a time.
 const MAX_LIGHT_BYTES: usize = 64 << 10;
@@ -26,15 +27,23 @@ pub(super) struct KnownEffects {
 }
 
 impl MirrorSide {
-    /// Whether something is to be looked for, which takes a while.
-    pub(super) fn has_effects(&self, pass: &Pass, answers: &Answers) -> bool {
-        pass.effects().is_some() && answers.mirror.effects.is_some()
+    /// Whether something is to be looked for, which takes a while. A candidate that does not announce what it could have filed is
+    /// counted.
+    pub(super) fn announces_effects(&self, pass: &Pass, answers: &Answers) -> bool {
+        if pass.effects().is_none() {
+            return false;
+        }
+        let is_announced = answers.mirror.effects.is_some();
+        if !is_announced {
+            self.recorder.effects(EffectsFinding::NotAnnounced);
+        }
+        is_announced
     }
 
     /// Adds what differs in effects to what differs in the answers.
     pub(super) async fn add_effects(
         &self,
-        waiting: &Waiting,
+        waiting: &mut Waiting,
         pass: &Pass,
         answers: &Answers,
         compared: &mut Compared,
@@ -46,14 +55,18 @@ impl MirrorSide {
             self.recorder.effects(EffectsFinding::NoControl);
             return None;
         }
-        let look = |answer| self.effects_of(waiting, found, answer);
-        let control = OptionFuture::from(control.map(look));
-        let (candidate, control) = join(look(&answers.mirror), control).await;
+        let look = |side, answer| self.effects_of(waiting, found, side, answer);
+        let control = OptionFuture::from(control.map(|answer| look(Side::Control, answer)));
+        let candidate = look(Side::Candidate, &answers.mirror);
+        let (candidate, control) = join(candidate, control).await;
         let (candidate, control) = match (candidate, control) {
             (Some(candidate), None) => (candidate, None),
             (Some(candidate), Some(Some(control))) => (candidate, Some(control)),
             _ => return None,
         };
+        let size = control.as_ref().map_or(0, EffectsDocument::size);
+        waiting.room.grow(candidate.size() + size);
+        let waiting = &*waiting;
         let mut production = production.clone();
         waiting
             .config
@@ -80,11 +93,21 @@ impl MirrorSide {
                 control.add_effects(of_control);
             }
             _ => {
-                self.recorder.effects(EffectsFinding::Dropped);
+                let reason = "they have more values than are compared";
+                self.recorder.effects(EffectsFinding::Failed(reason));
                 return None;
             }
         }
-        self.recorder.effects(EffectsFinding::Compared);
+        let sides = [
+            Some(&known.production),
+            Some(&known.candidate),
+            control.as_ref(),
+        ];
+        let is_cut = sides.into_iter().flatten().any(|side| side.dropped() > 0);
+        self.recorder.effects(match is_cut {
+            true => EffectsFinding::ComparedInPart,
+            false => EffectsFinding::Compared,
+        });
         Some(known)
     }
 
@@ -97,7 +120,8 @@ impl MirrorSide {
         known: &KnownEffects,
     ) -> Option<[Comparison; 2]> {
         let (found, _) = pass.effects()?;
-        let repeated = self.effects_of(waiting, found, repeat).await?;
+        let repeated = self.effects_of(waiting, found, Side::Candidate, repeat);
+        let repeated = repeated.await?;
         let to_candidate = self.compared_effects(waiting, &known.candidate, &repeated);
         let to_candidate = to_candidate.await?;
         let to_production = self.compared_effects(waiting, &known.production, &repeated);
@@ -109,10 +133,11 @@ impl MirrorSide {
         &self,
         waiting: &Waiting,
         found: &FoundSnapshot,
+        side: Side,
         answer: &Answer,
     ) -> Option<EffectsDocument> {
         let send = answer.effects.as_ref()?;
-        match self.gate.effects(send, &found.id).await {
+        match self.gate.effects(side, send, &found.id).await {
             EffectsLook::Found(mut document) => {
                 let redactor = waiting.config.policy.redactor();
                 redactor.redact_effects(&mut document);
@@ -129,7 +154,7 @@ impl MirrorSide {
         }
     }
 
-    /// `None` where one of them is not known whole.
+    /// `None` where they have more values than are compared.
     async fn compared_effects(
         &self,
         waiting: &Waiting,

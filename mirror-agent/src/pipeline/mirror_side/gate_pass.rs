@@ -21,6 +21,7 @@ use crate::pipeline::preflight::own_addresses;
 use crate::replay::Marks;
 use crate::report::End;
 use crate::secret::SecretUrl;
+use crate::transport::memory::Room;
 use mirror_core::exchange::Response;
 use mirror_core::ledger::Outcome;
 use mirror_core::policy::Envelope;
@@ -29,8 +30,8 @@ use mirror_core::verdict::Basis;
 
 /// What a request is replayed with.
 pub(super) enum Pass {
-    /// Production's data is there for it.
-    Snapshot(FoundSnapshot),
+    /// Production's data is there for it. What is kept of it takes room.
+    Snapshot(FoundSnapshot, Room),
     /// No data is needed, or none is asked for.
     Plain { id: Option<RequestId>, basis: Basis },
 }
@@ -38,7 +39,7 @@ pub(super) enum Pass {
 impl Pass {
     pub(super) fn basis(&self) -> Basis {
         match self {
-            Self::Snapshot(_) => Basis::Snapshot,
+            Self::Snapshot(..) => Basis::Snapshot,
             Self::Plain { basis, .. } => *basis,
         }
     }
@@ -46,7 +47,7 @@ impl Pass {
     /// The snapshot that says what production did, and what it says.
     pub(super) fn effects(&self) -> Option<(&FoundSnapshot, &EffectsDocument)> {
         match self {
-            Self::Snapshot(found) => Some((found, found.effects.as_ref()?)),
+            Self::Snapshot(found, _) => Some((found, found.effects.as_ref()?)),
             Self::Plain { .. } => None,
         }
     }
@@ -54,7 +55,7 @@ impl Pass {
     pub(super) fn marks(&self, captured_at: Timestamp) -> Marks<'_> {
         let captured_at = captured_at.as_millis();
         match self {
-            Self::Snapshot(found) => Marks {
+            Self::Snapshot(found, _) => Marks {
                 id: Some(found.id.as_str()),
                 namespace: found.namespace.as_deref(),
                 at: found.at.unwrap_or(captured_at),
@@ -105,10 +106,13 @@ impl MirrorSide {
         envelope: &Rc<Envelope>,
         entered: Entered,
         config: &Arc<Config>,
+        room: &Room,
     ) -> Passing {
         let is_required = config.gate.rules.requires(&envelope.exchange().request);
         let (outcome, basis) = match is_required {
-            true if !self.gate.is_off() => return self.begin_wait(envelope, entered, config),
+            true if !self.gate.is_off() => {
+                return self.begin_wait(envelope, entered, config, room.beside(0));
+            }
             true => (SnapshotOutcome::Off, Basis::NotGated),
             false => (SnapshotOutcome::NotRequired, Basis::NotRequired),
         };
@@ -121,6 +125,7 @@ impl MirrorSide {
         envelope: &Rc<Envelope>,
         entered: Entered,
         config: &Arc<Config>,
+        room: Room,
     ) -> Passing {
         let (over, is_over) = oneshot::channel();
         let (take, is_taken) = oneshot::channel();
@@ -130,7 +135,7 @@ impl MirrorSide {
         spawn_local(async move {
             let outcome = side.gate.wait(&envelope, entered).await;
             side.recorder.snapshot(&outcome);
-            match side.pass_of(&config.gate.rules, &envelope, outcome) {
+            match side.pass_of(&config.gate.rules, &envelope, outcome, room) {
                 Err(end) => {
                     let _ = over.send(Err(end));
                 }
@@ -154,6 +159,7 @@ impl MirrorSide {
         rules: &GateRules,
         envelope: &Envelope,
         outcome: SnapshotOutcome,
+        mut room: Room,
     ) -> Result<Pass, End> {
         let request = &envelope.exchange().request;
         let without = |end: End| match rules.on_missing(request) {
@@ -170,14 +176,19 @@ impl MirrorSide {
                 Err(end)
             }
         };
+        let with = |found: FoundSnapshot| {
+            room.grow(found.held_bytes());
+            Ok(Pass::Snapshot(found, room))
+        };
         match outcome {
             SnapshotOutcome::Off => Ok(plain(envelope, Basis::NotGated)),
             SnapshotOutcome::NotRequired => Ok(plain(envelope, Basis::NotRequired)),
-            SnapshotOutcome::Caught { told_by, .. } => Ok(told_by.map_or_else(
-                || plain(envelope, Basis::Replica),
-                |found| Pass::Snapshot(*found),
-            )),
-            SnapshotOutcome::Found(found) => Ok(Pass::Snapshot(found)),
+            SnapshotOutcome::Caught { told_by: None, .. } => Ok(plain(envelope, Basis::Replica)),
+            SnapshotOutcome::Caught {
+                told_by: Some(found),
+                ..
+            } => with(*found),
+            SnapshotOutcome::Found(found) => with(found),
             SnapshotOutcome::Missing { why: Some(why), .. } => {
                 without(End::because(Outcome::SnapshotMissing, why))
             }
@@ -204,7 +215,7 @@ impl MirrorSide {
         mut is_taken: oneshot::Receiver<()>,
         replay_timeout: Duration,
     ) -> Result<Pass, End> {
-        let Pass::Snapshot(found) = &mut pass else {
+        let Pass::Snapshot(found, _) = &mut pass else {
             return Ok(pass);
         };
         loop {

@@ -72,7 +72,7 @@ impl MirrorSide {
         let request = &waiting.envelope.exchange().request;
         let light = compare_all_light(&waiting.config, request, baseline, &answers);
         let is_beside = light.is_none() && !self.may_repeat(&waiting, &turn);
-        if is_beside || self.has_effects(&turn.pass, &answers) {
+        if is_beside || self.announces_effects(&turn.pass, &answers) {
             let side = Rc::clone(self);
             spawn_local(side.compare_beside(waiting, turn, answers, light));
             return;
@@ -105,7 +105,7 @@ impl MirrorSide {
             Ok(compared) => compared,
             Err(end) => return waiting.ticket.end(end),
         };
-        let known = self.add_effects(&waiting, &turn.pass, &answers, &mut compared);
+        let known = self.add_effects(&mut waiting, &turn.pass, &answers, &mut compared);
         let known = known.await;
         let connection = waiting.envelope.exchange().connection;
         let repeat = match self.destinations.of(waiting.lane, connection) {
@@ -252,8 +252,9 @@ impl MirrorSide {
         );
         let found = match pass {
             // Its effects are compared by now.
-            Pass::Snapshot(mut found) => {
+            Pass::Snapshot(mut found, room) => {
                 found.effects = None;
+                drop(room);
                 Some(found)
             }
             Pass::Plain { .. } => None,

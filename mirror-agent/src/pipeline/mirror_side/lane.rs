@@ -69,7 +69,7 @@ impl MirrorSide {
         }
         let settles_at = Instant::now() + entered.settles;
         let envelope = Rc::new(envelope);
-        let passing = self.begin_passing(&envelope, entered, &config);
+        let passing = self.begin_passing(&envelope, entered, &config, &room);
         let waiting = Waiting {
             envelope,
             ticket,

@@ -54,6 +54,7 @@ struct Sent {
     /// When its first byte was written, or when that was tried.
     at: Instant,
     outcome: ReplayOutcome,
+    sending: Sending,
     send: Option<SendId>,
 }
 
@@ -193,6 +194,7 @@ impl MirrorSide {
             prepared,
             at,
             outcome,
+            sending,
             send,
         }
     }
@@ -222,7 +224,8 @@ impl Sent {
         }
     }
 
-    /// The answer as it may be compared and kept; what it gives for later requests is learnt before anything is taken out of it.
+    /// The answer as it may be compared and kept; what it gives for later requests is learnt before anything is taken out of it. A
+    /// repeat gives them nothing: by then they go on with what the first answer gave.
     fn answer(
         self,
         destination: &Destination,
@@ -238,7 +241,9 @@ impl Sent {
             }
             ReplayOutcome::Failed { reason } => return Err((Outcome::ReplayFailed, reason)),
         };
-        destination.preparer.learn(&waiting.envelope, &response);
+        if self.sending != Sending::Again {
+            destination.preparer.learn(&waiting.envelope, &response);
+        }
         let announced = response.headers.first(HEADER_EFFECTS);
         let effects = self.send.filter(|_| announced == Some(b"1"));
         let redactor = waiting.config.policy.redactor();

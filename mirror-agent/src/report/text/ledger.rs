@@ -96,6 +96,20 @@ fn effects(out: &mut String, results: &Results) -> fmt::Result {
     if let Some(reason) = &effects.failure {
         writeln!(out, "effects: the first failure: {}", excerpt(reason, 300))?;
     }
+    if effects.dropped > 0 {
+        writeln!(
+            out,
+            "effects of {} requests were compared in part: one side did more than it can list",
+            effects.dropped
+        )?;
+    }
+    if effects.not_announced > 0 {
+        writeln!(
+            out,
+            "effects of {} requests are not known: the candidate's answers have no x-mirror-effects, though others have. See what no longer passes its SDK",
+            effects.not_announced
+        )?;
+    }
     if effects.no_control > 0 {
         writeln!(
             out,
