@@ -233,26 +233,35 @@ Exit codes: 0 the whole file was read, 2 it cannot be read or a rule is wrong, 3
     /// Rules of the comparison, from what a run saw
     #[command(subcommand)]
     Rules(RulesCommand),
-    /// Print a finished report again
+    /// Print the report of a run: the newest, or another one, finished or not
     #[command(after_help = "\
 Examples:
+  mirror-agent report
+  mirror-agent report 20261127T051821Z-shop
+  mirror-agent report shop --json | jq .routes
   mirror-agent report /var/tmp/mirror
-  mirror-agent report /var/tmp/mirror --details
-  mirror-agent report /var/tmp/mirror --json | jq .routes
-  mirror-agent report /var/tmp/mirror --format markdown >> $GITHUB_STEP_SUMMARY
-  mirror-agent report /var/tmp/mirror --format junit > mirror.xml")]
+  mirror-agent report shop --details
+  mirror-agent report shop --format markdown >> $GITHUB_STEP_SUMMARY
+  mirror-agent report /var/tmp/mirror --format junit > mirror.xml
+
+A run is named by its directory's name, by a beginning of it, or by what --name called it, of which the newest counts; or it is a
+directory that was given to --report. One that was killed is shown as it stood in its last second.
+
+Exit codes: 0 the report is printed, 2 there is no such run.")]
     Report {
-        /// The directory given to `run --report`
-        directory: PathBuf,
+        /// The run; the newest unless given
+        run: Option<String>,
         /// All groups, reasons and examples, and not one screen
         #[arg(long, conflicts_with_all = ["json", "format"])]
         details: bool,
-        /// Print report.json
+        /// Print JSON
         #[arg(long, conflicts_with = "format")]
         json: bool,
         /// How to print it
         #[arg(long, value_enum, default_value_t)]
         format: ReportFormat,
+        #[command(flatten)]
+        runs: Runs,
     },
     /// Check kernel, capabilities, interfaces, Redis and target, and say what to do
     #[command(after_help = "\
@@ -292,13 +301,15 @@ A place that varies by nature is held to its form (`pattern`), taken in any orde
 or left out (`ignore`). What only the new version shows becomes an intended change (`expect`),
 whose absence then fails the run. Nothing is suggested for what failed it.
 
-Exit codes: 0 the rules are printed, 2 the report cannot be read.")]
+Exit codes: 0 the rules are printed, 2 the run cannot be read.")]
     Suggest {
-        /// The directory given to `run --report`, or its report.json
-        run: PathBuf,
+        /// The run, as `report` takes it, or its report.json
+        run: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
+        #[command(flatten)]
+        runs: Runs,
     },
 }
 
@@ -333,6 +344,13 @@ pub struct Socket {
     /// Where the agent listens
     #[arg(long, value_name = "PATH", env = "MIRROR_SOCKET", hide_env = true, default_value = default_socket())]
     pub socket: PathBuf,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Runs {
+    /// Folder that keeps runs [default: /var/lib/mirror-agent/runs for root, else ~/.local/state/mirror-agent/runs]
+    #[arg(long, value_name = "DIR", env = "MIRROR_RUNS", hide_env = true)]
+    pub runs: Option<PathBuf>,
 }
 
 /// The options of a run: declared by the stages, read by `config`.

@@ -133,6 +133,9 @@ impl Agent {
             .arg("--socket")
             .arg(&socket)
             .args(args);
+        if !args.contains(&"--runs") {
+            command.arg("--runs").arg(scratch.join("runs"));
+        }
         let mut process = Process::spawn("agent", command, scratch.path())?;
         process.wait_ready("attached capture", Duration::from_secs(20), |process| {
             process.log().contains("capturing on")

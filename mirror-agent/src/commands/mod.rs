@@ -12,10 +12,10 @@ mod rules;
 use std::process::ExitCode;
 
 use mirror_agent::{
-    cli::{Command, ReportFormat, RulesCommand, RunOptions},
+    cli::{Command, ReportFormat, RulesCommand, RunOptions, Runs},
     config::Settings,
     control::Order,
-    report::{Extent, ReportData, report_text, table::terminal_width},
+    report::{Extent, ReportData, RunPath, RunsFolder, report_text, table::terminal_width},
 };
 
 use crate::terminal;
@@ -44,18 +44,26 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor { options, fix, json } => {
             doctor::doctor(&settings(options)?.config, fix, json)
         }
-        Command::Rules(RulesCommand::Suggest { run, json }) => rules::suggest(&run, json),
+        Command::Rules(RulesCommand::Suggest { run, json, runs }) => {
+            rules::suggest(&found(&runs, run.as_deref())?, json)
+        }
         Command::Report {
-            directory,
+            run,
             details,
             json,
             format,
+            runs,
         } => {
             let format = if json { ReportFormat::Json } else { format };
-            report::print(&directory, format, details)?;
+            report::print(&found(&runs, run.as_deref())?, format, details)?;
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// The run that is meant.
+fn found(runs: &Runs, run: Option<&str>) -> anyhow::Result<RunPath> {
+    RunsFolder::named(runs.runs.as_deref())?.find(run)
 }
 
 /// The options in effect. Says where a password can be read by others.

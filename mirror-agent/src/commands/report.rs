@@ -1,14 +1,12 @@
 //! report: what a run found, printed again.
 
-use std::path::Path;
-
 use mirror_agent::cli::ReportFormat;
 use mirror_agent::report::table::terminal_width;
-use mirror_agent::report::{self, Extent, report_text};
+use mirror_agent::report::{self, Extent, RunPath, report_text};
 
 use crate::terminal;
 
-pub(super) fn print(run: &Path, format: ReportFormat, details: bool) -> anyhow::Result<()> {
+pub(super) fn print(run: &RunPath, format: ReportFormat, details: bool) -> anyhow::Result<()> {
     let data = report::read(run)?;
     let extent = match details {
         true => Extent::Details,

@@ -1,15 +1,16 @@
 //! rules: suggests rules of the comparison from a finished run.
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use mirror_agent::report::{KnownNoise, known_noise_beside, read, suggest_rules, suggested_text};
+use mirror_agent::report::{
+    KnownNoise, RunPath, known_noise_beside, read, suggest_rules, suggested_text,
+};
 
 use crate::terminal;
 
-pub(super) fn suggest(run: &Path, json: bool) -> anyhow::Result<ExitCode> {
+pub(super) fn suggest(run: &RunPath, json: bool) -> anyhow::Result<ExitCode> {
     let report = read(run)?;
-    let known = known_noise_beside(run)?;
+    let known = known_noise_beside(run.path())?;
     if known.is_none() {
         terminal::note(
             "note: there is no noise.json beside the report, so that places which vary are not known",

@@ -15,12 +15,14 @@ use tokio::{sync::watch, task::spawn_blocking};
 use super::capture_side::Intake;
 use super::mirror_side::{MirrorParts, MirrorThread};
 use super::progress::{self, Event};
-use super::run::{drain, host, limits, passed, stopped, write_report};
+use super::run::{drain, finish_keeping, host, limits, passed, stopped, write_report};
 use super::schedule::{Clock, RunSchedule};
 use super::{Ending, descriptors, preflight};
 use crate::capture::pcap::PcapFile;
 use crate::config::{Config, Settings};
-use crate::report::{CaptureCounters, KnownNoise, Recorder, ReportData, ReportDir, RunInfo};
+use crate::report::{
+    CaptureCounters, KnownNoise, NewRun, Recorder, ReportData, ReportDir, RunInfo,
+};
 use crate::transport::memory::queue;
 use crate::transport::{Receiver, Sender};
 use mirror_core::dissect::{DissectStats, Dissector};
@@ -65,6 +67,7 @@ pub async fn replay_file(
     let host = host()?;
     let name = config.report.name_or(&file_name(path));
     let recorder = Arc::new(Recorder::new(run_info(&config, path)).named(&name, &host));
+    let new_run = NewRun::make(&config.report, &recorder)?;
     recorder.start_from(known_noise);
     recorder.decide_by(&config.verdict, &config.compare);
     recorder.name_builds(&config.builds);
@@ -104,6 +107,9 @@ pub async fn replay_file(
     ));
     let feeder = Feeder::new(file, &config, intake, stop.subscribe());
     let feeding = feeder.start()?;
+    let kept_schedule = Arc::clone(&schedule);
+    let beside = move || (CaptureCounters::default(), kept_schedule.data());
+    let keeper = new_run.map(|run| run.keep(&recorder, beside)).transpose()?;
     // Finished when the reader has gone and nothing is in flight.
     let mut judging = pin!(mirror.finish());
     let finished = tokio::select! {
@@ -132,7 +138,9 @@ pub async fn replay_file(
     showing.abort();
     let _ = showing.await;
     let counters = counters?;
-    Ok(write_report(&recorder, report_dir.as_ref(), || {
+    let run = finish_keeping(&recorder, keeper).await;
+    let places = run.iter().chain(&report_dir);
+    Ok(write_report(&recorder, places, || {
         let mut report = recorder.finish(counters.clone());
         report.results.schedule = schedule.data();
         report

@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use foldhash::fast::RandomState;
 use tokio::{
     sync::watch,
+    task::spawn_blocking,
     time::{sleep, timeout},
 };
 
@@ -20,7 +21,9 @@ use crate::config::{Config, Settings};
 use crate::control::http::{Admin, Pages};
 use crate::control::socket::{Control, Handles};
 use crate::replay::OwnSockets;
-use crate::report::{KnownNoise, Metrics, Recorder, ReportData, ReportDir, RunInfo};
+use crate::report::{
+    Keeper, KnownNoise, Metrics, NewRun, Recorder, ReportData, ReportDir, RunInfo, Written,
+};
 use crate::transport::memory::queue;
 use crate::transport::{Receiver, Sender};
 use mirror_core::dissect::DissectLimits;
@@ -88,6 +91,7 @@ pub async fn run(
     let host = host()?;
     let name = config.report.name_or(&config.control.name());
     let recorder = Arc::new(Recorder::new(run_info(&config)).named(&name, &host));
+    let new_run = NewRun::make(&config.report, &recorder)?;
     recorder.start_from(known_noise);
     recorder.decide_by(&config.verdict, &config.compare);
     recorder.name_builds(&config.builds);
@@ -144,6 +148,9 @@ pub async fn run(
         live,
         advice,
     });
+    let beside = Arc::clone(&running);
+    let beside = move || (beside.counters(), beside.schedule.data());
+    let keeper = new_run.map(|run| run.keep(&recorder, beside)).transpose()?;
     let (ended, ended_seen) = watch::channel(None);
     let orders = Arc::clone(&running);
     let handles = Handles {
@@ -181,7 +188,9 @@ pub async fn run(
     }
     showing.abort();
     let _ = showing.await;
-    let report = write_report(&recorder, report_dir.as_ref(), || running.report());
+    let run = finish_keeping(&recorder, keeper).await;
+    let places = run.iter().chain(&report_dir);
+    let report = write_report(&recorder, places, || running.report());
     ended.send_replace(Some(serde_json::to_value(&report)?));
     // The answers to `stop` hold a receiver each: wait until the last of them is sent.
     serving.abort();
@@ -189,28 +198,45 @@ pub async fn run(
     Ok(report)
 }
 
-/// Writes the report, if there is a place for it. One that cannot be written is still printed, and answered to `stop`.
-pub(super) fn write_report(
+/// Everything is counted: what keeps the run keeps the rest of it. Returns the run's directory.
+pub(super) async fn finish_keeping(
     recorder: &Recorder,
-    directory: Option<&ReportDir>,
-    report: impl Fn() -> ReportData,
-) -> ReportData {
-    let finished = report();
-    let write = |directory: &ReportDir| {
-        directory.write_noise(&recorder.noise_text()?)?;
-        directory.write(&finished)
-    };
-    match directory.map(write) {
-        None => finished,
-        Some(Ok(written)) => {
-            tracing::info!(report = %written.html.display(), "report written");
-            finished
-        }
-        Some(Err(error)) => {
-            recorder.fail(format!("the report could not be written: {error:#}"));
-            report()
+    keeper: Option<Keeper>,
+) -> Option<ReportDir> {
+    let keeper = keeper?;
+    let finished = spawn_blocking(|| keeper.finish()).await;
+    match finished.context("keeping the run").flatten() {
+        Ok(directory) => Some(directory),
+        Err(error) => {
+            recorder.note_kept_too(format!("the run could not be kept to its end: {error:#}"));
+            None
         }
     }
+}
+
+/// Writes the report to each of its places. One that cannot be written is still printed, and answered to `stop`.
+pub(super) fn write_report<'d>(
+    recorder: &Recorder,
+    places: impl IntoIterator<Item = &'d ReportDir>,
+    report: impl Fn() -> ReportData,
+) -> ReportData {
+    let mut finished = report();
+    for directory in places {
+        let write = || -> anyhow::Result<Written> {
+            directory.write_noise(&recorder.noise_text()?)?;
+            directory.write(&finished)
+        };
+        match write() {
+            Ok(written) => tracing::info!(report = %written.html.display(), "report written"),
+            Err(error) => {
+                let why = format!("the report could not be written: {error:#}");
+                tracing::warn!("{why}");
+                recorder.note_kept_too(why);
+                finished = report();
+            }
+        }
+    }
+    finished
 }
 
 /// The time of the run is over; never without one.
@@ -272,7 +298,7 @@ async fn attach(
     config: &Config,
 ) -> anyhow::Result<(TcCapture, Vec<crate::capture::ring::RingReader>)> {
     let options = config.capture.clone();
-    tokio::task::spawn_blocking(move || TcCapture::start(&options)).await?
+    spawn_blocking(move || TcCapture::start(&options)).await?
 }
 
 pub(super) fn limits(config: &Config) -> DissectLimits {

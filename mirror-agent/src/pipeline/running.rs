@@ -75,7 +75,7 @@ impl Running {
             format: FORMAT,
             name: self.recorder.name().into(),
             host: self.recorder.host().into(),
-            kept: None,
+            kept: self.recorder.kept(),
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
             started_at: self.recorder.started_at(),

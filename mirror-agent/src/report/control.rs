@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mirror_core::compare::excerpt;
 use mirror_core::verdict::ControlFinding;
+use serde::{Deserialize, Serialize};
 
 use super::latency::Latencies;
 use super::status::ControlData;
@@ -11,7 +12,8 @@ use super::status::ControlData;
 /// Longest reason that is kept.
 const MAX_REASON: usize = 300;
 
-#[derive(Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct ControlTally {
     equal: u64,
     alike: u64,
@@ -35,6 +37,15 @@ impl ControlTally {
         self.failed += 1;
         self.failure
             .get_or_insert_with(|| excerpt(reason, MAX_REASON));
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        self.equal += other.equal;
+        self.alike += other.alike;
+        self.apart += other.apart;
+        self.failed += other.failed;
+        self.failure = self.failure.take().or(other.failure);
+        self.latencies.merge(&other.latencies);
     }
 
     /// `None` when no control was asked.

@@ -7,12 +7,12 @@ use mirror_core::compare::{Kind, Observation, Place, Severity, excerpt};
 use mirror_core::noise::{Explained, Maps};
 use serde::{Deserialize, Serialize};
 
+use super::examples::{Examples, KeptExample, KnownBy, ValueCounts};
 use super::pair::JudgedPair;
 use super::request::RequestLabel;
 
 /// Groups of one route. At the cap the least significant one gives way, so that noise cannot push a real one out.
 const MAX_GROUPS: usize = 40;
-const MAX_EXAMPLES: usize = 3;
 /// Longest target that an example shows.
 const MAX_TARGET: usize = 300;
 
@@ -94,6 +94,8 @@ pub(super) struct DifferenceTable {
     groups: BTreeMap<Key, Tally>,
     /// Pairs whose group gave way, or never had one.
     dropped: u64,
+    /// Whether examples have changed since they were kept last.
+    has_new_examples: bool,
 }
 
 #[derive(Clone, Default)]
@@ -101,7 +103,7 @@ struct Tally {
     count: u64,
     /// Noise explains one of them at least.
     varies: bool,
-    examples: Vec<DifferenceExample>,
+    examples: Examples,
 }
 
 /// Lower is more significant. What nobody notices comes last, and what is no evidence before it; else another class of status
@@ -122,21 +124,23 @@ impl DifferenceTable {
         pair: &JudgedPair,
         (explained, is_evidence): (&Explained, bool),
     ) {
-        for one in &explained.left {
-            self.add(is_evidence, false, one, || example(label, pair, one));
-        }
-        for one in &explained.varying {
-            self.add(false, true, one, || example(label, pair, one));
+        let left = explained.left.iter().map(|one| (is_evidence, false, one));
+        let varying = explained.varying.iter().map(|one| (false, true, one));
+        for (is_evidence, varies, one) in left.chain(varying) {
+            let known_by = KnownBy::new(label.at(), label.size(), one);
+            self.add((is_evidence, varies), one, known_by, || {
+                example(label, pair, one)
+            });
         }
         self.dropped += pair.comparison().untold;
     }
 
     fn add(
         &mut self,
-        is_evidence: bool,
-        varies: bool,
+        (is_evidence, varies): (bool, bool),
         observation: &Observation,
-        example: impl Fn() -> DifferenceExample,
+        known_by: KnownBy,
+        example: impl FnOnce() -> DifferenceExample,
     ) {
         let place = observation.place.clone();
         let key = (Reverse(is_evidence), place, observation.kind);
@@ -147,9 +151,7 @@ impl DifferenceTable {
         let tally = self.groups.entry(key).or_default();
         tally.count += 1;
         tally.varies |= varies;
-        if tally.examples.len() < MAX_EXAMPLES {
-            tally.examples.push(example());
-        }
+        self.has_new_examples |= tally.examples.count(known_by, example);
     }
 
     /// Makes room for a new group by taking out the least significant one, and of these the smallest.
@@ -174,13 +176,13 @@ impl DifferenceTable {
 
     pub(super) fn merge(&mut self, other: Self) {
         self.dropped += other.dropped;
+        self.has_new_examples = true;
         for (key, tally) in other.groups {
             if self.has_room(&key) {
                 let into = self.groups.entry(key).or_default();
                 into.count += tally.count;
                 into.varies |= tally.varies;
-                let room = MAX_EXAMPLES - into.examples.len();
-                into.examples.extend(tally.examples.into_iter().take(room));
+                into.examples.merge(tally.examples);
             } else {
                 self.dropped += tally.count;
             }
@@ -198,7 +200,7 @@ impl DifferenceTable {
             let one = BTreeMap::from([(folded(key), tally)]);
             self.merge(Self {
                 groups: one,
-                dropped: 0,
+                ..Self::default()
             });
         }
     }
@@ -225,9 +227,86 @@ impl DifferenceTable {
                 count: tally.count,
                 is_evidence: key.0.0,
                 varies: self.varies(key),
-                examples: tally.examples.clone(),
+                examples: tally.examples.shown(),
             },
         })
+    }
+}
+
+/// A table as it is kept, without examples.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TableRecord {
+    groups: Vec<GroupRecord>,
+    dropped: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct GroupRecord {
+    is_evidence: bool,
+    place: Place,
+    kind: Kind,
+    count: u64,
+    varies: bool,
+    values: ValueCounts,
+}
+
+/// The examples of a table as they are kept, each with its group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct ExamplesRecord(Vec<(bool, Place, Kind, KeptExample)>);
+
+impl DifferenceTable {
+    pub(super) fn record(&self) -> TableRecord {
+        let group = |(key, tally): (&Key, &Tally)| GroupRecord {
+            is_evidence: key.0.0,
+            place: key.1.clone(),
+            kind: key.2,
+            count: tally.count,
+            varies: tally.varies,
+            values: tally.examples.values().clone(),
+        };
+        TableRecord {
+            groups: self.groups.iter().map(group).collect(),
+            dropped: self.dropped,
+        }
+    }
+
+    /// Its examples, if they have changed since they were asked for last, or in any case.
+    pub(super) fn new_examples(&mut self, in_any_case: bool) -> Option<ExamplesRecord> {
+        let has_new = std::mem::take(&mut self.has_new_examples);
+        let all = || {
+            let of = |(key, tally): (&Key, &Tally)| {
+                let (is_evidence, place, kind) = (key.0.0, key.1.clone(), key.2);
+                let kept = tally.examples.kept().to_vec().into_iter();
+                kept.map(move |example| (is_evidence, place.clone(), kind, example))
+                    .collect::<Vec<_>>()
+            };
+            ExamplesRecord(self.groups.iter().flat_map(of).collect())
+        };
+        (has_new || in_any_case).then(all)
+    }
+
+    pub(super) fn of(record: TableRecord, examples: ExamplesRecord) -> Self {
+        let mut kept: BTreeMap<Key, Vec<KeptExample>> = BTreeMap::new();
+        for (is_evidence, place, kind, example) in examples.0 {
+            let key = (Reverse(is_evidence), place, kind);
+            kept.entry(key).or_default().push(example);
+        }
+        let group = |group: GroupRecord| {
+            let key = (Reverse(group.is_evidence), group.place, group.kind);
+            let examples = kept.remove(&key).unwrap_or_default();
+            let tally = Tally {
+                count: group.count,
+                varies: group.varies,
+                examples: Examples::of(examples, group.values),
+            };
+            (key, tally)
+        };
+        Self {
+            groups: record.groups.into_iter().map(group).collect(),
+            dropped: record.dropped,
+            has_new_examples: false,
+        }
     }
 }
 

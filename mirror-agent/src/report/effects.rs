@@ -1,6 +1,7 @@
 //! What became of requests' effects, in counts.
 
 use mirror_core::compare::excerpt;
+use serde::{Deserialize, Serialize};
 
 use super::status::EffectsData;
 
@@ -24,7 +25,8 @@ pub enum EffectsFinding<'r> {
     NoControl,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(super) struct EffectsTally(EffectsData);
 
 impl EffectsTally {
@@ -45,6 +47,16 @@ impl EffectsTally {
             }
             EffectsFinding::NoControl => &mut data.no_control,
         } += 1;
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        let (ours, theirs) = (&mut self.0, other.0);
+        ours.compared += theirs.compared;
+        ours.missing += theirs.missing;
+        ours.failed += theirs.failed;
+        ours.failure = ours.failure.take().or(theirs.failure);
+        ours.dropped += theirs.dropped;
+        ours.no_control += theirs.no_control;
     }
 
     /// `None` when no mirror announced any.

@@ -1,36 +1,22 @@
-//! The directory of a run's report. Only its owner may write there, so that nobody can put a link in the way of what a
-//! privileged agent writes.
+//! The directory that `--report` names: report.json, report.html and noise.json.
 
-use std::collections::VecDeque;
-use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail, ensure};
-use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, openat, readlinkat, renameat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat, mkdirat};
-use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
+use anyhow::{Context, ensure};
 
+use super::directory::{PrivateDir, read_regular};
 use super::html;
 use super::known_noise::KnownNoise;
 use super::status::{FORMAT, ReportData};
 
-/// Symbolic links on the way to a directory, as the kernel has it.
-const MAX_LINKS: usize = 40;
 /// Largest report that is read.
 const MAX_REPORT: u64 = 1 << 30;
+pub(super) const REPORT_JSON: &str = "report.json";
 
 /// The directory for report.json, report.html and noise.json. It is held open, so that what is written lands in the one that was
 /// checked.
 #[derive(Debug)]
-pub struct ReportDir {
-    directory: OwnedFd,
-    path: PathBuf,
-}
+pub struct ReportDir(PrivateDir);
 
 /// Where a report was written.
 #[derive(Debug)]
@@ -40,157 +26,57 @@ pub struct Written {
 }
 
 impl ReportDir {
-    /// Opens the directory, and makes it for its owner alone if it is not there. One that others may write in is refused.
+    /// Opens the directory, and makes it for its owner alone if it is not there. One that others may write in is refused, and one that
+    /// nothing can be written in.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        let context = || format!("--report {}", path.display());
-        let directory = open_directory(path).with_context(context)?;
-        let there = fstat(&directory).with_context(context)?;
-        check_owner(&there).with_context(context)?;
-        Ok(Self {
-            directory,
-            path: path.to_owned(),
-        })
+        let open = || -> anyhow::Result<PrivateDir> {
+            let directory = PrivateDir::open(path)?;
+            let trial = ".trial";
+            directory.create(trial).context("making a file there")?;
+            directory.remove(trial)?;
+            Ok(directory)
+        };
+        let directory = open().with_context(|| format!("--report {}", path.display()))?;
+        Ok(Self(directory))
+    }
+
+    /// A directory that is known to be usable.
+    pub(super) fn of(directory: PrivateDir) -> Self {
+        Self(directory)
     }
 
     /// Writes report.json and report.html; a reader never sees half of one.
     pub fn write(&self, report: &ReportData) -> anyhow::Result<Written> {
         let json = serde_json::to_string_pretty(report).context("writing the report as JSON")?;
         Ok(Written {
-            json: self.replace("report.json", json.as_bytes())?,
-            html: self.replace("report.html", html::page(report).as_bytes())?,
+            json: self.0.replace(REPORT_JSON, json.as_bytes())?,
+            html: self
+                .0
+                .replace("report.html", html::page(report).as_bytes())?,
         })
     }
 
     /// Writes noise.json: what the next run may start from.
     pub fn write_noise(&self, text: &str) -> anyhow::Result<PathBuf> {
-        self.replace("noise.json", text.as_bytes())
+        self.0.replace("noise.json", text.as_bytes())
     }
-
-    fn replace(&self, name: &str, content: &[u8]) -> anyhow::Result<PathBuf> {
-        let path = self.path.join(name);
-        let unfinished = format!(".{name}.new");
-        let write = || -> anyhow::Result<()> {
-            match unlinkat(
-                &self.directory,
-                unfinished.as_str(),
-                UnlinkatFlags::NoRemoveDir,
-            ) {
-                Ok(()) | Err(Errno::ENOENT) => {}
-                Err(error) => return Err(error.into()),
-            }
-            let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-            let mode = Mode::S_IRUSR | Mode::S_IWUSR;
-            let mut file = File::from(openat(&self.directory, unfinished.as_str(), flags, mode)?);
-            file.write_all(content)?;
-            renameat(&self.directory, unfinished.as_str(), &self.directory, name)?;
-            Ok(())
-        };
-        write().with_context(|| format!("writing {}", path.display()))?;
-        Ok(path)
-    }
-}
-
-/// Refuses a directory in which another user could change what we write.
-fn check_owner(there: &FileStat) -> anyhow::Result<()> {
-    let own = geteuid().as_raw();
-    ensure!(
-        there.st_uid == own,
-        "it belongs to user {}, who could replace what user {own} writes there: name a directory of your own, or one that is not there yet",
-        there.st_uid
-    );
-    let mode = Mode::from_bits_truncate(there.st_mode);
-    ensure!(
-        !mode.intersects(Mode::S_IWGRP | Mode::S_IWOTH),
-        "others may write in it (mode {:o}): `chmod go-w` it, or name one that is not there yet",
-        mode.bits() & 0o7777
-    );
-    Ok(())
-}
-
-/// Opens a directory step by step, and makes what is missing. Links on the way are followed only if they are root's or
-/// our own.
-fn open_directory(path: &Path) -> anyhow::Result<OwnedFd> {
-    let absolute = std::path::absolute(path).context("finding the working directory")?;
-    let mut steps: VecDeque<OsString> = steps(&absolute).collect();
-    let mut at = root()?;
-    let mut links = 0;
-    while let Some(step) = steps.pop_front() {
-        match fstatat(&at, step.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
-            Ok(there) if file_type(&there) == SFlag::S_IFLNK => {
-                links += 1;
-                ensure!(links <= MAX_LINKS, "too many symbolic links");
-                let target = follow(&at, &step, &there)?;
-                if target.is_absolute() {
-                    at = root()?;
-                }
-                for step in self::steps(&target).collect::<Vec<_>>().into_iter().rev() {
-                    steps.push_front(step);
-                }
-            }
-            Ok(_) => at = enter(&at, &step)?,
-            Err(Errno::ENOENT) => {
-                mkdirat(&at, step.as_os_str(), Mode::S_IRWXU)
-                    .with_context(|| format!("making {}", step.display()))?;
-                at = enter(&at, &step)?;
-            }
-            Err(error) => {
-                return Err(error).with_context(|| format!("looking for {}", step.display()));
-            }
-        }
-    }
-    Ok(at)
-}
-
-fn steps(path: &Path) -> impl Iterator<Item = OsString> {
-    path.components().filter_map(|component| match component {
-        Component::Normal(name) => Some(name.to_owned()),
-        Component::ParentDir => Some("..".into()),
-        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
-    })
-}
-
-fn root() -> anyhow::Result<OwnedFd> {
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    nix::fcntl::open("/", flags, Mode::empty()).context("opening /")
-}
-
-fn enter(at: &OwnedFd, step: &OsStr) -> anyhow::Result<OwnedFd> {
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    openat(at, step, flags, Mode::empty()).with_context(|| format!("opening {}", step.display()))
-}
-
-fn follow(at: &OwnedFd, step: &OsStr, link: &FileStat) -> anyhow::Result<PathBuf> {
-    let own = geteuid().as_raw();
-    if link.st_uid != 0 && link.st_uid != own {
-        bail!(
-            "{} is a link that user {} made, and could point anywhere: name the directory itself",
-            step.display(),
-            link.st_uid
-        );
-    }
-    let target = readlinkat(at, step).with_context(|| format!("reading {}", step.display()))?;
-    Ok(target.into())
-}
-
-fn file_type(there: &FileStat) -> SFlag {
-    SFlag::from_bits_truncate(there.st_mode & SFlag::S_IFMT.bits())
 }
 
 /// Reads what [`ReportDir::write`] wrote, by the directory or by report.json itself.
-pub fn read(run: &Path) -> anyhow::Result<ReportData> {
+pub(super) fn read(run: &Path) -> anyhow::Result<ReportData> {
     let path = if run.is_file() {
         run.to_owned()
     } else {
         run.join("report.json")
     };
-    let text = read_regular(&path).with_context(|| {
+    let text = read_regular(&path, MAX_REPORT).with_context(|| {
         format!(
             "reading {}: name the directory given to `run --report`",
             path.display()
         )
     })?;
     let unreadable = || format!("{} is not a report of this version", path.display());
-    let report: ReportData = serde_json::from_str(&text).with_context(unreadable)?;
+    let report: ReportData = serde_json::from_slice(&text).with_context(unreadable)?;
     ensure!(report.format == FORMAT, unreadable());
     Ok(report)
 }
@@ -206,24 +92,13 @@ pub fn known_noise_beside(run: &Path) -> anyhow::Result<Option<KnownNoise>> {
     is_there.then(|| KnownNoise::read(Some(&path))).transpose()
 }
 
-/// A link, a pipe or a device in the place of a report is not read.
-fn read_regular(path: &Path) -> anyhow::Result<String> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-    let file = File::options()
-        .read(true)
-        .custom_flags(flags.bits())
-        .open(path)?;
-    ensure!(file.metadata()?.is_file(), "it is not a regular file");
-    let mut text = String::new();
-    file.take(MAX_REPORT).read_to_string(&mut text)?;
-    Ok(text)
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+    use nix::unistd::geteuid;
 
     use super::super::{CaptureCounters, Recorder, RunInfo};
     use super::*;

@@ -8,9 +8,12 @@ use serde::{Deserialize, Serialize};
 
 /// Two digits: each value is at most 1 % too high.
 const DIGITS: u8 = 2;
+/// In microseconds, some 35 minutes: beyond them its length does not matter any more, and its memory would.
+const LONGEST: u64 = 1 << 31;
 
 /// Times, in microseconds below.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(from = "LatencyRecord", into = "LatencyRecord")]
 pub struct Latencies {
     histogram: Histogram<u64>,
     /// Of all, exactly.
@@ -31,6 +34,35 @@ pub struct LatencyData {
     pub histogram: Vec<(u64, u64)>,
 }
 
+/// Times as they are kept.
+#[derive(Serialize, Deserialize)]
+struct LatencyRecord {
+    sum: Duration,
+    /// How many took so many microseconds.
+    counts: Vec<(u64, u64)>,
+}
+
+impl From<Latencies> for LatencyRecord {
+    fn from(latencies: Latencies) -> Self {
+        Self {
+            sum: latencies.sum,
+            counts: latencies.counts(),
+        }
+    }
+}
+
+impl From<LatencyRecord> for Latencies {
+    fn from(record: LatencyRecord) -> Self {
+        let mut latencies = Self::default();
+        for (micros, count) in record.counts {
+            // As in `add`.
+            let _ = latencies.histogram.record_n(micros.min(LONGEST), count);
+        }
+        latencies.sum = record.sum;
+        latencies
+    }
+}
+
 impl Default for Latencies {
     fn default() -> Self {
         let mut histogram = match Histogram::new_with_bounds(1, 2, DIGITS) {
@@ -48,8 +80,8 @@ impl Default for Latencies {
 impl Latencies {
     pub fn add(&mut self, latency: Duration) {
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-        // Beyond some 35 minutes its length does not matter any more, and its memory would. It grows as needed, so recording cannot fail.
-        let _ = self.histogram.record(micros.min(1 << 31));
+        // It grows as needed, so recording cannot fail.
+        let _ = self.histogram.record(micros.min(LONGEST));
         self.sum = self.sum.saturating_add(latency);
     }
 
@@ -76,16 +108,20 @@ impl Latencies {
         }
     }
 
-    fn middle(&self) -> LatencyData {
+    fn counts(&self) -> Vec<(u64, u64)> {
         let recorded = self.histogram.iter_recorded();
+        recorded
+            .map(|step| (step.value_iterated_to(), step.count_at_value()))
+            .collect()
+    }
+
+    fn middle(&self) -> LatencyData {
         LatencyData {
             count: self.histogram.len(),
             p50: self.at(0.5),
             max: self.at(1.0),
             sum: self.sum.as_secs_f64() * 1000.0,
-            histogram: recorded
-                .map(|step| (step.value_iterated_to(), step.count_at_value()))
-                .collect(),
+            histogram: self.counts(),
             ..LatencyData::default()
         }
     }
@@ -142,6 +178,19 @@ mod tests {
         let got = thousand().shortest();
         assert!((0.05..0.051).contains(&got.p95), "{got:?}");
         assert!((0.01..0.011).contains(&got.p99), "{got:?}");
+    }
+
+    #[test]
+    fn times_are_read_as_they_were_kept() {
+        let mut latencies = thousand();
+        latencies.add(Duration::from_secs(7));
+        latencies.add(Duration::MAX - Duration::from_secs(9));
+        let text = serde_json::to_string(&latencies).unwrap();
+        let mut read: Latencies = serde_json::from_str(&text).unwrap();
+        assert_eq!(read.data(), latencies.data());
+        read.merge(&latencies);
+        latencies.merge(&latencies.clone());
+        assert_eq!(read.data(), latencies.data());
     }
 
     #[test]

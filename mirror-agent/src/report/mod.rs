@@ -6,8 +6,10 @@
 mod answers;
 mod control;
 mod differences;
+mod directory;
 mod effects;
 mod end;
+mod examples;
 mod facts;
 mod files;
 mod html;
@@ -24,6 +26,7 @@ mod reason;
 mod recorder;
 mod request;
 mod routes;
+mod runs;
 mod status;
 mod suggest;
 pub mod table;
@@ -35,18 +38,19 @@ pub use answers::{StoredAnswers, StoredBody, StoredMessage};
 pub use differences::{DifferenceExample, DifferenceGroup};
 pub use effects::EffectsFinding;
 pub use end::End;
-pub use files::{ReportDir, known_noise_beside, read};
+pub use files::{ReportDir, Written, known_noise_beside};
 pub use html::{LiveMode, live_page, page};
 pub use junit::junit;
 pub use known_noise::KnownNoise;
 pub use latency::{Latencies, LatencyData};
 pub use markdown::markdown;
 pub use metrics::{Metrics, MetricsFormat};
-pub use options::ReportOptions;
+pub use options::{ReportOptions, RunsPlace};
 pub use outcomes::{OutcomeData, OutcomeExample, OutcomeGroup};
 pub use pair::{JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer, SaidOfRun};
 pub use recorder::Recorder;
 pub use request::{RequestLabel, ShownRequest};
+pub use runs::{Keeper, NewRun, RunPath, RunsFolder, read};
 pub use status::{
     AttachedPlace, CacheHits, CaptureCounters, CarriedData, ControlData, EffectsData, FORMAT,
     LedgerData, ReportData, Results, RouteData, RunInfo, Status, TimingData,

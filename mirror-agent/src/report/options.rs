@@ -16,6 +16,10 @@ mirror_core::options! {
         /// Name of the run; the socket's or the capture file's unless given
         #[option("name", "NAME")]
         pub name: Option<RunName>,
+        /// Folder that keeps runs, each in a directory of its own, or `none`; /var/lib/mirror-agent/runs for root, else
+        /// ~/.local/state/mirror-agent/runs, unless given
+        #[option("runs", "DIR")]
+        pub runs: Option<RunsPlace>,
         /// Directory for report.json, report.html and noise.json
         #[option("report", "DIR")]
         pub directory: Option<PathBuf>,
@@ -41,6 +45,23 @@ impl FromText for RunName {
         (is_name && begins)
             .then(|| Self(text.into()))
             .ok_or_else(remedy)
+    }
+}
+
+/// Where runs are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunsPlace {
+    Nowhere,
+    Folder(PathBuf),
+}
+
+impl FromText for RunsPlace {
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Err("name a folder, or `none`".into()),
+            "none" => Ok(Self::Nowhere),
+            path => Ok(Self::Folder(path.into())),
+        }
     }
 }
 

@@ -71,10 +71,27 @@ pub(super) struct OutcomeTallies(BTreeMap<Outcome, Groups>);
 
 type Groups = HashMap<Key, Tally, RandomState>;
 
-#[derive(Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Tally {
     count: u64,
     examples: Vec<OutcomeExample>,
+}
+
+impl Tally {
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        let room = MAX_EXAMPLES - self.examples.len();
+        self.examples.extend(other.examples.into_iter().take(room));
+    }
+}
+
+/// A group as it is kept.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct OutcomeRecord {
+    outcome: String,
+    reason: Option<Box<str>>,
+    #[serde(flatten)]
+    tally: Tally,
 }
 
 impl OutcomeTallies {
@@ -111,11 +128,52 @@ impl OutcomeTallies {
             all.sort_by(|a, b| a.0.cmp(&b.0));
             for ((route, reason), tally) in all {
                 let into = groups.entry((routes.resolve(route), reason)).or_default();
-                into.count += tally.count;
-                let room = MAX_EXAMPLES - into.examples.len();
-                into.examples.extend(tally.examples.into_iter().take(room));
+                into.merge(tally);
             }
         }
+    }
+
+    /// What is kept of the routes that `wanted` names.
+    pub(super) fn records(
+        &self,
+        wanted: impl Fn(RouteId) -> bool,
+    ) -> impl Iterator<Item = (RouteId, OutcomeRecord)> {
+        let of = move |(outcome, groups): (&Outcome, &Groups)| {
+            let groups = groups.iter().filter(|((route, _), _)| wanted(*route));
+            let record = |((route, reason), tally): (&Key, &Tally)| {
+                let record = OutcomeRecord {
+                    outcome: outcome.name().into(),
+                    reason: reason.clone(),
+                    tally: tally.clone(),
+                };
+                (*route, record)
+            };
+            groups.map(record).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(of)
+    }
+
+    /// Adds what was kept of a route. An outcome that this build does not know is left out.
+    pub(super) fn add(&mut self, route: RouteId, record: OutcomeRecord) {
+        let mut all = Outcome::ALL.iter();
+        let Some(outcome) = all.find(|outcome| outcome.name() == record.outcome) else {
+            return;
+        };
+        let groups = self.0.entry(*outcome).or_default();
+        let mut key = (route, record.reason);
+        if !groups.contains_key(&key) {
+            key = admitted(groups, key);
+        }
+        groups.entry(key).or_default().merge(record.tally);
+    }
+
+    /// How many ended with each outcome.
+    pub(super) fn counts(&self) -> BTreeMap<String, u64> {
+        let count = |groups: &Groups| groups.values().map(|tally| tally.count).sum();
+        let outcomes = self.0.iter();
+        outcomes
+            .map(|(outcome, groups)| (outcome.name().to_owned(), count(groups)))
+            .collect()
     }
 
     pub(super) fn data(

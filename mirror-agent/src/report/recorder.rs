@@ -1,13 +1,15 @@
 //! Collects what a run finds, from many tasks and threads at once, in bounded space.
 
 mod counts;
+mod kept;
 mod tallies;
+mod totals;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mirror_core::compare::{CompareOptions, Comparison};
-use mirror_core::ledger::Ledger;
+use mirror_core::ledger::{Ledger, Outcome};
 use mirror_core::noise::{self, AnswerTimes, NoiseOrigin, Source};
 use mirror_core::route::RouteId;
 use mirror_core::schedule::ScheduleData;
@@ -16,11 +18,11 @@ use mirror_core::verdict::{self, BuildOptions, Builds, Judge, Judgement, Side, V
 use super::end::End;
 use super::known_noise::KnownNoise;
 use super::request::RequestLabel;
-use super::status::{
-    CaptureCounters, FORMAT, LedgerData, ReportData, Results, RunInfo, TimingData,
-};
+use super::status::{CaptureCounters, FORMAT, LedgerData, ReportData, Results, RunInfo};
 use crate::clock::wall_clock;
-use tallies::Tallies;
+use tallies::{Beside, Tallies};
+
+pub(super) use kept::{KeptBeside, KeptRun, LedgerRecord, RunChanges, RunRecord, results_of};
 
 /// In the place of a build's name where nobody said it.
 const UNKNOWN_BUILD: &str = "unknown";
@@ -32,6 +34,8 @@ pub struct Recorder {
     host: String,
     started_at: u64,
     tallies: Mutex<Tallies>,
+    /// Why something of the run is not kept.
+    kept: Mutex<Option<String>>,
 }
 
 impl Recorder {
@@ -43,6 +47,7 @@ impl Recorder {
             host: String::new(),
             started_at: now(),
             tallies: Mutex::default(),
+            kept: Mutex::default(),
         }
     }
 
@@ -151,7 +156,7 @@ impl Recorder {
     pub fn fail(&self, why: String) {
         let mut tallies = self.tallies();
         tallies.judge.evidence_mut().fail(&why);
-        tallies.failure.get_or_insert(why);
+        tallies.totals.failure.get_or_insert(why);
     }
 
     /// Decided outside of the lock: it takes long where there are many routes, and no request waits for it.
@@ -167,40 +172,46 @@ impl Recorder {
     pub fn results(&self, counters: CaptureCounters) -> Results {
         let verdict = self.judgement();
         let tallies = self.tallies();
-        let ledger = self.ledger_data();
-        Results {
+        tallies.results(Beside {
             run: self.run.clone(),
             verdict,
-            failed: tallies.failure.clone(),
-            outcomes: tallies.outcomes.data(&tallies.routes, &ledger.outcomes),
-            ledger,
-            snapshots: tallies.snapshots.clone(),
-            snapshot_wait_ms: tallies.waits.data(),
-            snapshot_ttl_ms: tallies.ttls.shortest(),
-            mirror_snapshots: tallies.mirror_snapshots.clone(),
-            timing: TimingData {
-                send_lag_ms: tallies.timing.send_lag.data(),
-                from_sending_ms: tallies.timing.from_sending.data(),
-                from_due_ms: tallies.timing.from_due.data(),
-                sent_twice: tallies.timing.sent_twice,
-            },
-            schedule: ScheduleData::default(),
-            carried: tallies.carried.clone(),
-            control: tallies.control.data(),
-            effects: tallies.effects.data(),
-            headline: tallies.logins.headline(),
-            routes: tallies.compared.data(&tallies.routes),
-            differences: tallies.compared.differences(&tallies.routes),
-            differences_dropped: tallies.compared.dropped_differences(),
-            rules: tallies.judge.evidence().rules().clone(),
+            ledger: self.ledger_data(),
             counters,
+            schedule: ScheduleData::default(),
+        })
+    }
+
+    /// What has changed since it was asked for last, or all of it, for what keeps runs.
+    pub(super) fn changes(&self, beside: KeptBeside, all: bool) -> RunChanges {
+        // What is lost in the kernel is in no tally.
+        let lost = self.ledger.outcomes().remove(Outcome::LostRingFull.name());
+        let changes = self.tallies().changes(all);
+        let mut outcomes = changes.outcomes;
+        outcomes.extend(lost.map(|lost| (Outcome::LostRingFull.name().to_owned(), lost)));
+        RunChanges {
+            is_whole: changes.is_whole,
+            run: RunRecord {
+                // Read last: a request is seen before it ends.
+                ledger: LedgerRecord {
+                    outcomes,
+                    seen: self.ledger.seen(),
+                    taken_over: self.ledger.taken_over(),
+                },
+                policy: changes.policy,
+                evidence: changes.evidence,
+                totals: changes.totals,
+                beside,
+            },
+            routes: changes.routes,
         }
     }
 
+    /// A request counts as seen before it ends, so what is seen is read last.
     pub(crate) fn ledger_data(&self) -> LedgerData {
+        let outcomes = self.ledger.outcomes();
         LedgerData {
             seen: self.ledger.seen(),
-            outcomes: self.ledger.outcomes(),
+            outcomes,
         }
     }
 
@@ -211,7 +222,7 @@ impl Recorder {
             name: self.name.clone(),
             hosts: vec![self.host.clone()],
             unfinished: None,
-            kept: None,
+            kept: self.kept(),
             version: env!("CARGO_PKG_VERSION").into(),
             started_at: self.started_at,
             ended_at: now(),
@@ -225,6 +236,29 @@ impl Recorder {
 
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    pub(super) fn run(&self) -> &RunInfo {
+        &self.run
+    }
+
+    /// Why something of the run is not kept, or that all is.
+    pub(super) fn note_kept(&self, why: Option<String>) {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// The same beside what was noted before.
+    pub fn note_kept_too(&self, why: String) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = Some(match kept.take() {
+            None => why,
+            Some(before) => format!("{before}; {why}"),
+        });
+    }
+
+    pub fn kept(&self) -> Option<String> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.clone()
     }
 
     pub fn started_at(&self) -> u64 {

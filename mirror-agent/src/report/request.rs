@@ -56,6 +56,11 @@ impl RequestLabel {
         self.at
     }
 
+    /// Bytes of both bodies.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
     pub(super) fn status(&self) -> Option<u16> {
         self.status
     }
@@ -96,6 +101,10 @@ pub(super) mod tests {
     use mirror_core::policy::Policy;
 
     pub(in crate::report) fn label(method: &str, target: &str) -> RequestLabel {
+        label_at(method, target, Timestamp::default())
+    }
+
+    pub(in crate::report) fn label_at(method: &str, target: &str, at: Timestamp) -> RequestLabel {
         let address = "127.0.0.1:80".parse().unwrap();
         let redactor = Policy::default();
         RequestLabel::new(
@@ -108,7 +117,10 @@ pub(super) mod tests {
                 peer: address,
                 one_sided: false,
                 origin: 0,
-                timing: Timing::default(),
+                timing: Timing {
+                    request_first: at,
+                    ..Timing::default()
+                },
                 request: Request::new(method, target.to_owned()).into(),
                 response: None,
             },

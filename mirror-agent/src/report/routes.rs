@@ -6,13 +6,14 @@ use mirror_core::compare::{Extent, PlaceTotals};
 use mirror_core::noise::{Explained, Maps};
 use mirror_core::route::{RouteId, RouteLearner};
 use mirror_core::verdict::matters;
+use serde::{Deserialize, Serialize};
 
-use super::differences::{self, DifferenceGroup, DifferenceTable};
+use super::differences::{self, DifferenceGroup, DifferenceTable, ExamplesRecord, TableRecord};
 use super::latency::Latencies;
 use super::pair::JudgedPair;
 use super::request::RequestLabel;
 use super::status::{CacheHits, RouteData};
-use super::trend::{Trend, TrendRequest};
+use super::trend::{Interval, IntervalKey, Trend, TrendRequest};
 
 /// Routes that are told apart; the rest is one.
 const MAX_ROUTES: usize = 500;
@@ -22,6 +23,15 @@ pub(super) struct RouteTallies(HashMap<RouteId, RouteTally>);
 
 #[derive(Default)]
 struct RouteTally {
+    counts: RouteCounts,
+    differences: DifferenceTable,
+    trend: Trend,
+}
+
+/// What is counted of a route, and adds up.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct RouteCounts {
     compared: u64,
     differed: u64,
     streamed: u64,
@@ -32,8 +42,20 @@ struct RouteTally {
     mirror: Latencies,
     production_cache: CacheHits,
     mirror_cache: CacheHits,
-    differences: DifferenceTable,
-    trend: Trend,
+}
+
+/// A route as it is kept, without its examples and its trend.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct RouteTallyRecord {
+    counts: RouteCounts,
+    differences: TableRecord,
+}
+
+/// What has changed of a route.
+pub(super) struct RouteTallyChange {
+    pub(super) record: RouteTallyRecord,
+    pub(super) examples: Option<ExamplesRecord>,
+    pub(super) intervals: Vec<(IntervalKey, Interval)>,
 }
 
 impl RouteTallies {
@@ -50,6 +72,36 @@ impl RouteTallies {
         }
         let tally = self.0.entry(route).or_default();
         tally.count(label, pair, explained);
+    }
+
+    /// What has changed of the routes that `wanted` names, or all of them.
+    pub(super) fn changes(
+        &mut self,
+        all: bool,
+        wanted: impl Fn(RouteId) -> bool,
+    ) -> Vec<(RouteId, RouteTallyChange)> {
+        let tallies = self.0.iter_mut();
+        let tallies = tallies.filter(|(route, _)| all || wanted(**route));
+        tallies
+            .map(|(route, tally)| (*route, tally.change(all)))
+            .collect()
+    }
+
+    /// Adds what was kept of a route.
+    pub(super) fn add(
+        &mut self,
+        route: RouteId,
+        record: RouteTallyRecord,
+        examples: ExamplesRecord,
+        intervals: Vec<(IntervalKey, Interval)>,
+    ) {
+        let is_known = self.0.len() < MAX_ROUTES || self.0.contains_key(&route);
+        let route = if is_known { route } else { RouteLearner::OTHER };
+        self.0.entry(route).or_default().merge(RouteTally {
+            counts: record.counts,
+            differences: DifferenceTable::of(record.differences, examples),
+            trend: Trend::of(intervals),
+        });
     }
 
     /// Puts together what the learner has found to be one route.
@@ -101,24 +153,7 @@ impl RouteTallies {
 
 impl RouteTally {
     fn count(&mut self, label: &RequestLabel, pair: &JudgedPair, explained: (&Explained, bool)) {
-        let comparison = pair.comparison();
-        match comparison.extent {
-            Extent::Head(_) => self.heads_only += 1,
-            Extent::Whole => self.compared += 1,
-            Extent::Stream | Extent::Digest => {
-                self.compared += 1;
-                self.streamed += 1;
-            }
-        }
-        self.differed += u64::from(matters(explained.0));
-        self.same += comparison.same;
-        self.different += comparison.different;
-        self.mirror.add(pair.mirror.latency);
-        if let Some(latency) = pair.production.latency {
-            self.production.add(latency);
-        }
-        self.production_cache.count(pair.production.is_cached);
-        self.mirror_cache.count(pair.mirror.is_cached);
+        self.counts.count(pair, matters(explained.0));
         if pair.is_judged() {
             self.trend.count(&TrendRequest {
                 at: label.at(),
@@ -131,6 +166,54 @@ impl RouteTally {
     }
 
     fn merge(&mut self, other: Self) {
+        self.counts.merge(&other.counts);
+        self.trend.merge(&other.trend);
+        self.differences.merge(other.differences);
+    }
+
+    fn change(&mut self, all: bool) -> RouteTallyChange {
+        RouteTallyChange {
+            record: RouteTallyRecord {
+                counts: self.counts.clone(),
+                differences: self.differences.record(),
+            },
+            examples: self.differences.new_examples(all),
+            intervals: self.trend.changes(all),
+        }
+    }
+
+    fn data(&self, route: String) -> RouteData {
+        RouteData {
+            route,
+            trend: self.trend.points(),
+            ..self.counts.data()
+        }
+    }
+}
+
+impl RouteCounts {
+    fn count(&mut self, pair: &JudgedPair, differs: bool) {
+        let comparison = pair.comparison();
+        match comparison.extent {
+            Extent::Head(_) => self.heads_only += 1,
+            Extent::Whole => self.compared += 1,
+            Extent::Stream | Extent::Digest => {
+                self.compared += 1;
+                self.streamed += 1;
+            }
+        }
+        self.differed += u64::from(differs);
+        self.same += comparison.same;
+        self.different += comparison.different;
+        self.mirror.add(pair.mirror.latency);
+        if let Some(latency) = pair.production.latency {
+            self.production.add(latency);
+        }
+        self.production_cache.count(pair.production.is_cached);
+        self.mirror_cache.count(pair.mirror.is_cached);
+    }
+
+    fn merge(&mut self, other: &Self) {
         self.compared += other.compared;
         self.differed += other.differed;
         self.streamed += other.streamed;
@@ -141,13 +224,10 @@ impl RouteTally {
         self.mirror.merge(&other.mirror);
         self.production_cache.merge(other.production_cache);
         self.mirror_cache.merge(other.mirror_cache);
-        self.trend.merge(&other.trend);
-        self.differences.merge(other.differences);
     }
 
-    fn data(&self, route: String) -> RouteData {
+    fn data(&self) -> RouteData {
         RouteData {
-            route,
             compared: self.compared,
             differed: self.differed,
             streamed: self.streamed,
@@ -158,7 +238,7 @@ impl RouteTally {
             mirror_ms: self.mirror.data(),
             production_cache: self.production_cache,
             mirror_cache: self.mirror_cache,
-            trend: self.trend.points(),
+            ..RouteData::default()
         }
     }
 }

@@ -227,6 +227,29 @@ pub struct CaptureCounters {
 }
 
 impl CaptureCounters {
+    /// Adds what another host has counted. Interfaces of one name are one.
+    pub(super) fn merge(&mut self, other: &Self) {
+        let add = |ours: &mut BTreeMap<String, u64>, theirs: &BTreeMap<String, u64>| {
+            for (name, count) in theirs {
+                *ours.entry(name.clone()).or_default() += count;
+            }
+        };
+        add(&mut self.capture, &other.capture);
+        for (interface, counts) in &other.interfaces {
+            add(
+                self.interfaces.entry(interface.clone()).or_default(),
+                counts,
+            );
+        }
+        self.dissect += other.dissect;
+        self.blind_times.extend(other.blind_times.iter().cloned());
+        for advice in &other.advice {
+            if !self.advice.contains(advice) {
+                self.advice.push(advice.clone());
+            }
+        }
+    }
+
     /// A counter of the kernel's.
     pub fn kernel(&self, counter: Counter) -> u64 {
         let named = COUNTERS.iter().find(|(known, _)| *known == counter);

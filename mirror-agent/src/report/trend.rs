@@ -2,7 +2,7 @@
 //!
 //! Intervals begin at multiples of their length since the epoch. So those of several hosts add up, and the order does not matter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mirror_core::time::Timestamp;
@@ -27,16 +27,26 @@ pub struct TrendPoint {
 }
 
 /// What is counted for [`TrendPoint`]s.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) struct Trend {
     /// Length of an interval, in seconds.
     length: u64,
     /// By start divided by length.
     intervals: BTreeMap<u64, Interval>,
+    /// Those that have changed since they were kept last.
+    changed: BTreeSet<u64>,
+}
+
+/// Where an interval is in its trend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct IntervalKey {
+    pub(super) length: u64,
+    /// Start divided by length.
+    pub(super) start: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Interval {
+pub(super) struct Interval {
     judged: u64,
     differed: u64,
     mirror: TimeSketch,
@@ -61,16 +71,16 @@ impl Default for Trend {
         Self {
             length: 1,
             intervals: BTreeMap::new(),
+            changed: BTreeSet::new(),
         }
     }
 }
 
 impl Trend {
     pub(super) fn count(&mut self, request: &TrendRequest) {
-        let interval = self
-            .intervals
-            .entry(request.at.as_secs() / self.length)
-            .or_default();
+        let start = request.at.as_secs() / self.length;
+        self.changed.insert(start);
+        let interval = self.intervals.entry(start).or_default();
         interval.judged += 1;
         interval.differed += u64::from(request.differs);
         interval.mirror.add(request.mirror);
@@ -90,8 +100,40 @@ impl Trend {
         }
         for (start, interval) in &other.intervals {
             self.intervals.entry(*start).or_default().merge(interval);
+            self.changed.insert(*start);
         }
         self.widen();
+    }
+
+    /// The intervals that have changed since they were asked for last, or all of them.
+    pub(super) fn changes(&mut self, all: bool) -> Vec<(IntervalKey, Interval)> {
+        let changed = std::mem::take(&mut self.changed);
+        let intervals = self.intervals.iter();
+        let intervals = intervals.filter(|(start, _)| all || changed.contains(start));
+        let key = |start: u64| IntervalKey {
+            length: self.length,
+            start,
+        };
+        intervals
+            .map(|(start, interval)| (key(*start), interval.clone()))
+            .collect()
+    }
+
+    /// Of what [`changes`](Self::changes) has said from the start on: of intervals that became longer, the shorter ones do not count any more.
+    pub(super) fn of(kept: impl IntoIterator<Item = (IntervalKey, Interval)>) -> Self {
+        let mut kept: Vec<_> = kept.into_iter().collect();
+        let length = kept.iter().map(|(key, _)| key.length).max().unwrap_or(1);
+        kept.retain(|(key, _)| key.length == length);
+        let mut trend = Self {
+            length: length.max(1).next_power_of_two(),
+            intervals: kept
+                .into_iter()
+                .map(|(key, interval)| (key.start, interval))
+                .collect(),
+            changed: BTreeSet::new(),
+        };
+        trend.widen();
+        trend
     }
 
     /// One point for each interval from the first to the last, empty ones too.
@@ -128,11 +170,13 @@ impl Trend {
 
     fn double(&mut self) {
         self.length *= 2;
+        self.changed.clear();
         for (start, interval) in std::mem::take(&mut self.intervals) {
             self.intervals
                 .entry(start / 2)
                 .or_default()
                 .merge(&interval);
+            self.changed.insert(start / 2);
         }
     }
 }
@@ -235,9 +279,26 @@ mod tests {
         }
         let mut merged = short.clone();
         merged.merge(&long);
-        assert_eq!(merged, whole);
+        assert_eq!(merged.points(), whole.points());
         long.merge(&short);
-        assert_eq!(long, whole);
+        assert_eq!(long.points(), whole.points());
+    }
+
+    #[test]
+    fn what_was_kept_second_by_second_is_the_whole() {
+        let (mut trend, mut kept) = (Trend::default(), BTreeMap::new());
+        for second in 0..400 {
+            trend.count(&request(second, second % 3 == 0, second));
+            let changes = trend.changes(false);
+            assert!(
+                changes.len() == 1 || second % 10 == 0,
+                "{second}: {changes:?}"
+            );
+            kept.extend(changes);
+            assert_eq!(Trend::of(kept.clone()).points(), trend.points(), "{second}");
+        }
+        assert_eq!(trend.changes(false), []);
+        assert_eq!(Trend::of(trend.changes(true)).points(), trend.points());
     }
 
     #[test]

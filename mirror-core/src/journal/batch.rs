@@ -29,6 +29,11 @@ impl Batch {
         self.records.push((key.into(), value.into()));
     }
 
+    /// Leaves out what need not be written again.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &[u8]) -> bool) {
+        self.records.retain(|(key, value)| keep(key, value));
+    }
+
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }

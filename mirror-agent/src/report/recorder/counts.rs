@@ -16,10 +16,10 @@ pub(super) const MAX_STATES: usize = 50;
 impl Recorder {
     pub fn snapshot(&self, outcome: &SnapshotOutcome) {
         let mut tallies = self.tallies();
-        let mut count = |name: &str| match tallies.snapshots.get_mut(name) {
+        let mut count = |name: &str| match tallies.totals.snapshots.get_mut(name) {
             Some(count) => *count += 1,
             None => {
-                tallies.snapshots.insert(name.into(), 1);
+                tallies.totals.snapshots.insert(name.into(), 1);
             }
         };
         count(outcome.name());
@@ -28,12 +28,12 @@ impl Recorder {
                 if snapshot.at.is_none() {
                     count("unverified");
                 }
-                tallies.waits.add(snapshot.waited);
+                tallies.totals.waits.add(snapshot.waited);
                 if let Some(ttl) = snapshot.ttl {
-                    tallies.ttls.add(ttl);
+                    tallies.totals.ttls.add(ttl);
                 }
             }
-            SnapshotOutcome::Caught { waited, .. } => tallies.waits.add(*waited),
+            SnapshotOutcome::Caught { waited, .. } => tallies.totals.waits.add(*waited),
             SnapshotOutcome::Missing { refused: true, .. } => count("of another request"),
             _ => {}
         }
@@ -43,16 +43,16 @@ impl Recorder {
     pub fn mirror_snapshot(&self, state: &str) {
         let mut tallies = self.tallies();
         let state = excerpt(state, 40);
-        if tallies.mirror_snapshots.len() < MAX_STATES {
-            *tallies.mirror_snapshots.entry(state).or_default() += 1;
-        } else if let Some(count) = tallies.mirror_snapshots.get_mut(&state) {
+        if tallies.totals.mirror_snapshots.len() < MAX_STATES {
+            *tallies.totals.mirror_snapshots.entry(state).or_default() += 1;
+        } else if let Some(count) = tallies.totals.mirror_snapshots.get_mut(&state) {
             *count += 1;
         }
     }
 
     /// A request was sent so much after it should have been, and answered after `latency`, if it was.
     pub fn replayed(&self, lag: Duration, latency: Option<Duration>) {
-        let timing = &mut self.tallies().timing;
+        let timing = &mut self.tallies().totals.timing;
         timing.send_lag.add(lag);
         if let Some(latency) = latency {
             timing.from_sending.add(latency);
@@ -66,7 +66,7 @@ impl Recorder {
             return;
         }
         let mut tallies = self.tallies();
-        let places = &mut tallies.carried.places;
+        let places = &mut tallies.totals.carried.places;
         for one in replaced {
             let place = format!("{} from {}", one.place, one.learnt_from);
             let place = excerpt(&place, 200);
@@ -80,17 +80,17 @@ impl Recorder {
 
     /// What became of what a mirror filed, or said that it files.
     pub fn effects(&self, finding: EffectsFinding<'_>) {
-        self.tallies().effects.count(finding);
+        self.tallies().totals.effects.count(finding);
     }
 
     /// The control did not answer a request.
     pub fn control_failed(&self, reason: &str) {
-        self.tallies().control.failed(reason);
+        self.tallies().totals.control.failed(reason);
     }
 
     /// How much is carried now, and was replaced so far.
     pub fn carried(&self, stats: CarryStats) {
-        let carried = &mut self.tallies().carried;
+        let carried = &mut self.tallies().totals.carried;
         (carried.sessions, carried.values) = (stats.sessions, stats.entries);
         (carried.requests, carried.replaced) = (stats.requests, stats.replaced);
         carried.evicted = stats.evicted;
@@ -99,7 +99,7 @@ impl Recorder {
     /// So many requests were sent a second time, because a used connection turned out to be closed.
     pub fn sent_twice(&self, requests: u64) {
         if requests > 0 {
-            self.tallies().timing.sent_twice += requests;
+            self.tallies().totals.timing.sent_twice += requests;
         }
     }
 }

@@ -1,23 +1,24 @@
 //! What is counted of a run, behind the recorder's lock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use mirror_core::ledger::Outcome;
 use mirror_core::noise::NoiseOrigin;
 use mirror_core::route::{RouteId, RouteLearner};
-use mirror_core::verdict::{Judge, LoginCounts, VerdictPolicy, matters};
+use mirror_core::schedule::ScheduleData;
+use mirror_core::verdict::{Evidence, Judge, Judgement, VerdictPolicy, matters};
 
-use crate::report::control::ControlTally;
-use crate::report::effects::EffectsTally;
 use crate::report::end::End;
-use crate::report::latency::Latencies;
 use crate::report::outcomes::OutcomeTallies;
 use crate::report::pair::JudgedPair;
 use crate::report::request::RequestLabel;
 use crate::report::routes::RouteTallies;
-use crate::report::status::CarriedData;
+use crate::report::status::{CaptureCounters, LedgerData, Results, RunInfo};
+
+use super::kept::{KeptRoute, KeptRun, RouteRecord};
+use super::totals::Totals;
 
 #[derive(Default)]
 pub(super) struct Tallies {
@@ -32,25 +33,11 @@ pub(super) struct Tallies {
     /// The runs that what was known at the start came from.
     pub(super) origins: Vec<NoiseOrigin>,
     pub(super) policy: VerdictPolicy,
-    pub(super) snapshots: BTreeMap<String, u64>,
-    pub(super) waits: Latencies,
-    pub(super) ttls: Latencies,
-    pub(super) timing: Timing,
-    pub(super) mirror_snapshots: BTreeMap<String, u64>,
-    pub(super) carried: CarriedData,
-    pub(super) control: ControlTally,
-    pub(super) effects: EffectsTally,
-    pub(super) logins: LoginCounts,
-    pub(super) failure: Option<String>,
-}
-
-/// When replays were sent, and how long they took.
-#[derive(Default)]
-pub(super) struct Timing {
-    pub(super) send_lag: Latencies,
-    pub(super) from_sending: Latencies,
-    pub(super) from_due: Latencies,
-    pub(super) sent_twice: u64,
+    pub(super) totals: Totals,
+    /// Routes of which something was counted since they were kept last.
+    changed: HashSet<RouteId, RandomState>,
+    /// The folds that what was kept last has followed.
+    kept_folds: u64,
 }
 
 impl Tallies {
@@ -67,6 +54,7 @@ impl Tallies {
             None => end.outcome,
             Some(pair) => self.judged(label, route, &name, pair),
         };
+        self.changed.insert(route);
         self.outcomes
             .count(outcome, route, label, end.reason.as_deref());
         let request = label.admitted(&name);
@@ -103,10 +91,11 @@ impl Tallies {
         let is_evidence = pair.is_judged() && outcome != Outcome::DifferedAsControl;
         self.compared
             .count(route, label, pair, (&explained, is_evidence));
-        self.logins
+        self.totals
+            .logins
             .count(Some(pair.production.status), pair.mirror_answer);
         if let (Some(finding), Some(control)) = (pair.control_finding(), &pair.control) {
-            self.control.count(finding, control.latency);
+            self.totals.control.count(finding, control.latency);
         }
         outcome
     }
@@ -142,4 +131,157 @@ impl Tallies {
         let name = self.names.entry(route);
         Arc::clone(name.or_insert_with(|| self.routes.name(route).into()))
     }
+
+    /// What has changed since it was asked for last, or all of it. Routes that have become one change everything.
+    pub(super) fn changes(&mut self, all: bool) -> TallyChanges {
+        let is_whole = all || self.kept_folds != self.folds;
+        self.kept_folds = self.folds;
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.insert(RouteLearner::OTHER);
+        let changed: HashSet<RouteId, RandomState> = changed
+            .into_iter()
+            .map(|route| self.routes.resolve(route))
+            .collect();
+        let wanted = |route: RouteId| is_whole || changed.contains(&route);
+        let mut routes: BTreeMap<Arc<str>, KeptRoute> = BTreeMap::new();
+        for (route, change) in self.compared.changes(is_whole, wanted) {
+            let kept = routes.entry(self.name(route)).or_default();
+            kept.record.compared = Some(change.record);
+            (kept.examples, kept.intervals) = (change.examples, change.intervals);
+        }
+        let outcomes: Vec<_> = self.outcomes.records(wanted).collect();
+        for (route, outcome) in outcomes {
+            let kept = routes.entry(self.name(route)).or_default();
+            kept.record.outcomes.push(outcome);
+        }
+        let mut names: BTreeSet<Arc<str>> = changed.iter().map(|id| self.name(*id)).collect();
+        let evidence = self.judge.evidence();
+        if is_whole {
+            names = evidence
+                .routes()
+                .keys()
+                .map(|name| Arc::from(&**name))
+                .collect();
+        }
+        for name in names {
+            if let Some(known) = evidence.routes().get(&*name) {
+                routes.entry(name).or_default().record.evidence = Some(known.clone());
+            }
+        }
+        TallyChanges {
+            is_whole,
+            routes,
+            outcomes: self.outcomes.counts(),
+            evidence: evidence.without_routes(),
+            totals: self.totals.clone(),
+            policy: self.policy.clone(),
+        }
+    }
+
+    /// Adds what was kept of several runs, of which each may have learnt its routes differently: they are learnt anew from all names.
+    pub(super) fn add(&mut self, runs: Vec<KeptRun>) {
+        let mut names: BTreeMap<(bool, String), u64> = BTreeMap::new();
+        for run in &runs {
+            for (name, route) in &run.routes {
+                let key = (RouteLearner::is_learnt(name), name.clone());
+                *names.entry(key).or_default() += route.record.requests();
+            }
+        }
+        for ((_, name), requests) in &names {
+            self.routes.learn_name(name, *requests);
+        }
+        let learnt: HashMap<String, RouteId> = names
+            .into_keys()
+            .map(|(_, name)| {
+                let route = self.routes.learn_name(&name, 0);
+                (name, route)
+            })
+            .collect();
+        self.folds = self.routes.folds();
+        for run in runs {
+            self.add_run(run, &learnt);
+        }
+    }
+
+    fn add_run(&mut self, run: KeptRun, learnt: &HashMap<String, RouteId>) {
+        let mut evidence = run.record.evidence;
+        for (name, kept) in run.routes {
+            let Some(route) = learnt.get(&name).map(|route| self.routes.resolve(*route)) else {
+                continue;
+            };
+            let RouteRecord {
+                evidence: known,
+                compared,
+                outcomes,
+            } = kept.record;
+            if let Some(known) = known {
+                evidence.add_route(&name, &known);
+            }
+            if let Some(compared) = compared {
+                let examples = kept.examples.unwrap_or_default();
+                self.compared.add(route, compared, examples, kept.intervals);
+            }
+            for outcome in outcomes {
+                self.outcomes.add(route, outcome);
+            }
+            evidence.fold(&name, &self.name(route));
+        }
+        *self.judge.evidence_mut() += &evidence;
+        self.totals.merge(run.record.totals);
+    }
+
+    /// What was found, as it is shown.
+    pub(super) fn results(&self, beside: Beside) -> Results {
+        let totals = &self.totals;
+        let Beside {
+            run,
+            verdict,
+            ledger,
+            counters,
+            schedule,
+        } = beside;
+        Results {
+            run,
+            verdict,
+            failed: totals.failure.clone(),
+            outcomes: self.outcomes.data(&self.routes, &ledger.outcomes),
+            ledger,
+            snapshots: totals.snapshots.clone(),
+            snapshot_wait_ms: totals.waits.data(),
+            snapshot_ttl_ms: totals.ttls.shortest(),
+            mirror_snapshots: totals.mirror_snapshots.clone(),
+            timing: totals.timing.data(),
+            schedule,
+            carried: totals.carried.clone(),
+            control: totals.control.data(),
+            effects: totals.effects.data(),
+            headline: totals.logins.headline(),
+            routes: self.compared.data(&self.routes),
+            differences: self.compared.differences(&self.routes),
+            differences_dropped: self.compared.dropped_differences(),
+            rules: self.judge.evidence().rules().clone(),
+            counters,
+        }
+    }
+}
+
+/// What results consist of beside the tallies.
+pub(super) struct Beside {
+    pub(super) run: RunInfo,
+    pub(super) verdict: Judgement,
+    pub(super) ledger: LedgerData,
+    pub(super) counters: CaptureCounters,
+    pub(super) schedule: ScheduleData,
+}
+
+/// What has changed of a run.
+pub(super) struct TallyChanges {
+    /// All of it is here.
+    pub(super) is_whole: bool,
+    pub(super) routes: BTreeMap<Arc<str>, KeptRoute>,
+    /// How many requests ended with each outcome.
+    pub(super) outcomes: BTreeMap<String, u64>,
+    pub(super) evidence: Evidence,
+    pub(super) totals: Totals,
+    pub(super) policy: VerdictPolicy,
 }

@@ -1,0 +1,202 @@
+//! The folder that holds the directories of runs.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use nix::errno::Errno;
+use nix::unistd::geteuid;
+
+use super::super::directory::PrivateDir;
+use super::super::files::REPORT_JSON;
+use super::head::{RUN_JSON, RunHead, is_running};
+use super::time::compact;
+
+const ROOTS: &str = "/var/lib/mirror-agent/runs";
+/// Runs of one name that begin in the same second.
+const MAX_TWINS: u32 = 100;
+
+/// Where runs are kept.
+#[derive(Clone, Debug)]
+pub struct RunsFolder(PathBuf);
+
+/// A run: its directory, or that of a report, or a report.json.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunPath(pub(super) PathBuf);
+
+impl RunsFolder {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// The one that is named, or the usual one of this user.
+    pub fn named(path: Option<&Path>) -> anyhow::Result<Self> {
+        path.map_or_else(Self::usual, |path| Ok(Self(path.to_owned())))
+    }
+
+    pub(super) fn usual() -> anyhow::Result<Self> {
+        if geteuid().is_root() {
+            return Ok(Self(ROOTS.into()));
+        }
+        let variable = |name: &str| {
+            let path = std::env::var_os(name).map(PathBuf::from);
+            path.filter(|path| path.is_absolute())
+        };
+        let home = || variable("HOME").map(|home| home.join(".local/state"));
+        let state = variable("XDG_STATE_HOME").or_else(home);
+        let state = state.context("neither XDG_STATE_HOME nor HOME names a directory")?;
+        Ok(Self(state.join("mirror-agent/runs")))
+    }
+
+    pub(super) fn into_path(self) -> PathBuf {
+        self.0
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Makes the directory of a run, and returns its name too.
+    pub(super) fn make(&self, head: &RunHead) -> anyhow::Result<(PrivateDir, String)> {
+        let folder = PrivateDir::open(&self.0)?;
+        let name = format!("{}-{}", compact(head.started_at), head.name);
+        for twin in 1..=MAX_TWINS {
+            let name = match twin {
+                1 => name.clone(),
+                twin => format!("{name}.{twin}"),
+            };
+            match folder.make(&name) {
+                Ok(directory) => return Ok((directory, name)),
+                Err(Errno::EEXIST) => {}
+                Err(error) => return Err(error).with_context(|| format!("making {name}")),
+            }
+        }
+        bail!("there are {MAX_TWINS} runs that are called {name}")
+    }
+
+    /// Makes the directory of a run that somebody has taken away.
+    pub(super) fn make_again(&self, name: &str) -> anyhow::Result<PrivateDir> {
+        let folder = PrivateDir::open(&self.0)?;
+        match folder.make(name) {
+            Ok(directory) => Ok(directory),
+            Err(Errno::EEXIST) => folder.child(name),
+            Err(error) => Err(error).with_context(|| format!("making {name} again")),
+        }
+    }
+
+    /// The names of all runs, the oldest first. None without a folder.
+    pub fn runs(&self) -> anyhow::Result<Vec<String>> {
+        let context = || format!("the folder of runs, {}", self.0.display());
+        if !self.0.try_exists().with_context(context)? {
+            return Ok(Vec::new());
+        }
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.0).with_context(context)? {
+            let entry = entry.with_context(context)?;
+            let is_run = entry.path().join(RUN_JSON).is_file();
+            names.extend(entry.file_name().into_string().ok().filter(|_| is_run));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// The run that `wanted` names: a directory, a report.json, or a run of this folder by its name, by a beginning of it that is only its own, or
+    /// by what it was called, of which the newest counts. Without a name, the newest of all.
+    pub fn find(&self, wanted: Option<&str>) -> anyhow::Result<RunPath> {
+        let names = self.runs();
+        let Some(wanted) = wanted else {
+            let names = names?;
+            let newest = names.last().with_context(|| {
+                format!(
+                    "there is no run in {}: name a run, or its folder with --runs DIR",
+                    self.0.display()
+                )
+            })?;
+            return Ok(RunPath(self.0.join(newest)));
+        };
+        let path = Path::new(wanted);
+        let is_there = |file: &str| path.join(file).exists();
+        if path.is_file() || is_there(RUN_JSON) || is_there(REPORT_JSON) {
+            return Ok(RunPath(path.to_owned()));
+        }
+        let names = names?;
+        let found = named(&names, wanted)?;
+        let found = found.with_context(|| {
+            format!(
+                "there is no run {wanted} in {}, and no directory of this name with a report: `mirror-agent runs` lists them",
+                self.0.display()
+            )
+        })?;
+        Ok(RunPath(self.0.join(found)))
+    }
+
+    /// Takes the directory of a run away.
+    pub(super) fn remove(&self, name: &str) -> anyhow::Result<()> {
+        PrivateDir::open_known(&self.0)?.remove_child(name)
+    }
+
+    /// Takes away runs, but for one that goes on.
+    pub fn remove_run(&self, name: &str) -> anyhow::Result<()> {
+        let path = self.0.join(name);
+        ensure!(
+            !is_running(&path),
+            "{name} goes on: end it first, with `mirror-agent stop`"
+        );
+        let context = || format!("removing {}", path.display());
+        self.remove(name).with_context(context)
+    }
+}
+
+/// The one of `names` that is meant.
+fn named<'n>(names: &'n [String], wanted: &str) -> anyhow::Result<Option<&'n String>> {
+    if let Some(exact) = names.iter().find(|name| *name == wanted) {
+        return Ok(Some(exact));
+    }
+    let called = |name: &&String| name.split_once('-').is_some_and(|(_, name)| name == wanted);
+    if let Some(newest) = names.iter().rev().find(called) {
+        return Ok(Some(newest));
+    }
+    let mut beginning = names.iter().filter(|name| name.starts_with(wanted));
+    let first = beginning.next();
+    if let Some(other) = beginning.next() {
+        let first = first.map_or("", |first| first);
+        bail!("{wanted} is the beginning of {first} and of {other}: give more of the name");
+    }
+    Ok(first)
+}
+
+impl RunPath {
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Its name in its folder.
+    pub fn name(&self) -> String {
+        let name = self.0.file_name().unwrap_or(self.0.as_os_str());
+        name.to_string_lossy().into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_meant_by_its_name_its_beginning_or_what_it_is_called() {
+        let names = [
+            "20261126T101010Z-shop",
+            "20261127T051821Z-shop",
+            "20261127T061821Z-other",
+        ]
+        .map(str::to_owned);
+        let find = |wanted: &str| named(&names, wanted).map(|name| name.map(String::as_str));
+        assert_eq!(find("shop").unwrap(), Some("20261127T051821Z-shop"));
+        assert_eq!(find("20261126").unwrap(), Some("20261126T101010Z-shop"));
+        assert_eq!(
+            find("20261126T101010Z-shop").unwrap(),
+            Some("20261126T101010Z-shop")
+        );
+        assert_eq!(find("sho").unwrap(), None);
+        let error = find("20261127").unwrap_err().to_string();
+        assert!(error.contains("give more of the name"), "{error}");
+    }
+}

@@ -1,0 +1,78 @@
+//! run.json: what a run is, written at its start and locked while it goes on.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::super::directory::{PrivateDir, read_regular};
+use super::super::recorder::Recorder;
+use super::super::status::{FORMAT, RunInfo};
+
+pub(super) const RUN_JSON: &str = "run.json";
+const MAX_HEAD: u64 = 1 << 20;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RunHead {
+    pub(super) format: u32,
+    /// Of the agent.
+    pub(super) version: String,
+    pub(super) name: String,
+    pub(super) host: String,
+    pub(super) pid: u32,
+    /// Seconds since the epoch.
+    pub(super) started_at: u64,
+    pub(super) run: RunInfo,
+}
+
+impl RunHead {
+    pub(super) fn new(recorder: &Recorder) -> Self {
+        Self {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").into(),
+            name: recorder.name().into(),
+            host: recorder.host().into(),
+            pid: std::process::id(),
+            started_at: recorder.started_at(),
+            run: recorder.run().clone(),
+        }
+    }
+
+    /// Writes it. The file that is returned is locked until it is dropped, or until this process ends in any way.
+    pub(super) fn write(&self, directory: &PrivateDir) -> anyhow::Result<File> {
+        let text = serde_json::to_vec_pretty(self)?;
+        let write = || -> anyhow::Result<File> {
+            let mut file = directory.create(RUN_JSON)?;
+            file.write_all(&text)?;
+            file.sync_data()?;
+            // A file system that has no locks leaves a run looking as if it had been killed.
+            let _ = file.try_lock();
+            Ok(file)
+        };
+        let path = directory.path().join(RUN_JSON);
+        write().with_context(|| format!("writing {}", path.display()))
+    }
+
+    pub(super) fn read(run: &Path) -> anyhow::Result<Self> {
+        let path = run.join(RUN_JSON);
+        let shown = path.display();
+        let text = read_regular(&path, MAX_HEAD).with_context(|| format!("reading {shown}"))?;
+        let unreadable = || format!("{shown} is not a run of this version");
+        let head: Self = serde_json::from_slice(&text).with_context(unreadable)?;
+        ensure!(head.format == FORMAT, unreadable());
+        Ok(head)
+    }
+}
+
+/// Whether the run's agent still holds its lock.
+pub(super) fn is_running(run: &Path) -> bool {
+    let file = File::open(run.join(RUN_JSON));
+    file.is_ok_and(|file| {
+        matches!(
+            file.try_lock_shared(),
+            Err(std::fs::TryLockError::WouldBlock)
+        )
+    })
+}

@@ -1,0 +1,244 @@
+//! Keeps a run while it goes on: in a thread of its own, every second, what has changed. Nothing about files ever ends a run.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::hash::BuildHasher;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use foldhash::fast::FixedState;
+use mirror_core::journal::Batch;
+use mirror_core::schedule::ScheduleData;
+
+use super::super::directory::PrivateDir;
+use super::super::files::ReportDir;
+use super::super::options::{ReportOptions, RunsPlace};
+use super::super::recorder::{KeptBeside, Recorder};
+use super::super::status::CaptureCounters;
+use super::folder::RunsFolder;
+use super::head::RunHead;
+use super::journal_file::JournalFile;
+use super::trouble::Trouble;
+use crate::clock::wall_clock;
+
+/// What a crash loses at most.
+const KEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a run in which nothing changes says that it goes on.
+const SIGN_INTERVAL: Duration = Duration::from_secs(10);
+/// Longest pause after what failed.
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// The directory of a run that has not begun. It is taken away again if the run does not begin.
+pub struct NewRun {
+    place: Place,
+    is_kept: bool,
+}
+
+/// Where a run is kept.
+struct Place {
+    folder: PathBuf,
+    directory: PrivateDir,
+    /// Of the directory.
+    name: String,
+    head: RunHead,
+    /// run.json, which is locked while this is open.
+    _lock: File,
+}
+
+impl NewRun {
+    /// Makes the directory of a run, which says at once whether runs can be kept. A folder that the user named must be usable; without the
+    /// usual one the run goes on, and says so.
+    pub fn make(options: &ReportOptions, recorder: &Recorder) -> anyhow::Result<Option<Self>> {
+        match &options.runs {
+            Some(RunsPlace::Nowhere) => Ok(None),
+            Some(RunsPlace::Folder(path)) => {
+                let made = Self::make_in(path.clone(), recorder);
+                let made = made.with_context(|| format!("--runs {}", path.display()))?;
+                Ok(Some(made))
+            }
+            None => {
+                let made = RunsFolder::usual()
+                    .and_then(|folder| Self::make_in(folder.into_path(), recorder));
+                Ok(made.map_err(|error| not_kept(recorder, &error)).ok())
+            }
+        }
+    }
+
+    fn make_in(folder: PathBuf, recorder: &Recorder) -> anyhow::Result<Self> {
+        let head = RunHead::new(recorder);
+        let (directory, name) = RunsFolder::new(folder.clone()).make(&head)?;
+        let new = Self {
+            place: Place {
+                _lock: head.write(&directory)?,
+                folder,
+                directory,
+                name,
+                head,
+            },
+            is_kept: false,
+        };
+        // Whether there is room for it is found out now.
+        let trial = JournalFile::default().rewrite(&new.place.directory, &Batch::default(), false);
+        trial.context("writing its journal")?;
+        Ok(new)
+    }
+
+    /// Keeps the run from now on; `beside` says what the recorder does not know.
+    pub fn keep(
+        mut self,
+        recorder: &Arc<Recorder>,
+        beside: impl Fn() -> (CaptureCounters, ScheduleData) + Send + 'static,
+    ) -> anyhow::Result<Keeper> {
+        self.is_kept = true;
+        let keeping = Keeping {
+            trouble: Trouble::new(recorder.started_at()),
+            recorder: Arc::clone(recorder),
+            beside: Box::new(beside),
+            new: self,
+            journal: JournalFile::default(),
+            written: HashMap::new(),
+            last_sign: Instant::now(),
+            paused_until: Instant::now(),
+            pause: KEEP_INTERVAL,
+        };
+        let (stop, stopped) = channel();
+        let thread = thread::Builder::new()
+            .name("runs".into())
+            .spawn(move || keeping.run(&stopped))
+            .context("starting the thread that keeps the run")?;
+        Ok(Keeper { stop, thread })
+    }
+}
+
+impl Drop for NewRun {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            let folder = RunsFolder::new(self.place.folder.clone());
+            let _ = folder.remove(&self.place.name);
+        }
+    }
+}
+
+fn not_kept(recorder: &Recorder, error: &anyhow::Error) {
+    let why = format!(
+        "the run is not kept: {error:#}: name a folder with --runs DIR, or keep none with --runs none"
+    );
+    tracing::warn!("{why}");
+    recorder.note_kept(Some(why));
+}
+
+/// Keeps a run until it is told to finish.
+pub struct Keeper {
+    stop: Sender<()>,
+    thread: JoinHandle<Keeping>,
+}
+
+impl Keeper {
+    /// Keeps what came last, and that the run has ended. Returns its directory, for its report.
+    pub fn finish(self) -> anyhow::Result<ReportDir> {
+        // It has ended if nobody listens.
+        let _ = self.stop.send(());
+        let joined = self.thread.join();
+        let keeping = joined.map_err(|_| anyhow!("the thread that keeps it panicked"))?;
+        Ok(ReportDir::of(keeping.new.place.directory.try_clone()?))
+    }
+}
+
+struct Keeping {
+    recorder: Arc<Recorder>,
+    beside: Box<dyn Fn() -> (CaptureCounters, ScheduleData) + Send>,
+    new: NewRun,
+    journal: JournalFile,
+    /// Digests of the records in the journal, by key.
+    written: HashMap<String, u64>,
+    last_sign: Instant,
+    trouble: Trouble,
+    paused_until: Instant,
+    pause: Duration,
+}
+
+impl Keeping {
+    fn run(mut self, stopped: &Receiver<()>) -> Self {
+        let mut ends = false;
+        loop {
+            if ends || self.paused_until <= Instant::now() {
+                self.keep(ends);
+            }
+            if ends {
+                return self;
+            }
+            ends = stopped.recv_timeout(KEEP_INTERVAL) != Err(RecvTimeoutError::Timeout);
+        }
+    }
+
+    fn keep(&mut self, ends: bool) {
+        let at = wall_clock().as_secs();
+        let name = self.new.place.directory.path().display().to_string();
+        match self.try_to_keep(ends) {
+            Ok(()) => {
+                self.pause = KEEP_INTERVAL;
+                if self.trouble.ends(at) {
+                    tracing::info!(run = name, "the run is kept again");
+                    self.recorder.note_kept(self.trouble.text());
+                }
+            }
+            Err(error) => {
+                self.written.clear();
+                self.paused_until = Instant::now() + self.pause;
+                self.pause = (self.pause * 2).min(MAX_PAUSE);
+                if self.trouble.begins(at, format!("{error:#}")) {
+                    tracing::warn!(run = name, "the run cannot be kept, and goes on: {error:#}");
+                }
+                self.recorder.note_kept(self.trouble.text());
+            }
+        }
+    }
+
+    fn try_to_keep(&mut self, ends: bool) -> anyhow::Result<()> {
+        self.journal.check()?;
+        let (counters, schedule) = (self.beside)();
+        let beside = KeptBeside {
+            counters,
+            schedule,
+            kept: self.recorder.kept(),
+        };
+        let changes = self.recorder.changes(beside, self.journal.wants_all());
+        let mut batch = changes.batch()?;
+        if changes.is_whole {
+            self.written.clear();
+        }
+        batch.retain(|key, value| {
+            let digest = FixedState::default().hash_one(value);
+            self.written.insert(key.to_owned(), digest) != Some(digest)
+        });
+        let is_idle = batch.is_empty() && self.last_sign.elapsed() < SIGN_INTERVAL;
+        if is_idle && !ends {
+            return Ok(());
+        }
+        match changes.is_whole {
+            true => self.rewrite(&batch, ends)?,
+            false => self.journal.append(&batch, ends)?,
+        }
+        self.last_sign = Instant::now();
+        Ok(())
+    }
+
+    /// Where the directory is gone, it is made again.
+    fn rewrite(&mut self, batch: &Batch, ends: bool) -> anyhow::Result<()> {
+        let place = &mut self.new.place;
+        let Err(error) = self.journal.rewrite(&place.directory, batch, ends) else {
+            return Ok(());
+        };
+        let error_number = error.downcast_ref::<nix::errno::Errno>();
+        if error_number != Some(&nix::errno::Errno::ENOENT) {
+            return Err(error);
+        }
+        place.directory = RunsFolder::new(place.folder.clone()).make_again(&place.name)?;
+        place._lock = place.head.write(&place.directory)?;
+        self.journal.rewrite(&place.directory, batch, ends)
+    }
+}

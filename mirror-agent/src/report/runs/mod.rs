@@ -1,0 +1,20 @@
+//! The folder of runs: each run has a directory of its own there, which keeps what the run decided, grouped and counted as it comes.
+//!
+//! `DIR/20261127T051821Z-shop/` holds run.json (what it is, written at the start, and locked while the run goes on), `journal` (its state, see
+//! [`mirror_core::journal`]), and at the end report.json, report.html and noise.json. [`NewRun`] makes one, its [`Keeper`] writes it, and
+//! whoever shows runs reads them by [`RunPath`].
+
+mod folder;
+mod head;
+mod journal_file;
+mod keeper;
+mod reader;
+mod time;
+mod trouble;
+
+pub use folder::{RunPath, RunsFolder};
+pub use keeper::{Keeper, NewRun};
+pub use reader::read;
+
+#[cfg(test)]
+mod tests;

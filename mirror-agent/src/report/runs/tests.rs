@@ -1,0 +1,212 @@
+//! Runs in real directories, written and read as a run does it.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mirror_core::ledger::Outcome;
+
+use super::super::files::tests::Scratch;
+use super::super::options::{ReportOptions, RunsPlace};
+use super::super::request::tests::label;
+use super::super::{CaptureCounters, Recorder};
+use super::super::{End, ReportData, RunInfo};
+use super::journal_file::JOURNAL;
+use super::*;
+
+fn options(folder: &Path) -> ReportOptions {
+    ReportOptions {
+        runs: Some(RunsPlace::Folder(folder.to_owned())),
+        ..ReportOptions::default()
+    }
+}
+
+fn recorder(name: &str) -> Arc<Recorder> {
+    Arc::new(Recorder::new(RunInfo::default()).named(name, "host-a"))
+}
+
+fn begun(folder: &Path, recorder: &Arc<Recorder>) -> Keeper {
+    let new = NewRun::make(&options(folder), recorder).unwrap().unwrap();
+    new.keep(recorder, Default::default).unwrap()
+}
+
+fn ended(recorder: &Recorder) {
+    recorder.saw();
+    let end = End::because(Outcome::ReplayFailed, "reset");
+    recorder.ended(&label("GET", "/a"), None, &end);
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn only_run(folder: &Path) -> PathBuf {
+    let names = RunsFolder::new(folder.to_owned()).runs().unwrap();
+    assert_eq!(names.len(), 1, "{names:?}");
+    folder.join(&names[0])
+}
+
+fn read_run(run: &Path) -> ReportData {
+    read(&RunPath(run.to_owned())).unwrap()
+}
+
+fn seen(run: &Path) -> u64 {
+    read_run(run).results.ledger.seen
+}
+
+#[test]
+fn a_run_can_be_read_while_it_goes_on_after_a_crash_and_when_it_has_ended() {
+    let scratch = Scratch::new();
+    let folder = scratch.join("runs");
+    let recorder = recorder("shop");
+    let keeper = begun(&folder, &recorder);
+    let run = only_run(&folder);
+    ended(&recorder);
+    wait_until("the request is kept", || seen(&run) == 1);
+    let report = read_run(&run);
+    let unfinished = report.unfinished.unwrap();
+    assert!(
+        unfinished.starts_with("goes on; this is how it stood at "),
+        "{unfinished}"
+    );
+    assert_eq!(
+        (report.name.as_str(), report.hosts),
+        ("shop", vec!["host-a".to_owned()])
+    );
+    for file in fs::read_dir(&run).unwrap() {
+        let mode = file.unwrap().metadata().unwrap().mode();
+        assert_eq!(mode & 0o7777, 0o600);
+    }
+    assert_eq!(fs::metadata(&run).unwrap().mode() & 0o7777, 0o700);
+
+    // What a crash leaves is what is there at some moment.
+    let crashed = folder.join("20200101T000000Z-crashed");
+    fs::create_dir(&crashed).unwrap();
+    for file in ["run.json", JOURNAL] {
+        fs::copy(run.join(file), crashed.join(file)).unwrap();
+    }
+    let report = read_run(&crashed);
+    assert!(
+        report
+            .unfinished
+            .unwrap()
+            .starts_with("ended without its end at ")
+    );
+    assert_eq!(report.results.ledger.seen, 1);
+
+    ended(&recorder);
+    let directory = keeper.finish().unwrap();
+    assert_eq!(
+        read_run(&run).unfinished,
+        None,
+        "before its report is written"
+    );
+    assert_eq!(seen(&run), 2);
+    directory
+        .write(&recorder.finish(CaptureCounters::default()))
+        .unwrap();
+    let report = read_run(&run);
+    assert_eq!((report.unfinished, report.kept), (None, None));
+    assert_eq!(report.results.ledger.seen, 2);
+}
+
+#[test]
+fn a_run_that_does_not_begin_leaves_nothing_and_twins_have_names_of_their_own() {
+    let scratch = Scratch::new();
+    let folder = scratch.join("runs");
+    let recorder = recorder("shop");
+    let runs = || RunsFolder::new(folder.clone()).runs().unwrap();
+    assert!(runs().is_empty(), "without a folder");
+    drop(NewRun::make(&options(&folder), &recorder).unwrap());
+    assert!(runs().is_empty());
+    let first = begun(&folder, &recorder);
+    let second = begun(&folder, &recorder);
+    let names = runs();
+    assert_eq!(names[1], format!("{}.2", names[0]));
+    drop((first.finish().unwrap(), second.finish().unwrap()));
+    let nowhere = ReportOptions {
+        runs: Some(RunsPlace::Nowhere),
+        ..ReportOptions::default()
+    };
+    assert!(NewRun::make(&nowhere, &recorder).unwrap().is_none());
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_refused_by_its_name() {
+    let scratch = Scratch::new();
+    let file = scratch.join("file");
+    fs::write(&file, "").unwrap();
+    for path in ["/proc/x".into(), file] {
+        let error = NewRun::make(&options(&path), &recorder("shop"))
+            .err()
+            .unwrap();
+        let error = format!("{error:#}");
+        let begins = format!("--runs {}: ", path.display());
+        assert!(error.starts_with(&begins), "{error}");
+    }
+}
+
+#[test]
+fn a_directory_that_is_taken_away_is_made_again_with_all_that_was_counted() {
+    let scratch = Scratch::new();
+    let folder = scratch.join("runs");
+    let recorder = recorder("shop");
+    let keeper = begun(&folder, &recorder);
+    let run = only_run(&folder);
+    ended(&recorder);
+    wait_until("the request is kept", || seen(&run) == 1);
+    fs::remove_dir_all(&folder).unwrap();
+    wait_until("it is made again", || run.join(JOURNAL).exists());
+    ended(&recorder);
+    wait_until("it is kept again", || seen(&run) == 2);
+    let kept = recorder.kept().unwrap();
+    assert!(
+        kept.contains("(its directory was removed); all that was counted is kept again"),
+        "{kept}"
+    );
+    let report = keeper.finish().unwrap();
+    report
+        .write(&recorder.finish(CaptureCounters::default()))
+        .unwrap();
+    assert_eq!(read_run(&run).kept.as_deref(), Some(&*kept));
+}
+
+#[test]
+fn links_in_the_place_of_files_are_not_followed() {
+    let scratch = Scratch::new();
+    let folder = scratch.join("runs");
+    let recorder = recorder("shop");
+    let victim = scratch.join("victim");
+    fs::write(&victim, "untouched").unwrap();
+    let keeper = begun(&folder, &recorder);
+    let run = only_run(&folder);
+    for name in [
+        ".journal.new",
+        "report.json",
+        ".report.json.new",
+        "noise.json",
+    ] {
+        symlink(&victim, run.join(name)).unwrap();
+    }
+    fs::remove_file(run.join(JOURNAL)).unwrap();
+    wait_until("the journal is written anew", || run.join(JOURNAL).exists());
+    let directory = keeper.finish().unwrap();
+    directory
+        .write(&recorder.finish(CaptureCounters::default()))
+        .unwrap();
+    directory.write_noise("{}").unwrap();
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
+    assert_eq!(read_run(&run).kept, recorder.kept());
+
+    fs::remove_file(run.join("run.json")).unwrap();
+    fs::remove_file(run.join("report.json")).unwrap();
+    symlink(&victim, run.join("run.json")).unwrap();
+    let error = read(&RunPath(run)).unwrap_err();
+    assert!(format!("{error:#}").contains("run.json"), "{error:#}");
+}
