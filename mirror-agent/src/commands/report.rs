@@ -17,6 +17,6 @@ pub(super) fn print(run: &RunPath, format: ReportFormat, details: bool) -> anyho
         ReportFormat::Json => terminal::print_json(&data),
         ReportFormat::Markdown => terminal::print(&report::markdown(&data)),
         ReportFormat::Junit => terminal::print(&report::junit(&data)?),
-        ReportFormat::Html => terminal::print(&report::page(&data)),
+        ReportFormat::Html => terminal::print(&report::page(&data, &[])),
     }
 }

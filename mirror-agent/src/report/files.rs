@@ -52,7 +52,7 @@ impl ReportDir {
             json: self.0.replace(REPORT_JSON, json.as_bytes())?,
             html: self
                 .0
-                .replace("report.html", html::page(report).as_bytes())?,
+                .replace("report.html", html::page(report, &[]).as_bytes())?,
         })
     }
 

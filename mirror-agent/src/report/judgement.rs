@@ -26,6 +26,11 @@ pub(super) const COVERAGE_COLUMNS: [(&str, Align); 4] = [
     ("most ended as", Align::Left),
 ];
 
+/// Titles of parts that a page shows in sections of their own.
+pub(super) const ROUTE_BOUNDS: &str = "share of requests that really differ at most, with 95 %";
+pub(super) const COVERAGE: &str = "routes of which nothing was judged";
+pub(super) const BUILDS: &str = "builds";
+
 /// A heading and what stands below it.
 pub(super) struct Part {
     pub(super) title: &'static str,
@@ -99,13 +104,13 @@ pub(super) fn parts(judgement: &Judgement, most: usize) -> Vec<Part> {
             most,
         ),
         Part {
-            title: "share of requests that really differ at most, with 95 %",
+            title: ROUTE_BOUNDS,
             more: routes.len().saturating_sub(most),
             entries: Entries::Routes(by_traffic.into_iter().take(most).map(figures).collect()),
             is_reason: false,
         },
         Part {
-            title: "routes of which nothing was judged",
+            title: COVERAGE,
             more: coverage.len().saturating_sub(most),
             entries: Entries::Coverage(coverage.iter().take(most).map(uncovered).collect()),
             is_reason: false,
@@ -210,6 +215,11 @@ impl ShownFinding {
         parts.extend(self.remarks.iter().cloned());
         parts.join("; ")
     }
+}
+
+/// What is known of a way to differ, as one sentence.
+pub(super) fn finding_sentence(finding: &Finding) -> String {
+    ShownFinding::new(finding, finding.needed.is_some()).sentence()
 }
 
 pub(super) fn rule_met(met: &RuleMet) -> String {

@@ -5,6 +5,7 @@
 
 mod answers;
 mod control;
+mod curl;
 mod differences;
 mod directory;
 mod effects;
@@ -39,7 +40,7 @@ pub use differences::{DifferenceExample, DifferenceGroup};
 pub use effects::EffectsFinding;
 pub use end::End;
 pub use files::{ReportDir, Written, known_noise_beside};
-pub use html::{LiveMode, live_page, page};
+pub use html::{LiveMode, live_page, page, page_data};
 pub use junit::junit;
 pub use known_noise::KnownNoise;
 pub use latency::{Latencies, LatencyData};

@@ -65,6 +65,13 @@ pub fn suggest_rules(report: &ReportData, noise: &Noise) -> Vec<SuggestedRule> {
     suggested
 }
 
+/// The rule that says that a difference is intended, for what fails a run; `None` where none would do.
+pub(super) fn intended_rule(route: &str, place: &Place, kind: Kind) -> Option<String> {
+    let rule = intended(&place_pattern(place)?, &BTreeSet::from([kind]));
+    let rule = format!("{route} => {rule}");
+    CompareRule::from_text(&rule).is_ok().then_some(rule)
+}
+
 /// The rules as text: each after a line with its evidence.
 pub fn suggested_text(rules: &[SuggestedRule]) -> String {
     let lines = rules.iter();

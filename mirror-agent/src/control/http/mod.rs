@@ -186,10 +186,11 @@ impl Shown {
             metrics: metrics(MetricsFormat::Prometheus),
             open_metrics: metrics(MetricsFormat::OpenMetrics),
             report: Fresh::new(REPORT_AGE, report),
-            page: Fresh::new(REPORT_AGE, move || report::live_page(&for_page(), mode)),
+            page: Fresh::new(REPORT_AGE, move || {
+                report::live_page(&for_page(), &[], mode)
+            }),
             states: Arc::new(Fresh::new(events::EVENT_INTERVAL, move || {
-                // Keys are text alone, so that this does not fail.
-                events::event(&serde_json::to_string(&for_states()).unwrap_or_default())
+                events::event(&report::page_data(&for_states(), &[]))
             })),
             readers: Arc::new(Semaphore::new(events::MAX_READERS)),
             pages,

@@ -1,150 +1,136 @@
 //! The report as one HTML page without anything to load.
+//!
+//! What a reader has to know is markup, made by the templates in [`templates`]: the decision, why, snapshots, figures, and the first rows of
+//! each table. The rest is JSON in the page, made in [`data`], and `script/` draws it: tables to sort and filter, differences side by
+//! side, the flow of the requests, times. So 10,000 groups are not 10,000 rows, and without JavaScript the page still says what was
+//! decided. A live page is the same; its script asks for new data and draws again.
+//!
+//! Texts of strangers reach the page in three ways, each harmless by construction: `maud` escapes them in markup, JSON has no `<`, and
+//! the script writes texts, never markup, of the data that is not made by a template.
 
-mod judgement;
+mod data;
 mod live;
-mod markup;
+mod templates;
+mod words;
 
-use super::differences::DifferenceGroup;
-use super::outcomes::OutcomeData;
-use super::table::{Align, number};
-use super::text::troubles;
-use super::{Extent, ReportData, report_text};
-pub use live::{LiveMode, live_page};
-use markup::{escape, table};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
 
-const STYLE: &str = "\
-:root{color-scheme:light dark}\
-body{font:16px/1.4 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem}\
-header{border-left:.5rem solid #888;padding:.1rem 1rem;background:#8881}\
-h1{font-size:1.4rem;margin:.5rem 0;overflow-wrap:anywhere}\
-h2{font-size:1.1rem;margin:1.5rem 0 .4rem}\
-h2::first-letter{text-transform:uppercase}\
-h3{font-size:1rem;overflow-wrap:anywhere}\
-header.pass{border-color:#2a2}header.fail{border-color:#d22}header.invalid{border-color:#a3c}header.hold{border-color:#d90}\
-.wide{overflow-x:auto}\
-table{border-collapse:collapse}\
-td,th{padding:.2rem 1.2rem .2rem 0;text-align:left;vertical-align:baseline;border-bottom:1px solid #8884}\
-td{max-width:30rem;overflow-wrap:break-word}\
-.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}\
-ul{margin:0;padding-left:1.2rem}\
-pre{white-space:pre-wrap;overflow-wrap:anywhere}\
-del{background:#f002;text-decoration:none}ins{background:#0a02;text-decoration:none}";
+use super::{ReportData, StoredAnswers};
+use crate::printable::printable_json;
+use data::PageData;
 
-/// The page of a run that has ended.
-pub fn page(report: &ReportData) -> String {
-    let results = &report.results;
-    let troubles = results
-        .headline
-        .clone()
-        .into_iter()
-        .chain(troubles(results));
-    let troubles: String = troubles
-        .map(|text| format!("<p><strong>{}</strong>", escape(&text)))
-        .collect();
-    let seen = ("requests seen", results.ledger.seen);
-    let outcomes = results.outcomes.iter();
-    let outcomes = outcomes.map(|outcome| (outcome.outcome.as_str(), outcome.count));
-    let ledger = table(
-        [("", Align::Left), ("requests", Align::Right)],
-        std::iter::once(seen)
-            .chain(outcomes)
-            .map(|(name, count)| [name.to_owned(), number(count)]),
-    );
-    let differences: String = results
-        .differences
-        .iter()
-        .map(|group| difference(group, results.control.is_some()))
-        .collect();
-    let not_compared: String = results.outcomes.iter().map(outcome).collect();
-    format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
-         <title>mirror: {}</title><style>{STYLE}</style>\
-         {troubles}{}{}<h2>ledger</h2>{ledger}\
-         <h2>differences</h2>{}<h2>outcomes</h2>{not_compared}<h2>all figures</h2><pre>{}</pre></html>\n",
-        results.verdict.decision.name(),
-        judgement::decision(results),
-        judgement::judgement(results),
-        if differences.is_empty() {
-            "<p>none".into()
-        } else {
-            differences
-        },
-        escape(&report_text(report, Extent::Details, None))
-    )
+pub use live::LiveMode;
+
+const STYLE: &str = concat!(
+    include_str!("style/base.css"),
+    include_str!("style/tables.css"),
+    include_str!("style/pictures.css"),
+    include_str!("style/print.css"),
+);
+
+/// One module: its parts see each other's names.
+const SCRIPT: &str = concat!(
+    include_str!("script/base.js"),
+    include_str!("script/table.js"),
+    include_str!("script/json.js"),
+    include_str!("script/align.js"),
+    include_str!("script/sides.js"),
+    include_str!("script/routes.js"),
+    include_str!("script/groups.js"),
+    include_str!("script/times.js"),
+    include_str!("script/flow.js"),
+    include_str!("script/main.js"),
+);
+
+/// Where a page is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    File,
+    /// From the agent, while the run goes on.
+    Live(LiveMode),
 }
 
-fn difference(group: &DifferenceGroup, has_control: bool) -> String {
-    let example = |e: &super::DifferenceExample| {
-        format!(
-            "<p><code>{}</code><pre><del>- {}</del>\n<ins>+ {}</ins></pre>",
-            escape(&e.request),
-            escape(&e.production),
-            escape(&e.mirror)
-        )
+/// The page of a report, with the answers that it can show in full.
+pub fn page(report: &ReportData, answers: &[StoredAnswers]) -> String {
+    document(report, answers, Place::File)
+}
+
+/// The page of a run in progress: it listens to `/events`. It says in `data-live` what its reader may do; a page in a file has no such
+/// attribute.
+pub fn live_page(report: &ReportData, answers: &[StoredAnswers], mode: LiveMode) -> String {
+    document(report, answers, Place::Live(mode))
+}
+
+/// What a live page is told of a run: one line of JSON. Members that are left out stay as they were.
+pub fn page_data(report: &ReportData, answers: &[StoredAnswers]) -> String {
+    let mut data = PageData::new(report, answers);
+    data.markup = Some(templates::Redrawn::new(report, &data));
+    json(&data)
+}
+
+fn document(report: &ReportData, answers: &[StoredAnswers], place: Place) -> String {
+    let data = PageData::new(report, answers);
+    let live = match place {
+        Place::File => None,
+        Place::Live(mode) => Some(mode),
     };
-    let examples: String = group.distinct_examples().map(example).collect();
-    let title = format!(
-        "{} × {} {} ({})",
-        group.count,
-        group.route,
-        group.place,
-        group.kind.with_severity(group.severity)
-    );
-    let remark = group.remark(has_control);
-    let remark = remark.map(|why| format!("<p>{}", escape(why)));
-    let remark = remark.unwrap_or_default();
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" data-live=[live.map(LiveMode::name)] {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(policy(place));
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex";
+                title { (templates::title(report)) }
+                link rel="icon" href=(templates::icon(report.results.verdict.decision));
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                (templates::body(report, &data, live))
+                (data_block(&data))
+                script type="module" { (PreEscaped(SCRIPT)) }
+            }
+        }
+    };
+    page.into_string()
+}
+
+/// A module is deferred, and the block is not run: it needs no word in the policy.
+fn data_block(data: &PageData<'_>) -> Markup {
+    html! {
+        script type="application/json" id="data" { (PreEscaped(json(data))) }
+    }
+}
+
+/// Without `<`, so that no text can end the block that it stands in, and without what a terminal would obey.
+fn json(data: &PageData<'_>) -> String {
+    match serde_json::to_string(data) {
+        Ok(text) => printable_json(&text).replace('<', "\\u003c"),
+        Err(_) => unreachable!("its maps have texts as keys, and writing to memory cannot fail"),
+    }
+}
+
+/// Our script and our style, and nothing else. A live page may ask its own agent.
+fn policy(place: Place) -> String {
+    let connect = match place {
+        Place::File => "",
+        Place::Live(_) => "connect-src 'self'; ",
+    };
+    let (script, style) = (digest(SCRIPT), digest(STYLE));
     format!(
-        "<section><h3>{}</h3>{remark}{examples}</section>",
-        escape(&title)
+        "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; {connect}base-uri 'none'; form-action 'none'"
     )
 }
 
-fn outcome(data: &OutcomeData) -> String {
-    let columns = [
-        ("route", Align::Left),
-        ("requests", Align::Right),
-        ("reason", Align::Left),
-        ("example", Align::Left),
-    ];
-    let rows = data.groups.iter().map(|group| {
-        let example = group.examples.first();
-        [
-            group.route.clone(),
-            number(group.count),
-            group.reason.clone().unwrap_or_default(),
-            example.map_or_else(String::new, |example| example.request.request.clone()),
-        ]
-    });
-    format!(
-        "<section><h3>{} × {}</h3><p>{}{}</section>",
-        data.count,
-        escape(&data.outcome),
-        escape(&data.meaning),
-        table(columns, rows)
-    )
+fn digest(text: &str) -> String {
+    use base64::Engine;
+    let digest = Sha256::digest(text.as_bytes());
+    let engine = base64::engine::general_purpose::STANDARD;
+    format!("sha256-{}", engine.encode(digest))
 }
 
 #[cfg(test)]
-mod tests {
-    use mirror_core::ledger::Outcome;
-
-    use super::super::request::tests::label;
-    use super::super::{CaptureCounters, End, Recorder, RunInfo};
-
-    #[test]
-    fn every_reason_is_on_the_page_and_harmless() {
-        let recorder = Recorder::new(RunInfo::default());
-        recorder.saw();
-        let end = End::because(Outcome::ReplayFailed, "bad <b>");
-        recorder.ended(&label("<i>", "/<script>"), None, &end);
-        let page = super::page(&recorder.finish(CaptureCounters::default()));
-        assert!(
-            page.contains("bad &lt;b&gt;<td>&lt;i&gt; /&lt;script&gt;"),
-            "{page}"
-        );
-        assert!(page.contains("<h1>HOLD: "), "{page}");
-        for markup in ["<b>", "<i>", "<script>"] {
-            assert!(!page.contains(markup), "{page}");
-        }
-    }
-}
+mod tests;

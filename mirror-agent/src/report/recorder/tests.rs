@@ -142,8 +142,11 @@ fn clients_that_are_not_logged_in_are_the_headline() {
         first.starts_with("production's clients are not logged in"),
         "{first}"
     );
-    let page = html::page(&report);
-    assert!(page.contains("<strong>production's clients"), "{page}");
+    let page = html::page(&report, &[]);
+    assert!(
+        page.contains("<p class=\"notice\">production's clients"),
+        "{page}"
+    );
 }
 
 #[test]

@@ -28,7 +28,9 @@ pub(super) fn ledger(out: &mut String, results: &Results, width: Option<u16>) ->
     carried(out, results)?;
     control(out, results)?;
     effects(out, results)?;
-    snapshot_advice(out, results)?;
+    for line in snapshot_advice(results) {
+        writeln!(out, "{line}")?;
+    }
     let ring_full = results.counters.kernel(Counter::RingFull);
     if ring_full > 0 {
         writeln!(out, "packets lost in the kernel's ring: {ring_full}")?;
@@ -192,7 +194,7 @@ fn carried(out: &mut String, results: &Results) -> fmt::Result {
 }
 
 /// What can be done about snapshots that were not found.
-fn snapshot_advice(out: &mut String, results: &Results) -> fmt::Result {
+pub(in crate::report) fn snapshot_advice(results: &Results) -> Vec<String> {
     const ADVICE: [(&str, &str); 5] = [
         (
             "collided",
@@ -215,27 +217,22 @@ fn snapshot_advice(out: &mut String, results: &Results) -> fmt::Result {
             "requests got no id: no --rule found its fields in them; give the rule by which production names them",
         ),
     ];
-    for (name, what) in ADVICE {
-        let count = results.snapshots.get(name).copied().unwrap_or(0);
-        if count > 0 {
-            writeln!(out, "{count} {what}")?;
-        }
-    }
+    let told = ADVICE.iter().filter_map(|(name, what)| {
+        let count = results.snapshots.get(*name).copied().unwrap_or(0);
+        (count > 0).then(|| format!("{count} {what}"))
+    });
+    let mut lines: Vec<String> = told.collect();
     let sent_twice = results.timing.sent_twice;
     if sent_twice > 0 {
-        writeln!(
-            out,
+        lines.push(format!(
             "{sent_twice} requests were sent a second time, because the mirror had closed an idle connection: --target-idle-timeout is the limit"
-        )?;
+        ));
     }
-    for (state, count) in &results.mirror_snapshots {
-        if !["hit", "late", "unread"].contains(&state.as_str()) {
-            let state = excerpt(state, 100);
-            writeln!(
-                out,
-                "{count} answers of the mirror say of their snapshot: {state}"
-            )?;
-        }
-    }
-    Ok(())
+    let unusual = results.mirror_snapshots.iter();
+    let unusual = unusual.filter(|(state, _)| !["hit", "late", "unread"].contains(&state.as_str()));
+    lines.extend(unusual.map(|(state, count)| {
+        let state = excerpt(state, 100);
+        format!("{count} answers of the mirror say of their snapshot: {state}")
+    }));
+    lines
 }

@@ -30,6 +30,8 @@ pub enum Extent {
     Details,
 }
 
+pub(super) use ledger::snapshot_advice;
+
 /// The report of a run that has ended, for a terminal of `width` columns if it is one.
 pub fn report_text(report: &ReportData, extent: Extent, width: Option<u16>) -> String {
     let mut out = String::new();
