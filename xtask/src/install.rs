@@ -52,6 +52,9 @@ pub(crate) const H2LOAD: Need = plain("h2load", "nghttp2-client");
 /// With the compiler; any that the SDK in Java can be built with will do.
 pub(crate) const JDK: Need = plain("javac", "openjdk-17-jdk-headless");
 pub(crate) const MAVEN: Need = plain("mvn", "maven");
+/// The browser that the report's page is tested in, and what drives it.
+pub(crate) const CHROMIUM: Need = plain("chromium", "chromium");
+pub(crate) const CHROMEDRIVER: Need = plain("chromedriver", "chromium-driver");
 pub(crate) const REDIS: Need = Need {
     program: "redis-server",
     package: "redis-server",
@@ -76,6 +79,10 @@ pub(crate) const NGINX: Need = Need {
 };
 
 impl Need {
+    pub(crate) const fn package(&self) -> &'static str {
+        self.package
+    }
+
     pub(crate) fn is_there(&self) -> bool {
         if *self == JDK {
             // One that is too old does not help, and a good one need not be in the PATH.

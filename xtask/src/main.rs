@@ -15,6 +15,7 @@ mod leave;
 mod lint;
 mod mutants;
 mod parts;
+mod pictures;
 mod progress;
 mod say;
 mod tally;
@@ -82,6 +83,11 @@ enum Task {
     /// Load the programs and capture on other kernels, in virtual machines; and on this one
     #[command(after_help = "Example: cargo xtask kernels --only 5.10")]
     Kernels(kernels::Options),
+    /// Take pictures of the report's page in each of its states, wide and narrow, light and dark
+    ///
+    /// They go to `target/pictures`, and the pages to `target/pages`.
+    #[command(after_help = "Example: cargo xtask pictures --only fail")]
+    Pictures(pictures::Options),
     /// Change the code of the heuristics, one place at a time, and see whether a test fails
     ///
     /// It prints a table of the files, and fails when more than 5 % of the changes that build survive, or one without a reason
@@ -122,6 +128,7 @@ fn run(task: Task) -> Result<()> {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Bench(bench) => bench::run(bench),
         Task::Kernels(options) => kernels::run(&options),
+        Task::Pictures(options) => pictures::run(&options),
         Task::Mutants(options) => mutants::run(&options),
         Task::Image { out } => image::run(&out),
     }
