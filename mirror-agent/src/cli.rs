@@ -1,6 +1,7 @@
 //! The command line as typed. `config` turns it, with the configuration file, into what is valid.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mirror_core::rewrite::Rewrite;
@@ -9,7 +10,7 @@ use mirror_core::{
     dissect::DissectLimits,
     filter::{FilterSettings, PortSet},
     identity::Identifier,
-    options::Options,
+    options::{FromText, Options},
     policy::{Policy, Rule},
 };
 use mirror_snapshot::IdRules;
@@ -17,6 +18,7 @@ use mirror_snapshot::IdRules;
 use crate::config::{Changes, Config, Flags, Sources};
 use crate::control::ControlOptions;
 use crate::replay::CredentialOptions;
+use crate::web::WebUrl;
 
 /// Mirrors production's HTTP traffic to a new version and tells whether it answers alike.
 #[derive(Debug, Parser)]
@@ -98,6 +100,19 @@ Exit codes: 0 pass: no difference found, 1 fail: differences found, 2 no agent i
         #[command(flatten)]
         socket: Socket,
     },
+    /// Wait until a running agent has decided, and end with the exit code of its decision
+    #[command(after_help = "\
+Examples:
+  mirror-agent wait --timeout 30m
+  mirror-agent wait --for ready --timeout 1m && run-the-load-test
+  mirror-agent wait --admin https://prod-7:9464 --admin-token-file token --json | jq -r .reason
+
+PASS and FAIL end the wait at once, INVALID when it stays so for 30 seconds. At the timeout it ends with what the run would be
+decided as then, which is HOLD as a rule. An agent that has not started yet is waited for too; one that was there and is
+gone for 30 seconds ends the wait, with what it said last.
+
+Exit codes: 0 pass, or ready; 1 fail; 2 no agent answered, or none was ready in time; 3 invalid; 4 hold.")]
+    Wait(Wait),
     /// Replay no more of what comes from now on; capture goes on
     #[command(after_help = "\
 Examples:
@@ -333,6 +348,43 @@ fn live_keys() -> String {
     let specs = Config::specs();
     let live = specs.iter().filter(|spec| spec.is_live);
     live.map(|spec| spec.key).collect::<Vec<_>>().join(", ")
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Wait {
+    /// What to wait for
+    #[arg(long = "for", value_enum, default_value_t, value_name = "WHAT")]
+    pub what: Awaited,
+    /// Longest wait, as in 30m or 90s
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
+    /// Admin side of an agent, perhaps on another host, to be asked in the place of the socket, as in https://host:9464
+    #[arg(long, value_name = "URL", value_parser = web_url)]
+    pub admin: Option<WebUrl>,
+    /// File with the token that it asks for
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    pub admin_token_file: Option<PathBuf>,
+    /// File (PEM) with certificates that may have signed its own, beside the system's
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    pub admin_ca: Option<PathBuf>,
+    /// Print the decision as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub socket: Socket,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Awaited {
+    /// A decision that is not HOLD
+    #[default]
+    Verdict,
+    /// Until the agent captures
+    Ready,
+}
+
+fn web_url(text: &str) -> Result<WebUrl, String> {
+    WebUrl::from_text(text)
 }
 
 fn default_socket() -> std::ffi::OsString {

@@ -4,6 +4,7 @@
 //! stages.
 
 pub mod capture;
+mod certificates;
 mod clock;
 pub mod gate;
 pub mod replay;
@@ -11,6 +12,7 @@ pub mod report;
 pub mod secret;
 pub mod transport;
 pub mod variants;
+pub mod web;
 
 pub mod cli;
 pub mod config;

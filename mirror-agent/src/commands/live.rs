@@ -157,7 +157,7 @@ pub(crate) fn status(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// Asks the running agent for what it answers to `order`.
-async fn ask<T: DeserializeOwned>(socket: &Path, order: &Order) -> anyhow::Result<T> {
+pub(super) async fn ask<T: DeserializeOwned>(socket: &Path, order: &Order) -> anyhow::Result<T> {
     let answer = control::ask(socket, order).await?;
     serde_json::from_value(answer)
         .context("the agent's answer cannot be read: is it of another version?")
@@ -258,6 +258,6 @@ async fn stop_and_wait(socket: &Path) -> anyhow::Result<ReportData> {
     }
 }
 
-fn single() -> anyhow::Result<Runtime> {
+pub(super) fn single() -> anyhow::Result<Runtime> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }

@@ -8,6 +8,7 @@ mod progress;
 mod replay;
 mod report;
 mod rules;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,7 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             json,
         } => replay::replay(settings(options)?, &file, json),
         Command::Reload { json, socket } => live::reload(&socket.socket, json),
+        Command::Wait(options) => wait::wait(&options),
         Command::Inspect(options) => inspect::inspect(&options),
         Command::Explain(options) => explain::explain(&options),
         Command::Doctor { options, fix, json } => {

@@ -1,4 +1,4 @@
-//! What `filter`, `pause`, `resume` and `reload` answer, and `/verdict`. `status` answers with a [`Status`](crate::report::Status),
+//! What `filter`, `pause`, `resume`, `reload` and `verdict` answer. `status` answers with a [`Status`](crate::report::Status),
 //! `stop` with a [`ReportData`](crate::report::ReportData).
 
 use mirror_core::filter::FilterSettings;

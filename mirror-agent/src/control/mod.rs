@@ -11,9 +11,11 @@ pub mod http;
 mod options;
 mod place;
 mod protocol;
+mod remote;
 pub mod socket;
 
 pub use ask::ask;
 pub use options::ControlOptions;
 pub use place::create_log;
 pub use protocol::Order;
+pub use remote::RemoteAgent;

@@ -18,6 +18,8 @@ const VERSION: u32 = 1;
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
     Status,
+    /// The decision so far.
+    Verdict,
     /// Shows the filter, after a change if there is one.
     Filter(FilterChange),
     Reload,
@@ -113,6 +115,7 @@ mod tests {
         let change = FilterChange::default().with("port", ["8080"]);
         for order in [
             Order::Status,
+            Order::Verdict,
             Order::Reload,
             Order::Pause,
             Order::Resume,

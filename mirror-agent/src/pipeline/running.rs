@@ -12,7 +12,7 @@ use super::schedule::RunSchedule;
 use crate::capture::tc::{Attachment, TcCapture};
 use crate::config::{Config, Settings};
 use crate::control::Order;
-use crate::control::answers::{FilterAnswer, PauseAnswer, ReloadAnswer};
+use crate::control::answers::{FilterAnswer, PauseAnswer, ReloadAnswer, VerdictAnswer};
 use crate::report::{AttachedPlace, CaptureCounters, FORMAT, Recorder, ReportData, Status};
 use mirror_core::filter::{FilterChange, FilterSettings, PortSet};
 use mirror_core::options::OptionSpec;
@@ -45,12 +45,17 @@ impl Running {
     pub(super) fn answer(&self, order: Order) -> anyhow::Result<Value> {
         Ok(match order {
             Order::Status => serde_json::to_value(self.status())?,
+            Order::Verdict => serde_json::to_value(self.verdict())?,
             Order::Filter(change) => serde_json::to_value(self.filter(&change)?)?,
             Order::Reload => serde_json::to_value(self.reload()?)?,
             Order::Pause => serde_json::to_value(self.pause(true))?,
             Order::Resume => serde_json::to_value(self.pause(false))?,
             Order::Stop => bail!("the run is ended by its control socket, not from here"),
         })
+    }
+
+    fn verdict(&self) -> VerdictAnswer {
+        VerdictAnswer::of(&self.recorder.results(self.counters()))
     }
 
     /// For `pause` and `resume`.

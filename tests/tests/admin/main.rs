@@ -1,6 +1,8 @@
 //! The admin side of a running agent: for people, monitoring, rollouts and pipelines.
 
 mod metrics;
+mod rollouts;
+mod wait;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -20,6 +20,7 @@ use http::{HeaderMap, Method, StatusCode};
 use ring::hmac;
 
 use super::super::ControlOptions;
+use crate::secret::SecretText;
 
 /// Characters of a token, at least: what can be guessed protects nothing.
 const MIN_TOKEN: usize = 16;
@@ -54,7 +55,7 @@ impl Access {
     pub(super) fn new(options: &ControlOptions) -> anyhow::Result<Self> {
         let file = options.admin_token_file.as_deref();
         Ok(Self {
-            token: file.map(Token::read).transpose()?,
+            token: file.map(read_token).transpose()?.as_ref().map(Token::new),
             has_open_metrics: options.admin_open_metrics,
         })
     }
@@ -174,26 +175,10 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    fn new(token: &str) -> anyhow::Result<Self> {
-        ensure!(
-            token.len() >= MIN_TOKEN && token.bytes().all(|byte| byte.is_ascii_graphic()),
-            "it must hold one token of {MIN_TOKEN} or more letters, digits and signs, as `openssl rand -hex 32` makes it"
-        );
+    fn new(token: &SecretText) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, b"mirror-agent admin token");
-        let tag = hmac::sign(&key, token.as_bytes());
-        Ok(Self { key, tag })
-    }
-
-    fn read(path: &Path) -> anyhow::Result<Self> {
-        let context = || format!("--admin-token-file {}", path.display());
-        let text = fs::read_to_string(path).with_context(context)?;
-        let mode = fs::metadata(path).with_context(context)?.permissions();
-        ensure!(
-            mode.mode() & 0o004 == 0,
-            "--admin-token-file {0}: every user of this host can read it: chmod 600 {0}",
-            path.display()
-        );
-        Self::new(text.trim()).with_context(context)
+        let tag = hmac::sign(&key, token.expose().as_bytes());
+        Self { key, tag }
     }
 
     /// As `Bearer TOKEN`, or as the password of `Basic`, which browsers and URLs with a password send.
@@ -221,6 +206,27 @@ impl Token {
     }
 }
 
+/// Reads the file of `--admin-token-file`, which other users must not be able to read.
+pub fn read_token(path: &Path) -> anyhow::Result<SecretText> {
+    let context = || format!("--admin-token-file {}", path.display());
+    let text = fs::read_to_string(path).with_context(context)?;
+    let mode = fs::metadata(path).with_context(context)?.permissions();
+    ensure!(
+        mode.mode() & 0o004 == 0,
+        "--admin-token-file {0}: every user of this host can read it: chmod 600 {0}",
+        path.display()
+    );
+    checked(text.trim()).with_context(context)
+}
+
+fn checked(token: &str) -> anyhow::Result<SecretText> {
+    ensure!(
+        token.len() >= MIN_TOKEN && token.bytes().all(|byte| byte.is_ascii_graphic()),
+        "it must hold one token of {MIN_TOKEN} or more letters, digits and signs, as `openssl rand -hex 32` makes it"
+    );
+    Ok(SecretText::new(token))
+}
+
 #[cfg(test)]
 mod tests {
     use http::Request;
@@ -231,7 +237,7 @@ mod tests {
 
     fn access(token: Option<&str>, has_open_metrics: bool) -> Access {
         Access {
-            token: token.map(|token| Token::new(token).unwrap()),
+            token: token.map(|token| Token::new(&SecretText::new(token))),
             has_open_metrics,
         }
     }
@@ -381,7 +387,7 @@ mod tests {
     #[test]
     fn a_token_that_protects_nothing_is_refused() {
         for token in ["", "short", "0123456789 abcdef", "0123456789\tabcdef"] {
-            assert!(Token::new(token).is_err(), "{token}");
+            assert!(checked(token).is_err(), "{token}");
         }
         assert!(!format!("{:?}", access(Some(TOKEN), false)).contains(TOKEN));
     }

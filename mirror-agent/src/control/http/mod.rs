@@ -41,6 +41,7 @@ use super::answers::{PauseAnswer, VerdictAnswer};
 use super::connections::Connections;
 use crate::report::{self, LiveMode, MetricsFormat, ReportData};
 use access::Access;
+pub use access::read_token;
 use deadline::Deadline;
 use fresh::Fresh;
 
@@ -212,6 +213,7 @@ fn router(pages: Pages, access: Access) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/events", get(events))
+        .route("/report.json", get(report_json))
         .route("/verdict", get(verdict))
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
@@ -226,8 +228,7 @@ fn router(pages: Pages, access: Access) -> Router {
         .with_state(shown)
 }
 
-const NOT_FOUND: &str =
-    "there are /, /events, /verdict, /metrics, /healthz and /readyz, and POST /pause and /resume\n";
+const NOT_FOUND: &str = "there are /, /events, /report.json, /verdict, /metrics, /healthz and /readyz, and POST /pause and /resume\n";
 
 async fn guard(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
@@ -282,6 +283,10 @@ async fn events(
     };
     let body = events::body(Arc::clone(&shown.states), deadline, place);
     ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
+}
+
+async fn report_json(State(shown): State<Arc<Shown>>) -> Response {
+    respond(shown.report.get().await, json)
 }
 
 async fn verdict(State(shown): State<Arc<Shown>>) -> Response {
@@ -340,7 +345,7 @@ fn respond<T>(made: Result<Arc<T>, JoinError>, answer: impl FnOnce(&T) -> Respon
     }
 }
 
-fn json(value: &impl Serialize) -> Response {
+fn json<T: Serialize>(value: &T) -> Response {
     match serde_json::to_string(value) {
         Ok(text) => ([(header::CONTENT_TYPE, "application/json")], text + "\n").into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -3,17 +3,17 @@
 use std::io;
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::super::{ReplayOptions, Target};
+use crate::certificates::roots;
 
 pub(super) struct Tls {
     connector: TlsConnector,
@@ -38,7 +38,7 @@ impl Tls {
                 .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
                 .with_no_client_auth(),
             false => builder
-                .with_root_certificates(roots(options)?)
+                .with_root_certificates(roots("--target-ca", options.target_ca.as_deref())?)
                 .with_no_client_auth(),
         };
         let protocol: &[u8] = if options.http2 { b"h2" } else { b"http/1.1" };
@@ -52,26 +52,6 @@ impl Tls {
     pub(super) async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         self.connector.connect(self.name.clone(), stream).await
     }
-}
-
-/// The system's certificates, and those of `--target-ca`.
-fn roots(options: &ReplayOptions) -> anyhow::Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    let system = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(system.certs);
-    if let Some(file) = &options.target_ca {
-        let context = || format!("--target-ca {}", file.display());
-        for certificate in CertificateDer::pem_file_iter(file).with_context(context)? {
-            roots
-                .add(certificate.with_context(context)?)
-                .with_context(context)?;
-        }
-    }
-    ensure!(
-        !roots.is_empty(),
-        "no certificate to check the mirror's by: this system has none, so name a file with --target-ca"
-    );
-    Ok(roots)
 }
 
 /// For `--target-insecure`: the signature is checked, and not who signed the certificate.
