@@ -278,6 +278,16 @@ Exit codes: 0 the report is printed, 2 there is no such run.")]
         #[command(flatten)]
         runs: Runs,
     },
+    /// Print the JSON Schema of what the commands print with --json
+    #[command(after_help = "\
+Examples:
+  mirror-agent schema report > report.schema.json
+  mirror-agent schema status | jq .properties")]
+    Schema {
+        /// Of which document
+        #[arg(value_enum, default_value_t)]
+        document: Document,
+    },
     /// Check kernel, capabilities, interfaces, Redis and target, and say what to do
     #[command(after_help = "\
 Examples:
@@ -498,6 +508,16 @@ mirror_core::options! {
         pub identity: Identifier,
         pub limits: DissectLimits,
     }
+}
+
+/// What has a schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Document {
+    /// report.json
+    #[default]
+    Report,
+    /// What `status --json` prints
+    Status,
 }
 
 /// How a finished report is printed.

@@ -9,7 +9,7 @@ macro_rules! counters {
         }
     ) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
         #[serde(default)]
         pub struct $name {
             $($(#[$doc])* pub $field: $type,)*
@@ -23,4 +23,23 @@ macro_rules! counters {
     };
 }
 
-pub(crate) use counters;
+/// Gives a type, which has a form of its own in JSON, the schema of another one.
+macro_rules! schema_of {
+    ($name:ty => $form:ty) => {
+        impl schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                <$form as schemars::JsonSchema>::json_schema(generator)
+            }
+        }
+    };
+}
+
+pub(crate) use {counters, schema_of};

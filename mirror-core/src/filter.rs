@@ -11,7 +11,7 @@ use crate::options::{BadValue, FromText, Given, InvalidOption, OptionValue, Opti
 pub const MAX_NETWORKS: usize = 65_536;
 
 /// Ports, written as in `8080` and `8000-8099`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct PortSet(Vec<(u16, u16)>);
 
@@ -79,7 +79,7 @@ impl From<PortSet> for Vec<String> {
 }
 
 /// A share of the flows, from 0 to 1; written as in `5%` or `0.05`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Share(f64);
 
@@ -127,7 +127,7 @@ impl fmt::Display for Share {
 
 crate::options! {
     /// Which connections are captured. Of nested networks the narrowest decides.
-    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
     pub struct FilterSettings("Capture") {
         /// Port that production serves HTTP on, or a range as in 8000-8099 (repeatable)
         // A cluster sets MIRROR_PORT in every pod beside a Service named `mirror`.
@@ -135,9 +135,11 @@ crate::options! {
         pub ports: PortSet,
         /// Network that one end of a connection must be in, as in 10.0.0.0/8; `none` for any (repeatable)
         #[option("allow-net", "NETWORK", live)]
+        #[schemars(with = "Vec<String>")]
         pub allow: Vec<IpNet>,
         /// Network that no end of a connection may be in; `none` for no such network (repeatable)
         #[option("deny-net", "NETWORK", live)]
+        #[schemars(with = "Vec<String>")]
         pub deny: Vec<IpNet>,
         /// Share of the connections to take: whole ones, and the same on every host
         #[option("sample", "SHARE", default = "100%", live)]

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::net::{Host, INTERFACE, Network};
 use crate::process::{Process, Signal};
+use crate::schema;
 use crate::scratch::Scratch;
 use crate::wait_until;
 use crate::workspace::{Profile, binary};
@@ -281,8 +282,14 @@ impl Report {
         Self::parse(&text).with_context(|| format!("in {}", path.display()))
     }
 
+    /// One that is not by the published schema is an error.
     pub fn parse(text: &str) -> Result<Self> {
         let json: Value = serde_json::from_str(text).context("parsing the report")?;
+        schema::check(&json).context("by docs/report.schema.json")?;
+        Self::of(json)
+    }
+
+    fn of(json: Value) -> Result<Self> {
         let outcomes = json["ledger"]["outcomes"]
             .as_object()
             .context("ledger.outcomes")?;
@@ -299,7 +306,7 @@ impl Report {
                 .iter()
                 .map(Difference::parse)
                 .collect::<Result<_>>()?,
-            json: json.clone(),
+            json,
         })
     }
 
@@ -331,14 +338,16 @@ impl Difference {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn a_report_is_read_and_balanced() {
-        let report = Report::parse(
-            r#"{"ledger": {"seen": 3, "outcomes": {"matched": 2, "differed": 1}},
-                "differences": [{"route": "GET /a", "place": "body.x", "count": 1, "examples": []}]}"#,
-        )
+        let report = Report::of(json!({
+            "ledger": {"seen": 3, "outcomes": {"matched": 2, "differed": 1}},
+            "differences": [{"route": "GET /a", "place": "body.x", "count": 1, "examples": []}],
+        }))
         .unwrap();
         assert!(report.is_balanced());
         assert_eq!(report.outcome("matched"), 2);
@@ -348,10 +357,14 @@ mod tests {
 
     #[test]
     fn a_decision_with_the_exit_code_of_another_one_is_an_error() {
-        let json = r#"{"ledger": {"seen": 0, "outcomes": {}}, "differences": [], "verdict": {"decision": "hold"}}"#;
+        let report = json!({
+            "ledger": {"seen": 0, "outcomes": {}},
+            "differences": [],
+            "verdict": {"decision": "hold"},
+        });
         let finished = |exit| Finished {
             exit,
-            report: Report::parse(json).unwrap(),
+            report: Report::of(report.clone()).unwrap(),
             output: String::new(),
         };
         assert_eq!(finished(4).decision().unwrap(), "hold");
@@ -359,7 +372,8 @@ mod tests {
     }
 
     #[test]
-    fn a_report_without_ledger_is_an_error() {
-        assert!(Report::parse("{}").is_err());
+    fn what_is_not_a_report_by_the_schema_is_an_error() {
+        let error = format!("{:#}", Report::parse("{}").unwrap_err());
+        assert!(error.contains("missing properties"), "{error}");
     }
 }

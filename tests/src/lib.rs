@@ -22,6 +22,7 @@ pub mod postgres;
 pub mod process;
 pub mod raw;
 pub mod redis;
+pub mod schema;
 pub mod scratch;
 pub mod stage;
 pub mod testing;

@@ -49,6 +49,10 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Rules(RulesCommand::Suggest { run, json, runs }) => {
             rules::suggest(&found(&runs, run.as_deref())?, json)
         }
+        Command::Schema { document } => {
+            report::schema(document)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Report {
             run,
             details,

@@ -1,6 +1,6 @@
-//! report: what a run found, printed again.
+//! report: what a run found, printed again; schema: what its JSON says.
 
-use mirror_agent::cli::ReportFormat;
+use mirror_agent::cli::{Document, ReportFormat};
 use mirror_agent::report::table::terminal_width;
 use mirror_agent::report::{self, Extent, RunPath, report_text};
 
@@ -19,4 +19,12 @@ pub(super) fn print(run: &RunPath, format: ReportFormat, details: bool) -> anyho
         ReportFormat::Junit => terminal::print(&report::junit(&data)?),
         ReportFormat::Html => terminal::print(&report::page(&data, &[])),
     }
+}
+
+/// What programs may rely on.
+pub(super) fn schema(document: Document) -> anyhow::Result<()> {
+    terminal::print_json(&match document {
+        Document::Report => report::report_schema(),
+        Document::Status => report::status_schema(),
+    })
 }

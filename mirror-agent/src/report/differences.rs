@@ -17,7 +17,7 @@ const MAX_GROUPS: usize = 40;
 const MAX_TARGET: usize = 300;
 
 /// Answers that differ alike.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DifferenceGroup {
     pub route: String,
     /// As text, and the same for every element of a list: `body /items/*/price`.
@@ -62,7 +62,7 @@ impl DifferenceGroup {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DifferenceExample {
     /// Method and target.
     pub request: String,

@@ -21,7 +21,7 @@ pub struct Latencies {
 }
 
 /// What reports keep of latencies: milliseconds, and the histogram that they are from.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct LatencyData {
     pub count: u64,

@@ -28,6 +28,7 @@ mod recorder;
 mod request;
 mod routes;
 mod runs;
+mod schema;
 mod status;
 mod suggest;
 pub mod table;
@@ -52,6 +53,7 @@ pub use pair::{JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer, SaidOfR
 pub use recorder::Recorder;
 pub use request::{RequestLabel, ShownRequest};
 pub use runs::{Keeper, NewRun, RunPath, RunsFolder, read};
+pub use schema::{report_schema, status_schema};
 pub use status::{
     AttachedPlace, CacheHits, CaptureCounters, CarriedData, ControlData, EffectsData, FORMAT,
     LedgerData, ReportData, Results, RouteData, RunInfo, Status, TimingData,

@@ -17,7 +17,7 @@ const MAX_REASONS: usize = 32;
 const MAX_EXAMPLES: usize = 3;
 
 /// How many requests ended with an outcome, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OutcomeData {
     pub outcome: String,
     pub count: u64,
@@ -43,7 +43,7 @@ impl OutcomeData {
 }
 
 /// Requests of one route that ended alike.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OutcomeGroup {
     /// `(other)` for those beyond the limits.
     pub route: String,
@@ -53,7 +53,7 @@ pub struct OutcomeGroup {
     pub examples: Vec<OutcomeExample>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OutcomeExample {
     #[serde(flatten)]
     pub request: ShownRequest,

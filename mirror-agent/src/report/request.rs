@@ -26,7 +26,7 @@ pub struct RequestLabel {
 }
 
 /// A request as reports show it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ShownRequest {
     /// Method and path.
     pub request: String,

@@ -20,7 +20,7 @@ use crate::capture::tc::BlindTime;
 pub const FORMAT: u32 = 4;
 
 /// A run in progress.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Status {
     pub format: u32,
     /// Of the run.
@@ -43,7 +43,7 @@ pub struct Status {
 }
 
 /// A run that has ended, or what is known of several.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ReportData {
     pub format: u32,
     /// Of the run.
@@ -64,14 +64,14 @@ pub struct ReportData {
 }
 
 /// A place where the kernel program is attached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AttachedPlace {
     pub interface: String,
     pub hook: String,
 }
 
 /// What a run has found.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Results {
     pub run: RunInfo,
     pub verdict: Judgement,
@@ -118,7 +118,7 @@ pub struct Results {
 }
 
 /// When replays were sent, in milliseconds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct TimingData {
     /// From the time at which a request should have been sent to its sending.
@@ -132,7 +132,7 @@ pub struct TimingData {
 }
 
 /// How the control's answers stood to production's, in requests that were compared.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct ControlData {
     /// Equal to production's.
@@ -148,7 +148,7 @@ pub struct ControlData {
 }
 
 /// What became of what mirrors filed of requests' reads and writes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct EffectsData {
     /// Requests of which production's and the candidate's were compared.
@@ -167,7 +167,7 @@ pub struct EffectsData {
 }
 
 /// Values that the mirror answered otherwise than production, and what became of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct CarriedData {
     /// Clients whose values are known now.
@@ -184,7 +184,7 @@ pub struct CarriedData {
 }
 
 /// What was captured and where it was replayed to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RunInfo {
     pub interfaces: Vec<String>,
     pub ports: PortSet,
@@ -198,7 +198,7 @@ pub struct RunInfo {
     pub replica: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LedgerData {
     pub seen: u64,
     pub outcomes: BTreeMap<String, u64>,
@@ -212,7 +212,7 @@ impl LedgerData {
 }
 
 /// The counters below the ledger.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CaptureCounters {
     /// The kernel's, by name.
     pub capture: BTreeMap<String, u64>,
@@ -259,7 +259,7 @@ impl CaptureCounters {
 }
 
 /// What was compared on a route.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RouteData {
     pub route: String,
     pub compared: u64,
@@ -283,7 +283,9 @@ pub struct RouteData {
 }
 
 /// Answers that said in `x-cache` or `age` whether they came from a cache.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct CacheHits {
     pub hits: u64,
     pub told: u64,

@@ -14,7 +14,7 @@ const MAX_POINTS: u64 = 60;
 const HIGH: f64 = 0.95;
 
 /// One interval of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TrendPoint {
     /// Start of the interval, in seconds since the epoch. It ends where the next one starts.
     pub at: u64,

@@ -11,7 +11,9 @@ use crate::route::variable;
 /// Longest name of a place; what is behind it is one place.
 const MAX_POINTER: usize = 300;
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     Status,
@@ -119,7 +121,9 @@ fn push_escaped(out: &mut String, name: &str) {
 }
 
 /// Counts for each kind of place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(default)]
 pub struct PlaceTotals {
     pub status: u64,

@@ -9,7 +9,7 @@ use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Protocol;
-use crate::counters::counters;
+use crate::counters::{counters, schema_of};
 
 counters! {
     /// What was read of all connections, and what was not.
@@ -73,6 +73,10 @@ impl AddAssign for PortCounts {
     }
 }
 
+schema_of!(PortCounts => BTreeMap<String, u64>);
+schema_of!(ProtocolCounts => BTreeMap<String, u64>);
+schema_of!(UnreadExamples => Vec<UnreadExample>);
+
 impl Serialize for PortCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.iter())
@@ -133,9 +137,11 @@ impl<'de> Deserialize<'de> for ProtocolCounts {
 }
 
 /// A connection that could not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct UnreadExample {
+    #[schemars(with = "String")]
     pub from: SocketAddr,
+    #[schemars(with = "String")]
     pub to: SocketAddr,
     /// What the first bytes that could not be read look like.
     pub first_bytes: Protocol,

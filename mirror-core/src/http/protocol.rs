@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What a connection speaks that is not HTTP/1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
     Tls,

@@ -101,7 +101,7 @@ pub trait Options: Sized {
 ///
 /// After the value's name may follow `default = "…"`, `env = "…"` where the name is not `MIRROR_` and the key, and `live`
 /// for what can be changed while the agent runs. A field without `#[option]` holds the options of a part; one with
-/// `#[not_an_option("why")]` is set by the code that the reason names.
+/// `#[not_an_option("why")]` is set by the code that the reason names. `#[schemars(…)]` says how the schema shows the type of a field.
 #[macro_export]
 macro_rules! options {
     (
@@ -112,6 +112,7 @@ macro_rules! options {
                 $(#[doc = $help:literal])*
                 $(#[option($($option:tt)+)])?
                 $(#[not_an_option($reason:literal)])?
+                $(#[schemars($($schema:tt)+)])?
                 $field_vis:vis $field:ident : $type:ty
             ),* $(,)?
         }
@@ -119,7 +120,7 @@ macro_rules! options {
         $(#[doc = $about])*
         #[derive($($derive),*)]
         $vis struct $name {
-            $($(#[doc = $help])* $field_vis $field: $type,)*
+            $($(#[doc = $help])* $(#[schemars($($schema)+)])? $field_vis $field: $type,)*
         }
 
         impl $crate::options::Options for $name {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
+use crate::counters::schema_of;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// How a packet is wrapped into another.
@@ -61,6 +62,8 @@ impl AddAssign for TunnelCounts {
         }
     }
 }
+
+schema_of!(TunnelCounts => BTreeMap<String, u64>);
 
 impl Serialize for TunnelCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

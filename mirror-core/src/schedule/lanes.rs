@@ -20,7 +20,9 @@ pub struct Lanes<T> {
 }
 
 /// How many lanes there are now, and how much waits in them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct LaneCounts {
     /// Lanes with a request that waits or is on its way.
     pub active: usize,

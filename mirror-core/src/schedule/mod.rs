@@ -100,7 +100,7 @@ pub struct Schedule {
 }
 
 /// What reports say of a schedule.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct ScheduleData {
     pub paused: bool,

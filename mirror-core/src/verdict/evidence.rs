@@ -49,7 +49,7 @@ pub struct Evidence {
 }
 
 /// What each side says that it runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Builds {
     pub production: BTreeSet<String>,

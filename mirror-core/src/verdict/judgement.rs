@@ -10,7 +10,7 @@ use super::representative::Uneven;
 use crate::compare::Severity;
 
 /// A decision with all that it rests on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Judgement {
     pub decision: Decision,
     /// In one or two sentences.
@@ -54,7 +54,7 @@ pub struct Judgement {
 }
 
 /// One way in which the candidate differs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Finding {
     pub route: String,
     pub place: Place,
@@ -82,7 +82,7 @@ pub struct Finding {
 }
 
 /// A rule about a rate or a time that is met with confidence.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RuleMet {
     pub rule: String,
     pub scope: String,
@@ -91,7 +91,7 @@ pub struct RuleMet {
 }
 
 /// What a PASS still needs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Missing {
     /// In words, with figures.
     pub what: String,
@@ -103,7 +103,7 @@ pub struct Missing {
 }
 
 /// What is shown for a route, or for the small routes together.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RouteFigures {
     pub scope: String,
     /// Its share of what policy admitted.
@@ -127,7 +127,7 @@ impl RouteFigures {
 }
 
 /// A route of production that was never judged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Uncovered {
     pub route: String,
     pub requests: u64,
@@ -138,7 +138,7 @@ pub struct Uncovered {
 }
 
 /// What is known of one route; no decision rests on it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RouteSummary {
     pub route: String,
     /// Requests of production.
@@ -153,7 +153,7 @@ pub struct RouteSummary {
 }
 
 /// How the candidate's times stand to another side's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TimeChange {
     /// To the control's, and the median request by request; else to production's, which came over another way.
     pub is_to_control: bool,
@@ -163,7 +163,7 @@ pub struct TimeChange {
 }
 
 /// A change as a fraction, 0.1 for +10 %, with an interval that holds with 95 % at all looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Change {
     pub seen: Option<f64>,
     pub at_least: Option<f64>,

@@ -60,7 +60,7 @@ pub use trial::{Control, Differences, Repeat, Trial};
 pub const NOT_STARTED: u8 = 2;
 
 /// What a run comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// It is shown that no more than the allowed share of requests differs.

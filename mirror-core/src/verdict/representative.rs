@@ -98,7 +98,7 @@ impl AddAssign<&Self> for Minutes {
 }
 
 /// A stratum of which too few or too many were judged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Uneven {
     /// As in `method POST`.
     pub stratum: String,

@@ -22,7 +22,9 @@ pub(super) enum Standing {
 }
 
 /// Why a program of ours may not see a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Cause {
     /// It is after a program that may end the chain.
@@ -44,7 +46,7 @@ struct Blind {
 }
 
 /// How long capture on an interface may have been blind.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct BlindTime {
     pub interface: String,
     cause: Cause,

@@ -8,7 +8,9 @@ use super::CompareRule;
 use crate::compare::{CompareOptions, Comparison};
 
 /// The use of one rule in a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct RuleCount {
     /// Compared pairs on its route.
     pub pairs: u64,
@@ -21,7 +23,7 @@ pub struct RuleCount {
 }
 
 /// The use of all rules in a run, by their texts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RuleTally(BTreeMap<String, RuleCount>);
 
 impl RuleTally {
