@@ -1,5 +1,7 @@
-//! Secrets in 36 places of requests, of production's answers and of the mirror's: none of them comes out anywhere, with every
-//! way of hiding them.
+//! Secrets in 41 places of requests, of production's answers, of the mirror's, and of what both read and wrote: none of them comes
+//! out anywhere, with every way of hiding them.
+
+mod by_hand;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,17 +10,19 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mirror_tests::admin::{GIVE_TOKEN, TOKEN, token_file};
+use mirror_tests::agent::Agent;
 use mirror_tests::net::Host;
 use mirror_tests::stage::{Actor, Stage};
 use mirror_tests::wire::{self, Answering, Received, Server};
 use mirror_tests::{http, needs, testing};
+use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const ADMIN: &str = "127.0.0.1:9464";
 const MODES: [&str; 3] = ["remove", "mask", "token"];
 
 /// What must not come out. Most have a form that a detector knows, or stand at a place that a rule names.
-const PLANTED: [&str; 36] = [
+const PLANTED: [&str; 41] = [
     // In requests.
     "planted01bearer",
     "planted02cookie",
@@ -59,6 +63,12 @@ const PLANTED: [&str; 36] = [
     // In what is refused, and in what cannot be read.
     "planted35claims",
     "planted36claims",
+    // In keys and values of what requests read and wrote.
+    "planted37session",
+    "planted38key",
+    "planted39query",
+    "planted40issued",
+    "planted41mirrored",
 ];
 
 fn main() -> ExitCode {
@@ -238,7 +248,7 @@ fn curl(stage: &Stage<Server, Server>, options: &[&str], url: &str) -> Result<St
 }
 
 /// Sends everything once; all that came out, and what the mirror received.
-fn run(more: &[String]) -> Result<(Leaks, Vec<Received>, serde_json::Value)> {
+fn run(more: &[String]) -> Result<(Leaks, Vec<Received>, Value)> {
     let stage = stage()?;
     let token = token_file(&stage.scratch)?;
     let mut args = vec![
@@ -271,7 +281,16 @@ fn run(more: &[String]) -> Result<(Leaks, Vec<Received>, serde_json::Value)> {
             request.as_bytes(),
         )?;
     }
-    let status = agent.wait_settled(sent.len() as u64, LIMIT)?;
+    come_out(&stage, agent, sent.len())
+}
+
+/// All that came out of a run, once so many requests have their outcomes.
+fn come_out(
+    stage: &Stage<Server, Server>,
+    agent: Agent,
+    sent: usize,
+) -> Result<(Leaks, Vec<Received>, Value)> {
+    let status = agent.wait_settled(sent as u64, LIMIT)?;
     let mut leaks = Leaks(Vec::new());
     leaks.look("status --json", status.to_string());
     leaks.look("status", agent.tell(&["status"])?.1);
@@ -312,7 +331,7 @@ fn run(more: &[String]) -> Result<(Leaks, Vec<Received>, serde_json::Value)> {
         assert!(!text.contains(TOKEN), "the token is in {place}");
     }
     assert!(
-        finished.report.seen == sent.len() as u64,
+        finished.report.seen == sent as u64,
         "{:#}",
         finished.report.json
     );
@@ -346,7 +365,7 @@ fn equal_values_stay_equal_as_tokens() -> Result<()> {
         .nth(1)
         .and_then(|rest| rest.split(' ').next());
     let token = token.context("a token in the query")?;
-    let body: serde_json::Value = serde_json::from_slice(&echo.body)?;
+    let body: Value = serde_json::from_slice(&echo.body)?;
     assert!(token.starts_with("t_"), "{token}");
     assert_eq!(body["access_token"], token);
     let mail = body["user"]["email"].as_str().context("an address")?;
@@ -443,4 +462,148 @@ fn what_is_carried_shows_nothing() -> Result<()> {
     assert!(leaked.is_empty(), "{leaked:?}");
     assert_eq!(received.len(), requests().len() - 1);
     Ok(())
+}
+
+/// A service whose keys are sessions and tokens of its requests and its answers.
+fn keyed() -> Result<Stage<Server, Server>> {
+    Stage::new()?
+        .redis()?
+        .production(Answering(|_: &Received| {
+            by_hand::answer("Set-Cookie: sid=planted40issued\r\n", "{}")
+        }))?
+        .mirror(Answering(|_: &Received| {
+            by_hand::mirrored(true, "Set-Cookie: sid=planted41mirrored\r\n", "{}")
+        }))
+}
+
+/// What such a service does for a request, by what came to it. In the mirror it books another amount.
+fn keyed_effects(session: &str, key: &str, query: &str, issued: &str, amount: u32) -> [Value; 3] {
+    let booked = json!({ "by": query, "of": [session], "amount": amount });
+    let named = |name: &str, key: String, written: Value| json!({ "name": name, "key": key, "written": written });
+    [
+        json!({ "name": "session", "key": session }),
+        named(
+            "write:book",
+            json!([key, session]).to_string(),
+            by_hand::written(&booked),
+        ),
+        named(
+            "write:session",
+            format!("s:{issued}"),
+            by_hand::written(&json!(issued)),
+        ),
+    ]
+}
+
+/// As a mirror files them.
+fn as_effect(read: &Value) -> Value {
+    let name = read["name"].as_str().unwrap_or_default();
+    match name.strip_prefix("write:") {
+        None => json!({ "read": name, "key": read["key"] }),
+        Some(name) => json!({ "write": name, "key": read["key"], "written": read["written"] }),
+    }
+}
+
+fn after<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    text.split(['?', '&', ';', ' '])
+        .find_map(|part| part.strip_prefix(name))
+}
+
+/// A key that is a session, a token of the query or an API key is known by where it stood, and by nothing else.
+#[needs(root)]
+fn what_was_hidden_in_a_request_does_not_come_out_as_a_key() -> Result<()> {
+    let kept = ["--keep-header", "cookie", "--keep-header", "x-api-key"];
+    let hidden = |mode: &str| {
+        let rule = |place: &str| ["--redact".to_owned(), format!("{place} => {mode}")];
+        [
+            rule("query:token"),
+            rule("cookie:sid"),
+            rule("header:x-api-key"),
+        ]
+        .concat()
+    };
+    let keeps_cookie = kept[..2]
+        .iter()
+        .map(|arg| (*arg).to_owned())
+        .collect::<Vec<_>>();
+    let cases: [(&str, Vec<String>, bool); 5] = [
+        ("nothing is asked for", Vec::new(), false),
+        ("remove", hidden("remove"), false),
+        (
+            "mask",
+            [hidden("mask"), keeps_cookie.clone()].concat(),
+            true,
+        ),
+        ("token", [hidden("token"), keeps_cookie].concat(), true),
+        ("kept", kept.map(str::to_owned).into(), true),
+    ];
+    for (case, options, stays_equal) in cases {
+        let stage = keyed()?;
+        let key = stage.scratch.join("redact.key");
+        fs::write(&key, "planted-key-of-a-fleet-0123456789\n")?;
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600))?;
+        let key = key.to_str().context("a path that is text")?.to_owned();
+        let mut args = vec![
+            "--rule",
+            "header:x-request-id",
+            "--metrics",
+            METRICS,
+        ];
+        args.extend(["--redact-key-file", &key, "--compare-header", "set-cookie"]);
+        args.extend(options.iter().map(String::as_str));
+        let agent = stage.agent(&args)?;
+        let fields = "Cookie: sid=planted37session; lang=de\r\nX-Api-Key: planted38key\r\n";
+        let done = keyed_effects(
+            "planted37session",
+            "planted38key",
+            "planted39query",
+            "planted40issued",
+            1,
+        );
+        let target = "/session?token=planted39query&x=1";
+        by_hand::asked(&stage, "one", target, fields, &json!(done))?;
+        by_hand::file_effects(&stage, 1, |request| {
+            let cookie = request.header("Cookie").unwrap_or_default();
+            let line = String::from_utf8_lossy(request.line()).into_owned();
+            let session = after(&cookie, "sid=").unwrap_or("none");
+            let query = after(&line, "token=").unwrap_or("none");
+            let api_key = request.header("X-Api-Key").unwrap_or("none".into());
+            let done = keyed_effects(session, &api_key, query, "planted41mirrored", 2);
+            json!(done.map(|one| as_effect(&one)))
+        })?;
+        let (leaks, _, report) = come_out(&stage, agent, 1)?;
+        assert_eq!(report["effects"]["compared"], 1, "{case}: {report:#}");
+        let shown = |line: &String| !line.contains("the request to the mirror");
+        let found: Vec<_> = leaks.found().into_iter().filter(shown).collect();
+        // Where nobody asked for that, the query is not hidden.
+        let is_open = !options
+            .iter()
+            .any(|option| option.starts_with("query:token"));
+        let found: Vec<_> = found
+            .into_iter()
+            .filter(|line| !is_open || !line.starts_with("planted39"))
+            .collect();
+        assert_eq!(found, Vec::<String>::new(), "{case}");
+        let places: Vec<_> = places(&report);
+        let amount = "/writes/book/*/amount".to_owned();
+        assert!(places.contains(&amount), "{case}: {places:?}");
+        if stays_equal {
+            // The session that is issued differs by nature.
+            let others = places
+                .iter()
+                .filter(|place| !place.starts_with("/writes/session"));
+            assert_eq!(others.collect::<Vec<_>>(), [&amount], "{case}");
+        }
+    }
+    Ok(())
+}
+
+/// Where effects differ.
+fn places(report: &Value) -> Vec<String> {
+    let groups = report["differences"].as_array().into_iter().flatten();
+    let place = |group: &Value| {
+        let place = group["place"].as_str()?.strip_prefix("effects ");
+        place.map(str::to_owned)
+    };
+    groups.filter_map(place).collect()
 }

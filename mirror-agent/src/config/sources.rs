@@ -53,6 +53,8 @@ impl Sources {
         let mut config = Config::read(&given)?;
         read_key(&mut config.policy)?;
         keep_what_login_needs(&mut config.policy, &config.credentials, &config.carry)?;
+        // Effects are compared only beside snapshots.
+        config.policy.remembers_hidden = config.gate.store.is_some();
         for header in &config.builds.headers {
             config.compare.leave_out_header(header.name());
         }

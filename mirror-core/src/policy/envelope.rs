@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::exchange::{Exchange, Headers};
 use crate::identity::Identity;
 
-use super::SAFE;
+use super::{HiddenValues, SAFE};
 
 /// Whether a request only reads, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct Envelope {
     /// Headers that go to the mirror, and nowhere else, in lower case.
     pub(super) kept: Arc<[Box<str>]>,
     pub(super) snapshot: Option<Bytes>,
+    /// Of this process's own policy, where it was to remember them.
+    pub(super) hidden: Option<Box<HiddenValues>>,
 }
 
 impl Envelope {
@@ -69,6 +71,11 @@ impl Envelope {
         self.snapshot.as_ref()
     }
 
+    /// What policy hid in it; `None` where nobody remembers that.
+    pub fn hidden(&self) -> Option<&HiddenValues> {
+        self.hidden.as_deref()
+    }
+
     /// Takes production's data along, for a mirror side that cannot wait for it at the store.
     #[must_use]
     pub fn with_snapshot(self, snapshot: Bytes) -> Self {
@@ -89,5 +96,6 @@ impl Envelope {
             + head(&request.headers)
             + response.map_or(0, |r| r.body.len() + head(&r.headers))
             + self.snapshot.as_ref().map_or(0, Bytes::len)
+            + self.hidden().map_or(0, HiddenValues::held_bytes)
     }
 }

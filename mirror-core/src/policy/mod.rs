@@ -28,7 +28,7 @@ pub use envelope::{Access, Envelope};
 pub use explain::Explanation;
 use fair::FairRate;
 pub use fair::FairShare;
-pub use redact::{KeyTooShort, Mode, RedactKey, RedactRule, Redaction, Redactor};
+pub use redact::{HiddenValues, KeyTooShort, Mode, RedactKey, RedactRule, Redaction, Redactor};
 pub use rule::{Rule, asks_for_another_method};
 pub use share::ReplayShare;
 pub use wire::WireError;
@@ -78,6 +78,8 @@ crate::options! {
         pub key: Option<RedactKey>,
         #[not_an_option("set where the mirror's own key signs web tokens anew")]
         pub keeps_claims: bool,
+        #[not_an_option("set where it is to be found again in what requests read and wrote")]
+        pub remembers_hidden: bool,
         #[not_an_option("what has come so far, where there is a rate")]
         fair: OnceLock<Arc<Mutex<FairRate>>>,
         #[not_an_option("made of the rules when it is first asked for")]
@@ -195,7 +197,10 @@ impl Policy {
             exchange,
             permission.access,
             identify,
-            &mut Trace::default(),
+            &mut match self.remembers_hidden {
+                true => Trace::remembering(),
+                false => Trace::default(),
+            },
         )
     }
 
@@ -224,6 +229,7 @@ impl Policy {
             access,
             kept: Arc::clone(redactor.kept()),
             snapshot: None,
+            hidden: trace.take_values().map(Box::new),
         })
     }
 

@@ -179,6 +179,8 @@ fn write(envelope: &Envelope) -> Vec<u8> {
         access,
         kept,
         snapshot,
+        // Secrets: they stay in this process.
+        hidden: _,
     } = envelope;
     let request = &exchange.request;
     let ids = identity.candidates.ids.iter();
@@ -338,6 +340,7 @@ impl V1<'_> {
                 },
             },
             snapshot: self.snapshot.map(|snapshot| form.slice_ref(snapshot)),
+            hidden: None,
         })
     }
 }

@@ -11,7 +11,7 @@ use super::MirrorSide;
 use super::compared::Compared;
 use super::gate_pass::Pass;
 use super::lane::Waiting;
-use super::send::{Answer, Answers};
+use super::send::{Answer, Answers, hidden_in};
 use crate::gate::{EffectsLook, FoundSnapshot};
 use crate::report::EffectsFinding;
 use mirror_core::compare::{Comparison, compare_effects};
@@ -68,11 +68,8 @@ impl MirrorSide {
         waiting.room.grow(candidate.size() + size);
         let waiting = &*waiting;
         let mut production = production.clone();
-        waiting
-            .config
-            .policy
-            .redactor()
-            .redact_effects(&mut production);
+        let redactor = waiting.config.policy.redactor();
+        redactor.redact_effects(&mut production, &hidden_in(&waiting.envelope));
         let known = KnownEffects {
             production,
             candidate,
@@ -136,11 +133,11 @@ impl MirrorSide {
         side: Side,
         answer: &Answer,
     ) -> Option<EffectsDocument> {
-        let send = answer.effects.as_ref()?;
-        match self.gate.effects(side, send, &found.id).await {
+        let announced = answer.effects.as_ref()?;
+        match self.gate.effects(side, &announced.send, &found.id).await {
             EffectsLook::Found(mut document) => {
                 let redactor = waiting.config.policy.redactor();
-                redactor.redact_effects(&mut document);
+                redactor.redact_effects(&mut document, &announced.hidden);
                 Some(document)
             }
             EffectsLook::Missing => {

@@ -1,5 +1,6 @@
 //! Sends a request to its target, and to the control at the same time.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use crate::replay::{Marks, Prepared, ReplayOutcome};
 use crate::report::End;
 use mirror_core::exchange::{Body, Headers, Request, Response};
 use mirror_core::ledger::Outcome;
-use mirror_core::policy::Policy;
+use mirror_core::policy::{Envelope, HiddenValues, Policy};
 use mirror_core::rewrite::Conditions;
 use mirror_core::schedule::{self, Ended, Failure};
 use mirror_core::time::Timestamp;
@@ -28,10 +29,18 @@ pub(super) struct Answer {
     pub(super) at: Timestamp,
     /// The host that it came from, as its locations may name it.
     pub(super) authority: Arc<str>,
-    /// The name of its sending, where the mirror files what the request did.
-    pub(super) effects: Option<SendId>,
+    /// Where the mirror says that it files what the request did.
+    pub(super) effects: Option<AnnouncedEffects>,
     /// Of the request.
     conditions: Conditions,
+}
+
+/// What is needed to look for effects, and to hide secrets in them.
+pub(super) struct AnnouncedEffects {
+    /// The name of the sending.
+    pub(super) send: SendId,
+    /// What was hidden in the exchange, in what was sent for it and in its answer.
+    pub(super) hidden: HiddenValues,
 }
 
 /// The answers to one request.
@@ -245,9 +254,19 @@ impl Sent {
             destination.preparer.learn(&waiting.envelope, &response);
         }
         let announced = response.headers.first(HEADER_EFFECTS);
-        let effects = self.send.filter(|_| announced == Some(b"1"));
         let redactor = waiting.config.policy.redactor();
-        redactor.redact_response(&mut response);
+        let effects = match self.send.filter(|_| announced == Some(b"1")) {
+            None => {
+                redactor.redact_response(&mut response);
+                None
+            }
+            Some(send) => {
+                let mut hidden = hidden_in(&waiting.envelope).into_owned();
+                hidden.extend_sent(redactor.hidden_in(&self.prepared.request));
+                hidden.extend(redactor.redact_response_remembering(&mut response));
+                Some(AnnouncedEffects { send, hidden })
+            }
+        };
         Ok(Answer {
             response,
             latency,
@@ -261,7 +280,9 @@ impl Sent {
 
 impl Answer {
     pub(super) fn held_bytes(&self) -> usize {
-        size(&self.response.headers, &self.response.body)
+        let effects = self.effects.as_ref();
+        let hidden = effects.map_or(0, |effects| effects.hidden.held_bytes());
+        size(&self.response.headers, &self.response.body) + hidden
     }
 
     /// Whether the conditions of the request, if it had any, left two answers that can be compared; else why not.
@@ -272,6 +293,12 @@ impl Answer {
         }
         Ok(())
     }
+}
+
+/// What production's policy hid in the exchange.
+pub(super) fn hidden_in(envelope: &Envelope) -> Cow<'_, HiddenValues> {
+    let unknown = || Cow::Owned(HiddenValues::unknown());
+    envelope.hidden().map_or_else(unknown, Cow::Borrowed)
 }
 
 /// Bytes of a message on the wire, about.

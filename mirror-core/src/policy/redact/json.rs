@@ -10,7 +10,7 @@ use crate::compare::pointer;
 use crate::json::{Lexer, MAX_DEPTH, NotRead, unescaped};
 
 use super::rule::JsonPattern;
-use super::{Mode, Redactor, Trace};
+use super::{Mode, Redactor, Trace, scalars};
 use crate::edits::Edits;
 
 /// Hides what rules and detectors name. `None` when nothing changes.
@@ -185,10 +185,12 @@ impl<'a> Walk<'a> {
     fn text(&mut self, raw: &str, begin: usize, hide: Option<Mode>) {
         let meant = unescaped(raw);
         let new = match hide {
-            Some(Mode::Remove) => return,
+            Some(Mode::Remove) => return self.remember(&meant, None),
             Some(mode) => {
                 self.note(mode);
-                self.redactor.hidden(mode, &meant)
+                let new = self.redactor.hidden(mode, &meant);
+                self.remember(&meant, new.as_deref());
+                new
             }
             None => self.redactor.inner(&meant, &mut self.trace, self.level + 1),
         };
@@ -199,14 +201,15 @@ impl<'a> Walk<'a> {
 
     fn number(&mut self, raw: &str, begin: usize, hide: Option<Mode>) {
         let new = match hide {
-            Some(Mode::Remove) => return,
-            Some(Mode::Token) => {
-                self.note(Mode::Token);
-                Some(self.redactor.number_token(raw))
-            }
+            Some(Mode::Remove) => return self.remember(raw, None),
             Some(mode) => {
                 self.note(mode);
-                Some("0".into())
+                let new = match mode {
+                    Mode::Token => self.redactor.number_token(raw),
+                    _ => "0".into(),
+                };
+                self.remember(raw, Some(&new));
+                Some(new)
             }
             None if raw.len() < 13 => None,
             None => {
@@ -265,29 +268,42 @@ impl<'a> Walk<'a> {
             redactor,
             ..
         } = self;
-        trace.note(mode, || {
-            let step = |step: &'_ OwnStep<'_>| match step {
-                OwnStep::Index(index) => OwnStep::Index(*index),
-                // A name may hold a secret too.
-                OwnStep::Member(name) => {
-                    OwnStep::Member(Cow::Owned(redactor.shown.masked(name).into_owned()))
-                }
-            };
-            let masked: Vec<_> = path.iter().map(step).collect();
-            let steps: Vec<Step<'_>> = masked
-                .iter()
-                .map(|step| match step {
-                    OwnStep::Index(index) => Step::Index(*index),
-                    OwnStep::Member(name) => Step::Member(name),
-                })
-                .collect();
-            format!("body {}", pointer(&steps))
-        });
+        trace.note(mode, || place(redactor, path));
+    }
+
+    fn remember(&mut self, value: &str, new: Option<&str>) {
+        let Self {
+            trace,
+            path,
+            redactor,
+            ..
+        } = self;
+        trace.remember(value, new, || place(redactor, path));
     }
 }
 
+/// Where a value stands, for people.
+fn place(redactor: &Redactor, path: &[OwnStep<'_>]) -> String {
+    let step = |step: &'_ OwnStep<'_>| match step {
+        OwnStep::Index(index) => OwnStep::Index(*index),
+        // A name may hold a secret too.
+        OwnStep::Member(name) => {
+            OwnStep::Member(Cow::Owned(redactor.shown.masked(name).into_owned()))
+        }
+    };
+    let masked: Vec<_> = path.iter().map(step).collect();
+    let steps: Vec<Step<'_>> = masked
+        .iter()
+        .map(|step| match step {
+            OwnStep::Index(index) => Step::Index(*index),
+            OwnStep::Member(name) => Step::Member(name),
+        })
+        .collect();
+    format!("body {}", pointer(&steps))
+}
+
 /// A text as JSON, in quotes.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     // A text can always be written.
     serde_json::to_string(text).unwrap_or_else(|_| "\"\"".into())
 }
@@ -313,10 +329,14 @@ pub(super) fn by_name(redactor: &Redactor, body: &[u8], trace: &mut Trace) -> Op
         };
         let begin = skip_space(body, after + 1);
         let end = value_end(body, begin);
-        trace.note(mode, || {
-            format!("body {name}", name = redactor.shown.masked(&name))
-        });
-        edits.replace(begin..end, replacement(redactor, mode, &body[begin..end]));
+        let place = || format!("body {name}", name = redactor.shown.masked(&name));
+        trace.note(mode, place);
+        let (value, new) = (
+            &body[begin..end],
+            replacement(redactor, mode, &body[begin..end]),
+        );
+        scalars::remember(value, mode, &new, trace, place);
+        edits.replace(begin..end, new);
         at = end;
     }
     let named = edits.apply(body);

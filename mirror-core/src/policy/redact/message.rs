@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::exchange::{Body, Fault, Headers, Request, Response};
 use crate::http::coding::{Undecoded, decoded};
 
-use super::{Mode, Redactor, Trace, is_binary, json, multipart, pairs};
+use super::{HiddenValues, Mode, Redactor, Trace, is_binary, json, multipart, pairs};
 
 /// Fields whose values are URLs, or hold one, beside those that end with `-url` or `-uri`.
 const URLS: [&str; 5] = ["referer", "location", "content-location", "link", "refresh"];
@@ -51,6 +51,23 @@ impl Redactor {
         self.response(response, &mut Trace::default());
     }
 
+    /// The same, with what was hidden.
+    pub fn redact_response_remembering(&self, response: &mut Response) -> HiddenValues {
+        let mut trace = Trace::remembering();
+        self.response(response, &mut trace);
+        trace.take_values().unwrap_or_default()
+    }
+
+    /// What the rules hide in a request.
+    pub fn hidden_in(&self, request: &Request) -> HiddenValues {
+        let mut trace = Trace::remembering();
+        let redacted = self.redact_request(&mut request.clone(), &mut trace);
+        match redacted {
+            Ok(()) => trace.take_values().unwrap_or_default(),
+            Err(_) => HiddenValues::unknown(),
+        }
+    }
+
     pub(in crate::policy) fn response(&self, response: &mut Response, trace: &mut Trace) {
         let body = self.body(&response.headers, &response.body, trace);
         response.headers = self.fields(std::mem::take(&mut response.headers), trace);
@@ -65,6 +82,7 @@ impl Redactor {
             }
             Err(_) => {
                 trace.note(Mode::Remove, || "body (it cannot be read)".into());
+                trace.lose();
                 response.body = instead_of(&response.body, Vec::new());
                 response.fault.get_or_insert(Fault::TooLarge);
             }
@@ -74,6 +92,7 @@ impl Redactor {
     fn fields(&self, headers: Headers, trace: &mut Trace) -> Headers {
         let touches = |name: &str| {
             self.header_mode(name).is_some()
+                || (trace.remembers() && self.keeps(name))
                 || (!self.cookies.is_empty() && is_cookie(name))
                 || (!self.queries.is_empty() && is_url(name))
         };
@@ -95,7 +114,9 @@ impl Redactor {
     fn field<'v>(&self, name: &str, value: &'v [u8], trace: &mut Trace) -> Option<Cow<'v, [u8]>> {
         if let Some(mode) = self.header_mode(name) {
             trace.note(mode, || format!("header {}", name.to_ascii_lowercase()));
-            return self.hidden_field(mode, name, value).map(Cow::Owned);
+            let new = self.hidden_field(mode, name, value);
+            remember_field(name, value, new.as_deref(), trace);
+            return new.map(Cow::Owned);
         }
         if !self.cookies.is_empty() && is_cookie(name) {
             let is_set = name.len() == "set-cookie".len();
@@ -104,11 +125,14 @@ impl Redactor {
                     .cookies
                     .iter()
                     .find(|(pattern, _)| pattern.fits(cookie));
+                let place = || format!("cookie {cookie}");
                 let Some((_, mode)) = rule else {
+                    if self.keeps(name) {
+                        trace.remember(value.trim_matches('"'), None, place);
+                    }
                     return pairs::Pair::Stays;
                 };
-                trace.note(*mode, || format!("cookie {cookie}"));
-                self.pair(*mode, value)
+                self.pair(*mode, value, trace, place)
             });
             return match new {
                 Some(new) if new.is_empty() => None,
@@ -116,6 +140,7 @@ impl Redactor {
             };
         }
         if self.keeps(name) {
+            remember_field(name, value, None, trace);
             return Some(value.into());
         }
         let url = is_url(name).then(|| self.url(value, trace)).flatten();
@@ -154,6 +179,7 @@ impl Redactor {
         let essence = media_type.split(';').next().unwrap_or_default().trim();
         if self.bodies.iter().any(|pattern| pattern.fits(essence)) {
             trace.note(Mode::Remove, || format!("body of {essence}"));
+            trace.lose();
             return Ok(Some(Vec::new()));
         }
         let reads = !self.json.is_empty() || !self.forms.is_empty() || !self.detectors.is_empty();
@@ -192,6 +218,75 @@ impl Redactor {
             json::by_name(self, form.as_deref().unwrap_or(plain), trace).or(form)
         })
     }
+}
+
+/// Remembers a field and the secret in it: each cookie, or what follows a scheme as `Bearer `.
+fn remember_field(name: &str, value: &[u8], new: Option<&[u8]>, trace: &mut Trace) {
+    if !trace.remembers() {
+        return;
+    }
+    let value = String::from_utf8_lossy(value);
+    let new = new.map(String::from_utf8_lossy);
+    let place = || format!("header {}", name.to_ascii_lowercase());
+    trace.remember(&value, new.as_deref(), place);
+    if is_cookie(name) {
+        let cookies = value.split(';').filter_map(|pair| pair.split_once('='));
+        let count = if name.len() == "set-cookie".len() {
+            1
+        } else {
+            usize::MAX
+        };
+        for (cookie, value) in cookies.take(count) {
+            let value = value.trim().trim_matches('"');
+            trace.remember(value, None, || format!("cookie {}", cookie.trim()));
+        }
+        return;
+    }
+    let Some((scheme, credential)) = value.trim().split_once(' ') else {
+        return;
+    };
+    let new = new
+        .as_deref()
+        .map(|new| new.split_once(' ').map_or(new, |(_, new)| new));
+    trace.remember(credential, new, place);
+    if scheme.eq_ignore_ascii_case("basic") {
+        remember_basic(credential, place, trace);
+    }
+}
+
+/// User and password, and the password alone (RFC 7617).
+fn remember_basic(credential: &str, place: impl Fn() -> String, trace: &mut Trace) {
+    let Some(pair) = from_base64(credential.trim()) else {
+        return trace.lose();
+    };
+    let pair = String::from_utf8_lossy(&pair);
+    trace.remember(&pair, None, &place);
+    if let Some((_, password)) = pair.split_once(':') {
+        trace.remember(password, None, &place);
+    }
+}
+
+/// `None` for what is no base64 of RFC 4648 §4.
+fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let (mut bits, mut count, mut out) = (0_u32, 0, Vec::new());
+    for byte in text.trim_end_matches('=').bytes() {
+        bits = bits << 6 | u32::from(digit(byte)?);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count) as u8);
+            bits &= (1 << count) - 1;
+        }
+    }
+    Some(out)
 }
 
 /// Another body, which is the beginning of as much as the old one is.

@@ -7,13 +7,16 @@
 //! may concern it, does not go on.
 
 mod effects;
+mod hidden;
 mod json;
 mod message;
 mod multipart;
 mod pairs;
 mod rule;
+mod scalars;
 mod target;
 mod token;
+mod trace;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -24,10 +27,13 @@ use crate::exchange::Headers;
 use crate::edits::Edits;
 use rule::{JsonPattern, NamePattern, RedactPlace};
 
+pub use hidden::HiddenValues;
 pub use rule::{Mode, RedactRule};
 pub(super) use rule::{fits, fits_any_case};
 pub(super) use token::form_decoded;
 pub use token::{KeyTooShort, RedactKey};
+pub use trace::Redaction;
+pub(super) use trace::Trace;
 
 /// JSON documents inside of texts of each other that are looked into. Nobody has more, and each costs stack.
 const MAX_LEVELS: usize = 4;
@@ -49,55 +55,6 @@ pub struct Redactor {
     kept: Arc<[Box<str>]>,
     /// What is hidden wherever something is shown to people.
     shown: Detectors,
-}
-
-/// What was hidden, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Redaction {
-    /// Where, as in `query token` or `body /items/*/price`.
-    pub place: String,
-    pub mode: Mode,
-}
-
-/// Collects what was hidden, if somebody asks.
-#[derive(Debug, Default)]
-pub(super) struct Trace(Option<Vec<Redaction>>);
-
-impl Trace {
-    pub(super) fn on() -> Self {
-        Self(Some(Vec::new()))
-    }
-
-    /// An empty one, which collects if this one does.
-    fn another(&self) -> Self {
-        Self(self.0.as_ref().map(|_| Vec::new()))
-    }
-
-    fn extend(&mut self, other: Self) {
-        if let (Some(ours), Some(theirs)) = (&mut self.0, other.0) {
-            theirs
-                .into_iter()
-                .for_each(|redaction| add(ours, redaction));
-        }
-    }
-
-    fn note(&mut self, mode: Mode, place: impl FnOnce() -> String) {
-        if let Some(list) = &mut self.0 {
-            let place = place();
-            add(list, Redaction { place, mode });
-        }
-    }
-
-    pub(super) fn into_list(self) -> Vec<Redaction> {
-        self.0.unwrap_or_default()
-    }
-}
-
-/// Each place once.
-fn add(list: &mut Vec<Redaction>, redaction: Redaction) {
-    if !list.contains(&redaction) {
-        list.push(redaction);
-    }
 }
 
 impl Redactor {
@@ -247,7 +204,9 @@ impl Redactor {
                 _ => new.unwrap_or_default(),
             };
             if new != value {
-                trace.note(mode, || format!("{} (detected)", hit.detector.name()));
+                trace.hide(mode, &value, Some(&new), || {
+                    format!("{} (detected)", hit.detector.name())
+                });
                 edits.replace(hit.range, new);
             }
         }

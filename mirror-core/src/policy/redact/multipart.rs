@@ -33,12 +33,12 @@ pub(super) fn redact(
         match name(&head).and_then(|name| Some((redactor.form_mode(&name)?, name))) {
             // What stands around it stays: a part without a content is a field without a value.
             Some((mode, name)) => {
-                trace.note(mode, || format!("form {name}"));
                 let value = String::from_utf8_lossy(content);
                 let new = match mode {
                     Mode::Remove => None,
                     _ => redactor.hidden(mode, &value),
                 };
+                trace.hide(mode, &value, new.as_deref(), || format!("form {name}"));
                 edits.replace(content_at..content_end, new.unwrap_or_default());
             }
             None if is_binary(content) => {}

@@ -31,11 +31,17 @@ impl Redactor {
             at + authority.len()
         });
         let authority = target.authority().filter(|_| has_user).map(|authority| {
-            trace.note(Mode::Remove, || "user of the target".into());
             let host = authority
                 .rsplit(|byte| *byte == b'@')
                 .next()
                 .unwrap_or_default();
+            let user = &authority[..authority.len() - host.len()];
+            let user = percent_decoded(user.strip_suffix(b"@").unwrap_or(user));
+            let place = || "user of the target".into();
+            trace.hide(Mode::Remove, &user, None, place);
+            if let Some((_, password)) = user.split_once(':') {
+                trace.remember(password, None, place);
+            }
             let scheme = &bytes[..authority_end - authority.len()];
             [scheme, host].concat()
         });
@@ -75,10 +81,9 @@ impl Redactor {
         pairs::query(raw, |name, value| {
             let rule = self.queries.iter().find(|(pattern, _)| pattern.fits(name));
             match rule {
-                Some((_, mode)) => {
-                    trace.note(*mode, || format!("query {}", self.shown.masked(name)));
-                    self.pair(*mode, value)
-                }
+                Some((_, mode)) => self.pair(*mode, value, trace, || {
+                    format!("query {}", self.shown.masked(name))
+                }),
                 None => self.detected_pair(name, value, trace),
             }
         })
@@ -86,16 +91,23 @@ impl Redactor {
 
     pub(super) fn form(&self, raw: &[u8], trace: &mut Trace) -> Option<Vec<u8>> {
         pairs::query(raw, |name, value| match self.form_mode(name) {
-            Some(mode) => {
-                trace.note(mode, || format!("form {}", self.shown.masked(name)));
-                self.pair(mode, value)
-            }
+            Some(mode) => self.pair(mode, value, trace, || {
+                format!("form {}", self.shown.masked(name))
+            }),
             None => self.detected_pair(name, value, trace),
         })
     }
 
-    pub(super) fn pair(&self, mode: Mode, value: &str) -> Pair {
-        match self.hidden(mode, value) {
+    pub(super) fn pair(
+        &self,
+        mode: Mode,
+        value: &str,
+        trace: &mut Trace,
+        place: impl Fn() -> String,
+    ) -> Pair {
+        let new = self.hidden(mode, value);
+        trace.hide(mode, value, new.as_deref(), place);
+        match new {
             None => Pair::Removed,
             Some(new) if new == value => Pair::Stays,
             Some(new) => Pair::Becomes(new),
