@@ -1,7 +1,10 @@
 //! What an answer does not show: the mirror files what a request read and would have written, and the agent compares it with
 //! what production read and wrote.
 
+mod by_hand;
+
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use mirror_tests::agent::Finished;
@@ -9,8 +12,9 @@ use mirror_tests::load::Call;
 use mirror_tests::net::Host;
 use mirror_tests::orders::Options;
 use mirror_tests::stage::{MIRROR_PORT, Role, Stage};
+use mirror_tests::wire::{Answering, Received};
 use mirror_tests::{needs, testing};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn main() -> ExitCode {
     testing::main()
@@ -116,5 +120,39 @@ fn the_same_version_does_the_same() -> Result<()> {
         assert!(report.differences.is_empty(), "{}", finished.output);
         assert_eq!(finished.exit, 0, "{}", finished.output);
     }
+    Ok(())
+}
+
+/// A version that calls its SDK on one route only, and says less there than production does.
+#[needs(root)]
+fn a_mirror_that_says_less_than_production_does_not_pass() -> Result<()> {
+    let stage = Stage::new()?
+        .redis()?
+        .production(Answering(|_: &Received| by_hand::answer("", "{}")))?
+        .mirror(Answering(|request: &Received| {
+            by_hand::mirrored(!request.line().starts_with(b"GET /quiet "), "", "{}")
+        }))?;
+    let agent = stage.agent(&["--rule", "header:x-request-id"])?;
+    let written = by_hand::written(&json!({ "amount": 5 }));
+    let done = json!([{ "name": "write:book", "key": "7", "value": null, "written": written }]);
+    for (id, target) in [("a", "/book"), ("b", "/quiet"), ("c", "/book")] {
+        by_hand::asked(&stage, id, target, "", &done)?;
+    }
+    by_hand::file_effects(&stage, 3, |_| json!([{ "write": "book", "key": "7" }]))?;
+    agent.wait_settled(3, Duration::from_secs(20))?;
+    let finished = agent.stop()?;
+    let effects = &finished.report.json["effects"];
+    assert_eq!(effects["compared"], 2, "{}", finished.output);
+    assert_eq!(effects["not_announced"], 1, "{}", finished.output);
+    assert!(
+        finished.output.contains("x-mirror-effects"),
+        "{}",
+        finished.output
+    );
+    let [group] = &finished.report.differences[..] else {
+        panic!("{}", finished.output);
+    };
+    assert_eq!(group.place, "effects /writes/book/*/amount");
+    assert_eq!((group.count, finished.exit), (2, 1), "{}", finished.output);
     Ok(())
 }

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 const STORE: u16 = 6379;
 const LIMIT: Duration = Duration::from_secs(20);
-/// What a service of production's tells the test in: when it received the request, in milliseconds.
-pub(crate) const RECEIVED_AT: &str = "X-Received-At";
+/// Tells the test when a service received the request, in milliseconds. No comparison looks at it.
+const RECEIVED_AT: &str = "Server-Timing";
 
 /// Production's answer, which says when the request was received.
 pub(crate) fn answer(fields: &str, body: &str) -> Vec<u8> {

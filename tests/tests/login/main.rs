@@ -5,6 +5,8 @@ mod service;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -216,6 +218,49 @@ fn tokens_of_production_s_are_signed_anew_with_the_mirror_s_key() -> Result<()> 
             assert!(!head.contains(signature), "{head}");
         }
     }
+    Ok(())
+}
+
+/// Gives each visitor of `/in` a session of its own.
+fn sessions(of: &'static str) -> Answering<impl Fn(&Received) -> Vec<u8> + Clone> {
+    let given = Arc::new(AtomicUsize::new(0));
+    Answering(move |request: &Received| {
+        if !request.line().starts_with(b"GET /in ") {
+            return wire::answer("200 OK", "you");
+        }
+        let session = given.fetch_add(1, Ordering::Relaxed);
+        format!(
+            "HTTP/1.1 200 OK\r\nSet-Cookie: sid={of}-session-{session}; Path=/\r\nContent-Length: 2\r\n\r\nin"
+        )
+        .into_bytes()
+    })
+}
+
+/// Asked once more, a mirror gives another session: the client goes on with its first one, as it does in production.
+#[needs(root)]
+fn what_a_repeat_gives_is_not_carried() -> Result<()> {
+    let stage = Stage::new()?
+        .production(sessions("of-production"))?
+        .mirror(sessions("of-mirror"))?;
+    let agent = stage.agent(&["--carry", "--max-mismatch", "5%"])?;
+    let mut client = Client::connect(&stage.network, stage.production.address())?;
+    ensure!(client.get("/in")?.status == 200);
+    agent.wait_settled(1, LIMIT)?;
+    good(&mut client, "/me")?;
+    agent.wait_settled(2, LIMIT)?;
+    agent.stop()?;
+    let received = stage.mirror.received();
+    let of = |line: &'static [u8]| {
+        received
+            .iter()
+            .filter(move |one| one.line().starts_with(line))
+    };
+    assert_eq!(of(b"GET /in ").count(), 2, "it is asked once more");
+    for request in of(b"GET /me ") {
+        let cookie = request.header("Cookie");
+        assert_eq!(cookie.as_deref(), Some("sid=of-mirror-session-0"));
+    }
+    assert!(of(b"GET /me ").count() > 0);
     Ok(())
 }
 

@@ -101,15 +101,13 @@ fn effects(out: &mut String, results: &Results) -> fmt::Result {
     if effects.dropped > 0 {
         writeln!(
             out,
-            "effects of {} requests were compared in part: one side did more than it can list",
-            effects.dropped
+            "effects dropped: one side did more than it can list, which is compared as far as it is known"
         )?;
     }
     if effects.not_announced > 0 {
         writeln!(
             out,
-            "effects of {} requests are not known: the candidate's answers have no x-mirror-effects, though others have. See what no longer passes its SDK",
-            effects.not_announced
+            "effects not announced: the candidate sends no x-mirror-effects, though it does in other answers: see which requests no longer pass its SDK"
         )?;
     }
     if effects.no_control > 0 {
