@@ -107,7 +107,7 @@ impl<'e> Names<'e> {
             values: HashMap::new(),
         };
         for effect in production {
-            names.add(effect, |written| Detail::of(written));
+            names.add(effect, Detail::of);
             if let Effect::Write { written, .. } = effect
                 && let Some((digest, value)) = written.as_ref().and_then(known)
             {
