@@ -248,24 +248,36 @@ Exit codes: 0 the whole file was read, 2 it cannot be read or a rule is wrong, 3
     /// Rules of the comparison, from what a run saw
     #[command(subcommand)]
     Rules(RulesCommand),
-    /// Print the report of a run: the newest, or another one, finished or not
+    /// Print the report of a run: the newest, or another one, finished or not; or of several
     #[command(after_help = "\
 Examples:
   mirror-agent report
   mirror-agent report 20261127T051821Z-shop
-  mirror-agent report shop --json | jq .routes
-  mirror-agent report /var/tmp/mirror
   mirror-agent report shop --details
+  mirror-agent report shop --json | jq .routes
   mirror-agent report shop --format markdown >> $GITHUB_STEP_SUMMARY
   mirror-agent report /var/tmp/mirror --format junit > mirror.xml
+  mirror-agent report --compare 20261126 20261127
+  mirror-agent report --merge /mnt/node1/runs/20261127T051821Z-shop /mnt/node2/runs/20261127T051820Z-shop
 
-A run is named by its directory's name, by a beginning of it, or by what --name called it, of which the newest counts; or it is a
-directory that was given to --report. One that was killed is shown as it stood in its last second.
+A run is named by its directory's name, by a beginning of it, or by what --name called it, of which the newest counts; or by a
+path to its directory, or to one that was given to --report. A run that was killed is shown as it stood in its last second.
 
-Exit codes: 0 the report is printed, 2 there is no such run.")]
+--compare shows which differences are new in B, which are gone, and which are in both, each with what either run says of it.
+--merge adds up what agents on several hosts counted at the same time, and decides anew: as one agent that saw everything would.
+It needs the directories of the runs, with their journals.
+
+Exit codes: 0 the report is printed, 2 there is no such run. With --merge that of the decision: 0 pass, 1 fail, 3 invalid, 4 hold.")]
     Report {
         /// The run; the newest unless given
+        #[arg(conflicts_with_all = ["compare", "merge"])]
         run: Option<String>,
+        /// Show two runs beside each other
+        #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["merge", "details", "format"])]
+        compare: Vec<String>,
+        /// Show the runs of several hosts as one
+        #[arg(long, num_args = 2.., value_name = "RUN")]
+        merge: Vec<String>,
         /// All groups, reasons and examples, and not one screen
         #[arg(long, conflicts_with_all = ["json", "format"])]
         details: bool,
@@ -288,6 +300,27 @@ Examples:
         #[arg(value_enum, default_value_t)]
         document: Document,
     },
+    /// List the runs that are kept, the newest first, or remove some
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "\
+Examples:
+  mirror-agent runs
+  mirror-agent runs --json | jq -r '.[] | select(.decision == \"fail\") | .run'
+  mirror-agent runs rm --keep 20
+  mirror-agent runs --runs /mnt/node1/runs
+
+Each run has a directory of its own in this folder, which `run`, `start` and `replay` make. --runs none keeps nothing."
+    )]
+    Runs {
+        #[command(subcommand)]
+        command: Option<RunsCommand>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        runs: Runs,
+    },
     /// Check kernel, capabilities, interfaces, Redis and target, and say what to do
     #[command(after_help = "\
 Examples:
@@ -305,6 +338,33 @@ Exit codes: 0 all is well, 2 something stands in the way.")]
         /// Print JSON
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RunsCommand {
+    /// Remove runs that have ended
+    #[command(after_help = "\
+Examples:
+  mirror-agent runs rm 20261127T051821Z-shop
+  mirror-agent runs rm --keep 20
+
+A run is named as for `report`. With --keep, runs that go on are left alone.
+
+Exit codes: 0 they are removed, 2 one of them is not.")]
+    Rm {
+        /// The runs
+        #[arg(
+            value_name = "RUN",
+            required_unless_present = "keep",
+            conflicts_with = "keep"
+        )]
+        names: Vec<String>,
+        /// Remove all but so many of the newest
+        #[arg(long, value_name = "COUNT")]
+        keep: Option<usize>,
+        #[command(flatten)]
+        runs: Runs,
     },
 }
 

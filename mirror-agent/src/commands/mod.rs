@@ -8,6 +8,7 @@ mod progress;
 mod replay;
 mod report;
 mod rules;
+mod runs;
 mod wait;
 
 use std::process::ExitCode;
@@ -55,15 +56,29 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Report {
             run,
+            compare,
+            merge,
             details,
             json,
             format,
             runs,
         } => {
             let format = if json { ReportFormat::Json } else { format };
-            report::print(&found(&runs, run.as_deref())?, format, details)?;
-            Ok(ExitCode::SUCCESS)
+            if let [a, b] = compare.as_slice() {
+                let [a, b] = [found(&runs, Some(a))?, found(&runs, Some(b))?];
+                return report::compare(&a, &b, json);
+            }
+            if !merge.is_empty() {
+                let all = merge.iter().map(|run| found(&runs, Some(run)));
+                return report::merge(&all.collect::<Result<Vec<_>, _>>()?, format, details);
+            }
+            report::print(&found(&runs, run.as_deref())?, format, details)
         }
+        Command::Runs {
+            command,
+            json,
+            runs,
+        } => runs::runs(command.as_ref(), json, &runs),
     }
 }
 

@@ -1,23 +1,53 @@
-//! report: what a run found, printed again; schema: what its JSON says.
+//! report: what a run found, printed again; two runs beside each other, or several as one; schema: what its JSON says.
+
+use std::process::ExitCode;
 
 use mirror_agent::cli::{Document, ReportFormat};
 use mirror_agent::report::table::terminal_width;
-use mirror_agent::report::{self, Extent, RunPath, report_text};
+use mirror_agent::report::{self, Extent, ReportData, RunPath, comparison_text, report_text};
 
+use super::live::exit_code;
 use crate::terminal;
 
-pub(super) fn print(run: &RunPath, format: ReportFormat, details: bool) -> anyhow::Result<()> {
-    let data = report::read(run)?;
+pub(super) fn print(
+    run: &RunPath,
+    format: ReportFormat,
+    details: bool,
+) -> anyhow::Result<ExitCode> {
+    print_data(&report::read(run)?, format, details)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn merge(
+    runs: &[RunPath],
+    format: ReportFormat,
+    details: bool,
+) -> anyhow::Result<ExitCode> {
+    let data = report::merge(runs)?;
+    print_data(&data, format, details)?;
+    Ok(exit_code(&data))
+}
+
+pub(super) fn compare(a: &RunPath, b: &RunPath, json: bool) -> anyhow::Result<ExitCode> {
+    let comparison = report::compare_runs(&report::read(a)?, &report::read(b)?);
+    match json {
+        true => terminal::print_json(&comparison)?,
+        false => terminal::print(&comparison_text(&comparison, terminal_width()))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_data(data: &ReportData, format: ReportFormat, details: bool) -> anyhow::Result<()> {
     let extent = match details {
         true => Extent::Details,
         false => Extent::Screen,
     };
     match format {
-        ReportFormat::Text => terminal::print_report(&report_text(&data, extent, terminal_width())),
-        ReportFormat::Json => terminal::print_json(&data),
-        ReportFormat::Markdown => terminal::print(&report::markdown(&data)),
-        ReportFormat::Junit => terminal::print(&report::junit(&data)?),
-        ReportFormat::Html => terminal::print(&report::page(&data, &[])),
+        ReportFormat::Text => terminal::print_report(&report_text(data, extent, terminal_width())),
+        ReportFormat::Json => terminal::print_json(data),
+        ReportFormat::Markdown => terminal::print(&report::markdown(data)),
+        ReportFormat::Junit => terminal::print(&report::junit(data)?),
+        ReportFormat::Html => terminal::print(&report::page(data, &[])),
     }
 }
 

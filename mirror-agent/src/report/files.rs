@@ -10,7 +10,7 @@ use super::known_noise::KnownNoise;
 use super::status::{FORMAT, ReportData};
 
 /// Largest report that is read.
-const MAX_REPORT: u64 = 1 << 30;
+pub(super) const MAX_REPORT: u64 = 1 << 30;
 pub(super) const REPORT_JSON: &str = "report.json";
 
 /// The directory for report.json, report.html and noise.json. It is held open, so that what is written lands in the one that was

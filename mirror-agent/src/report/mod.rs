@@ -52,7 +52,11 @@ pub use outcomes::{OutcomeData, OutcomeExample, OutcomeGroup};
 pub use pair::{JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer, SaidOfRun};
 pub use recorder::Recorder;
 pub use request::{RequestLabel, ShownRequest};
-pub use runs::{Keeper, NewRun, RunPath, RunsFolder, read};
+pub use runs::{
+    ComparedGroup, ComparedRun, GroupStanding, Keeper, KnownSummary, NewRun, RunComparison,
+    RunPath, RunSummary, RunsFolder, Standing, compare_runs, comparison_text, list_text, merge,
+    read,
+};
 pub use schema::{report_schema, status_schema};
 pub use status::{
     AttachedPlace, CacheHits, CaptureCounters, CarriedData, ControlData, EffectsData, FORMAT,

@@ -88,7 +88,10 @@ mod tests {
             .collect()
     }
 
-    fn story() -> Vec<(Vec<u8>, Vec<(&'static str, &'static str)>)> {
+    /// Frames, each with what is known after it.
+    type Story = Vec<(Vec<u8>, Vec<(&'static str, &'static str)>)>;
+
+    fn story() -> Story {
         vec![
             (
                 frame(FrameKind::Whole, 1, &[("a", "1"), ("b", "1")]),

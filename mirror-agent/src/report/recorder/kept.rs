@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use mirror_core::journal::{Batch, Journal};
+use mirror_core::ledger::Outcome;
 use mirror_core::schedule::ScheduleData;
 use mirror_core::time::Timestamp;
 use mirror_core::verdict::{self, Evidence, RouteEvidence, VerdictPolicy};
@@ -188,7 +189,16 @@ impl LedgerRecord {
         }
     }
 
-    fn data(self) -> LedgerData {
+    /// Requests that one of the runs handed over to another are counted once: as the other one says.
+    fn data(mut self) -> LedgerData {
+        let name = Outcome::HandedOver.name();
+        let handed_over = self.outcomes.get(name).copied().unwrap_or(0);
+        let both = handed_over.min(self.taken_over);
+        self.seen -= both.min(self.seen);
+        match handed_over - both {
+            0 => self.outcomes.remove(name),
+            left => self.outcomes.insert(name.into(), left),
+        };
         LedgerData {
             seen: self.seen,
             outcomes: self.outcomes,

@@ -134,11 +134,36 @@ impl RunsFolder {
         PrivateDir::open_known(&self.0)?.remove_child(name)
     }
 
-    /// Takes away runs, but for one that goes on.
+    /// The runs that are named.
+    pub fn chosen(&self, wanted: &[String]) -> anyhow::Result<Vec<String>> {
+        let names = self.runs()?;
+        let find = |wanted: &String| {
+            named(&names, wanted)?.cloned().with_context(|| {
+                format!(
+                    "there is no run {wanted} in {}: `mirror-agent runs` lists them",
+                    self.0.display()
+                )
+            })
+        };
+        wanted.iter().map(find).collect()
+    }
+
+    /// All but so many of the newest, the oldest first.
+    pub fn older_than(&self, newest: usize) -> anyhow::Result<Vec<String>> {
+        let mut names = self.runs()?;
+        names.truncate(names.len().saturating_sub(newest));
+        Ok(names)
+    }
+
+    pub fn goes_on(&self, name: &str) -> bool {
+        is_running(&self.0.join(name))
+    }
+
+    /// Takes a run away, unless it goes on.
     pub fn remove_run(&self, name: &str) -> anyhow::Result<()> {
         let path = self.0.join(name);
         ensure!(
-            !is_running(&path),
+            !self.goes_on(name),
             "{name} goes on: end it first, with `mirror-agent stop`"
         );
         let context = || format!("removing {}", path.display());

@@ -4,16 +4,25 @@
 //! [`mirror_core::journal`]), and at the end report.json, report.html and noise.json. [`NewRun`] makes one, its [`Keeper`] writes it, and
 //! whoever shows runs reads them by [`RunPath`].
 
+mod compare;
 mod folder;
 mod head;
 mod journal_file;
 mod keeper;
+mod list;
+mod merge;
 mod reader;
 mod time;
 mod trouble;
 
+pub use compare::{
+    ComparedGroup, ComparedRun, GroupStanding, RunComparison, Standing, compare_runs,
+    comparison_text,
+};
 pub use folder::{RunPath, RunsFolder};
 pub use keeper::{Keeper, NewRun};
+pub use list::{KnownSummary, RunSummary, list_text};
+pub use merge::merge;
 pub use reader::read;
 
 #[cfg(test)]

@@ -210,3 +210,113 @@ fn links_in_the_place_of_files_are_not_followed() {
     let error = read(&RunPath(run)).unwrap_err();
     assert!(format!("{error:#}").contains("run.json"), "{error:#}");
 }
+
+/// A run of one request, which has ended.
+fn finished(folder: &Path, name: &str) -> PathBuf {
+    let recorder = recorder(name);
+    let keeper = begun(folder, &recorder);
+    ended(&recorder);
+    let directory = keeper.finish().unwrap();
+    let report = recorder.finish(CaptureCounters::default());
+    let written = directory.write(&report).unwrap();
+    written.json.parent().unwrap().to_owned()
+}
+
+#[test]
+fn runs_are_listed_and_removed_but_for_those_that_go_on() {
+    let scratch = Scratch::new();
+    let path = scratch.join("runs");
+    let folder = RunsFolder::named(Some(&path)).unwrap();
+    assert_eq!(folder.list().unwrap(), []);
+    let recorder = recorder("b-goes-on");
+    let keeper = begun(&path, &recorder);
+    let done = finished(&path, "a-done");
+    let (old, broken) = (
+        path.join("20200101T000000Z-old"),
+        path.join("20200102T000000Z-bad"),
+    );
+    for (name, files) in [(&old, &["run.json", JOURNAL][..]), (&broken, &["run.json"])] {
+        fs::create_dir(name).unwrap();
+        for file in files {
+            fs::copy(done.join(file), name.join(file)).unwrap();
+        }
+    }
+    fs::create_dir(path.join("lost+found")).unwrap();
+
+    let list = folder.list().unwrap();
+    let shown: Vec<_> = list
+        .iter()
+        .map(|run| {
+            let (_, name) = run.run.split_once('-').unwrap();
+            let known = run.known.as_ref();
+            (
+                name,
+                known.map(|known| (known.seen, known.unfinished.is_none())),
+            )
+        })
+        .collect();
+    let expect = [
+        ("b-goes-on", Some((0, false))),
+        ("a-done", Some((1, true))),
+        ("bad", None),
+        ("old", Some((1, true))),
+    ];
+    assert_eq!(shown, expect);
+    let text = list_text(&list, None);
+    for part in [
+        "HOLD",
+        "goes on; this is how it stood at",
+        "reading",
+        "host-a",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    let json = serde_json::to_string(&list).unwrap();
+    let read: Vec<RunSummary> = serde_json::from_str(&json).unwrap();
+    assert_eq!(read, list);
+
+    let going = &folder.chosen(&["b-goes-on".into()]).unwrap()[0];
+    let error = folder.remove_run(going).unwrap_err().to_string();
+    assert!(error.contains("goes on: end it first"), "{error}");
+    assert!(folder.chosen(&["nothing".into()]).is_err());
+    let older = folder.older_than(2).unwrap();
+    assert_eq!(older, ["20200101T000000Z-old", "20200102T000000Z-bad"]);
+    for name in older {
+        folder.remove_run(&name).unwrap();
+    }
+    keeper.finish().unwrap();
+    folder.remove_run(going).unwrap();
+    assert_eq!(
+        folder.runs().unwrap(),
+        [done.file_name().unwrap().to_str().unwrap()]
+    );
+    assert_eq!(folder.find(None).unwrap().path(), done);
+}
+
+#[test]
+fn runs_of_several_hosts_are_one_and_what_cannot_be_is_refused() {
+    let scratch = Scratch::new();
+    let (a, b) = (scratch.join("a"), scratch.join("b"));
+    let [first, second] = [finished(&a, "shop"), finished(&b, "shop-canary")].map(RunPath);
+    let report = merge(&[first.clone(), second.clone()]).unwrap();
+    assert_eq!(report.results.ledger.seen, 2);
+    assert_eq!(report.name, "shop + shop-canary");
+    assert_eq!((report.unfinished, report.kept), (None, None));
+    let refused = |runs: &[RunPath], why: &str| {
+        let error = format!("{:#}", merge(runs).unwrap_err());
+        assert!(error.contains(why), "{error}");
+    };
+    refused(&[first.clone(), first.clone()], "is there twice");
+    let other = recorder("other");
+    let policy = mirror_core::verdict::VerdictPolicy {
+        quick: true,
+        ..Default::default()
+    };
+    other.decide_by(&policy, &Default::default());
+    let keeper = begun(&scratch.join("c"), &other);
+    keeper.finish().unwrap();
+    let third = RunPath(only_run(&scratch.join("c")));
+    refused(&[first.clone(), third], "judged by different rules");
+    fs::remove_file(second.path().join(JOURNAL)).unwrap();
+    refused(&[first, second], "journal");
+}

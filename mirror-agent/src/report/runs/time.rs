@@ -25,6 +25,11 @@ pub(super) fn time_of_day(seconds: u64, beside: u64) -> String {
     }
 }
 
+/// As in `2026-11-27 05:18:21`.
+pub(super) fn date_and_time(seconds: u64) -> String {
+    rfc3339(seconds).replace('T', " ").replace('Z', "")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,6 @@ use std::time::Duration;
 use mirror_core::compare::{CompareOptions, compare};
 use mirror_core::exchange::Response;
 use mirror_core::journal::{Frame, FrameKind};
-use mirror_core::ledger::Outcome;
 use mirror_core::verdict::{Basis, Decision};
 use serde_json::Value;
 
@@ -29,17 +28,20 @@ impl Random {
 }
 
 /// A request of some time, and how it ends.
-fn request(random: &mut Random, number: u64) -> (RequestLabel, End) {
+fn request(random: &mut Random, millis: u64) -> (RequestLabel, End) {
     let path = match random.below(4) {
         0 => format!("/users/{}", random.below(1_000)),
-        1 => format!("/products/shoe-{}-x", random.below(90)),
+        1 => format!("/products/shoe-{}-x", random.below(200)),
         2 => "/cart".to_owned(),
         _ => format!("/days/2026-11-{:02}/menu", 1 + random.below(28)),
     };
     let method = if random.below(9) == 0 { "POST" } else { "GET" };
-    let at = Timestamp::default().after(Duration::from_millis(START * 1000 + number * 37));
+    let at = Timestamp::default().after(Duration::from_millis(START * 1000 + millis));
     let end = match random.below(10) {
-        0 => End::because(Outcome::ReplayFailed, format!("10.0.0.1:{number}: reset")),
+        0 => End::because(
+            Outcome::ReplayFailed,
+            format!("10.0.0.1:{}: reset", millis % 60_000),
+        ),
         1 => Outcome::FilteredMethod.into(),
         _ => End::judged(judged(random, at)),
     };
@@ -120,7 +122,7 @@ fn what_is_kept_second_by_second_is_what_was_found() {
         let mut journal = frame(&recorder, true);
         let mut is_whole = Vec::new();
         for number in 0..2_500 {
-            ended(&recorder, &request(&mut random, number));
+            ended(&recorder, &request(&mut random, number * 37));
             if number % 250 == 249 {
                 let next = frame(&recorder, false);
                 is_whole.push(next[4] == 1);
@@ -170,7 +172,7 @@ fn requests_without_an_outcome_are_in_flight_and_the_ledger_adds_up() {
     let recorder = recorder();
     let mut random = Random(7);
     for number in 0..50 {
-        ended(&recorder, &request(&mut random, number));
+        ended(&recorder, &request(&mut random, number * 37));
         recorder.saw();
     }
     recorder.lost(3);
@@ -184,4 +186,77 @@ fn requests_without_an_outcome_are_in_flight_and_the_ledger_adds_up() {
         let is_lost = outcome.outcome == "lost: ring full";
         assert!(groups == outcome.count || is_lost, "{outcome:?}");
     }
+}
+
+/// The first seconds are cold for each agent that sees some of them, and so they are for one that sees all.
+fn at(number: u64) -> u64 {
+    match number {
+        0..20 => number,
+        _ => 20_000 + number * 37,
+    }
+}
+
+/// Without examples, of which each agent has its own.
+fn without_examples(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.remove("examples");
+            members.values_mut().for_each(without_examples);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(without_examples),
+        _ => {}
+    }
+}
+
+#[test]
+fn agents_on_several_hosts_say_together_what_one_would_have_said() {
+    for seed in 1..=6 {
+        let mut random = Random(seed);
+        let hosts: Vec<Recorder> = (0..2 + random.below(3)).map(|_| recorder()).collect();
+        let one = recorder();
+        for number in 0..1_500 {
+            let request = || request(&mut Random(seed * 10_000 + number + 1), at(number));
+            let host = match number {
+                0..20 => number % hosts.len() as u64,
+                _ => random.below(hosts.len() as u64),
+            };
+            ended(&one, &request());
+            ended(&hosts[host as usize], &request());
+        }
+        let read = |recorders: &[Recorder]| {
+            let runs = recorders
+                .iter()
+                .map(|recorder| kept(&frame(recorder, true)));
+            let results = results_of(runs.collect(), RunInfo::default(), Timestamp(START));
+            let mut shown = shown(results);
+            without_examples(&mut shown);
+            shown
+        };
+        let (together, alone) = (read(&hosts), read(&[one]));
+        assert_eq!(together["ledger"]["seen"], 1_500);
+        assert_eq!(together, alone, "seed {seed}, {} hosts", hosts.len());
+    }
+}
+
+#[test]
+fn requests_that_were_handed_over_are_counted_once() {
+    let (capturing, replaying) = (recorder(), recorder());
+    let label = || label_at("GET", "/a", Timestamp(START));
+    for number in 0..5 {
+        capturing.saw();
+        capturing.ended(&label(), None, &Outcome::HandedOver.into());
+        if number < 3 {
+            replaying.took_over();
+            replaying.ended(&label(), None, &Outcome::ReplayTimeout.into());
+        }
+    }
+    let runs = [&capturing, &replaying].map(|recorder| kept(&frame(recorder, true)));
+    let results = results_of(runs.into(), RunInfo::default(), Timestamp(START));
+    assert_eq!(results.ledger.seen, 5);
+    let outcomes: Vec<_> = results.ledger.outcomes.into_iter().collect();
+    let expect = [
+        ("handed over".to_owned(), 2),
+        ("replay: timeout".to_owned(), 3),
+    ];
+    assert_eq!(outcomes, expect);
 }
