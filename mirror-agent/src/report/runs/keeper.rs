@@ -5,7 +5,7 @@ use std::fs::File;
 use std::hash::BuildHasher;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -105,7 +105,7 @@ impl NewRun {
             paused_until: Instant::now(),
             pause: KEEP_INTERVAL,
         };
-        let (stop, stopped) = channel();
+        let (stop, stopped) = sync_channel(1);
         let thread = thread::Builder::new()
             .name("runs".into())
             .spawn(move || keeping.run(&stopped))
@@ -133,7 +133,7 @@ fn not_kept(recorder: &Recorder, error: &anyhow::Error) {
 
 /// Keeps a run until it is told to finish.
 pub struct Keeper {
-    stop: Sender<()>,
+    stop: SyncSender<()>,
     thread: JoinHandle<Keeping>,
 }
 
