@@ -298,7 +298,7 @@ fn come_out(
     let give = [&GIVE_TOKEN[..], &["--max-time", "1"]].concat();
     for path in ["", "metrics", "verdict", "events"] {
         let url = format!("http://{ADMIN}/{path}");
-        let text = curl(&stage, &give, &url)?;
+        let text = curl(stage, &give, &url)?;
         assert!(!text.is_empty(), "{url}");
         leaks.look(url, text);
     }
@@ -543,7 +543,9 @@ fn what_was_hidden_in_a_request_does_not_come_out_as_a_key() -> Result<()> {
         fs::write(&key, "planted-key-of-a-fleet-0123456789\n")?;
         fs::set_permissions(&key, fs::Permissions::from_mode(0o600))?;
         let key = key.to_str().context("a path that is text")?.to_owned();
-        let mut args = vec!["--rule", "header:x-request-id", "--metrics", METRICS];
+        let token = token_file(&stage.scratch)?;
+        let mut args = vec!["--rule", "header:x-request-id", "--admin", ADMIN];
+        args.extend(["--admin-token-file", &token]);
         args.extend(["--redact-key-file", &key, "--compare-header", "set-cookie"]);
         args.extend(options.iter().map(String::as_str));
         let agent = stage.agent(&args)?;
