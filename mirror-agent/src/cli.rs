@@ -185,7 +185,8 @@ Examples:
 Each request is sent at its place in the file's time, whether the mirror keeps up or not; --json and the report say how late \
 requests were sent. With --speed max the mirror sets the speed. The run ends when every request has its \
 outcome; --drain-timeout is for a run that Ctrl-C or --duration ends. The options are those of `run`. Those of live capture \
-and of the control socket have no effect here, but --port says which ports are a server's (any, unless given).
+have no effect here, but --port says which ports are a server's (any, unless given). With a --socket of its own, `status`, \
+`pause`, `resume` and `stop` reach the replay as they reach a running agent.
 
 {}
 

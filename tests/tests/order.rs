@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -379,6 +379,64 @@ fn a_capture_file_is_replayed_in_its_own_time() -> Result<()> {
     let lag = &report.json["timing"]["send_lag_ms"];
     assert_eq!(lag["count"], 61, "{lag:#}");
     assert!(lag["p50"].as_f64().is_some_and(|lag| lag < 50.0), "{lag:#}");
+    Ok(())
+}
+
+/// As a live run is, by who asks for a socket.
+#[needs(nothing)]
+fn the_replay_of_a_file_can_be_asked_paused_and_stopped() -> Result<()> {
+    let scratch = Scratch::new()?;
+    let (file, socket) = (scratch.join("traffic.pcap"), scratch.join("replay.sock"));
+    six_seconds(&file)?;
+    let mirror = wire::Server::on(TcpListener::bind("127.0.0.1:0")?, fine)?;
+    let program = binary("mirror-agent", Profile::Debug)?;
+    let replaying = Command::new(&program)
+        .arg("replay")
+        .arg(&file)
+        .args(["--json", "--runs", "none", "--target", &mirror.url()])
+        .arg("--socket")
+        .arg(&socket)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let ask = |args: &[&str]| -> Result<(bool, String)> {
+        let mut command = Command::new(&program);
+        let output = command.args(args).arg("--socket").arg(&socket).output()?;
+        let text = String::from_utf8([output.stdout, output.stderr].concat())?;
+        Ok((output.status.success(), text))
+    };
+    let mut status = Value::Null;
+    wait_until("the first answers", LIMIT, || {
+        let (_, text) = ask(&["status", "--json"]).unwrap_or_default();
+        status = serde_json::from_str(&text).unwrap_or_default();
+        status["ledger"]["outcomes"]["matched"].as_u64() > Some(5)
+    })?;
+    assert_eq!(status["run"]["file"], file.to_str().unwrap(), "{status:#}");
+    assert!(
+        status["dissect"]["requests"].as_u64() > Some(5),
+        "{status:#}"
+    );
+    let (is_ready, text) = ask(&["wait", "--for", "ready", "--timeout", "5s"])?;
+    assert!(is_ready, "{text}");
+    let (is_done, text) = ask(&["filter", "--port", "8080"])?;
+    assert!(!is_done && text.contains("a file is replayed"), "{text}");
+    let (is_done, text) = ask(&["pause"])?;
+    assert!(is_done, "{text}");
+    sleep(Duration::from_millis(500));
+    let (_, text) = ask(&["stop", "--json"])?;
+    let stopped = Report::parse(&text)?;
+    let printed = Report::parse(&String::from_utf8(replaying.wait_with_output()?.stdout)?)?;
+    assert_eq!(stopped.json, printed.json);
+    assert!(
+        stopped.is_balanced() && stopped.seen < 61,
+        "{:#}",
+        stopped.json
+    );
+    assert!(
+        stopped.outcome("filtered: paused") > 0,
+        "{:#}",
+        stopped.json
+    );
     Ok(())
 }
 

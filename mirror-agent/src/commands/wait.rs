@@ -60,8 +60,9 @@ impl<'o> AwaitedAgent<'o> {
         match self {
             Self::Here(socket) => {
                 let status: Status = ask(socket, &Order::Status).await?;
-                let is_attached = !status.attached.is_empty();
-                Ok(is_attached
+                let reads_file = status.results.run.file.is_some();
+                let reads = reads_file || !status.attached.is_empty();
+                Ok(reads
                     .then_some(())
                     .ok_or("not attached to any interface".into()))
             }

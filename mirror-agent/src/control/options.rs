@@ -73,10 +73,15 @@ impl ControlOptions {
 }
 
 impl ControlOptions {
+    /// Whether the socket is that of an agent which was not told another one.
+    pub fn is_usual_socket(&self) -> bool {
+        self.socket == Self::default().socket
+    }
+
     /// What a run is called that has no name of its own: as its socket, if that is not the usual one.
     pub fn name(&self) -> String {
-        let is_usual = self.socket == Self::default().socket;
-        let stem = self.socket.file_stem().filter(|_| !is_usual);
+        let stem = self.socket.file_stem();
+        let stem = stem.filter(|_| !self.is_usual_socket());
         stem.unwrap_or_default().to_string_lossy().into_owned()
     }
 }

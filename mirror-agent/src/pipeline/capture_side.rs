@@ -101,6 +101,18 @@ pub(super) struct Readers {
 pub(super) struct Dissected(Arc<Vec<Mutex<DissectStats>>>);
 
 impl Dissected {
+    pub(super) fn new(readers: usize) -> Self {
+        let stats = std::iter::repeat_with(Mutex::default);
+        Self(Arc::new(stats.take(readers).collect()))
+    }
+
+    /// What the reader with this number has counted so far.
+    pub(super) fn set(&self, reader: usize, stats: DissectStats) {
+        *self.0[reader]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = stats;
+    }
+
     /// Summed over the readers.
     pub(super) fn sum(&self) -> DissectStats {
         let mut sum = DissectStats::default();
@@ -119,7 +131,7 @@ impl Readers {
         intake: Intake,
     ) -> anyhow::Result<(Self, Dissected)> {
         let stop = Arc::new(AtomicBool::new(false));
-        let dissected = Dissected(Arc::new(rings.iter().map(|_| Mutex::default()).collect()));
+        let dissected = Dissected::new(rings.len());
         let intake = Arc::new(intake);
         let mut handles = Vec::new();
         let readers = rings.len() as u64;

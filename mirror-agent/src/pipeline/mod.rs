@@ -6,9 +6,11 @@
 //! one thread:         report ← compare ← replay ← schedule ← gate ───────┘   mirror_side
 //! ```
 //!
-//! `run` starts, drains and stops the two sides; `running` answers those who ask about them meanwhile. `replay_file` does
-//! the same with a capture file in the place of the rings.
+//! `run` starts, drains and stops the two sides, and `replay_file` does the same with a capture file in the place of the rings. Both
+//! have a `beginning` in common; `running` answers those who ask meanwhile, and `attended` is who they are, and the end.
 
+mod attended;
+mod beginning;
 mod capture_side;
 mod descriptors;
 mod host;

@@ -3,29 +3,26 @@
 use std::{
     path::Path,
     pin::pin,
-    sync::Arc,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, anyhow, bail};
-use foldhash::fast::RandomState;
 use tokio::{sync::watch, task::spawn_blocking};
 
-use super::capture_side::Intake;
-use super::mirror_side::{MirrorParts, MirrorThread};
-use super::progress::{self, Event};
-use super::run::{drain, finish_keeping, host, limits, passed, stopped, write_report};
-use super::schedule::{Clock, RunSchedule};
-use super::{Ending, descriptors, preflight};
+use super::attended::{Attended, drain, passed, stopped};
+use super::beginning::{Beginning, limits};
+use super::capture_side::{Dissected, Intake};
+use super::progress::Event;
+use super::running::{Running, Source};
+use super::schedule::Clock;
+use super::{Ending, preflight};
 use crate::capture::pcap::PcapFile;
 use crate::config::{Config, Settings};
-use crate::report::{
-    CaptureCounters, KnownNoise, NewRun, Recorder, ReportData, ReportDir, RunInfo,
-};
-use crate::transport::memory::queue;
-use crate::transport::{Receiver, Sender};
-use mirror_core::dissect::{DissectStats, Dissector};
+use crate::report::{ReportData, RunInfo};
+use mirror_core::dissect::Dissector;
 use mirror_core::exchange::Exchange;
 use mirror_core::schedule::{ByTime, Pace, Speed};
 use mirror_core::time::Timestamp;
@@ -43,77 +40,54 @@ const ROOM_PAUSE: Duration = Duration::from_millis(1);
 /// Replays a file until each of its requests has its outcome, or until `ending` says so; then drains and reports. How long the mirror
 /// takes for a whole file has no limit: every single request has one.
 ///
-/// `show` is told when the replay begins, and every
-/// second how far it is. An error means that nothing was sent.
+/// `show` is told when the replay begins, and every second how far it is; a control socket that was asked for, and the admin side, answer
+/// meanwhile. An error means that nothing was sent.
 pub async fn replay_file(
     settings: Settings,
     path: &Path,
     ending: Ending,
     mut show: impl FnMut(Event) + Send + 'static,
 ) -> anyhow::Result<ReportData> {
-    let config = Arc::new(settings.config);
+    let config = Arc::new(settings.config.clone());
     config.require_target()?;
-    let known_noise = KnownNoise::read(config.noise.file.as_deref())?;
     let stop = ending.stop.clone();
-    let open_files = descriptors::raise_limit()?;
     tokio::select! {
         reached = preflight::reach_targets(&config) => { reached?; }
         () = stopped(stop.subscribe()) => bail!("stopped before anything was started"),
     }
-    let builds = preflight::ask_builds(&config).await?;
     let file = PcapFile::open(path)?;
-    let directory = config.report.directory.as_deref();
-    let report_dir = directory.map(ReportDir::open).transpose()?;
-    let host = host()?;
-    let name = config.report.name_or(&file_name(path));
-    let recorder = Arc::new(Recorder::new(run_info(&config, path)).named(&name, &host));
-    let new_run = NewRun::make(&config.report, &recorder)?;
-    recorder.start_from(known_noise);
-    recorder.decide_by(&config.verdict, &config.compare);
-    recorder.name_builds(&config.builds);
-    recorder.run_builds(builds);
-    let shares = descriptors::share(open_files, config.replay.concurrency.get())?;
-    let schedule = Arc::new(RunSchedule::new(
-        &config.schedule,
-        shares.replays,
-        config.replay.names(),
-    ));
-    let (sender, receiver) = queue(&config.transport);
-    let live = watch::Sender::new(Arc::clone(&config));
-    let parts = MirrorParts {
-        config: live.subscribe(),
-        recorder: Arc::clone(&recorder),
-        schedule: Arc::clone(&schedule),
-        own_sockets: None,
-        stop: stop.clone(),
-        replays: shares.replays,
-    };
-    let cut = watch::Sender::new(false);
-    let mirror = MirrorThread::start(parts, Receiver::Memory(receiver), cut.subscribe()).await?;
-    let intake = Intake {
-        host,
-        config: live.subscribe(),
-        recorder: Arc::clone(&recorder),
-        sender: Sender::Memory(sender),
-        relief: None,
-        hasher: RandomState::default(),
-    };
+    let (info, name) = (run_info(&config, path), file_name(path));
+    let is_controlled = !config.control.is_usual_socket();
+    let beginning = Beginning::new(Arc::clone(&config), info, &name, is_controlled).await?;
+    let recorder = Arc::clone(&beginning.recorder);
+    let (judging, intake) = beginning.start_judging(&ending, None, None).await?;
     show(Event::Begins(begins(&config, path)));
-    let showing = tokio::spawn(progress::tell(
-        Arc::clone(&recorder),
+    let (dissected, unread_packets) = (Dissected::new(1), Arc::default());
+    let running = Arc::new(Running {
+        recorder: Arc::clone(&recorder),
+        schedule: judging.schedule,
+        source: Source::File {
+            unread_packets: Arc::clone(&unread_packets),
+        },
+        dissected: dissected.clone(),
+        settings: Mutex::new(settings),
+        live: judging.live,
+        advice: judging.advice,
+    });
+    let feeder = Feeder::new(
+        file,
+        &config,
+        intake,
+        (dissected, unread_packets),
         stop.subscribe(),
-        config.transport.drain_timeout,
-        show,
-    ));
-    let feeder = Feeder::new(file, &config, intake, stop.subscribe());
+    );
     let feeding = feeder.start()?;
-    let kept_schedule = Arc::clone(&schedule);
-    let beside = move || (CaptureCounters::default(), kept_schedule.data());
-    let keeper = new_run.map(|run| run.keep(&recorder, beside)).transpose()?;
+    let attended = Attended::start(beginning, &running, judging.shares, &ending, show)?;
+
     // Finished when the reader has gone and nothing is in flight.
-    let mut judging = pin!(mirror.finish());
+    let mut finishing = pin!(judging.mirror.finish());
     let finished = tokio::select! {
-        judged = &mut judging => Some(judged),
+        finished = &mut finishing => Some(finished),
         () = stopped(stop.subscribe()) => None,
         () = passed(config.schedule.duration) => None,
     };
@@ -121,30 +95,15 @@ pub async fn replay_file(
     stop.send_replace(true);
     let joined = spawn_blocking(|| feeding.join()).await?;
     let read = joined.map_err(|_| anyhow!("the thread that reads the file panicked"));
-    let counters = read.map(|read| {
-        if let Some(damage) = &read.damage {
-            recorder.fail(format!("the capture file is damaged: {damage:#}"));
-        }
-        read.counters()
-    });
-    let longest = config.transport.drain_timeout;
-    let judged = match finished {
-        Some(judged) => judged,
-        None => drain(judging, &cut, longest, ending.abort.subscribe()).await,
+    let (longest, abort) = (config.transport.drain_timeout, ending.abort.subscribe());
+    let finished = match finished {
+        Some(finished) => finished,
+        None => drain(finishing, &judging.cut, longest, abort).await,
     };
-    if let Err(error) = judged {
+    if let Err(error) = read.and_then(|read| read).and(finished) {
         recorder.fail(format!("{error:#}"));
     }
-    showing.abort();
-    let _ = showing.await;
-    let counters = counters?;
-    let run = finish_keeping(&recorder, keeper).await;
-    let places = run.iter().chain(&report_dir);
-    Ok(write_report(&recorder, places, || {
-        let mut report = recorder.finish(counters.clone());
-        report.results.schedule = schedule.data();
-        report
-    }))
+    attended.finish().await
 }
 
 /// What a replay is called: as the file, without what its name ends in.
@@ -187,34 +146,19 @@ struct Feeder {
     read_to: Timestamp,
     is_read: bool,
     damage: Option<anyhow::Error>,
-}
-
-/// What a file came to.
-struct FileRead {
-    stats: DissectStats,
-    unsupported_link: u64,
-    damage: Option<anyhow::Error>,
-}
-
-impl FileRead {
-    fn counters(&self) -> CaptureCounters {
-        let mut advice = self.stats.advice();
-        if self.unsupported_link > 0 {
-            advice.push(format!(
-                "{} packets have a link type that is not read",
-                self.unsupported_link
-            ));
-        }
-        CaptureCounters {
-            dissect: self.stats,
-            advice,
-            ..CaptureCounters::default()
-        }
-    }
+    /// What was counted, for those who ask meanwhile.
+    dissected: Dissected,
+    unread_packets: Arc<AtomicU64>,
 }
 
 impl Feeder {
-    fn new(file: PcapFile, config: &Config, intake: Intake, stop: watch::Receiver<bool>) -> Self {
+    fn new(
+        file: PcapFile,
+        config: &Config,
+        intake: Intake,
+        (dissected, unread_packets): (Dissected, Arc<AtomicU64>),
+        stop: watch::Receiver<bool>,
+    ) -> Self {
         Self {
             file,
             dissector: Dissector::new(limits(config)),
@@ -226,22 +170,28 @@ impl Feeder {
             read_to: Timestamp::default(),
             is_read: false,
             damage: None,
+            dissected,
+            unread_packets,
         }
     }
 
-    /// Its thread ends when all is handed over, and with it the queue.
-    fn start(mut self) -> anyhow::Result<thread::JoinHandle<FileRead>> {
+    /// Its thread ends when all is handed over, and with it the queue. A damaged file is an error, once all before the damage is.
+    fn start(mut self) -> anyhow::Result<thread::JoinHandle<anyhow::Result<()>>> {
         thread::Builder::new()
             .name("file".into())
             .spawn(move || {
                 self.feed();
-                FileRead {
-                    stats: self.dissector.stats(),
-                    unsupported_link: self.file.unsupported_link(),
-                    damage: self.damage,
-                }
+                self.count();
+                let damage = self.damage.map_or(Ok(()), Err);
+                damage.context("the capture file is damaged")
             })
             .context("starting the thread that reads the file")
+    }
+
+    fn count(&self) {
+        self.dissected.set(0, self.dissector.stats());
+        self.unread_packets
+            .store(self.file.unsupported_link(), Relaxed);
     }
 
     fn feed(&mut self) {
@@ -262,6 +212,7 @@ impl Feeder {
             {
                 self.intake.take(exchange, due);
             }
+            self.count();
         }
     }
 

@@ -1,6 +1,7 @@
 //! What can be asked of a run, and changed in it, while it goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, bail, ensure};
@@ -20,10 +21,8 @@ use mirror_core::options::OptionSpec;
 pub(super) struct Running {
     pub(super) recorder: Arc<Recorder>,
     pub(super) schedule: Arc<RunSchedule>,
-    pub(super) capture: Mutex<TcCapture>,
+    pub(super) source: Source,
     pub(super) dissected: Dissected,
-    /// Tells the readers which ports are a server's.
-    pub(super) ports: watch::Sender<PortSet>,
     /// In effect now.
     pub(super) settings: Mutex<Settings>,
     /// Tells the stages of options that have changed.
@@ -32,13 +31,60 @@ pub(super) struct Running {
     pub(super) advice: Option<String>,
 }
 
-impl Running {
-    pub(super) fn capture(&self) -> MutexGuard<'_, TcCapture> {
-        self.capture.lock().unwrap_or_else(PoisonError::into_inner)
+/// Where a run's requests come from.
+pub(super) enum Source {
+    /// The kernel's rings.
+    Rings {
+        capture: Mutex<TcCapture>,
+        /// Tells the readers which ports are a server's.
+        ports: watch::Sender<PortSet>,
+    },
+    /// A capture file.
+    File {
+        /// Packets of a link type that is not read.
+        unread_packets: Arc<AtomicU64>,
+    },
+}
+
+impl Source {
+    /// `None` where nothing is captured.
+    fn capture(&self) -> Option<MutexGuard<'_, TcCapture>> {
+        match self {
+            Self::Rings { capture, .. } => {
+                Some(capture.lock().unwrap_or_else(PoisonError::into_inner))
+            }
+            Self::File { .. } => None,
+        }
     }
 
-    pub(super) fn is_attached(&self) -> bool {
-        !self.capture().attachments().is_empty()
+    /// What a user can do about what it does not give.
+    fn advice(&self) -> Option<String> {
+        let Self::File { unread_packets } = self else {
+            return None;
+        };
+        let unread = unread_packets.load(Relaxed);
+        (unread > 0).then(|| format!("{unread} packets have a link type that is not read"))
+    }
+
+    /// Ends the capture.
+    pub(super) fn detach(&self) {
+        if let Some(mut capture) = self.capture() {
+            capture.detach();
+        }
+    }
+}
+
+impl Running {
+    /// Whether requests can come: a file has all of them.
+    pub(super) fn reads_requests(&self) -> bool {
+        let capture = self.source.capture();
+        capture.is_none_or(|capture| !capture.attachments().is_empty())
+    }
+
+    /// For orders that change what is captured.
+    fn capture(&self) -> anyhow::Result<MutexGuard<'_, TcCapture>> {
+        let capture = self.source.capture();
+        capture.context("a file is replayed and nothing is captured: only status, verdict, pause, resume and stop can be asked of it")
     }
 
     /// What an order comes to; `stop` is not for here.
@@ -75,7 +121,13 @@ impl Running {
     pub(super) fn status(&self) -> Status {
         let mut results = self.recorder.results(self.counters());
         results.schedule = self.schedule.data();
-        let capture = self.capture();
+        let capture = self.source.capture();
+        let attachments = capture.as_ref().map(|capture| capture.attachments());
+        let attachments = attachments.unwrap_or_default().into_iter();
+        let filter = match &capture {
+            Some(capture) => capture.filters.settings(),
+            None => self.live.borrow().capture.filter.clone(),
+        };
         Status {
             format: FORMAT,
             name: self.recorder.name().into(),
@@ -84,42 +136,39 @@ impl Running {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
             started_at: self.recorder.started_at(),
-            hook: capture.hook(),
-            attached: capture.attachments().into_iter().map(attached).collect(),
-            filter: capture.filters.settings(),
+            hook: capture.map_or_else(String::new, |capture| capture.hook()),
+            attached: attachments.map(attached).collect(),
+            filter,
             results,
         }
     }
 
     /// The counters below the ledger; what the kernel lost goes into it.
     pub(super) fn counters(&self) -> CaptureCounters {
-        let named = |counts: BTreeMap<&'static str, u64>| {
-            let counts = counts.into_iter();
-            counts
-                .map(|(name, count)| (name.to_owned(), count))
-                .collect()
-        };
-        let capture = self.capture();
-        self.recorder.lost(capture.counters.lost_requests());
         let dissect = self.dissected.sum();
-        let mut advice = dissect.advice();
-        advice.extend(capture.advice());
-        advice.extend(self.advice.clone());
-        let interfaces = capture.counters.by_interface().into_iter();
-        CaptureCounters {
-            capture: named(capture.counters.read()),
-            interfaces: interfaces
-                .map(|(interface, counts)| (interface, named(counts)))
-                .collect(),
+        let mut counters = CaptureCounters {
             dissect,
-            blind_times: capture.blind_times(),
-            advice,
+            advice: dissect.advice(),
+            ..CaptureCounters::default()
+        };
+        if let Some(capture) = self.source.capture() {
+            self.recorder.lost(capture.counters.lost_requests());
+            counters.capture = named(capture.counters.read());
+            let interfaces = capture.counters.by_interface().into_iter();
+            counters.interfaces = interfaces
+                .map(|(interface, counts)| (interface, named(counts)))
+                .collect();
+            counters.blind_times = capture.blind_times();
+            counters.advice.extend(capture.advice());
         }
+        counters.advice.extend(self.source.advice());
+        counters.advice.extend(self.advice.clone());
+        counters
     }
 
     /// For `filter`: shows the filter, after the change if there is one.
     pub(super) fn filter(&self, change: &FilterChange) -> anyhow::Result<FilterAnswer> {
-        let settings = change.apply_to(self.capture().filters.settings())?;
+        let settings = change.apply_to(self.capture()?.filters.settings())?;
         self.switch_filter(&settings)?;
         Ok(FilterAnswer { filter: settings })
     }
@@ -127,6 +176,7 @@ impl Running {
     /// For `reload`: reads the configuration file again. What has changed is applied as a whole; when anything is wrong,
     /// or cannot change while the agent runs, nothing is.
     pub(super) fn reload(&self) -> anyhow::Result<ReloadAnswer> {
+        let filtered = self.capture()?.filters.settings();
         let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = settings.reload()?;
         let config = &wanted.config;
@@ -134,12 +184,11 @@ impl Running {
         let changed = settings.changed(&wanted);
         refuse_restart(&changed)?;
         // What `filter` has changed meanwhile is as the file says again.
-        let filtered = self.capture().filters.settings();
         let filtered = filtered.differing(&config.capture.filter);
         let before = &settings.config.capture.interfaces;
-        self.capture().watch(&config.capture.interfaces)?;
+        self.capture()?.watch(&config.capture.interfaces)?;
         if let Err(error) = self.switch_filter(&config.capture.filter) {
-            self.capture()
+            self.capture()?
                 .watch(before)
                 .context("restoring the interfaces")?;
             return Err(error);
@@ -162,8 +211,10 @@ impl Running {
             !settings.ports.is_empty(),
             "no port would be captured: name one, or end the agent with `mirror-agent stop`"
         );
-        self.capture().filters.apply(settings)?;
-        self.ports.send_replace(settings.ports.clone());
+        self.capture()?.filters.apply(settings)?;
+        if let Source::Rings { ports, .. } = &self.source {
+            ports.send_replace(settings.ports.clone());
+        }
         Ok(())
     }
 }
@@ -179,6 +230,13 @@ fn refuse_restart(changed: &[OptionSpec]) -> anyhow::Result<()> {
         if fixed.len() == 1 { "it" } else { "them" }
     );
     Ok(())
+}
+
+fn named(counts: BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+    let counts = counts.into_iter();
+    counts
+        .map(|(name, count)| (name.to_owned(), count))
+        .collect()
 }
 
 fn attached(place: Attachment) -> AttachedPlace {

@@ -42,7 +42,9 @@ pub(super) fn of_status(status: &Status) -> Vec<Fact> {
     let places: Vec<_> = attached
         .map(|place| format!("{} ({})", place.interface, place.hook))
         .collect();
-    facts.push(["attached to".into(), places.join(", ")]);
+    if !places.is_empty() {
+        facts.push(["attached to".into(), places.join(", ")]);
+    }
     facts.push(["process".into(), status.pid.to_string()]);
     facts
 }
