@@ -31,7 +31,7 @@ use mirror_core::verdict::Basis;
 /// What a request is replayed with.
 pub(super) enum Pass {
     /// Production's data is there for it. What is kept of it takes room.
-    Snapshot(FoundSnapshot, Room),
+    Snapshot(Box<FoundSnapshot>, Room),
     /// No data is needed, or none is asked for.
     Plain { id: Option<RequestId>, basis: Basis },
 }
@@ -176,7 +176,7 @@ impl MirrorSide {
                 Err(end)
             }
         };
-        let with = |found: FoundSnapshot| {
+        let with = |found: Box<FoundSnapshot>| {
             room.grow(found.held_bytes());
             Ok(Pass::Snapshot(found, room))
         };
@@ -187,8 +187,8 @@ impl MirrorSide {
             SnapshotOutcome::Caught {
                 told_by: Some(found),
                 ..
-            } => with(*found),
-            SnapshotOutcome::Found(found) => with(found),
+            } => with(found),
+            SnapshotOutcome::Found(found) => with(Box::new(found)),
             SnapshotOutcome::Missing { why: Some(why), .. } => {
                 without(End::because(Outcome::SnapshotMissing, why))
             }

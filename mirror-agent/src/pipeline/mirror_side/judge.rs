@@ -255,7 +255,7 @@ impl MirrorSide {
             Pass::Snapshot(mut found, room) => {
                 found.effects = None;
                 drop(room);
-                Some(found)
+                Some(*found)
             }
             Pass::Plain { .. } => None,
         };
