@@ -10,6 +10,7 @@ mod dissect;
 mod frames;
 mod http;
 mod input;
+mod journal;
 mod packet;
 mod policy;
 pub mod seeds;
@@ -20,6 +21,7 @@ pub use compare::{compare, content};
 pub use contract::{document, rules};
 pub use dissect::dissect;
 pub use http::{body, coding, head};
+pub use journal::journal;
 pub use packet::packet;
 pub use policy::policy;
 pub use tcp::tcp;
@@ -27,7 +29,7 @@ pub use tcp::tcp;
 /// A target with its name.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     ("packet", packet),
     ("tcp", tcp),
     ("head", head),
@@ -40,6 +42,7 @@ pub const TARGETS: [Target; 12] = [
     ("rules", rules),
     ("document", document),
     ("policy", policy),
+    ("journal", journal),
 ];
 
 #[cfg(test)]

@@ -76,9 +76,27 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "pcap" => vec![capture_file()],
         "rules" => RULES.map(rule).to_vec(),
         "policy" => policies(),
+        "journal" => journals(),
         "document" => DOCUMENTS.map(<[u8]>::to_vec).to_vec(),
         _ => Vec::new(),
     }
+}
+
+/// A cut, a byte to change, and frames: of two records, of none, and of bytes that are no records.
+fn journals() -> Vec<Vec<u8>> {
+    let records = [
+        &[1, 0, 2][..],
+        &piece(b"run"),
+        &piece(b"{}"),
+        &piece(b"counts GET /"),
+        &piece(b"{\"a\":1}"),
+        &[1, 0, 9, 0],
+    ]
+    .concat();
+    let none = [0, 0, 0, 2, 0, 10, 0];
+    let foreign = [&[2, 1][..], &piece(b"not compressed"), &[3, 0, 11, 0]].concat();
+    let file = |place: [u8; 4]| [&place[..], &records, &none, &foreign].concat();
+    vec![file([60, 0, 70, 0]), file([255, 255, 5, 0])]
 }
 
 /// A mode, a media type, a rule, a target, and the rest of a body.

@@ -289,7 +289,7 @@ Exit codes: 0 the report is printed, 2 there is no such run. With --merge that o
         #[arg(long, value_enum, default_value_t)]
         format: ReportFormat,
         #[command(flatten)]
-        runs: Runs,
+        runs: RunsIn,
     },
     /// Print the JSON Schema of what the commands print with --json
     #[command(after_help = "\
@@ -320,7 +320,7 @@ Each run has a directory of its own in this folder, which `run`, `start` and `re
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        runs: Runs,
+        runs: RunsIn,
     },
     /// Check kernel, capabilities, interfaces, Redis and target, and say what to do
     #[command(after_help = "\
@@ -365,7 +365,7 @@ Exit codes: 0 they are removed, 2 one of them is not.")]
         #[arg(long, value_name = "COUNT")]
         keep: Option<usize>,
         #[command(flatten)]
-        runs: Runs,
+        runs: RunsIn,
     },
 }
 
@@ -395,7 +395,7 @@ Exit codes: 0 the rules are printed, 2 the run cannot be read.")]
         #[arg(long)]
         json: bool,
         #[command(flatten)]
-        runs: Runs,
+        runs: RunsIn,
     },
 }
 
@@ -470,7 +470,7 @@ pub struct Socket {
 }
 
 #[derive(Args, Clone, Debug)]
-pub struct Runs {
+pub struct RunsIn {
     /// Folder that keeps runs [default: /var/lib/mirror-agent/runs for root, else ~/.local/state/mirror-agent/runs]
     #[arg(long, value_name = "DIR", env = "MIRROR_RUNS", hide_env = true)]
     pub runs: Option<PathBuf>,

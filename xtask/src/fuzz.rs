@@ -14,9 +14,9 @@ use crate::install::{self, CXX};
 use crate::say::{note, say};
 use crate::tally::Tally;
 
-const TARGETS: [&str; 12] = [
+const TARGETS: [&str; 13] = [
     "packet", "tcp", "head", "body", "coding", "dissect", "compare", "content", "pcap", "rules",
-    "document", "policy",
+    "document", "policy", "journal",
 ];
 
 /// Counters on every edge, and what the values in comparisons were.

@@ -14,7 +14,7 @@ mod wait;
 use std::process::ExitCode;
 
 use mirror_agent::{
-    cli::{Command, ReportFormat, RulesCommand, RunOptions, Runs},
+    cli::{Command, ReportFormat, RulesCommand, RunOptions, RunsIn},
     config::Settings,
     control::Order,
     report::{Extent, ReportData, RunPath, RunsFolder, report_text, table::terminal_width},
@@ -83,7 +83,7 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 /// The run that is meant.
-fn found(runs: &Runs, run: Option<&str>) -> anyhow::Result<RunPath> {
+fn found(runs: &RunsIn, run: Option<&str>) -> anyhow::Result<RunPath> {
     RunsFolder::named(runs.runs.as_deref())?.find(run)
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use mirror_agent::cli::{Runs, RunsCommand};
+use mirror_agent::cli::{RunsCommand, RunsIn};
 use mirror_agent::report::table::terminal_width;
 use mirror_agent::report::{RunsFolder, list_text};
 use mirror_core::verdict::NOT_STARTED;
@@ -12,7 +12,7 @@ use crate::terminal;
 pub(super) fn runs(
     command: Option<&RunsCommand>,
     json: bool,
-    runs: &Runs,
+    runs: &RunsIn,
 ) -> anyhow::Result<ExitCode> {
     match command {
         None => list(&RunsFolder::named(runs.runs.as_deref())?, json),
