@@ -92,9 +92,12 @@ impl Browser {
             .map_or_else(|| value.to_string(), str::to_owned))
     }
 
-    /// A real click on the first element that fits, which must be visible and not covered.
+    /// A real click on the first element that fits, which must be visible and not covered. It is scrolled to first.
     pub fn click(&self, selector: &str) -> Result<()> {
         let element = self.element(selector)?;
+        let script = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";
+        let scroll = json!({ "script": script, "args": [{ ELEMENT: element }] });
+        self.post("execute/sync", &scroll)?;
         self.post(&format!("element/{element}/click"), &json!({}))
             .map(drop)
     }

@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod agent;
+pub mod axe;
 pub mod browser;
 pub mod capture_file;
 pub mod captures;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use libtest_mimic::{Arguments, Completion, Trial};
 
-use crate::{captures, cluster, java, local_redis, note};
+use crate::{axe, browser, captures, cluster, java, local_redis, note};
 
 /// A function with `#[needs(…)]`.
 #[derive(Debug)]
@@ -55,6 +55,10 @@ pub enum Need {
     Cluster,
     /// The SDK in Java, built.
     Java,
+    /// Chromium, and what drives it.
+    Browser,
+    /// The rules of accessibility, by which a browser checks a page.
+    Axe,
     /// Prometheus' own checks.
     Promtool,
 }
@@ -78,6 +82,11 @@ impl Need {
                 Command::new("promtool").arg("--version").output().is_ok(),
                 "the program promtool, of the package prometheus".into(),
             ),
+            Self::Browser => (
+                browser::is_installed(),
+                format!("the programs of {}", browser::NEEDS),
+            ),
+            Self::Axe => (axe::script().is_some(), axe::PLACE.into()),
             Self::Java => (java::derive_ids().is_some(), java::DERIVE_IDS_NEEDS.into()),
         };
         let what: String = what;

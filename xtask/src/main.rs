@@ -1,5 +1,6 @@
 //! `cargo xtask`: every developer task of the workspace, one file per subcommand.
 
+mod axe;
 mod bench;
 mod cargo;
 mod ci;

@@ -5,9 +5,11 @@ use mirror_tests::cluster;
 use mirror_tests::java as jdk;
 use mirror_tests::scratch::Scratch;
 
+use crate::axe;
 use crate::cargo::{build_tests, cargo, this_program};
 use crate::install::{
-    self, CURL, GO, IP, JDK, KILL, MAVEN, NGINX, OPENSSL, POSTGRES, PROMTOOL, REDIS, SETPRIV, WRK,
+    self, CHROMEDRIVER, CHROMIUM, CURL, GO, IP, JDK, KILL, MAVEN, NGINX, OPENSSL, POSTGRES,
+    PROMTOOL, REDIS, SETPRIV, WRK,
 };
 use crate::java;
 use crate::parts::{self, Part};
@@ -25,12 +27,26 @@ pub(crate) fn run() -> Result<()> {
 
 /// What the tests need on this machine.
 pub(crate) fn install_needs() -> Result<()> {
+    axe::fetch();
     if !mirror_tests::is_root() {
         note!("not root: tests that need namespaces or eBPF are skipped");
         return Ok(());
     }
     install::ensure(&[
-        IP, CURL, SETPRIV, KILL, OPENSSL, REDIS, NGINX, POSTGRES, PROMTOOL, WRK, JDK, MAVEN,
+        IP,
+        CURL,
+        SETPRIV,
+        KILL,
+        OPENSSL,
+        REDIS,
+        NGINX,
+        POSTGRES,
+        PROMTOOL,
+        WRK,
+        JDK,
+        MAVEN,
+        CHROMIUM,
+        CHROMEDRIVER,
     ])?;
     if cluster::directory().is_some() {
         install::ensure(&[GO])?;

@@ -100,7 +100,7 @@ class FlowSection {
     };
     return drawing("g", {
       role: "button", tabindex: "0", class: `outcome ${outcome.tone}${isChosen ? " chosen" : ""}`, "aria-expanded": String(isChosen),
-      "aria-controls": "outcome-panel", "data-key": outcome.name, "aria-label": `${outcome.name}: ${count(outcome.count)} requests, ${shareWords}`,
+      "aria-controls": "outcome-panel", "data-key": outcome.name,
       onclick: choose,
       onkeydown: (event) => {
         if (event.key !== "Enter" && event.key !== " ") return;
@@ -110,8 +110,8 @@ class FlowSection {
     },
     drawing("path", { class: "ribbon", d: path }),
     drawing("rect", { class: "target", x: label - 6, y: row - ROW / 2 + 2, width: Math.max(10, width - label + 4), height: ROW - 4, rx: 6 }),
-    drawing("text", { x: label, y: row + (isNarrow ? -1 : 5) }, shortened(visible(outcome.name), isNarrow ? 30 : 34)),
-    drawing("text", { class: "flow-count", x: isNarrow ? label : counted, y: row + (isNarrow ? 13 : 5), "text-anchor": isNarrow ? "start" : "end" }, `${count(outcome.count)}  ·  ${shareWords}`),
+    drawing("text", { x: label, y: row + (isNarrow ? -1 : 5) }, `${shortened(visible(outcome.name), isNarrow ? 30 : 34)} `),
+    drawing("text", { class: "flow-count", x: isNarrow ? label : counted, y: row + (isNarrow ? 13 : 5), "text-anchor": isNarrow ? "start" : "end" }, `${count(outcome.count)}  ·  ${shareWords} `),
     isNarrow || room < 20 ? null : drawing("text", { class: "flow-meaning", x: counted + 18, y: row + 5 }, shortened(visible(outcome.meaning), room)));
   }
 

@@ -17,6 +17,7 @@ class Table {
     this.query = "";
     this.chosen = new Map(filters.map((filter) => [filter.key, new Set()]));
     this.open = new Set();
+    this.ids = new Map();
     this.build();
   }
 
@@ -136,16 +137,22 @@ class Table {
     });
     const lines = [element("tr", { role: "row", class: isOpen ? "open" : undefined }, cells)];
     if (isOpen) {
-      lines.push(element("tr", { role: "row", class: "detail", id: `${this.name}-${key}` },
+      lines.push(element("tr", { role: "row", class: "detail", id: this.idOf(key) },
         element("td", { role: "cell", colspan: this.columns.length }, this.detail(row))));
     }
     return lines;
   }
 
+  // Names of routes and places are no ids.
+  idOf(key) {
+    if (!this.ids.has(key)) this.ids.set(key, `${this.name}-detail-${this.ids.size}`);
+    return this.ids.get(key);
+  }
+
   opener(row, key, isOpen, column) {
     return element("button", {
       type: "button", class: "opener", "aria-expanded": String(isOpen), "data-key": `open ${key}`,
-      "aria-controls": isOpen ? `${this.name}-${key}` : undefined,
+      "aria-controls": isOpen ? this.idOf(key) : undefined,
       onclick: () => {
         if (!this.open.delete(key)) this.open.add(key);
         this.draw();
