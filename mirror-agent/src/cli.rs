@@ -100,6 +100,21 @@ Exit codes: 0 pass: no difference found, 1 fail: differences found, 2 no agent i
         #[command(flatten)]
         socket: Socket,
     },
+    /// Watch a running agent on the terminal: decision, rate, routes, ledger, differences
+    #[command(after_help = "\
+Examples:
+  mirror-agent top
+  mirror-agent top --socket /run/other.sock
+  mirror-agent top --json | jq --unbuffered .rate
+
+q, Esc or Ctrl-C leaves; the agent goes on. NO_COLOR=1 draws without colours.")]
+    Top {
+        /// Print a line of JSON each second
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        socket: Socket,
+    },
     /// Wait until a running agent has decided, and end with the exit code of its decision
     #[command(after_help = "\
 Examples:

@@ -99,6 +99,14 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
+/// One of many results, for programs that read while it goes on.
+pub(crate) fn print_json_line(value: &impl Serialize) -> anyhow::Result<()> {
+    let json = serde_json::to_string(value)? + "\n";
+    let mut out = io::stdout().lock();
+    out.write_all(printable_json(&json).as_bytes())?;
+    Ok(out.flush()?)
+}
+
 /// Fields of an event, whose values may come from anywhere.
 struct PrintableFields;
 

@@ -21,6 +21,7 @@ pub mod paced;
 pub mod patterns;
 pub mod postgres;
 pub mod process;
+pub mod pty;
 pub mod raw;
 pub mod redis;
 pub mod schema;

@@ -9,6 +9,7 @@ mod replay;
 mod report;
 mod rules;
 mod runs;
+mod top;
 mod wait;
 
 use std::process::ExitCode;
@@ -41,6 +42,7 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             json,
         } => replay::replay(settings(options)?, &file, json),
         Command::Reload { json, socket } => live::reload(&socket.socket, json),
+        Command::Top { json, socket } => top::top(&socket.socket, json),
         Command::Wait(options) => wait::wait(&options),
         Command::Inspect(options) => inspect::inspect(&options),
         Command::Explain(options) => explain::explain(&options),

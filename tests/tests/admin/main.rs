@@ -2,6 +2,7 @@
 
 mod metrics;
 mod rollouts;
+mod top;
 mod wait;
 
 use std::process::ExitCode;
