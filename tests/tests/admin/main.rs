@@ -1,6 +1,7 @@
 //! The admin side of a running agent: for people, monitoring, rollouts and pipelines.
 
 mod metrics;
+mod monitoring;
 mod rollouts;
 mod top;
 mod wait;

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mirror_core::filter::FilterSettings;
+use mirror_core::ledger::Outcome;
 
 use super::super::judgement::tests::judgement;
 use super::super::{
@@ -166,4 +167,55 @@ fn a_client_gets_the_format_that_it_asks_for() {
         &["text/plain", "Application/OpenMetrics-Text"],
         MetricsFormat::OpenMetrics,
     );
+}
+
+const ALERTS: &str = include_str!("../../../../deploy/monitoring/alerts.yaml");
+const DASHBOARD: &str = include_str!("../../../../deploy/monitoring/grafana.json");
+
+/// Words of a text that begin as metrics do.
+fn named(text: &str) -> BTreeSet<&str> {
+    let is_part = |c: char| c.is_ascii_lowercase() || c == '_';
+    let words = text.split(|c| !is_part(c));
+    words.filter(|word| word.starts_with("mirror_")).collect()
+}
+
+#[test]
+fn alerts_and_dashboard_name_only_metrics_that_there_are() {
+    let text = prometheus(status());
+    let is_family = |name: &str| text.contains(&format!("\n# TYPE {name} "));
+    for name in named(ALERTS).union(&named(DASHBOARD)) {
+        let of_histogram = ["_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|suffix| name.strip_suffix(suffix));
+        assert!(
+            is_family(name) || of_histogram.is_some_and(is_family),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn alerts_name_only_outcomes_that_there_are() {
+    let lists = ALERTS.split("outcome=~\"").skip(1);
+    let lists: Vec<&str> = lists.filter_map(|rest| rest.split('"').next()).collect();
+    assert!(lists.len() >= 3, "{lists:?}");
+    for outcome in lists.iter().flat_map(|list| list.split('|')) {
+        let mut all = Outcome::ALL.iter().map(|outcome| outcome.name());
+        let is_known = match outcome.strip_suffix(".*") {
+            Some(begin) => all.any(|name| name.starts_with(begin)),
+            None => all.any(|name| name == outcome),
+        };
+        assert!(is_known, "{outcome}");
+    }
+}
+
+#[test]
+fn every_alert_says_what_to_do() {
+    let alerts: Vec<&str> = ALERTS.split("- alert: ").skip(1).collect();
+    assert!(alerts.len() >= 10);
+    for alert in alerts {
+        for key in ["expr:", "for:", "severity:", "summary:", "action:"] {
+            assert!(alert.contains(key), "{key} {alert}");
+        }
+    }
 }
