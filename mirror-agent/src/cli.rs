@@ -618,3 +618,15 @@ pub enum Format {
     /// HTTP Archive 1.2, which browsers' developer tools open
     Har,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}
