@@ -11,9 +11,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::Ending;
 use super::beginning::Beginning;
 use super::descriptors::Shares;
+use super::ending::Ending;
 use super::progress::{self, Event};
 use super::running::Running;
 use crate::control::http::Pages;

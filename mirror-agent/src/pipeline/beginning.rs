@@ -9,10 +9,11 @@ use tokio::sync::watch;
 
 use super::capture_side::Intake;
 use super::descriptors::{self, Shares};
+use super::ending::Ending;
 use super::mirror_side::{MirrorParts, MirrorThread};
+use super::preflight;
 use super::relief::HostRelief;
 use super::schedule::RunSchedule;
-use super::{Ending, preflight};
 use crate::config::Config;
 use crate::control::http::Admin;
 use crate::control::socket::Control;

@@ -13,6 +13,7 @@ mod attended;
 mod beginning;
 mod capture_side;
 mod descriptors;
+mod ending;
 mod host;
 mod mirror_side;
 mod preflight;
@@ -23,7 +24,8 @@ mod run;
 mod running;
 mod schedule;
 
+pub use ending::Ending;
 pub use preflight::check_own;
 pub use progress::{Event, Progress};
 pub use replay_file::replay_file;
-pub use run::{Ending, run};
+pub use run::run;

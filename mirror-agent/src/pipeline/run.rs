@@ -18,28 +18,11 @@ use crate::report::{ReportData, RunInfo};
 use super::attended::{Attended, drain, passed, stopped};
 use super::beginning::{Beginning, limits};
 use super::capture_side::Readers;
+use super::ending::Ending;
 use super::preflight;
 use super::progress::Event;
 use super::relief::HostRelief;
 use super::running::{Running, Source};
-
-/// How a run is ended from outside.
-#[derive(Clone)]
-pub struct Ending {
-    /// Ends the capture; what is in flight is drained.
-    pub stop: watch::Sender<bool>,
-    /// Ends the draining: what is still in flight ends as `interrupted`.
-    pub abort: watch::Sender<bool>,
-}
-
-impl Default for Ending {
-    fn default() -> Self {
-        Self {
-            stop: watch::Sender::new(false),
-            abort: watch::Sender::new(false),
-        }
-    }
-}
 
 /// Runs until `ending` or a client of the control socket says so; then drains and reports. `show` is told when
 /// the run begins, and every second how far it is.
