@@ -38,10 +38,11 @@ const COMPARE_RULES: [&str; 8] = [
     "rename /a/*/b -> /a/*/c/d",
 ];
 
-const DOCUMENTS: [&[u8]; 6] = [
+const DOCUMENTS: [&[u8]; 7] = [
     br#"{"mirror":1,"at":1700000000000,"request":"00ff","peer":"10.0.0.1:4000","reads":[{"name":"price","key":"1","value":{"a":1}},{"name":"user","key":"2","error":"gone"}]}"#,
     br#"{"mirror":1,"collided":true}"#,
     br#"{"mirror":1,"at":1,"request":"","body":"00","position":"0/16B3748","reads":[]}"#,
+    br#"{"mirror":1,"at":1,"request":"","reads":[{"name":"a","key":"b","inside":true}],"unfinished":[{"name":"write:c","key":"d","at":1,"written":{"digest":"0","value":1}},{"name":"e","key":"f"}],"dropped":2}"#,
     b"\x84\xa6mirror\x01\xa2at\x01\xa7request\xa0\xa5reads\x91\x83\xa4name\xa1a\xa3key\xa1b\xa5value\xc4\x01\x01",
     br#"{"mirror":1,"effects":[{"read":"price","key":"1"},{"write":"book","key":"7","written":{"digest":"00ff","value":{"a":1.50}}}],"dropped":1}"#,
     b"\x82\xa6mirror\x01\xa7effects\x91\x83\xa5write\xa1b\xa3key\xa17\xa7written\x82\xa6digest\xa10\xa5value\xa15",

@@ -37,6 +37,8 @@ counts! {
     too_large,
     /// A value could not be encoded.
     not_encoded,
+    /// Calls had not ended, and are listed without what they gave.
+    unfinished,
     /// No rule named the request.
     no_id,
     hit,

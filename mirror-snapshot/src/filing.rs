@@ -76,6 +76,9 @@ impl Filings {
             Counters::count(&self.shared.counters.too_large);
             return;
         }
+        if document.dropped > 0 || !document.unfinished.is_empty() {
+            Counters::count(&self.shared.counters.unfinished);
+        }
         let what = Contents::Snapshot { listing, document };
         self.hand_over(Filing { id, what, bytes });
     }

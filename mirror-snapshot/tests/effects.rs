@@ -216,6 +216,7 @@ fn calls_that_are_parallel_cancelled_or_never_awaited_are_alike_on_both_sides() 
         unsteady(&there, false).await;
         drop(there);
         let snapshot = sides.snapshot("one").await?;
+        ensure!(sides.production.counts().unfinished == 1);
         let here = sides.send("/one", Some("c"));
         unsteady(&here, true).await;
         drop(here);

@@ -84,6 +84,11 @@ final class Calls {
 
     /** What is filed of them. */
     record Filed(List<Read> reads, List<Unfinished> unfinished, int dropped) {
+        /** Whether some had not ended. */
+        boolean isUnfinished() {
+            return dropped > 0 || !unfinished.isEmpty();
+        }
+
         Document document(Stamp stamp) {
             return new Document(stamp, reads, unfinished, dropped);
         }

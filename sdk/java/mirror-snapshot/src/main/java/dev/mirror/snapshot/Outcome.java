@@ -16,8 +16,10 @@ public enum Outcome {
     TOO_LARGE,
     /** A value could not be encoded: the snapshot was not filed. */
     NOT_ENCODED,
-    /** A read came after the snapshot had been filed. */
+    /** A read ended after the snapshot had been filed. */
     TOO_LATE,
+    /** Calls had not ended when the snapshot was filed, which lists them without what they gave. */
+    UNFINISHED,
     /** No rule named the request. */
     NO_ID,
     /** A rule asked for a field of the body, which is no JSON. */

@@ -240,6 +240,9 @@ final class Recording extends RequestSnapshot {
         } else if (id == null) {
             snapshots.room().give(size);
         } else {
+            if (filed.isUnfinished()) {
+                snapshots.count(Outcome.UNFINISHED);
+            }
             snapshots.file(id, listing(id, at), size, () -> filed.document(stamp(at)).bytes());
         }
     }

@@ -95,6 +95,7 @@ class EffectOrderTest extends WithStore {
         JsonNode snapshot = snapshot(id);
         assertEquals(expected, done(snapshot));
         assertEquals(2, snapshot.get("reads").size());
+        assertTrue(production.counts().of(Outcome.UNFINISHED) >= 1);
         assertEquals("1", snapshot.get("reads").get(0).get("value").toString());
         late.forEach(one -> one.complete(7));
         assertTrue(production.counts().of(Outcome.TOO_LATE) >= 1);

@@ -48,7 +48,7 @@ final class SnapshotMeters implements MeterBinder {
 
     private static String meter(Outcome outcome) {
         return switch (outcome) {
-            case FILED, COLLIDED, DROPPED, FAILED, TOO_LARGE, NOT_ENCODED, TOO_LATE -> "mirror.snapshot.puts";
+            case FILED, COLLIDED, DROPPED, FAILED, TOO_LARGE, NOT_ENCODED, TOO_LATE, UNFINISHED -> "mirror.snapshot.puts";
             case NO_ID, BODY_NOT_JSON, BODY_NOT_READ, MISCONFIGURED -> "mirror.snapshot.requests";
             case HIT, LATE, MISSING, FOUND_COLLIDED, UNAVAILABLE, UNREADABLE -> "mirror.snapshot.looks";
             case WRONG_TYPE, NOT_RECORDED, NO_REQUEST -> "mirror.snapshot.reads";

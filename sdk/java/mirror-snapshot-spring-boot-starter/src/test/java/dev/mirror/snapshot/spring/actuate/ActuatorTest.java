@@ -95,6 +95,7 @@ class ActuatorTest {
                     "mirror.snapshot.pending.bytes", "mirror.snapshot.pending.documents", "mirror.snapshot.puts collided",
                     "mirror.snapshot.puts dropped", "mirror.snapshot.puts failed", "mirror.snapshot.puts filed",
                     "mirror.snapshot.puts not_encoded", "mirror.snapshot.puts too_large", "mirror.snapshot.puts too_late",
+                    "mirror.snapshot.puts unfinished",
                     "mirror.snapshot.reads no_request", "mirror.snapshot.reads not_recorded", "mirror.snapshot.reads wrong_type",
                     "mirror.snapshot.requests body_not_json", "mirror.snapshot.requests body_not_read",
                     "mirror.snapshot.requests misconfigured", "mirror.snapshot.requests no_id", "mirror.snapshot.waits",
