@@ -1,49 +1,23 @@
 //! What a mirror files about replayed requests, on a real Redis.
 
+mod request;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use mirror_snapshot::{
-    Document, Effect, EffectsDocument, Encoding, Fields, HEADER_NAMESPACE, HEADER_REQUEST_ID,
-    HEADER_SEND, IdRules, OnMiss, OnWrite, Profile, RedisStore, RequestId, RequestTarget, SendId,
-    Settings, SnapshotSource, Snapshots, WaitOptions, Waited, Written, store::Waiter,
+    Document, Effect, EffectsDocument, Encoding, IdRules, OnMiss, OnWrite, Profile, RedisStore,
+    RequestId, SendId, Settings, SnapshotSource, Snapshots, WaitOptions, Waited, Written,
+    store::Waiter,
 };
 use mirror_tests::local_redis::{LocalRedis, with_redis};
 use mirror_tests::{needs, testing};
+use request::Request;
 use serde_json::json;
 
 fn main() -> ExitCode {
     testing::main()
-}
-
-/// A request for `/ID`, which names its send in the mirror.
-struct Request<'a> {
-    target: RequestTarget,
-    send: Option<&'a str>,
-}
-
-impl Fields for Request<'_> {
-    fn method(&self) -> &str {
-        "GET"
-    }
-    fn target(&self) -> Option<&RequestTarget> {
-        Some(&self.target)
-    }
-    fn header(&self, name: &str, nth: usize) -> Option<&[u8]> {
-        match (name, nth) {
-            (HEADER_REQUEST_ID, 0) if self.target.path().len() > 1 => {
-                Some(&self.target.path()[1..])
-            }
-            (HEADER_SEND, 0) => self.send.map(str::as_bytes),
-            // It plays no part in where effects are filed.
-            (HEADER_NAMESPACE, 0) => Some(b"run-1"),
-            _ => None,
-        }
-    }
-    fn body(&self) -> Option<&[u8]> {
-        None
-    }
 }
 
 /// One service on both sides.
@@ -72,8 +46,7 @@ impl Sides {
 
     /// A request of production.
     fn begin(&self, target: &'static str) -> SnapshotSource {
-        let target = RequestTarget::parse("GET", target);
-        self.production.begin(&Request { target, send: None }, None)
+        self.production.begin(&Request::new(target), None)
     }
 
     /// What production filed, as soon as it is there, also where the mirror of this namespace reads.
@@ -91,8 +64,13 @@ impl Sides {
     }
 
     fn send(&self, target: &'static str, send: Option<&str>) -> SnapshotSource {
-        let target = RequestTarget::parse("GET", target);
-        self.mirror.begin(&Request { target, send }, None)
+        let request = Request {
+            send,
+            // It plays no part in where effects are filed.
+            namespace: Some("run-1"),
+            ..Request::new(target)
+        };
+        self.mirror.begin(&request, None)
     }
 
     /// What is filed for one send, as soon as it is.

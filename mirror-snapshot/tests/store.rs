@@ -1,17 +1,19 @@
 //! The snapshot SDK on a real Redis: what services and agent rely on.
 
+mod request;
+
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use mirror_snapshot::{
-    DEFAULT_TTL, Fields, Filed, HEADER_NAMESPACE, HEADER_REQUEST_ID, IdRules, LoadError, OnMiss,
-    OnWrite, Profile, RedisStore, RequestId, RequestTarget, Settings, SnapshotSource, Snapshots,
-    StoreError, WriteError, store::Put,
+    DEFAULT_TTL, Filed, IdRules, LoadError, OnMiss, OnWrite, Profile, RedisStore, RequestId,
+    Settings, SnapshotSource, Snapshots, StoreError, WriteError, store::Put,
 };
 use mirror_tests::local_redis::{LocalRedis, with_redis};
 use mirror_tests::{needs, testing};
+use request::Request;
 
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -58,40 +60,6 @@ fn a_second_request_with_the_id_leaves_the_mark_of_a_collision() -> Result<()> {
         assert!(store.ttls(&ids).await[0].is_some());
         Ok(())
     })
-}
-
-/// A request as a service sees it: named by its target in production, by the header in the mirror.
-struct Request {
-    target: RequestTarget,
-    namespace: Option<&'static str>,
-}
-
-impl Request {
-    fn new(target: &'static str) -> Self {
-        Self {
-            target: RequestTarget::parse("GET", target),
-            namespace: None,
-        }
-    }
-}
-
-impl Fields for Request {
-    fn method(&self) -> &str {
-        "GET"
-    }
-    fn target(&self) -> Option<&RequestTarget> {
-        Some(&self.target)
-    }
-    fn header(&self, name: &str, nth: usize) -> Option<&[u8]> {
-        match (name, nth) {
-            (HEADER_REQUEST_ID, 0) => Some(&self.target.as_bytes()[1..]),
-            (HEADER_NAMESPACE, 0) => self.namespace.map(str::as_bytes),
-            _ => None,
-        }
-    }
-    fn body(&self) -> Option<&[u8]> {
-        None
-    }
 }
 
 fn snapshots(redis: &LocalRedis, settings: Settings) -> Result<Snapshots> {
