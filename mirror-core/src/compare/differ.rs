@@ -36,6 +36,10 @@ pub(super) struct Differ<'r> {
     pub(super) has_other_member_order: bool,
     /// How whole effects cannot be said to differ.
     pub(super) unknown: Vec<Kind>,
+    /// The documents are lists of lines, which are told apart by their labels.
+    pub(super) has_labels: bool,
+    /// They are lists of records.
+    pub(super) has_records: bool,
 }
 
 impl<'r> Differ<'r> {
@@ -49,6 +53,8 @@ impl<'r> Differ<'r> {
             steps_left: MAX_STEPS,
             has_other_member_order: false,
             unknown: Vec::new(),
+            has_labels: false,
+            has_records: false,
         }
     }
 

@@ -11,13 +11,18 @@ use super::differ::Differ;
 use super::found::MAX_SHOWN;
 use super::keys::{self, Key};
 use super::kind::Kind;
+use super::label;
 use super::place::Step;
 use super::rules::Lists;
 use super::token::Tokens;
 use crate::json::Value;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Pairs of elements that are looked at for being similar, in one gap.
 const MAX_CELLS: usize = 1 << 20;
+
+/// Members of an object that are looked at for what two have in common.
+const MAX_MEMBERS: usize = 64;
 
 /// Elements of a list of which equal ones are looked at too, for a key of the others.
 const MAX_KEYED: usize = 1_000;
@@ -51,19 +56,35 @@ impl Differ<'_> {
         }
         let aligned = self.align(at, ours, theirs, first, whole);
         for (a, b) in aligned.pairs {
-            at.push(Step::Index(first + a));
+            at.push(self.element(first + a, &ours[a]));
             self.values(at, &ours[a], &theirs[b]);
             at.pop();
         }
         for a in aligned.missing {
-            at.push(Step::Index(first + a));
+            at.push(self.whole(first + a, &ours[a]));
             self.one_sided(at, Some(&ours[a]), None);
             at.pop();
         }
         for b in aligned.added {
-            at.push(Step::Index(first + b));
+            at.push(self.whole(first + b, &theirs[b]));
             self.one_sided(at, None, Some(&theirs[b]));
             at.pop();
+        }
+    }
+
+    fn element<'v>(&self, index: usize, value: &Value<'v>) -> Step<'v> {
+        match value {
+            Value::Text(line) if self.has_labels => Step::Line(index, line),
+            _ => Step::Index(index),
+        }
+    }
+
+    /// The same of an element that is there on one side only. Records are told apart by what they are: one that comes and goes does not hide that another
+    /// one is gone.
+    fn whole<'v>(&self, index: usize, value: &Value<'v>) -> Step<'v> {
+        match label::kind_of_record(value).filter(|_| self.has_records) {
+            Some(kind) => Step::Line(index, kind),
+            None => self.element(index, value),
         }
     }
 
@@ -93,7 +114,10 @@ impl Differ<'_> {
         whole: [&'v [Value<'v>]; 2],
     ) -> Aligned {
         let rule = self.rules.lists(self.tree.at(at));
-        let is_single = ours.len() == 1 && theirs.len() == 1 && rule.key.is_none();
+        let is_single = match (ours, theirs) {
+            ([ours], [theirs]) => rule.key.is_none() && !are_unlike(ours, theirs),
+            _ => false,
+        };
         if is_single || ours.is_empty() || theirs.is_empty() {
             return in_place(ours.len(), theirs.len());
         }
@@ -167,7 +191,14 @@ impl Differ<'_> {
         }
         for gap in gaps {
             let similar = self.similar_in(at, ours, theirs, &gap, rule.is_unordered);
-            self.close(&mut aligned, &gap, similar, is_keyed);
+            // Two of other keys are two elements. Lines that begin otherwise are pairs only where they stand for each other.
+            let pairs = |a: &[usize], b: &[usize]| match (self.has_labels, is_keyed) {
+                (true, _) if a.len() != b.len() => 0,
+                (false, true) => 0,
+                _ => a.len().min(b.len()),
+            };
+            let are_unlike = |a: usize, b: usize| are_unlike(&ours[a], &theirs[b]);
+            close(&mut aligned, &gap, similar, pairs, are_unlike);
         }
         aligned.pairs.sort_unstable();
         aligned
@@ -182,6 +213,9 @@ impl Differ<'_> {
         gap: &Gap,
         in_any_order: bool,
     ) -> Pairs {
+        if self.has_labels {
+            return with_same_labels(ours, theirs, gap);
+        }
         let cells = gap.ours.len() * gap.theirs.len();
         let is_container = |item: &Value<'_>| matches!(item, Value::Object(_) | Value::Array(_));
         if cells == 0 || !gap.ours.iter().any(|a| is_container(&ours[*a])) {
@@ -230,45 +264,74 @@ impl Differ<'_> {
             false => similar(&ours, &theirs),
         }
     }
+}
 
-    /// What is neither equal nor similar: two elements of other keys are two elements, others are what changed.
-    fn close(&self, aligned: &mut Aligned, gap: &Gap, similar: Pairs, is_keyed: bool) {
-        let (mut a, mut b) = (0, 0);
-        let mut rest = |ours: &mut dyn Iterator<Item = usize>,
-                        theirs: &mut dyn Iterator<Item = usize>| {
-            loop {
-                match (ours.next(), theirs.next()) {
-                    (None, None) => break,
-                    (Some(a), Some(b)) if !is_keyed => aligned.pairs.push((a, b)),
-                    (a, b) => {
-                        aligned.missing.extend(a);
-                        aligned.added.extend(b);
-                    }
-                }
+/// What is neither equal nor similar: the first elements of both sides are what changed, as many as `pairs` says and as are not unlike. The others are
+/// there on one side only.
+fn close(
+    aligned: &mut Aligned,
+    gap: &Gap,
+    similar: Pairs,
+    pairs: impl Fn(&[usize], &[usize]) -> usize,
+    are_unlike: impl Fn(usize, usize) -> bool,
+) {
+    let mut rest = |ours: &[usize], theirs: &[usize]| {
+        let both = pairs(ours, theirs);
+        for (a, b) in ours.iter().copied().zip(theirs.iter().copied()).take(both) {
+            if are_unlike(a, b) {
+                aligned.missing.push(a);
+                aligned.added.push(b);
+            } else {
+                aligned.pairs.push((a, b));
             }
-        };
-        let is_in_order = similar.windows(2).all(|both| both[0].1 < both[1].1);
-        if is_in_order {
-            for (next_a, next_b) in similar
-                .iter()
-                .copied()
-                .chain([(gap.ours.len(), gap.theirs.len())])
-            {
-                let ours = &gap.ours[a..next_a];
-                let theirs = &gap.theirs[b..next_b];
-                rest(&mut ours.iter().copied(), &mut theirs.iter().copied());
-                (a, b) = (next_a + 1, next_b + 1);
-            }
-        } else {
-            let ours = left(&gap.ours, similar.iter().map(|(a, _)| *a));
-            let theirs = left(&gap.theirs, similar.iter().map(|(_, b)| *b));
-            rest(&mut ours.into_iter(), &mut theirs.into_iter());
         }
-        let pairs = similar
-            .into_iter()
-            .map(|(a, b)| (gap.ours[a], gap.theirs[b]));
-        aligned.pairs.extend(pairs);
+        aligned.missing.extend(&ours[both..]);
+        aligned.added.extend(&theirs[both..]);
+    };
+    let is_in_order = similar.windows(2).all(|both| both[0].1 < both[1].1);
+    if is_in_order {
+        let (mut a, mut b) = (0, 0);
+        let end = (gap.ours.len(), gap.theirs.len());
+        for (next_a, next_b) in similar.iter().copied().chain([end]) {
+            rest(&gap.ours[a..next_a], &gap.theirs[b..next_b]);
+            (a, b) = (next_a + 1, next_b + 1);
+        }
+    } else {
+        let ours = left(&gap.ours, similar.iter().map(|(a, _)| *a));
+        let theirs = left(&gap.theirs, similar.iter().map(|(_, b)| *b));
+        rest(&ours, &theirs);
     }
+    let pairs = similar
+        .into_iter()
+        .map(|(a, b)| (gap.ours[a], gap.theirs[b]));
+    aligned.pairs.extend(pairs);
+}
+
+/// Two objects of which most members are only in one: they are of two kinds, and none became the other.
+fn are_unlike(ours: &Value<'_>, theirs: &Value<'_>) -> bool {
+    let (Value::Object(ours), Value::Object(theirs)) = (ours, theirs) else {
+        return false;
+    };
+    let is_shared = |name: &str| theirs.iter().any(|(other, _)| *other == name);
+    let shared = ours
+        .iter()
+        .take(MAX_MEMBERS)
+        .filter(|(name, _)| is_shared(name))
+        .count();
+    let all = ours.len().min(MAX_MEMBERS) + theirs.len() - shared;
+    3 * shared < all
+}
+
+/// Lines of a gap that begin alike, in their order.
+fn with_same_labels(ours: &[Value<'_>], theirs: &[Value<'_>], gap: &Gap) -> Pairs {
+    if gap.ours.is_empty() || gap.theirs.is_empty() {
+        return Vec::new();
+    }
+    let hashes = |items: &[Value<'_>], wanted: &[usize]| -> Vec<u64> {
+        let labels = wanted.iter().map(|index| label::of(&items[*index]));
+        labels.map(|label| xxh3_64(label.as_bytes())).collect()
+    };
+    matched(&hashes(ours, &gap.ours), &hashes(theirs, &gap.theirs)).anchors
 }
 
 /// The elements of a gap that are not taken.

@@ -15,6 +15,7 @@ mod found;
 mod header;
 mod keys;
 mod kind;
+mod label;
 mod lists;
 mod media;
 mod number;
@@ -314,6 +315,14 @@ impl<'o> Comparer<'o> {
                 let (p, m) = (Content::of(production, &ours), Content::of(mirror, &theirs));
                 match ContentPair::new(p, m, limits).read() {
                     Ok(ReadPair::Documents(ours, theirs)) => self.documents(ours, theirs),
+                    Ok(ReadPair::Lines(ours, theirs)) => {
+                        self.differ.has_labels = label::are_few([&ours, &theirs]);
+                        self.documents(ours, theirs);
+                    }
+                    Ok(ReadPair::Records(ours, theirs)) => {
+                        self.differ.has_records = true;
+                        self.documents(ours, theirs);
+                    }
                     Ok(ReadPair::Digests(ours, theirs)) => {
                         self.bytes(|| (body::known_by(ours), body::known_by(theirs)));
                     }

@@ -5,6 +5,8 @@ use std::fmt::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
+use super::label::label;
+use crate::json::unescaped;
 use crate::printable::is_unsafe;
 use crate::route::variable;
 
@@ -18,14 +20,25 @@ const MAX_POINTER: usize = 300;
 pub enum Place {
     Status,
     Header(String),
-    /// A JSON pointer (RFC 6901) in which `*` stands for any index and `{*}` for any member that is named like an id or
-    /// a date, or whose object is used as a map; empty for the whole document.
+    /// A JSON pointer (RFC 6901) in which `*` stands for any index, `*[LABEL]` for a line of a text that begins so, and `{*}` for any
+    /// member that is named like an id or a date, or whose object is used as a map; empty for the whole document.
     Json(String),
     /// The body as bytes.
     Body,
     /// A JSON pointer like that of a body, into what the request read and wrote: `/reads/NAME/*`,
     /// `/writes/NAME/*/amount`, `/order`.
     Effects(String),
+}
+
+impl Place {
+    /// Whether it is an element of a list, or a member of a map.
+    pub fn is_element(&self) -> bool {
+        let (Self::Json(pointer) | Self::Effects(pointer)) = self else {
+            return false;
+        };
+        let last = pointer.rsplit('/').next().unwrap_or_default();
+        last.starts_with('*') || last.ends_with("*}")
+    }
 }
 
 impl fmt::Display for Place {
@@ -44,6 +57,8 @@ impl fmt::Display for Place {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step<'a> {
     Index(usize),
+    /// A line of a text, as it is in a JSON text. It is told apart by its label.
+    Line(usize, &'a str),
     Member(&'a str),
     /// A member of an object that is used as a map: its name is data.
     Key(&'a str),
@@ -102,10 +117,21 @@ pub(super) fn write_pointer(out: &mut String, steps: &[Step<'_>]) {
         out.push('/');
         match step {
             Step::Index(_) => out.push('*'),
+            Step::Line(_, line) => push_line(out, line),
             Step::Key(_) => out.push_str("{*}"),
             Step::Member(name) if variable(name).is_some() => out.push_str("{*}"),
             Step::Member(name) => push_escaped(out, name),
         }
+    }
+}
+
+/// `*[LABEL]`
+fn push_line(out: &mut String, line: &str) {
+    out.push('*');
+    let label = label(&unescaped(line));
+    if !label.is_empty() {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "[{label}]");
     }
 }
 
@@ -206,6 +232,9 @@ mod tests {
         check(&[Member("prices"), Step::Key("EUR")], "/prices/{*}");
         let uuid = "550e8400-e29b-41d4-a716-446655440000";
         check(&[Member(uuid), Member("name")], "/{*}/name");
+        check(&[Step::Line(2, "threads: 17")], "/*[threads]");
+        check(&[Step::Line(2, "\\u0023 by me")], "/*[#_by]");
+        check(&[Step::Line(2, "}")], "/*");
         let long = "n".repeat(1000);
         assert!(pointer(&[Member(&long), Member("a"), Member("b")]).len() < 320);
     }

@@ -5,6 +5,9 @@
 //! object is a map when [`MIN_NAMES`] different members of it have differed, one by one and hardly any of them twice. Of a record with many fields
 //! the same ones differ again and again, or all at once.
 //!
+//! Lines of a text that are told apart by what they begin with (`compare/label.rs`) are `*` from the moment on when so many of them have differed, but for
+//! those that differ again and again.
+//!
 //! Then the names become `{*}`: in what is compared from now on, and in what is known so far ([`Maps::folded`]).
 //!
 //! **When it may be wrong.** A record of more than [`MIN_NAMES`] fields that each differ once in a while is taken for a map: its
@@ -33,6 +36,11 @@ const MAX_MAPS: usize = 64;
 /// Routes that are looked at.
 const MAX_ROUTES: usize = 4_096;
 const ANY: &str = "{*}";
+/// How the name of a line begins, and all of them together.
+const LINE: &str = "*[";
+const ANY_LINE: &str = "*";
+/// Answers in which a line differed that keeps its label when others lose theirs.
+const OFTEN: u8 = 3;
 
 /// The maps in the answers of each route.
 #[derive(Clone, Debug, Default)]
@@ -50,15 +58,19 @@ struct RouteMaps {
 /// What is known of an object whose members differ.
 #[derive(Clone, Debug, Default)]
 struct Object {
-    /// Digests of names, sorted.
-    names: Vec<u64>,
+    /// Digests of names, sorted, and how often each was seen, up to [`OFTEN`].
+    names: Vec<(u64, u8)>,
     /// Differences in its members.
     seen: usize,
 }
 
-/// Pointers of objects whose members are `{*}`.
+/// Pointers of objects whose members are `{*}`, and of texts whose lines are `*`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Maps(BTreeSet<Box<str>>);
+pub struct Maps {
+    objects: BTreeSet<Box<str>>,
+    /// Digests of the lines that keep their labels.
+    kept: BTreeSet<u64>,
+}
 
 impl MapLearner {
     /// Takes the maps that an earlier run has learnt.
@@ -74,7 +86,9 @@ impl MapLearner {
                 }
             }
         }
-        learner.routes.retain(|_, route| !route.known.0.is_empty());
+        learner
+            .routes
+            .retain(|_, route| !route.known.objects.is_empty());
         learner
     }
 
@@ -102,11 +116,11 @@ impl MapLearner {
                 }
             }
         }
-        let before = route.known.0.len();
+        let before = route.known.objects.len();
         for object in touched.keys() {
             route.conclude(object);
         }
-        (route.known.0.len() > before).then_some(&route.known)
+        (route.known.objects.len() > before).then_some(&route.known)
     }
 
     /// The comparison with the members of maps at one place; unchanged where there are none.
@@ -134,7 +148,7 @@ impl MapLearner {
     /// The maps of a route.
     pub fn maps(&self, route: &str) -> Option<&Maps> {
         let maps = self.routes.get(route).map(|route| &route.known);
-        maps.filter(|maps| !maps.0.is_empty())
+        maps.filter(|maps| !maps.objects.is_empty())
     }
 
     /// Puts the maps of the route `from` to that of `into`, as when routes were folded.
@@ -143,7 +157,9 @@ impl MapLearner {
             && let Some(gone) = self.routes.remove(from)
         {
             let route = self.route(into);
-            gone.known.0.iter().for_each(|map| route.known.add(map));
+            let known = gone.known;
+            known.objects.iter().for_each(|map| route.known.add(map));
+            route.known.kept.extend(known.kept);
         }
     }
 
@@ -175,11 +191,16 @@ impl RouteMaps {
         if object.seen > MAX_SEEN {
             return false;
         }
-        object.seen += 1;
         let digest = xxh3_64(name.as_bytes());
-        if let Err(at) = object.names.binary_search(&digest) {
-            object.names.insert(at, digest);
+        match object
+            .names
+            .binary_search_by_key(&digest, |(name, _)| *name)
+        {
+            Ok(at) => object.names[at].1 = (object.names[at].1 + 1).min(OFTEN),
+            Err(at) => object.names.insert(at, (digest, 1)),
         }
+        // A line that always varies does not say that the others are no data.
+        object.seen += usize::from(!name.starts_with(LINE));
         if object.seen > MAX_SEEN && object.names.len() < MIN_NAMES {
             // A record: nothing more is to be learnt of it.
             object.names = Vec::new();
@@ -193,6 +214,8 @@ impl RouteMaps {
             return;
         };
         if object.names.len() >= MIN_NAMES {
+            let often = object.names.iter().filter(|(_, count)| *count >= OFTEN);
+            self.known.kept.extend(often.map(|(name, _)| *name));
             self.known.add(at);
             // What is in its members is looked at anew, as one place.
             let prefix = format!("{at}/");
@@ -204,14 +227,14 @@ impl RouteMaps {
 
 impl Maps {
     fn add(&mut self, map: &str) {
-        if self.0.len() < MAX_MAPS {
-            self.0.insert(map.into());
+        if self.objects.len() < MAX_MAPS {
+            self.objects.insert(map.into());
         }
     }
 
     fn concern(&self, comparison: &Comparison) -> bool {
         let mut pointers = comparison.observations.iter().filter_map(pointer);
-        !self.0.is_empty() && pointers.any(|one| matches!(self.pointer(one), Cow::Owned(_)))
+        !self.objects.is_empty() && pointers.any(|one| matches!(self.pointer(one), Cow::Owned(_)))
     }
 
     /// The place with `{*}` for members of maps, if it is in one.
@@ -226,16 +249,23 @@ impl Maps {
     }
 
     fn pointer<'p>(&self, pointer: &'p str) -> Cow<'p, str> {
-        if self.0.is_empty() {
+        if self.objects.is_empty() {
             return Cow::Borrowed(pointer);
         }
         let mut out = String::with_capacity(pointer.len());
         let mut is_changed = false;
         for name in pointer.split('/').skip(1) {
-            let is_map = name != ANY && name != "*" && self.0.contains(out.as_str());
+            let is_line = name.starts_with(LINE);
+            let is_named = name != ANY && name != ANY_LINE;
+            let is_kept = || is_line && self.kept.contains(&xxh3_64(name.as_bytes()));
+            let is_map = is_named && self.objects.contains(out.as_str()) && !is_kept();
             is_changed |= is_map;
             out.push('/');
-            out.push_str(if is_map { ANY } else { name });
+            out.push_str(match (is_map, is_line) {
+                (false, _) => name,
+                (true, false) => ANY,
+                (true, true) => ANY_LINE,
+            });
         }
         match is_changed {
             true => Cow::Owned(out),
@@ -318,6 +348,41 @@ mod tests {
         let mut learnt = (0..20).filter(|n| learner.learn(ROUTE, &answer(*n)).is_some());
         assert_eq!(learnt.next(), Some(10));
         assert_eq!(places(&learner.folded(ROUTE, &answer(99))), ["body /{*}"]);
+    }
+
+    #[test]
+    fn lines_of_data_become_one_place_and_one_that_always_varies_keeps_its_label() {
+        let text = |number: usize, count: usize| -> Comparison {
+            let city = |n: usize| {
+                format!(
+                    "{}{}",
+                    (b'a' + (n / 8 % 8) as u8) as char,
+                    (b'a' + (n % 8) as u8) as char
+                )
+            };
+            let body = |by: usize| {
+                format!(
+                    "# made {by}\n{},{by}\n{},7\n",
+                    city(number),
+                    city(number + 1)
+                )
+            };
+            let answer = |body: String| Response {
+                headers: [("content-type", "text/csv")].into_iter().collect(),
+                body: bytes::Bytes::from(body).into(),
+                ..Response::new(200)
+            };
+            compare(
+                &CompareOptions::default(),
+                &answer(body(count)),
+                &answer(body(count + 1)),
+            )
+        };
+        let mut learner = MapLearner::default();
+        let mut learnt = (0..60).filter(|n| learner.learn(ROUTE, &text(*n, *n)).is_some());
+        assert_eq!(learnt.next(), Some(30));
+        let folded = learner.folded(ROUTE, &text(61, 3)).into_owned();
+        assert_eq!(places(&folded), ["body /*", "body /*[#_made]"]);
     }
 
     #[test]

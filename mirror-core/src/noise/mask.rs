@@ -34,6 +34,9 @@ pub(super) fn mask(text: &str, part: ShownPart) -> String {
     while let Some(first) = rest.chars().next() {
         let len = if first.is_alphanumeric() {
             token(rest, &mut out)
+        } else if let Some(len) = token_with_sign(rest, &out) {
+            out.push_str(ID);
+            len
         } else {
             out.push(first);
             first.len_utf8()
@@ -41,6 +44,15 @@ pub(super) fn mask(text: &str, part: ShownPart) -> String {
         rest = &rest[len..];
     }
     out
+}
+
+/// A random token of base64url that begins with one of its signs, after what is none of its characters.
+fn token_with_sign(text: &str, before: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let is_sign = matches!(bytes[0], b'-' | b'_');
+    let is_first = !before.bytes().last().is_some_and(is_token_byte) && !before.ends_with('}');
+    let len = run(bytes, is_token_byte);
+    (is_sign && is_first && is_random(&bytes[..len])).then_some(len)
 }
 
 fn is_inside(c: char) -> bool {
@@ -177,6 +189,8 @@ mod tests {
         check("req-550e8400-e29b-41d4-a716-446655440000", "req-{id}");
         check("'nonce-dGhpcyBpcyBhIHRva2Vu'", "'nonce-{id}'");
         check("pQ7+xK2/mZ9vB4cR1w==;", "{id};");
+        check("s=-pQ7_xK2-mZ9vB4cR1w&t=_1", "s={id}&t=_#");
+        check("--verbose -pQ7_xK2-mZ9vB4cR1w", "--verbose {id}");
         check("Größe 3 für Ärzte", "Größe # für Ärzte");
         check("日本 3 語", "日本 # 語");
         check("", "");

@@ -96,10 +96,13 @@ pub struct Explained {
     /// Of a varying place none of these counts by itself, because production shows something new at times as well: they toss a
     /// coin that falls for the candidate here, and for production in `against`. A `Distribution` falls both ways at
     /// once: it names the class of values that each side has, and is a toss for the candidate as to its own class, and one for
-    /// production as to production's.
+    /// production as to production's. Only a class that nobody has seen (`novel`) is a coin by itself.
     pub left: Vec<Observation>,
     /// What production shows at a varying place and the candidate does not, by the same rules.
     pub against: Vec<Observation>,
+    /// Places of those `Distribution`s in `left` that name a class which production never showed, where its classes are known. One in
+    /// `against` always is of this kind.
+    pub novel: Vec<Place>,
 }
 
 impl Explained {
@@ -354,7 +357,7 @@ impl RouteNoise {
         match varying {
             Some(variation) => {
                 let before = out.varying.len();
-                variation.judge(times, found, out);
+                variation.judge(times, self.pairs, found, out);
                 if variation.differed.is_often_among(self.pairs) || variation.is_ticking() {
                     let varying = out.varying[before..].iter();
                     out.restless

@@ -1,6 +1,7 @@
 use super::*;
 
 mod kinds;
+mod novel;
 mod whole;
 
 const ROUTE: &str = "GET /orders/{id}";

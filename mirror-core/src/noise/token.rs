@@ -2,6 +2,8 @@
 
 /// Shortest text that can be a random token for its letters alone.
 const MIN_TOKEN: usize = 16;
+/// Such a token may have a part that looks like a word.
+const LONG_TOKEN: usize = 32;
 /// Shortest hexadecimal number that is one.
 const MIN_HEX: usize = 8;
 /// Letters of the shortest part of a token that is taken for a word.
@@ -20,8 +22,18 @@ pub(super) fn is_random(text: &[u8]) -> bool {
     body.len() >= MIN_TOKEN
         && body.iter().all(|byte| is_token_byte(*byte))
         && !is_camel(body)
-        && !body.split(|b| !b.is_ascii_alphanumeric()).any(is_word)
+        && !has_words(body)
         && changes(body) * 4 >= body.len()
+}
+
+/// In a long token, four letters of one kind may stand between two hyphens by chance.
+fn has_words(text: &[u8]) -> bool {
+    let parts = text.split(|b| !b.is_ascii_alphanumeric());
+    let words: usize = parts.filter(|part| is_word(part)).map(<[u8]>::len).sum();
+    match text.len() < LONG_TOKEN {
+        true => words > 0,
+        false => words * 4 > text.len(),
+    }
 }
 
 /// `word`, `Word` or `WORD`.
@@ -99,6 +111,7 @@ mod tests {
         check("pQ7+xK2/mZ9vB4cR1w==", true);
         check("k3j9x0q2m8v7c6b5", true);
         check("web-6d4cf56db6-x7k2p", true);
+        check("k3j9x0q2m8v7c6b5-abcd_Zk3j9x0q2m8v7c6", true);
         check("payment_method_v2", false);
         check("Some-Long-Title-2026", false);
         check("someLongCamelCaseName", false);

@@ -44,6 +44,10 @@ impl Turns {
         self.total() >= MIN_TURNS
     }
 
+    pub(super) const fn are_many(self) -> bool {
+        self.total() >= MANY_TURNS
+    }
+
     /// One side has the greater value more often than chance: a counter, a clock, a cache that the first answer fills, or
     /// something that each instance has of its own.
     pub(super) const fn is_skewed(self) -> bool {

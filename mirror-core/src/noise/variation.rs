@@ -28,6 +28,8 @@ const MAX_SHAPES: usize = 12;
 const MIN_VALUES: u64 = 8;
 /// Numbers before their range is known.
 const MIN_NUMBERS: u64 = 20;
+/// Two instances that are equal in one of so many pairs do not stay apart.
+const EQUAL: u64 = 8;
 /// Milliseconds by which a clock may always be off: answers take time, and clocks have seconds.
 const MIN_CLOCK_SLACK: i64 = 5_000;
 
@@ -69,10 +71,9 @@ enum Manner {
 impl Manner {
     /// An element of a list that is another one is found as another value, or as a missing and an added one.
     fn of(kind: Kind, place: &Place) -> Self {
-        let is_element = matches!(place, Place::Json(pointer) | Place::Effects(pointer) if pointer.ends_with('*') || pointer.ends_with("*}"));
         match kind {
             Kind::Bytes | Kind::Order | Kind::Cosmetic => Self::Other(kind),
-            Kind::Missing | Kind::Added if !is_element => Self::Presence,
+            Kind::Missing | Kind::Added if !place.is_element() => Self::Presence,
             _ => Self::Value,
         }
     }
@@ -157,8 +158,14 @@ impl Variation {
         self.repeat_turns += other.repeat_turns;
     }
 
-    /// Judges a difference between production and the candidate.
-    pub(super) fn judge(&self, times: AnswerTimes, found: &Observation, out: &mut Explained) {
+    /// Judges a difference between production and the candidate; `pairs` are all A/A pairs of the route.
+    pub(super) fn judge(
+        &self,
+        times: AnswerTimes,
+        pairs: Pairs,
+        found: &Observation,
+        out: &mut Explained,
+    ) {
         let manner = Manner::of(found.kind, &found.place);
         if !self.has_shown(manner, &found.place) {
             if let Some(kind) = exchanged(found.kind) {
@@ -180,15 +187,51 @@ impl Variation {
             (None, Some(kind)) => out.left.push(derived(found, kind)),
             (Some(kind), None) => out.against.push(derived(found, kind)),
             (Some(_), Some(_)) => {}
-            (None, None) => out
-                .left
-                .extend(self.shift(&ours, &theirs).map(|shift| Observation {
-                    production: shift.0,
-                    mirror: shift.1,
-                    ..derived(found, Kind::Distribution)
-                })),
+            (None, None) => self.judge_classes(found, pairs, [&ours, &theirs], out),
         }
         out.varying.push(found.clone());
+    }
+
+    /// Judges the classes of two values of which neither is odd by itself.
+    fn judge_classes(
+        &self,
+        found: &Observation,
+        pairs: Pairs,
+        sides: [&Sample<'_>; 2],
+        out: &mut Explained,
+    ) {
+        let [ours, theirs] = sides;
+        let is_controlled = self.differed.control > 0 || found.place == Place::Status;
+        let is_new = |sample: &Sample<'_>| self.is_new(sample, is_controlled);
+        let (is_ours, is_theirs) = (is_new(ours), is_new(theirs));
+        let named = |[production, mirror]: [String; 2]| Observation {
+            production,
+            mirror,
+            ..derived(found, Kind::Distribution)
+        };
+        let names = || sides.map(|side| self.class(&side.class).name());
+        match self.shift(pairs, ours, theirs) {
+            Some((a, b)) => out.left.push(named([a, b])),
+            None if is_theirs && !is_ours => out.left.push(named(names())),
+            None => {}
+        }
+        match (is_ours, is_theirs) {
+            (true, false) => out.against.push(named(names())),
+            (false, true) => out.novel.push(found.place.clone()),
+            _ => {}
+        }
+    }
+
+    /// Whether production never showed its class, and its classes are known. Which numbers there are may depend on the instance: of those only a
+    /// control tells.
+    fn is_new(&self, sample: &Sample<'_>, is_controlled: bool) -> bool {
+        let class = self.class(&sample.class);
+        let is_known = match class {
+            Class::Text(_) => self.classes.knows_texts(),
+            Class::Number(_) => is_controlled && self.classes.knows_numbers(),
+            _ => false,
+        };
+        is_known && !self.classes.has(&class)
     }
 
     /// Whether an A/A pair differed in this manner.
@@ -277,7 +320,12 @@ impl Variation {
 
     /// What each side has, where the share of such values can tell the two apart: the value itself where they are few, else
     /// which side has the greater number.
-    fn shift(&self, ours: &Sample<'_>, theirs: &Sample<'_>) -> Option<(String, String)> {
+    fn shift(
+        &self,
+        pairs: Pairs,
+        ours: &Sample<'_>,
+        theirs: &Sample<'_>,
+    ) -> Option<(String, String)> {
         if self.turns.is_skewed() || self.repeat_turns.is_skewed() {
             return None;
         }
@@ -291,7 +339,8 @@ impl Variation {
         {
             let named = |is_lower| if is_lower { LOWER } else { HIGHER }.to_owned();
             // Two instances that stay as far apart as they are, like two counters, say nothing of the code.
-            let tells = self.turns.are_enough() && self.gaps.are_many() && a != b;
+            let are_alike = self.gaps.are_many() || self.are_often_equal(pairs);
+            let tells = self.turns.are_enough() && are_alike && a != b;
             return tells.then(|| (named(a < b), named(b < a)));
         }
         let (a, b) = (self.class(&ours.class), self.class(&theirs.class));
@@ -308,6 +357,13 @@ impl Variation {
             turns.are_enough() && self.classes.is_settled()
         };
         is_known.then(|| (a.name(), b.name()))
+    }
+
+    /// Whether production and the control have the same number now and then, and neither is ahead of the other in many pairs: a number that
+    /// varies by few steps. Two counters, or ages of two caches, stay apart.
+    fn are_often_equal(&self, pairs: Pairs) -> bool {
+        let equal = pairs.control.saturating_sub(self.differed.control);
+        self.turns.are_many() && !self.is_ticking() && equal * EQUAL >= pairs.control
     }
 
     /// What stands for a class where values are too many to be told apart, or where another form writes such values as well.

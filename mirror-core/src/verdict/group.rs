@@ -11,7 +11,7 @@ use crate::noise::Maps;
 use crate::time::Timestamp;
 
 use super::coin::Coin;
-use super::recent::Gaps;
+use super::recent::{Gaps, Steps};
 use super::spread::Spread;
 use crate::compare::Severity;
 
@@ -46,8 +46,13 @@ pub struct Group {
     pub repeat: Coin,
     /// Of all these, at most one for each request and minute.
     pub apart: Coin,
+    /// Exchanges in which noise explains it, where a place that varies so often tosses no coin, and others.
+    pub restless: u64,
+    pub calm: u64,
     /// Whether tosses hang together.
     pub gaps: Gaps,
+    /// Whether the time makes production's value another one.
+    pub steps: Steps,
     /// Which values it is that differ between candidate and control.
     pub spread: Spread,
     /// The same between production and control, which run the same code.
@@ -69,7 +74,10 @@ impl Group {
             control: Coin::default(),
             repeat: Coin::default(),
             apart: Coin::default(),
+            restless: 0,
+            calm: 0,
             gaps: Gaps::default(),
+            steps: Steps::default(),
             spread: Spread::default(),
             natural: Spread::default(),
             alone: Spread::default(),
@@ -90,12 +98,22 @@ impl Group {
 
     /// All tosses that count. An exchange has one at most.
     pub fn coin(&self) -> Coin {
+        let is_alone = self.control.n == 0;
+        if is_alone && self.is_of_time() {
+            return Coin::default();
+        }
         if self.gaps.hang_together() {
             return self.apart;
         }
         let mut coin = self.control;
         coin += self.repeat;
         coin
+    }
+
+    /// Whether the moment decides what is there, so that candidate and repeat are alike because they are of one moment, or of one
+    /// cache: production's own value goes on with the time, or turned out to vary so often that it tosses no coin any more.
+    fn is_of_time(&self) -> bool {
+        self.restless > self.calm || self.steps.are_those_of_time()
     }
 
     /// What the values say: of candidate and control, unless production and control say as much, or of candidate and production; none
@@ -204,7 +222,10 @@ impl AddAssign<&Self> for Group {
         self.control += other.control;
         self.repeat += other.repeat;
         self.apart += other.apart;
+        self.restless += other.restless;
+        self.calm += other.calm;
         self.gaps += other.gaps;
+        self.steps += other.steps;
         self.spread += &other.spread;
         self.natural += &other.natural;
         self.alone += &other.alone;
@@ -282,9 +303,11 @@ impl Groups {
     }
 
     /// Noise explains such a difference by now: what was found of it before is noise as well.
-    pub(super) fn explains(&mut self, key: &GroupKey) {
+    pub(super) fn explains(&mut self, key: &GroupKey, is_restless: bool) {
         if let Some(group) = self.groups.get_mut(key) {
             group.varied += 1;
+            group.restless += u64::from(is_restless);
+            group.calm += u64::from(!is_restless);
         }
     }
 
@@ -422,6 +445,21 @@ mod tests {
         assert!(group(1, 1, 1, 1, 0).varies(), "there was no more to ask");
         let unsteady = group(40, 40, 40, 40, 2);
         assert!(unsteady.is_unsteady() && !unsteady.varies());
+    }
+
+    #[test]
+    fn what_turned_out_to_vary_often_has_no_tosses_of_repeats() {
+        let mut group = Group {
+            repeat: Coin { n: 20, k: 20 },
+            restless: 1,
+            calm: 1,
+            ..Group::new(Severity::Value)
+        };
+        assert_eq!(group.coin().n, 20);
+        group.restless += 1;
+        assert_eq!(group.coin().n, 0);
+        group.control = Coin { n: 3, k: 3 };
+        assert_eq!(group.coin().n, 23, "a control is of the same moment");
     }
 
     #[test]

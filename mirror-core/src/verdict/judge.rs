@@ -11,11 +11,12 @@ use crate::noise::{AnswerTimes, Explained, MapLearner, Maps, Noise, RepeatPlan, 
 use crate::time::Timestamp;
 
 use super::cache::CacheHits;
+use super::differences::Differences;
 use super::evidence::Evidence;
 use super::latency::AnswerDurations;
 use super::recent::Recent;
 use super::representative::Request;
-use super::trial::{Control, Differences, Repeat, Trial};
+use super::trial::{Control, Repeat, Trial};
 
 /// From a run's first request. Times of answers to what comes earlier are set apart.
 const COLD: Duration = Duration::from_secs(10);
@@ -272,6 +273,7 @@ fn differences<'a>(explained: &'a Explained, comparison: &Comparison) -> Differe
         against: &explained.against,
         varying: &explained.varying,
         restless: &explained.restless,
+        novel: &explained.novel,
         is_cut: comparison.untold > 0,
     }
 }

@@ -11,6 +11,7 @@ mod cache;
 mod coin;
 mod control;
 mod decide;
+mod differences;
 mod evidence;
 mod fdr;
 mod group;
@@ -40,6 +41,7 @@ pub use cache::{CacheField, CacheHeader, CacheHits, CacheOptions};
 pub use coin::Coin;
 pub use control::ControlFinding;
 pub use decide::decide;
+pub use differences::Differences;
 pub use evidence::{Builds, Evidence, RouteEvidence, Side};
 pub use fdr::{family, ln_threshold};
 pub use group::{Dropped, Group, GroupKey, Groups};
@@ -54,7 +56,7 @@ pub use rate::{Mixture, Paired, Proportion};
 pub use recent::Gaps;
 pub use representative::{Request, Strata, Uneven};
 pub use spread::Spread;
-pub use trial::{Control, Differences, Repeat, Trial};
+pub use trial::{Control, Repeat, Trial};
 
 /// Exit code of a command that started nothing: bad input, no rights, no agent.
 pub const NOT_STARTED: u8 = 2;

@@ -53,10 +53,16 @@ impl Mixture {
     }
 }
 
-/// Of so many requests, heads come up in at least this share more than tails.
+/// Of so many requests, heads come up in at least this share more than tails: the share of requests with a toss, times how much more often than tails heads
+/// come up in them. Half of the error is for each of the two, and that of the share for two mixtures, of which one is tight about some percent.
 pub(super) fn excess(coin: Coin, requests: u64, alpha: f64) -> f64 {
-    let share = |hits| Proportion::new(hits, requests);
-    share(coin.k).lower(RATES, alpha) - share(coin.n - coin.k).upper(RATES, alpha)
+    let tossed = Proportion::new(coin.n, requests);
+    let tossed = [RATES, Mixture::FLAT].map(|mixture| tossed.lower(mixture, alpha / 4.0));
+    let heads = Proportion::new(coin.k, coin.n).lower(Mixture::FLAT, alpha / 2.0);
+    match coin.n {
+        0 => 0.0,
+        _ => tossed[0].max(tossed[1]) * (2.0 * heads - 1.0),
+    }
 }
 
 /// Hits among requests.
@@ -229,6 +235,21 @@ mod tests {
         assert_eq!(Proportion::default().lower(mixture, 0.05), 0.0);
         assert_eq!(Proportion { n: 9, hits: 0 }.lower(mixture, 0.05), 0.0);
         assert_eq!(Proportion { n: 9, hits: 9 }.upper(mixture, 0.05), 1.0);
+    }
+
+    #[test]
+    fn heads_that_are_many_more_than_tails_are_a_share_of_their_own() {
+        let check = |n, k, requests, range: std::ops::Range<f64>| {
+            let found = excess(Coin { n, k }, requests, 0.001);
+            assert!(range.contains(&found), "{k} of {n} in {requests}: {found}");
+        };
+        // A value of 20 % became one of 40 %, or one of 1 % one of 4 %.
+        check(306, 215, 667, 0.01..0.19);
+        check(250, 200, 5_000, 0.01..0.03);
+        check(306, 170, 667, -1.0..0.0);
+        check(0, 0, 667, 0.0..0.1);
+        // Some twenty heads without tails are more than a tenth of a percent.
+        check(20, 20, 667, 0.001..0.01);
     }
 
     #[test]

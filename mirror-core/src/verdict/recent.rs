@@ -23,18 +23,24 @@ use std::time::Duration;
 use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 use std::hash::BuildHasher;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::compare::{Kind, Place};
+use crate::noise::is_derived;
 use crate::time::Timestamp;
 
 /// Between two tosses of one request that count where tosses hang together.
 const APART: Duration = Duration::from_secs(60);
 /// Requests that are told apart, of some 16 bytes each.
 const MAX_REQUESTS: usize = 65_536;
-/// Places of these, of some 32 bytes each.
+/// Places of these, of some 48 bytes each.
 const MAX_PLACES: usize = 262_144;
 /// Gaps before anything is told by them.
 const MIN_GAPS: u64 = 5;
+/// Steps to another value before the time is believed to make them.
+const MIN_STEPS: u64 = 2;
+/// Exchanges for which a value stays, on average, where the time makes it another one.
+const LASTING: u64 = 3;
 /// Standard deviations, squared: 3.
 const HANGING: f64 = 9.0;
 
@@ -55,6 +61,30 @@ struct Shown {
     number: u64,
     /// When a toss counted last.
     counted_at: Option<Timestamp>,
+    /// Digests of the value that production had then, and of another one before it.
+    value: u64,
+    before: u64,
+}
+
+impl Shown {
+    fn step(&self, value: u64) -> Step {
+        if value == self.value {
+            Step::Stays
+        } else if value == self.before {
+            Step::Returns
+        } else {
+            Step::GoesOn
+        }
+    }
+}
+
+/// What became of production's value at a place of one request, from one exchange in which the candidate differs to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Stays,
+    /// It is the one again that was there before the last.
+    Returns,
+    GoesOn,
 }
 
 /// One exchange of a request that is told apart.
@@ -81,13 +111,30 @@ impl Recent {
         })
     }
 
-    /// The candidate differs there. How many exchanges of the request lie between this one and the last that did, or the first of all;
-    /// none where there is nothing before.
-    pub(super) fn gap(&mut self, exchange: Numbered, key: &(Place, Kind)) -> Option<u64> {
-        let shown = self.place(exchange, key)?;
-        let gap = exchange.number - shown.number.max(1);
+    /// The candidate differs there. How many exchanges of the request lie between this one and the last that did, or the first of all, and what
+    /// became of production's value meanwhile; none where there is nothing before.
+    pub(super) fn shows(
+        &mut self,
+        exchange: Numbered,
+        key: &(Place, Kind),
+        production: &str,
+    ) -> (Option<u64>, Option<Step>) {
+        let Some(shown) = self.place(exchange, key) else {
+            return (None, None);
+        };
+        // What goes beyond the way in which a place varies does not show before that is known.
+        let before = match shown.number {
+            0 if is_derived(key.1) => exchange.number,
+            number => number.max(1),
+        };
+        let gap = exchange.number - before;
+        let value = xxh3_64(production.as_bytes());
+        let step = (shown.number > 0).then(|| shown.step(value));
         shown.number = exchange.number;
-        (gap > 0).then_some(gap)
+        if step != Some(Step::Stays) {
+            (shown.before, shown.value) = (shown.value, value);
+        }
+        ((gap > 0).then_some(gap), step)
     }
 
     /// Whether a toss there counts where tosses hang together.
@@ -110,6 +157,46 @@ impl Recent {
             return None;
         }
         Some(self.places.entry(digest).or_default())
+    }
+}
+
+/// The steps of a group, over all requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Steps {
+    stays: u64,
+    returns: u64,
+    goes_on: u64,
+    /// Of all, those in which the candidate, which answers later, was ahead by one or less.
+    ahead: u64,
+}
+
+impl Steps {
+    pub(super) fn add(&mut self, step: Step, is_ahead: bool) {
+        *match step {
+            Step::Stays => &mut self.stays,
+            Step::Returns => &mut self.returns,
+            Step::GoesOn => &mut self.goes_on,
+        } += 1;
+        self.ahead += u64::from(is_ahead);
+    }
+
+    /// Whether production's value goes on to another one, which is not one of two that come in turn, and the time decides: it stays for a while, as what
+    /// a cache keeps, or the candidate is always one second ahead.
+    pub(super) const fn are_those_of_time(self) -> bool {
+        let all = self.stays + self.returns + self.goes_on;
+        self.goes_on >= MIN_STEPS
+            && self.goes_on > 2 * self.returns
+            && (self.stays >= LASTING * self.goes_on || 10 * self.ahead >= 9 * all)
+    }
+}
+
+impl AddAssign for Steps {
+    fn add_assign(&mut self, other: Self) {
+        self.stays += other.stays;
+        self.returns += other.returns;
+        self.goes_on += other.goes_on;
+        self.ahead += other.ahead;
     }
 }
 
@@ -163,7 +250,7 @@ mod tests {
         let (mut recent, mut gaps) = (Recent::default(), Gaps::default());
         for differs in differs {
             let exchange = recent.number(7, Timestamp(1)).unwrap();
-            if differs && let Some(gap) = recent.gap(exchange, &key()) {
+            if differs && let Some(gap) = recent.shows(exchange, &key(), "1").0 {
                 gaps.add(gap);
             }
         }
@@ -183,6 +270,33 @@ mod tests {
         // The first run is known by what was before it.
         let first = (0..70).map(|n| n >= 50);
         assert!(gaps(first).hang_together());
+    }
+
+    /// Whether the time makes production's values, of one request and by the candidate's.
+    fn are_of_time(values: impl IntoIterator<Item = u64>, is_ahead: bool) -> bool {
+        let (mut recent, mut steps) = (Recent::default(), Steps::default());
+        for value in values {
+            let exchange = recent.number(7, Timestamp(1)).unwrap();
+            let (_, step) = recent.shows(exchange, &key(), &value.to_string());
+            step.into_iter().for_each(|step| steps.add(step, is_ahead));
+        }
+        steps.are_those_of_time()
+    }
+
+    #[test]
+    fn a_value_that_lasts_and_goes_on_is_of_the_time_and_one_that_stays_or_comes_in_turn_is_not() {
+        assert!(are_of_time((0..60).map(|n| n / 20), false), "a cache");
+        assert!(are_of_time(0..20, true), "a second more");
+        assert!(!are_of_time(0..20, false), "each answer has its own");
+        assert!(!are_of_time([5; 60], true), "always the same");
+        assert!(
+            !are_of_time((0..60).map(|n| u64::from(n % 20 == 7)), false),
+            "errors"
+        );
+        assert!(
+            !are_of_time((0..30).map(|n| n / 20), false),
+            "it changed once"
+        );
     }
 
     #[test]

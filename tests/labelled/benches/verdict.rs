@@ -1,7 +1,6 @@
 //! How often the verdict is right. Runs of the labelled service and simulations, over all cores; one JSON object comes out.
 //!
-//! `cargo xtask bench verdict` runs it and makes tables of it. The first number is how many seeds are run with changes, the second how
-//! many with equal versions, the third how many runs are simulated.
+//! `cargo xtask bench verdict` runs it and makes tables of it, and says what each argument is ([`Asked`]).
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
@@ -11,9 +10,9 @@ use std::time::Instant;
 
 use mirror_core::verdict::Decision;
 use mirror_labelled::changes::Planted;
-use mirror_labelled::service::{Caches, ROUTES};
+use mirror_labelled::service::{Caches, Route, Site};
 use mirror_labelled::simulation::{self, Ends, Power};
-use mirror_labelled::{Counts, Plan, STRICT, TIMED, Way, found, policy, run, scored};
+use mirror_labelled::{BANK, Counts, Plan, SHOP, STRICT, TIMED, Way, found, policy, run, scored};
 use serde_json::{Value, json};
 
 /// Requests of each route: 20,000 over 30 routes.
@@ -69,17 +68,55 @@ struct Sums {
     power: [Power; 2],
 }
 
+/// What is run.
+struct Asked {
+    site: &'static Site,
+    /// The first seed of the runs with changes; those of equal versions begin at 10,000 after it.
+    first: u64,
+    /// Runs of each row with changes, runs of equal versions, and runs that are simulated.
+    seeds: u64,
+    equal: u64,
+    simulated: u64,
+    /// Routes of each run of equal versions; the next run has the next ones.
+    routes: usize,
+}
+
+impl Asked {
+    /// `SERVICE FIRST SEEDS EQUAL SIMULATED ROUTES`
+    fn read() -> Self {
+        let arguments: Vec<String> = std::env::args().collect();
+        let mut numbers = arguments.iter().filter_map(|arg| arg.parse::<u64>().ok());
+        let mut next = |default: u64| numbers.next().unwrap_or(default);
+        let is_bank = arguments.iter().any(|arg| arg == BANK.name);
+        Self {
+            site: if is_bank { &BANK } else { &SHOP },
+            first: next(0),
+            seeds: next(20),
+            equal: next(20),
+            simulated: next(10_000),
+            routes: usize::try_from(next(u64::MAX)).unwrap_or(usize::MAX).max(1),
+        }
+    }
+
+    fn equal_routes(&self, seed: u64) -> &'static [Route] {
+        let mut parts = self.site.routes.chunks(self.routes);
+        parts
+            .nth(seed as usize % parts.len())
+            .unwrap_or(self.site.routes)
+    }
+}
+
 fn main() {
-    let mut numbers = std::env::args().filter_map(|arg| arg.parse::<u64>().ok());
-    let mut next = |default: u64| numbers.next().unwrap_or(default);
-    let (seeds, equal, simulated) = (next(20), next(20), next(10_000));
+    let asked = Asked::read();
     let begin = Instant::now();
-    let jobs = jobs(seeds, equal, simulated);
-    let sums = work(&jobs);
-    let mut figures = figures(&sums, simulated);
-    figures["seeds"] = json!({ "changed": seeds, "equal": equal, "simulated": simulated });
+    let jobs = jobs(asked.seeds, asked.equal, asked.simulated);
+    let sums = work(&asked, &jobs);
+    let mut figures = figures(&sums, asked.simulated);
+    figures["service"] = json!(asked.site.name);
+    figures["seeds"] = json!({ "first": asked.first, "changed": asked.seeds, "equal": asked.equal, "simulated": asked.simulated });
+    figures["routes_of_equal"] = json!(asked.equal_routes(0).len());
     figures["requests_a_route"] = json!({ "changed": CHANGED, "equal": EQUAL });
-    figures["routes"] = json!(ROUTES.len());
+    figures["routes"] = json!(asked.site.routes.len());
     figures["seconds"] = json!(begin.elapsed().as_secs());
     println!("{figures:#}");
 }
@@ -111,14 +148,14 @@ fn jobs(seeds: u64, equal: u64, simulated: u64) -> Vec<Job> {
     jobs
 }
 
-fn work(jobs: &[Job]) -> Sums {
+fn work(asked: &Asked, jobs: &[Job]) -> Sums {
     let (next, sums) = (AtomicUsize::new(0), Mutex::new(Sums::default()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    done(*job, &sums);
+                    done(asked, *job, &sums);
                     let done = next.load(Ordering::Relaxed).min(jobs.len());
                     if done.is_multiple_of(20) || done == jobs.len() {
                         eprintln!("{done} of {} parts", jobs.len());
@@ -130,11 +167,11 @@ fn work(jobs: &[Job]) -> Sums {
     sums.into_inner().expect("no thread panicked")
 }
 
-fn done(job: Job, sums: &Mutex<Sums>) {
+fn done(asked: &Asked, job: Job, sums: &Mutex<Sums>) {
     let locked = || sums.lock().expect("no thread panicked");
     let at = |way| usize::from(way == Way::Control);
     match job {
-        Job::Run(row, planted, seed) => labelled(row, planted, seed, sums),
+        Job::Run(row, planted, seed) => labelled(asked, row, planted, seed, sums),
         Job::FalseAlarms(seed) => {
             let failed = simulation::false_alarms(1_000 + seed, SHARE);
             locked().false_alarms += failed;
@@ -167,15 +204,20 @@ fn done(job: Job, sums: &Mutex<Sums>) {
 }
 
 /// A run of the labelled service, with its score.
-fn labelled(row: usize, planted: Planted, seed: u64, sums: &Mutex<Sums>) {
+fn labelled(asked: &Asked, row: usize, planted: Planted, seed: u64, sums: &Mutex<Sums>) {
     let (way, caches) = ROWS[row];
     let is_equal = planted == Planted::None;
     let ended = run(Plan {
+        site: asked.site,
         // Other seeds than those with changes.
-        seed: if is_equal { 10_000 + seed } else { seed },
+        seed: asked.first + seed + if is_equal { 10_000 } else { 0 },
         planted,
         way,
         caches,
+        routes: match is_equal {
+            true => asked.equal_routes(seed),
+            false => asked.site.routes,
+        },
         requests: if is_equal { EQUAL } else { CHANGED },
     });
     let mut rules: Vec<&str> = Vec::new();
@@ -184,8 +226,11 @@ fn labelled(row: usize, planted: Planted, seed: u64, sums: &Mutex<Sums>) {
         rules.extend(TIMED.iter().filter(|_| way == Way::Control));
     }
     let judgement = ended.decide(&policy(&rules));
-    let score = scored(&ended, way, &found(&judgement));
-    let rivals = [ended.rivals.by_list(), ended.rivals.by_diffy()];
+    let score = scored(&ended, way, &found(asked.site, &judgement));
+    let rivals = [
+        ended.rivals.by_list(asked.site.ignored),
+        ended.rivals.by_diffy(),
+    ];
     let mut sums = sums.lock().expect("no thread panicked");
     let sums = &mut *sums;
     let sum = &mut sums.rows[row];

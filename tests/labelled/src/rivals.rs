@@ -4,35 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mirror_core::compare::{Comparison, Place};
 
-/// Parts of names that people put on such lists.
-const IGNORED: [&str; 26] = [
-    "date",
-    "time",
-    "_at",
-    "generated",
-    "expires",
-    "now",
-    "age",
-    "uuid",
-    "trace",
-    "span",
-    "request_id",
-    "session",
-    "token",
-    "csrf",
-    "nonce",
-    "reference",
-    "next",
-    "took",
-    "host",
-    "served_by",
-    "visit",
-    "set-cookie",
-    "quota",
-    "signature",
-    "incident",
-    "lastBuildDate",
-];
 /// Diffy's thresholds, in percent: `threshold.relative` and `threshold.absolute` of its command line, by default.
 const RELATIVE: f64 = 20.0;
 const ABSOLUTE: f64 = 0.03;
@@ -67,10 +38,10 @@ impl Rivals {
     }
 
     /// Every place that differs and is not on the list.
-    pub fn by_list(&self) -> BTreeSet<At> {
+    pub fn by_list(&self, ignored: &[&str]) -> BTreeSet<At> {
         let is_ignored = |place: &Place| {
             let name = place.to_string();
-            IGNORED.iter().any(|part| name.contains(part))
+            ignored.iter().any(|part| name.contains(part))
         };
         let found = self.differing.iter();
         let found = found.filter(|((_, place), [raw, _])| *raw > 0 && !is_ignored(place));

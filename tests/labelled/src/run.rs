@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mirror_core::compare::{Asked, CompareOptions, Comparison, compare_light};
+use mirror_contract::EffectsDocument;
+use mirror_core::compare::{Asked, CompareOptions, Comparison, compare_effects, compare_light};
 use mirror_core::exchange::{Exchange, Request, Response};
 use mirror_core::http::{Answered, HttpLimits, Kind, Message, Parsed, Parser};
 use mirror_core::ledger::Outcome;
@@ -21,7 +22,7 @@ use mirror_core::verdict::{
 use crate::changes::{Planted, world};
 use crate::random::{Random, digest};
 use crate::rivals::Rivals;
-use crate::service::{Caches, Instance, POPULAR, ROUTES, Reply, Route, Version, World};
+use crate::service::{Caches, Instance, POPULAR, Reply, Route, Site, Version, World};
 
 /// When a run begins, in seconds since the Unix epoch.
 const START: u64 = 1_795_739_200;
@@ -54,10 +55,13 @@ impl Way {
 /// What is run.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
+    pub site: &'static Site,
     pub seed: u64,
     pub planted: Planted,
     pub way: Way,
     pub caches: Caches,
+    /// Those of the site that are asked.
+    pub routes: &'static [Route],
     /// Requests of each route.
     pub requests: u64,
 }
@@ -94,6 +98,7 @@ struct Answer {
     response: Box<Response>,
     at: Timestamp,
     took: Duration,
+    effects: EffectsDocument,
 }
 
 struct Running {
@@ -118,7 +123,7 @@ pub fn run(plan: Plan) -> Ended {
     };
     let seed = |side| Random::of(&[plan.seed, side]).next();
     let mut running = Running {
-        world: world(plan.seed, plan.planted, plan.caches),
+        world: world(plan.site, plan.seed, plan.planted, plan.caches),
         options: CompareOptions::default(),
         cache: CacheOptions::default(),
         way: plan.way,
@@ -131,10 +136,11 @@ pub fn run(plan: Plan) -> Ended {
         hits: BTreeMap::new(),
         rivals: Rivals::default(),
     };
-    let all = plan.requests * ROUTES.len() as u64;
+    let routes = plan.routes;
+    let all = plan.requests * routes.len() as u64;
     for index in 0..all {
-        let route = &ROUTES[(index % ROUTES.len() as u64) as usize];
-        let round = index / ROUTES.len() as u64;
+        let route = &routes[(index % routes.len() as u64) as usize];
+        let round = index / routes.len() as u64;
         // At any time of its round, so that nothing keeps step with a clock.
         let within = Random::of(&[plan.seed, index, 5]).below(ROUND_MILLIS);
         let at = START * 1_000 + round * ROUND_MILLIS + within;
@@ -178,15 +184,17 @@ impl Running {
             production: earlier.at,
             mirror: answer.at,
         };
-        let pair = self.compared(request, &earlier.response, &answer.response);
+        let pair = self.answers(request, &earlier.response, &answer.response);
         self.judge.learn_from_production(route.name, times, &pair);
     }
 
     fn request(&mut self, route: &Route, number: u64, at: Timestamp) {
-        let request = Request::new("GET", route.path(number));
+        let request = Request::new(route.method(), route.path(number));
         let world = &self.world;
         let after = |millis: u64| Timestamp(at.0 + millis * MILLI);
-        let production = read(&self.production.answer(world, route, number, at), at);
+        let method = route.method();
+        let reply = self.production.answer(world, route, number, at);
+        let production = read(&reply, method, at);
         self.learn_from_production(route, &request, &production);
         let world = &self.world;
         // Which of the two is asked first alternates.
@@ -203,8 +211,8 @@ impl Running {
             let count = u64::from(is_counted);
             *self.hits.entry(change).or_default() += count;
         }
-        let candidate = read(&reply, after(first));
-        let pair = self.compared(&request, &production.response, &candidate.response);
+        let candidate = read(&reply, method, after(first));
+        let pair = self.compared(&request, &production, &candidate);
         let answered = AnswerTimes {
             production: production.at,
             mirror: candidate.at,
@@ -213,8 +221,8 @@ impl Running {
             let reply = self
                 .control
                 .answer(&self.world, route, number, after(second));
-            let answer = read(&reply, after(second));
-            let pair = self.compared(&request, &production.response, &answer.response);
+            let answer = read(&reply, method, after(second));
+            let pair = self.compared(&request, &production, &answer);
             (answer, pair)
         });
         let source = match self.way {
@@ -224,9 +232,9 @@ impl Running {
         let repeat = source.map(|source| {
             let at = after(60);
             let reply = self.candidate.answer(&self.world, route, number, at);
-            let answer = read(&reply, at);
-            let to_candidate = self.compared(&request, &candidate.response, &answer.response);
-            let to_production = self.compared(&request, &production.response, &answer.response);
+            let answer = read(&reply, method, at);
+            let to_candidate = self.compared(&request, &candidate, &answer);
+            let to_production = self.compared(&request, &production, &answer);
             (source, at, to_candidate, to_production)
         });
         self.rivals
@@ -281,7 +289,17 @@ impl Running {
         self.judge.ended(&admitted, status, outcome);
     }
 
-    fn compared(&self, request: &Request, ours: &Response, theirs: &Response) -> Comparison {
+    /// Answers, and what their requests did.
+    fn compared(&self, request: &Request, ours: &Answer, theirs: &Answer) -> Comparison {
+        let mut found = self.answers(request, &ours.response, &theirs.response);
+        let effects = compare_effects(&self.options, Some(request), &ours.effects, &theirs.effects);
+        effects
+            .into_iter()
+            .for_each(|effects| found.add_effects(effects));
+        found
+    }
+
+    fn answers(&self, request: &Request, ours: &Response, theirs: &Response) -> Comparison {
         let asked = Asked {
             request: Some(request),
             mirror_authority: None,
@@ -292,7 +310,7 @@ impl Running {
 }
 
 /// Reads an answer as the agent reads it from a connection.
-fn read(reply: &Reply, at: Timestamp) -> Answer {
+fn read(reply: &Reply, method: &str, at: Timestamp) -> Answer {
     let limits = HttpLimits {
         max_head: 64 << 10,
         max_body: 1 << 20,
@@ -302,7 +320,7 @@ fn read(reply: &Reply, at: Timestamp) -> Answer {
     parser.push(StreamEvent::Data(bytes), Arrival::default());
     while let Some(parsed) = parser.poll() {
         match parsed {
-            Parsed::Head => parser.proceed(Answered::by_method("GET")),
+            Parsed::Head => parser.proceed(Answered::by_method(method)),
             Parsed::Message {
                 message: Message::Response(response),
                 ..
@@ -311,6 +329,7 @@ fn read(reply: &Reply, at: Timestamp) -> Answer {
                     response,
                     at: at.after(reply.took),
                     took: reply.took,
+                    effects: reply.effects.clone(),
                 };
             }
             _ => {}

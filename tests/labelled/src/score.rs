@@ -5,10 +5,10 @@ use std::ops::AddAssign;
 
 use mirror_core::verdict::{Finding, Judgement};
 
-use crate::changes::{CHANGES, Change, Needs, Shows};
+use crate::changes::{Change, Needs, Shows};
 use crate::rivals::At;
 use crate::run::{Ended, Way};
-use crate::service::ROUTES;
+use crate::service::Site;
 
 /// Requests with a change that are enough to find it.
 pub const ENOUGH: u64 = 20;
@@ -81,9 +81,9 @@ pub struct Found {
     undecided: Vec<Finding>,
 }
 
-pub fn found(judgement: &Judgement) -> Found {
+pub fn found(site: &Site, judgement: &Judgement) -> Found {
     let place = |one: &Finding| {
-        let route = ROUTES.iter().find(|route| route.name == one.route)?;
+        let route = site.route(&one.route)?;
         Some((route.name, one.place.clone()))
     };
     let rules = judgement.rules_met.iter();
@@ -138,7 +138,10 @@ impl Change {
 /// Scores one way of judging.
 pub fn scored(run: &Ended, way: Way, found: &Found) -> Score {
     let mut score = Score::default();
-    let planted: Vec<&Change> = CHANGES
+    let planted: Vec<&Change> = run
+        .world
+        .site
+        .changes
         .iter()
         .filter(|change| run.hits.contains_key(change.name))
         .collect();
@@ -206,6 +209,7 @@ mod tests {
     use crate::changes::Planted;
     use crate::run::{Plan, policy, run};
     use crate::service::Caches;
+    use crate::shop::SHOP;
     use mirror_core::verdict::Decision;
 
     /// Enough for a change of 10 % to be found, and few enough for a debug build.
@@ -213,14 +217,16 @@ mod tests {
 
     fn ended(way: Way, planted: Planted) -> (Score, Judgement) {
         let run = run(Plan {
+            site: &SHOP,
             seed: 3,
             planted,
             way,
             caches: Caches::Shared,
+            routes: SHOP.routes,
             requests: REQUESTS,
         });
         let judgement = run.decide(&policy(&STRICT));
-        (scored(&run, way, &found(&judgement)), judgement)
+        (scored(&run, way, &found(&SHOP, &judgement)), judgement)
     }
 
     /// Both ways at once: most of the time is theirs.

@@ -13,6 +13,12 @@ use crate::say::say;
 pub(super) struct Options {
     #[arg(long)]
     json: bool,
+    /// The labelled service
+    #[arg(long, default_value = "shop", value_parser = ["shop", "bank"])]
+    service: String,
+    /// The first seed
+    #[arg(long, default_value_t = 0)]
+    first: u64,
     /// Runs of each row with changes
     #[arg(long, default_value_t = 20)]
     seeds: u64,
@@ -22,12 +28,22 @@ pub(super) struct Options {
     /// Runs that are simulated
     #[arg(long, default_value_t = 10_000)]
     simulated: u64,
+    /// Routes of each run of equal versions, all unless set: the next run has the next ones
+    #[arg(long, default_value_t = u64::MAX)]
+    equal_routes: u64,
 }
 
 pub(super) fn run(options: &Options) -> Result<()> {
     let program = benchmark("mirror-labelled", "verdict")?;
-    let numbers = [options.seeds, options.equal, options.simulated];
+    let numbers = [
+        options.first,
+        options.seeds,
+        options.equal,
+        options.simulated,
+        options.equal_routes,
+    ];
     let output = Command::new(program)
+        .arg(&options.service)
         .args(numbers.map(|number| number.to_string()))
         .stderr(Stdio::inherit())
         .output()
@@ -51,9 +67,11 @@ pub(super) fn run(options: &Options) -> Result<()> {
 fn rows(figures: &Value) {
     let (routes, requests) = (&figures["routes"], &figures["requests_a_route"]);
     say!(
-        "{routes} routes; {} requests of each with changes, {} of equal versions",
+        "{}, {routes} routes; {} requests of each with changes, {} of equal versions on {} routes",
+        figures["service"].as_str().unwrap_or(""),
         requests["changed"],
-        requests["equal"]
+        requests["equal"],
+        figures["routes_of_equal"]
     );
     say!(
         "{:<40} {:>9} {:>8} {:>10} {:>11} {:>12} {:>14} {:>8}",

@@ -78,6 +78,10 @@ pub(super) struct ContentPair<'b> {
 /// Two bodies as data.
 pub(super) enum ReadPair<'p> {
     Documents(Value<'p>, Value<'p>),
+    /// Two lists of lines.
+    Lines(Value<'p>, Value<'p>),
+    /// Two lists of documents.
+    Records(Value<'p>, Value<'p>),
     /// Bytes that have no structure, or none that is read.
     Digests(BodyDigest, BodyDigest),
 }
@@ -108,12 +112,16 @@ impl<'b> ContentPair<'b> {
             let (ours, theirs) = (digest::of(ours.body), digest::of(theirs.body));
             return Ok(ReadPair::Digests(ours, theirs));
         }
-        let read = texts(format, &self.contents, self.limits)?;
+        let (format, read) = texts(format, &self.contents, self.limits)?;
         let read = <[String; 2]>::try_from(read).map_err(|_| NotRead::NotJson)?;
         let [ours, theirs] = self.texts.get_or_init(|| read);
         let ours = Value::parse(ours.as_bytes(), self.limits.nodes)?;
         let theirs = Value::parse(theirs.as_bytes(), self.limits.nodes)?;
-        Ok(ReadPair::Documents(ours, theirs))
+        Ok(match format {
+            BodyFormat::Text => ReadPair::Lines(ours, theirs),
+            BodyFormat::JsonLines | BodyFormat::Events => ReadPair::Records(ours, theirs),
+            _ => ReadPair::Documents(ours, theirs),
+        })
     }
 
     /// Both as the JSON that they are, without a copy. `None` when one is not.
@@ -153,24 +161,25 @@ fn read_one(content: &Content<'_>, limits: BodyLimits) -> Result<(BodyFormat, St
     }
     let format = content.format().ok_or(NotRead::NotJson)?;
     let contents = std::slice::from_ref(content);
-    let mut texts = texts(format, contents, limits)?;
+    let (_, mut texts) = texts(format, contents, limits)?;
     Ok((format, texts.pop().unwrap_or_default()))
 }
 
-/// The JSON texts of bodies that are read together.
+/// The JSON texts of bodies that are read together, and how they were read.
 fn texts(
     format: BodyFormat,
     contents: &[Content<'_>],
     limits: BodyLimits,
-) -> Result<Vec<String>, NotRead> {
+) -> Result<(BodyFormat, Vec<String>), NotRead> {
     let write = |format| {
         let new = |content: &Content<'_>| Writer::new(limits, content.body.len());
         let mut writers: Vec<Writer> = contents.iter().map(new).collect();
         write_all(format, contents, 0, limits, &mut writers)?;
-        writers.into_iter().map(Writer::finish).collect()
+        let texts: Result<Vec<String>, NotRead> = writers.into_iter().map(Writer::finish).collect();
+        Ok((format, texts?))
     };
     match format {
-        BodyFormat::Json => json_texts(contents, limits),
+        BodyFormat::Json => Ok((format, json_texts(contents, limits)?)),
         BodyFormat::Xml => match write(BodyFormat::Xml) {
             Err(NotRead::NotJson) => write(BodyFormat::Text),
             read => read,

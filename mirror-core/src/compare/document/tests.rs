@@ -48,7 +48,11 @@ pub(super) fn check_pair(ours: (&str, &str), theirs: (&str, &str), expect: Optio
     let pair = ContentPair::new(content(ours), content(theirs), BodyLimits::FULL);
     let shown = |value: &Value<'_>| value.shown(usize::MAX);
     let found = match pair.read() {
-        Ok(ReadPair::Documents(ours, theirs)) => Some((shown(&ours), shown(&theirs))),
+        Ok(
+            ReadPair::Documents(ours, theirs)
+            | ReadPair::Lines(ours, theirs)
+            | ReadPair::Records(ours, theirs),
+        ) => Some((shown(&ours), shown(&theirs))),
         _ => None,
     };
     let found = found.as_ref().map(|(a, b)| (a.as_str(), b.as_str()));
@@ -162,7 +166,18 @@ fn differences_have_places_within_bodies_of_every_format() {
         "b=2&a=3",
         &["body /a value"],
     );
-    check("text/csv", "a,b\n1,2\n", "a,b\n1,3\n", &["body /* value"]);
+    check(
+        "application/x-ndjson",
+        "{\"type\":\"entry\",\"id\":1,\"cents\":5}",
+        "{\"type\":\"note\",\"by\":\"b\",\"at\":2}",
+        &["body /*[entry] missing", "body /*[note] added"],
+    );
+    check(
+        "text/csv",
+        "a,b\n1,2\n",
+        "a,b\n1,3\n",
+        &["body /*[{*}] value"],
+    );
     check(
         "text/event-stream",
         "data: {\"price\":1}\n\n",

@@ -1,7 +1,7 @@
 //! `/items/*/price`, `/**/updated_at`, `header:x-build`, `status`, `body`, `effects:/writes/book/*/at`: the places that a rule is
 //! about.
 
-use super::super::place::{At, Step, Tree};
+use super::super::place::{At, Step, Tree, pointer};
 
 const FORM: &str = "a place is a JSON pointer as in /id, /items/*/price or /**/updated_at (`*` is one step, `**` any number of them), \
      header:NAME, status, body, or effects and effects:/POINTER for what requests read and wrote";
@@ -134,6 +134,10 @@ fn fits_step(pattern: &PatternStep, step: &Step<'_>) -> bool {
     match (pattern, step) {
         (PatternStep::Name(wanted), Step::Member(name) | Step::Key(name)) => wanted == name,
         (PatternStep::Name(wanted), Step::Index(index)) => wanted.parse() == Ok(*index),
+        (PatternStep::Name(wanted), Step::Line(index, _)) if !wanted.starts_with('*') => {
+            wanted.parse() == Ok(*index)
+        }
+        (PatternStep::Name(wanted), Step::Line(..)) => pointer(&[*step])[1..] == *wanted,
         (PatternStep::Any | PatternStep::Rest, _) => true,
     }
 }
@@ -231,6 +235,17 @@ mod tests {
         );
         check("/**", &[], true, true);
         check("/", &[Member("")], true, true);
+    }
+
+    #[test]
+    fn a_line_is_named_by_its_label_or_its_index() {
+        let line = [Step::Line(2, "threads: 17")];
+        check("/*[threads]", &line, true, true);
+        check("/*[thread]", &line, false, false);
+        check("/*", &line, true, true);
+        check("/2", &line, true, true);
+        check("/1", &line, false, false);
+        check("/**", &line, true, true);
     }
 
     #[test]

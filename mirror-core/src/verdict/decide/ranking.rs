@@ -12,6 +12,8 @@ use crate::noise::is_derived;
 /// A group that varies by nature stands in the way of a PASS when chance has its coin in at most one of fifty runs, counted
 /// over all such groups. This only holds, so one look's probability is enough.
 const SUSPECT: f64 = 0.02;
+/// It is told, and does not hold the run, where chance has its coin in at most one of ten runs.
+const LEANING: f64 = 0.1;
 /// Rows of each list that are told: what each of them still needs takes time to find.
 const MAX_ROWS: usize = 500;
 /// An e-value that JSON can hold.
@@ -160,7 +162,8 @@ impl Member<'_> {
             }),
             // Chance explains it, and it varies by nature: nothing is to be decided. What production never showed is not hidden.
             Some(_) if group.varies() && group.ln_chance() > ln_suspect => {
-                self.is_new_to_production().then_some(Standing::ByChance)
+                let is_told = self.is_new_to_production() || self.is_error() || self.leans();
+                is_told.then_some(Standing::ByChance)
             }
             Some(_) => (group.seen() > 0).then_some(Standing::Undecided),
         }
@@ -169,8 +172,20 @@ impl Member<'_> {
     /// It goes beyond what is known of a place that varies, and never the other way round.
     fn is_new_to_production(&self) -> bool {
         let coin = self.group.coin();
-        let goes_beyond = is_derived(self.key.1) && self.key.1 != Kind::Distribution;
+        let goes_beyond =
+            is_derived(self.key.1) && (self.key.1 != Kind::Distribution || coin.n > 0);
         goes_beyond && self.group.differed > 0 && coin.n == coin.k
+    }
+
+    /// Chance has the candidate as the odd one so often in one of ten such groups only.
+    fn leans(&self) -> bool {
+        self.group.seen() > 0 && self.group.ln_chance() <= LEANING.ln()
+    }
+
+    /// The candidate fails where production does not. What fails by nature now and then hides as many failures of the candidate, so it is
+    /// told how many more it takes.
+    fn is_error(&self) -> bool {
+        self.key.1 == Kind::StatusClass && self.group.seen() > 0
     }
 
     fn finding(&self, threshold: f64, alpha: f64) -> Finding {

@@ -1,11 +1,12 @@
 //! Judgements of evidence that is made by hand.
 
 use super::super::cache::CacheHits;
+use super::super::differences::Differences;
 use super::super::evidence::Side;
 use super::super::latency::AnswerDurations;
 use super::super::representative::Request;
 use super::super::sample::Random;
-use super::super::trial::{Control, Differences, Repeat, Trial};
+use super::super::trial::{Control, Repeat, Trial};
 use std::time::Duration;
 
 use super::*;

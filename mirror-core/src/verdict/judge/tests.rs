@@ -12,6 +12,8 @@ use super::*;
 use crate::compare::{CompareOptions, Comparison, Place, compare, compare_effects};
 use crate::exchange::Response;
 
+mod places;
+
 const ROUTE: &str = "GET /orders/{id}";
 const SECOND: u64 = 1_000_000_000;
 const START: u64 = 1_790_000_000 * SECOND;

@@ -1,93 +1,85 @@
-//! The service: 30 routes, whose answers depend on the version, the seed, the request, the state of the instance that answers
-//! and its clock, and on nothing else. What varies by nature is always on; what version 2 changes is in a [`World`].
-
-mod documents;
-mod lists;
-mod markup;
-mod plain;
-mod write;
+//! What the labelled services have in common. An answer depends on the version, the seed, the request, the state of the instance
+//! that answers and its clock, and on nothing else. What varies by nature is always on; what version 2 changes is in a [`World`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use mirror_contract::{Effect, EffectsDocument, Written};
 use mirror_core::time::Timestamp;
 
+use crate::changes::Change;
 use crate::random::{Random, digest};
-use write::http_date;
+use crate::write::{self, http_date};
 
 /// Requests for smaller numbers are made again and again.
 pub const POPULAR: u64 = 4;
 /// A change at a smaller rate concerns none of them.
 const RARE: f64 = 0.02;
 
+/// A labelled service: its routes, and what version 2 of it changes.
+#[derive(Debug)]
+pub struct Site {
+    pub name: &'static str,
+    pub routes: &'static [Route],
+    pub changes: &'static [Change],
+    /// Parts of names that people would put on a list of what is to be ignored.
+    pub ignored: &'static [&'static str],
+}
+
+impl Site {
+    pub fn route(&self, name: &str) -> Option<&'static Route> {
+        self.routes.iter().find(|route| route.name == name)
+    }
+
+    /// Which route a request is for, and its number.
+    pub fn route_of(&self, method: &str, path: &str) -> Option<(&'static Route, u64)> {
+        let found = |route: &'static Route| {
+            let (own, pattern) = route.parts();
+            if own != method {
+                return None;
+            }
+            match pattern.strip_suffix("{id}") {
+                None => (path == pattern).then_some((route, 0)),
+                Some(begin) => Some((route, path.strip_prefix(begin)?.parse().ok()?)),
+            }
+        };
+        self.routes.iter().find_map(found)
+    }
+}
+
 /// A path with the request's number in it, and who answers it.
+#[derive(Debug)]
 pub struct Route {
     /// As in `GET /orders/{id}`.
     pub name: &'static str,
     answer: fn(&mut Answering<'_>) -> Reply,
 }
 
-pub const ROUTES: [Route; 30] = [
-    Route::new("GET /orders/{id}", documents::order),
-    Route::new("GET /users/{id}", documents::user),
-    Route::new("GET /products/{id}", documents::product),
-    Route::new("GET /carts/{id}", documents::cart),
-    Route::new("GET /invoices/{id}", documents::invoice),
-    Route::new("GET /profiles/{id}", documents::profile),
-    Route::new("GET /tickets/{id}", documents::ticket),
-    Route::new("GET /payments/{id}", documents::payment),
-    Route::new("GET /sessions/{id}", documents::session),
-    Route::new("GET /flags", documents::flags),
-    Route::new("GET /prices/{id}", documents::prices),
-    Route::new("GET /metrics/{id}", documents::metrics),
-    Route::new("GET /search/{id}", lists::search),
-    Route::new("GET /recommendations/{id}", lists::recommendations),
-    Route::new("GET /events/{id}", lists::events),
-    Route::new("GET /groups/{id}", lists::groups),
-    Route::new("GET /inventory/{id}", lists::inventory),
-    Route::new("GET /audit/{id}", lists::audit),
-    Route::new("GET /pages/{id}", markup::page),
-    Route::new("GET /tables/{id}", markup::table),
-    Route::new("GET /feeds/{id}", markup::feed),
-    Route::new("GET /sitemaps/{id}", markup::sitemap),
-    Route::new("GET /reports/{id}", plain::report),
-    Route::new("GET /robots", plain::robots),
-    Route::new("GET /go/{id}", plain::redirect),
-    Route::new("GET /missing/{id}", plain::missing),
-    Route::new("GET /downloads/{id}", plain::download),
-    Route::new("GET /slow/{id}", plain::slow),
-    Route::new("GET /tails/{id}", plain::tail),
-    Route::new("GET /flaky/{id}", plain::flaky),
-];
-
 impl Route {
-    const fn new(name: &'static str, answer: fn(&mut Answering<'_>) -> Reply) -> Self {
+    pub(crate) const fn new(name: &'static str, answer: fn(&mut Answering<'_>) -> Reply) -> Self {
         Self { name, answer }
+    }
+
+    /// Its method, and the pattern of its path.
+    fn parts(&self) -> (&'static str, &'static str) {
+        self.name.split_once(' ').unwrap_or(("GET", self.name))
+    }
+
+    pub fn method(&self) -> &'static str {
+        self.parts().0
     }
 
     /// The path of a request.
     pub fn path(&self, number: u64) -> String {
-        let path = self.name.trim_start_matches("GET ");
-        path.replace("{id}", &number.to_string())
-    }
-
-    /// Which route a path is on, and its request's number.
-    pub fn of_path(path: &str) -> Option<(&'static Self, u64)> {
-        let found = |route: &'static Self| {
-            let pattern = route.name.trim_start_matches("GET ");
-            match pattern.strip_suffix("{id}") {
-                None => (path == pattern).then_some((route, 0)),
-                Some(begin) => Some((route, path.strip_prefix(begin)?.parse().ok()?)),
-            }
-        };
-        ROUTES.iter().find_map(found)
+        self.parts().1.replace("{id}", &number.to_string())
     }
 }
 
 /// What is the same for all instances: the data, and what version 2 changes at which share of the requests.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct World {
+    pub site: &'static Site,
     pub seed: u64,
     pub planted: BTreeMap<&'static str, f64>,
     /// Whether each instance has a cache of its own, or all share one.
@@ -114,7 +106,7 @@ pub struct Instance {
     version: Version,
     seed: u64,
     pods: [String; 3],
-    answered: u64,
+    pub(crate) answered: u64,
     load: f64,
     /// When each entry of the cache was filled.
     filled: HashMap<u64, u64>,
@@ -177,8 +169,13 @@ impl Server {
     pub fn answer(&self, request: &[u8], at: Timestamp) -> Vec<u8> {
         let line = request.split(|byte| *byte == b'\r').next();
         let line = String::from_utf8_lossy(line.unwrap_or_default());
-        let path = line.split(' ').nth(1).unwrap_or_default();
-        let Some((route, number)) = Route::of_path(path) else {
+        let mut words = line.split(' ');
+        let (method, path) = (words.next(), words.next());
+        let found = self
+            .world
+            .site
+            .route_of(method.unwrap_or_default(), path.unwrap_or_default());
+        let Some((route, number)) = found else {
             let reply = Reply::new("text/plain", "no such route\n".into());
             return reply.status(404).bytes();
         };
@@ -194,32 +191,50 @@ pub struct Reply {
     headers: Vec<(&'static str, String)>,
     body: String,
     pub took: Duration,
+    /// What the request read and wrote.
+    pub effects: EffectsDocument,
     /// The planted changes that this answer shows.
     pub hits: Vec<&'static str>,
 }
 
 impl Reply {
-    fn new(media_type: &str, body: String) -> Self {
+    pub(crate) fn new(media_type: &str, body: String) -> Self {
         Self {
             status: 200,
             headers: vec![("Content-Type", media_type.into())],
             body,
             took: Duration::from_millis(5),
+            effects: EffectsDocument::default(),
             hits: Vec::new(),
         }
     }
 
-    fn json(body: String) -> Self {
+    pub(crate) fn json(body: String) -> Self {
         Self::new("application/json", body)
     }
 
-    fn status(mut self, status: u16) -> Self {
+    pub(crate) fn status(mut self, status: u16) -> Self {
         self.status = status;
         self
     }
 
-    fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The request read this from what lies behind the service.
+    pub(crate) fn read(mut self, name: &str, key: impl ToString) -> Self {
+        let (name, key) = (name.into(), key.to_string());
+        self.effects.push(Effect::Read { name, key });
+        self
+    }
+
+    /// The request wrote a JSON value there.
+    pub(crate) fn wrote(mut self, name: &str, key: impl ToString, json: &str) -> Self {
+        let (name, key) = (name.into(), key.to_string());
+        let written = Written::of_json(json);
+        self.effects.push(Effect::Write { name, key, written });
         self
     }
 
@@ -236,25 +251,25 @@ impl Reply {
 }
 
 /// One request, while it is answered.
-struct Answering<'a> {
+pub(crate) struct Answering<'a> {
     world: &'a World,
     route: &'a Route,
-    number: u64,
-    at: Timestamp,
+    pub(crate) number: u64,
+    pub(crate) at: Timestamp,
     /// What no two answers share.
-    nature: Random,
-    instance: &'a mut Instance,
+    pub(crate) nature: Random,
+    pub(crate) instance: &'a mut Instance,
     hits: Vec<&'static str>,
 }
 
 impl Answering<'_> {
     /// Numbers that all answers to this request share.
-    fn data(&self) -> Random {
+    pub(crate) fn data(&self) -> Random {
         Random::of(&[self.world.seed, digest(self.route.name), self.number])
     }
 
     /// Whether this answer shows a change: which requests it concerns is decided by the request.
-    fn is(&mut self, change: &'static str) -> bool {
+    pub(crate) fn is(&mut self, change: &'static str) -> bool {
         self.is_by(change, |answering, rate| {
             // A request that is made again and again would make it frequent.
             if rate < RARE && answering.number < POPULAR {
@@ -266,7 +281,7 @@ impl Answering<'_> {
     }
 
     /// The same for a change that comes and goes, whatever the request.
-    fn is_now(&mut self, change: &'static str) -> bool {
+    pub(crate) fn is_now(&mut self, change: &'static str) -> bool {
         self.is_by(change, |answering, rate| answering.nature.chance(rate))
     }
 
@@ -282,18 +297,18 @@ impl Answering<'_> {
         is_hit
     }
 
-    fn pod(&mut self) -> String {
+    pub(crate) fn pod(&mut self) -> String {
         self.instance.pods[self.nature.below(3) as usize].clone()
     }
 
     /// How busy the instance is at the moment.
-    fn load(&mut self) -> f64 {
+    pub(crate) fn load(&mut self) -> f64 {
         let busy = self.instance.load + 0.08 * self.nature.normal();
         busy.clamp(0.01, 0.99)
     }
 
     /// When the entry of the cache was filled, in seconds; a new one if it is older than `ttl`.
-    fn filled(&mut self, key: &str, ttl: u64) -> u64 {
+    pub(crate) fn filled(&mut self, key: &str, ttl: u64) -> u64 {
         let now = self.at.as_secs();
         let key = digest(key);
         if self.world.caches == Caches::Shared {
@@ -310,7 +325,7 @@ impl Answering<'_> {
     }
 
     /// A time of milliseconds with a long tail, of which half of the spread is the request's own.
-    fn took(&mut self, millis: f64) -> Duration {
+    pub(crate) fn took(&mut self, millis: f64) -> Duration {
         let shared = (0.3 * self.data().normal()).exp();
         let own = (0.3 * self.nature.normal()).exp();
         Duration::from_secs_f64(millis * shared * own / 1_000.0)

@@ -8,25 +8,25 @@ use crate::random::Random;
 
 /// A JSON object that is written member by member.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Object(Vec<(String, String)>);
+pub(crate) struct Object(Vec<(String, String)>);
 
 impl Object {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// A value as it is.
-    pub(super) fn raw(mut self, name: &str, value: impl Display) -> Self {
+    pub(crate) fn raw(mut self, name: &str, value: impl Display) -> Self {
         self.0.push((name.into(), value.to_string()));
         self
     }
 
-    pub(super) fn text(self, name: &str, value: impl AsRef<str>) -> Self {
+    pub(crate) fn text(self, name: &str, value: impl AsRef<str>) -> Self {
         let value = quoted(value.as_ref());
         self.raw(name, value)
     }
 
-    pub(super) fn finish(&self) -> String {
+    pub(crate) fn finish(&self) -> String {
         let members = self.0.iter();
         let members: Vec<_> = members
             .map(|(name, value)| format!("{}:{value}", quoted(name)))
@@ -35,28 +35,28 @@ impl Object {
     }
 
     /// With the members in any order.
-    pub(super) fn shuffled(mut self, random: &mut Random) -> String {
+    pub(crate) fn shuffled(mut self, random: &mut Random) -> String {
         random.shuffle(&mut self.0);
         self.finish()
     }
 }
 
-pub(super) fn list(items: impl IntoIterator<Item = impl Display>) -> String {
+pub(crate) fn list(items: impl IntoIterator<Item = impl Display>) -> String {
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     format!("[{}]", items.join(","))
 }
 
-pub(super) fn texts<'t>(items: impl IntoIterator<Item = &'t str>) -> String {
+pub(crate) fn texts<'t>(items: impl IntoIterator<Item = &'t str>) -> String {
     list(items.into_iter().map(quoted))
 }
 
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{}\"", escaped.replace('\n', "\\n"))
 }
 
 /// `[year, month, day, hour, minute, second]` in UTC, by the algorithm `civil_from_days` of Howard Hinnant.
-fn civil(seconds: i64) -> [i64; 6] {
+pub(crate) fn civil(seconds: i64) -> [i64; 6] {
     let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let z = days + 719_468;
     let era = z.div_euclid(146_097);
@@ -71,29 +71,29 @@ fn civil(seconds: i64) -> [i64; 6] {
 }
 
 /// `2026-11-27T10:00:00.123Z`
-pub(super) fn rfc3339_millis(at: Timestamp) -> String {
+pub(crate) fn rfc3339_millis(at: Timestamp) -> String {
     let seconds = rfc3339(at.as_secs());
     let millis = at.as_millis() % 1_000;
     format!("{}.{millis:03}Z", seconds.trim_end_matches('Z'))
 }
 
 /// `2026-11-27T10:00:00Z`
-pub(super) fn rfc3339(seconds: u64) -> String {
+pub(crate) fn rfc3339(seconds: u64) -> String {
     let [year, month, day, hour, minute, second] = civil(seconds as i64);
     format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-pub(super) fn date(seconds: u64) -> String {
+pub(crate) fn date(seconds: u64) -> String {
     rfc3339(seconds)[..10].into()
 }
 
 /// `10:00:00`
-pub(super) fn clock(seconds: u64) -> String {
+pub(crate) fn clock(seconds: u64) -> String {
     rfc3339(seconds)[11..19].into()
 }
 
 /// `Fri, 27 Nov 2026 10:00:00 GMT` (RFC 9110 §5.6.7).
-pub(super) fn http_date(seconds: u64) -> String {
+pub(crate) fn http_date(seconds: u64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -105,7 +105,7 @@ pub(super) fn http_date(seconds: u64) -> String {
     format!("{weekday}, {day:02} {month} {year} {time} GMT")
 }
 
-pub(super) fn uuid(random: &mut Random) -> String {
+pub(crate) fn uuid(random: &mut Random) -> String {
     let (a, b) = (random.next(), random.next());
     format!(
         "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
@@ -117,7 +117,7 @@ pub(super) fn uuid(random: &mut Random) -> String {
     )
 }
 
-pub(super) fn hex(random: &mut Random, digits: usize) -> String {
+pub(crate) fn hex(random: &mut Random, digits: usize) -> String {
     let mut out = String::new();
     while out.len() < digits {
         out.push_str(&format!("{:016x}", random.next()));
@@ -127,14 +127,14 @@ pub(super) fn hex(random: &mut Random, digits: usize) -> String {
 }
 
 /// Letters and digits, as base64url writes them.
-pub(super) fn token(random: &mut Random, len: usize) -> String {
+pub(crate) fn token(random: &mut Random, len: usize) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let letter = |random: &mut Random| char::from(LETTERS[random.below(64) as usize]);
     (0..len).map(|_| letter(random)).collect()
 }
 
 /// A web token with random claims and signature.
-pub(super) fn jwt(random: &mut Random) -> String {
+pub(crate) fn jwt(random: &mut Random) -> String {
     let (claims, signature) = (token(random, 60), token(random, 43));
     format!("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ{claims}.{signature}")
 }

@@ -1,7 +1,9 @@
 //! Routes that answer one JSON document.
 
-use super::write::{Object, date, hex, jwt, list, rfc3339, rfc3339_millis, texts, token, uuid};
-use super::{Answering, Reply};
+use crate::service::{Answering, Reply};
+use crate::write::{
+    Object, date, hex, http_date, jwt, list, rfc3339, rfc3339_millis, texts, token, uuid,
+};
 
 const NAMES: [&str; 6] = [
     "Ada Lovelace",
@@ -264,7 +266,7 @@ pub(super) fn session(ask: &mut Answering<'_>) -> Reply {
         .raw("scopes", texts(scopes));
     Reply::json(session.finish())
         .header("Set-Cookie", cookie)
-        .header("X-Generated", super::http_date(ask.at.as_secs()))
+        .header("X-Generated", http_date(ask.at.as_secs()))
 }
 
 /// Noise: one entry of a cache in each instance, with its age and its time.

@@ -1,7 +1,7 @@
 //! Routes that answer HTML and XML.
 
-use super::write::{clock, date, hex, http_date, token};
-use super::{Answering, Reply};
+use crate::service::{Answering, Reply};
+use crate::write::{clock, date, hex, http_date, token};
 
 const HTML: &str = "text/html; charset=utf-8";
 const XML: &str = "application/xml";

@@ -1,7 +1,7 @@
 //! Routes of texts, redirects, errors, headers and times.
 
-use super::write::{Object, hex, rfc3339, token, uuid};
-use super::{Answering, Reply};
+use crate::service::{Answering, Reply};
+use crate::write::{Object, hex, rfc3339, token, uuid};
 
 /// CSV. Noise: who made it when, in its first line.
 pub(super) fn report(ask: &mut Answering<'_>) -> Reply {

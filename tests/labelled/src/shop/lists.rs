@@ -1,7 +1,7 @@
 //! Routes whose answers are lists: documents with lists, lines, events.
 
-use super::write::{Object, hex, list, quoted, rfc3339_millis, token};
-use super::{Answering, Reply};
+use crate::service::{Answering, Reply};
+use crate::write::{Object, hex, list, quoted, rfc3339_millis, token};
 
 const PLACES: [&str; 12] = [
     "Oslo", "Rome", "Bern", "Kyiv", "Riga", "Graz", "Lyon", "Cork", "Bari", "Turku", "Vigo",
