@@ -47,7 +47,7 @@ fn write_report(directory: &Path, with_noise: bool) {
         is_by_chance: false,
     });
     let written = ReportDir::open(directory).unwrap();
-    written.write(&report).unwrap();
+    written.write(&report, &[]).unwrap();
     if with_noise {
         written
             .write_noise(&recorder.noise_text().unwrap())

@@ -95,6 +95,11 @@ fn the_daemonset_mirrors_pods_on_both_nodes() -> Result<()> {
     let manifest = std::fs::read_to_string(&manifest)
         .with_context(|| format!("reading {}", manifest.display()))?;
     assert!(manifest.contains(MIRROR_ADDRESS));
+    // The nodes are this machine.
+    let kept = "path: /var/lib/mirror-agent";
+    assert!(manifest.contains(kept));
+    let runs = scratch.join("runs");
+    let manifest = manifest.replace(kept, &format!("path: {}", runs.display()));
     cluster.apply(&manifest)?;
     cluster.kubectl(&[
         "-n",

@@ -142,6 +142,16 @@ fn a_run_can_be_read_as_it_is_at_any_moment() -> Result<()> {
     let finished = agent.stop()?;
     let kept = read(&run)?;
     assert_eq!(kept.json, finished.report.json);
+    let example = &kept.json["differences"][0]["examples"][0];
+    assert!(example["answers"].is_u64(), "{example:#}");
+    let page = mirror_agent(&["report", text(&run)?, "--format", "html"])?;
+    let page = String::from_utf8(page.stdout)?;
+    assert_eq!(page, fs::read_to_string(run.join("report.html"))?);
+    // Both answers of the first example, whole.
+    assert!(
+        page.contains("HTTP/1.1 200 OK"),
+        "stored answers are in the page"
+    );
     Ok(())
 }
 

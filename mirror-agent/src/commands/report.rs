@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use mirror_agent::cli::{Document, ReportFormat};
 use mirror_agent::report::table::terminal_width;
-use mirror_agent::report::{self, Extent, ReportData, RunPath, comparison_text, report_text};
+use mirror_agent::report::{
+    self, Extent, ReportData, RunPath, StoredAnswers, comparison_text, report_text,
+};
 
 use super::live::exit_code;
 use crate::terminal;
@@ -14,7 +16,12 @@ pub(super) fn print(
     format: ReportFormat,
     details: bool,
 ) -> anyhow::Result<ExitCode> {
-    print_data(&report::read(run)?, format, details)?;
+    let data = report::read(run)?;
+    let answers = match format {
+        ReportFormat::Html => report::answers_of(run, &data)?,
+        _ => Vec::new(),
+    };
+    print_data(&data, &answers, format, details)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -24,7 +31,7 @@ pub(super) fn merge(
     details: bool,
 ) -> anyhow::Result<ExitCode> {
     let data = report::merge(runs)?;
-    print_data(&data, format, details)?;
+    print_data(&data, &[], format, details)?;
     Ok(exit_code(&data))
 }
 
@@ -37,7 +44,12 @@ pub(super) fn compare(a: &RunPath, b: &RunPath, json: bool) -> anyhow::Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_data(data: &ReportData, format: ReportFormat, details: bool) -> anyhow::Result<()> {
+fn print_data(
+    data: &ReportData,
+    answers: &[StoredAnswers],
+    format: ReportFormat,
+    details: bool,
+) -> anyhow::Result<()> {
     let extent = match details {
         true => Extent::Details,
         false => Extent::Screen,
@@ -47,7 +59,7 @@ fn print_data(data: &ReportData, format: ReportFormat, details: bool) -> anyhow:
         ReportFormat::Json => terminal::print_json(data),
         ReportFormat::Markdown => terminal::print(&report::markdown(data)),
         ReportFormat::Junit => terminal::print(&report::junit(data)?),
-        ReportFormat::Html => terminal::print(&report::page(data, &[])),
+        ReportFormat::Html => terminal::print(&report::page(data, answers)),
     }
 }
 

@@ -18,7 +18,9 @@ use super::progress::{self, Event};
 use super::running::Running;
 use crate::control::http::Pages;
 use crate::control::socket::Handles;
-use crate::report::{Keeper, Metrics, Recorder, ReportData, ReportDir, Written};
+use crate::report::{
+    self, Keeper, Metrics, Recorder, ReportData, ReportDir, RunPath, StoredAnswers, Written,
+};
 
 /// For the answers to `stop` to be sent.
 const LAST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(1);
@@ -114,10 +116,11 @@ fn write_report<'d>(
     report: impl Fn() -> ReportData,
 ) -> ReportData {
     let mut finished = report();
+    let answers = stored_answers(recorder, &finished);
     for directory in places {
         let write = || -> anyhow::Result<Written> {
             directory.write_noise(&recorder.noise_text()?)?;
-            directory.write(&finished)
+            directory.write(&finished, &answers)
         };
         match write() {
             Ok(written) => tracing::info!(report = %written.html.display(), "report written"),
@@ -130,6 +133,18 @@ fn write_report<'d>(
         }
     }
     finished
+}
+
+/// What of them the page shows.
+fn stored_answers(recorder: &Recorder, report: &ReportData) -> Vec<StoredAnswers> {
+    let Some(path) = recorder.run_path() else {
+        return Vec::new();
+    };
+    let stored = report::answers_of(&RunPath::new(path.to_owned()), report);
+    stored.unwrap_or_else(|error| {
+        tracing::warn!("the stored answers cannot be read: {error:#}");
+        Vec::new()
+    })
 }
 
 /// What the admin side shows, and what it may order.

@@ -1,6 +1,30 @@
 //! Both answers of an example in full, as a run keeps them: redacted as everything else that is kept.
+//!
+//! Where an example is wanted for a group, [`AnswersRoom`] has a place for the three messages. They wait as they are, which costs nothing,
+//! until the verdict on them is known and whatever keeps the run makes [`StoredAnswers`] of them.
 
+use std::fmt;
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use mirror_core::detect::CREDENTIALS;
+use mirror_core::exchange::{Body, Exchange, Headers, Request, Response};
+use mirror_core::http::coding;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Bytes of a body that are stored; of a longer one it is its beginning.
+const MAX_BODY: usize = 256 << 10;
+/// Bytes of the three bodies that are held until they are stored; what is larger is not.
+const MAX_HELD: usize = 4 << 20;
+/// Requests of which the messages are held at once.
+const MAX_WAITING: usize = 16;
+/// Headers of a message that are stored, and bytes of each.
+const MAX_HEADERS: usize = 200;
+const MAX_HEADER: usize = 8 << 10;
 
 /// A request and the two answers to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,4 +58,256 @@ pub struct StoredBody {
     pub is_cut: bool,
     /// Of the whole body, in hexadecimal digits.
     pub sha256: String,
+}
+
+/// Bounds the messages that are held until they are stored. There is no room until something stores them.
+#[derive(Debug, Default)]
+pub(super) struct AnswersRoom(Arc<AtomicUsize>);
+
+/// A place for the messages of one request.
+pub struct AnswersPlace(Arc<AtomicUsize>);
+
+impl AnswersRoom {
+    pub(super) fn open(&self) {
+        self.0.store(MAX_WAITING, Relaxed);
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.0.load(Relaxed) == 0
+    }
+
+    pub(super) fn take(&self) -> Option<AnswersPlace> {
+        let less = |free: usize| free.checked_sub(1);
+        let taken = self.0.fetch_update(Relaxed, Relaxed, less);
+        taken.is_ok().then(|| AnswersPlace(Arc::clone(&self.0)))
+    }
+}
+
+impl Drop for AnswersPlace {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+/// The messages of a request as they were captured and received. Bodies are counted references.
+pub struct WholeAnswers {
+    request: Request,
+    production: Response,
+    mirror: Response,
+    _place: AnswersPlace,
+}
+
+impl fmt::Debug for WholeAnswers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WholeAnswers({} bytes)", self.held_bytes())
+    }
+}
+
+impl WholeAnswers {
+    /// None of what is too large to be held.
+    pub fn new(place: AnswersPlace, exchange: &Exchange, mirror: &Response) -> Option<Self> {
+        let production = exchange.response.as_deref()?;
+        let bodies = [&exchange.request.body, &production.body, &mirror.body];
+        let bytes: usize = bodies.iter().map(|body| body.len()).sum();
+        (bytes <= MAX_HELD).then(|| Self {
+            request: exchange.request.as_ref().clone(),
+            production: production.clone(),
+            mirror: mirror.clone(),
+            _place: place,
+        })
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        let bodies = [&self.request.body, &self.production.body, &self.mirror.body];
+        bodies.iter().map(|body| body.len()).sum()
+    }
+
+    /// As they are stored: without content codings, and no longer than the limits.
+    pub(super) fn stored(&self, number: u64) -> StoredAnswers {
+        let request = &self.request;
+        let target = request.target.text();
+        let target = CREDENTIALS.masked(&target);
+        let line = format!("{} {target} {}", &*request.method, request.version.name());
+        StoredAnswers {
+            number,
+            request: StoredMessage::new(line, None, &request.headers, &request.body),
+            production: StoredMessage::of(&self.production),
+            mirror: StoredMessage::of(&self.mirror),
+        }
+    }
+}
+
+impl StoredAnswers {
+    /// Bytes of its texts, about.
+    pub(super) fn held_bytes(&self) -> usize {
+        let messages = [&self.request, &self.production, &self.mirror];
+        let held = |message: &StoredMessage| {
+            let headers = message.headers.iter();
+            let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
+            let body = [&message.body.text, &message.body.base64];
+            headers + body.into_iter().flatten().map(String::len).sum::<usize>()
+        };
+        messages.into_iter().map(held).sum()
+    }
+}
+
+impl StoredMessage {
+    fn of(response: &Response) -> Self {
+        let status = response.status;
+        let reason = http::StatusCode::from_u16(status).ok();
+        let reason = reason.and_then(|status| status.canonical_reason());
+        let line = format!(
+            "{} {status} {}",
+            response.version.name(),
+            reason.unwrap_or_default()
+        );
+        let line = line.trim_end().to_owned();
+        Self::new(line, Some(status), &response.headers, &response.body)
+    }
+
+    fn new(first_line: String, status: Option<u16>, headers: &Headers, body: &Body) -> Self {
+        let text = |bytes: &[u8]| {
+            let bytes = &bytes[..bytes.len().min(MAX_HEADER)];
+            String::from_utf8_lossy(bytes).into_owned()
+        };
+        let all = headers.iter().take(MAX_HEADERS);
+        Self {
+            first_line,
+            status,
+            headers: all
+                .map(|(name, value)| (name.to_owned(), text(value)))
+                .collect(),
+            body: StoredBody::new(headers, body),
+        }
+    }
+}
+
+impl StoredBody {
+    /// What cannot be decoded is stored as it was sent.
+    fn new(headers: &Headers, body: &Body) -> Self {
+        let coded = body.bytes();
+        let decoded = coding::decoder(headers, coded)
+            .ok()
+            .and_then(|reader| Self::read(reader).ok());
+        let mut stored = decoded.unwrap_or_else(|| {
+            let begins = &coded[..coded.len().min(MAX_BODY)];
+            let sha256 = hex(&Sha256::digest(coded));
+            Self::of(begins.to_vec(), coded.len() as u64, sha256)
+        });
+        // Only its beginning was captured.
+        if let Some(of_all) = body.digest() {
+            stored.bytes = stored.bytes.max(of_all.len);
+            stored.is_cut = true;
+        }
+        stored
+    }
+
+    fn read(mut reader: impl Read) -> std::io::Result<Self> {
+        let (mut begins, mut bytes) = (Vec::new(), 0);
+        let (mut hash, mut piece) = (Sha256::new(), vec![0; 16 << 10]);
+        loop {
+            let length = reader.read(&mut piece)?;
+            if length == 0 {
+                break;
+            }
+            bytes += length;
+            if bytes > coding::MOST_DECODED {
+                return Err(std::io::Error::other("it is too large when decoded"));
+            }
+            hash.update(&piece[..length]);
+            let room = MAX_BODY - begins.len();
+            begins.extend(&piece[..length.min(room)]);
+        }
+        let sha256 = hex(&hash.finalize());
+        Ok(Self::of(begins, bytes as u64, sha256))
+    }
+
+    /// A text that is cut in the middle of a character ends before it.
+    fn of(begins: Vec<u8>, bytes: u64, sha256: String) -> Self {
+        let is_cut = begins.len() as u64 != bytes;
+        let (text, base64) = match String::from_utf8(begins) {
+            Ok(text) => (Some(text), None),
+            Err(error) => {
+                let whole = error.utf8_error();
+                let begins = error.into_bytes();
+                match is_cut && whole.error_len().is_none() {
+                    true => {
+                        let text = String::from_utf8_lossy(&begins[..whole.valid_up_to()]);
+                        (Some(text.into_owned()), None)
+                    }
+                    false => (None, Some(STANDARD.encode(&begins))),
+                }
+            }
+        };
+        Self {
+            text,
+            base64,
+            bytes,
+            is_cut,
+            sha256,
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn body(coding: Option<&str>, bytes: &[u8]) -> StoredBody {
+        let mut response = Response::new(200);
+        if let Some(coding) = coding {
+            response
+                .headers
+                .append("content-encoding", coding.as_bytes());
+        }
+        response.body = bytes::Bytes::copy_from_slice(bytes).into();
+        StoredMessage::of(&response).body
+    }
+
+    #[test]
+    fn a_body_is_stored_as_its_reader_sees_it() {
+        let plain = body(None, b"{\"a\":1}");
+        assert_eq!(plain.text.as_deref(), Some("{\"a\":1}"));
+        assert_eq!((plain.bytes, plain.is_cut), (7, false));
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"{\"a\":1}").unwrap();
+        let coded = gzip.finish().unwrap();
+        assert_eq!(body(Some("gzip"), &coded), plain);
+        let damaged = body(Some("gzip"), &coded[..9]);
+        assert_eq!(damaged.base64, Some(STANDARD.encode(&coded[..9])));
+        assert_eq!(body(None, b"\xff\0").base64.as_deref(), Some("/wA="));
+        let empty = body(Some("gzip"), b"");
+        assert_eq!((empty.text.as_deref(), empty.bytes), (Some(""), 0));
+    }
+
+    #[test]
+    fn a_long_body_is_cut_between_characters_and_its_digest_is_of_all() {
+        let long = "\u{e4}".repeat(MAX_BODY);
+        let mut shifted = vec![b'x'];
+        shifted.extend(long.as_bytes());
+        let stored = body(None, &shifted);
+        assert_eq!(stored.text.map(|text| text.len()), Some(MAX_BODY - 1));
+        assert_eq!(
+            (stored.bytes, stored.is_cut),
+            (2 * MAX_BODY as u64 + 1, true)
+        );
+        assert_eq!(stored.sha256, hex(&Sha256::digest(&shifted)));
+    }
+
+    #[test]
+    fn only_so_many_messages_are_held_and_none_before_they_are_stored() {
+        let room = AnswersRoom::default();
+        assert!(room.is_full() && room.take().is_none());
+        room.open();
+        let places: Vec<_> = std::iter::from_fn(|| room.take()).collect();
+        assert_eq!(places.len(), MAX_WAITING);
+        drop(places);
+        assert!(!room.is_full());
+    }
 }

@@ -7,7 +7,7 @@ use mirror_core::compare::{Kind, Observation, Place, Severity, excerpt};
 use mirror_core::noise::{Explained, Maps};
 use serde::{Deserialize, Serialize};
 
-use super::examples::{Examples, KeptExample, KnownBy, ValueCounts};
+use super::examples::{DifferenceExample, Examples, KeptExample, KnownBy, ValueCounts};
 use super::pair::JudgedPair;
 use super::request::RequestLabel;
 
@@ -62,30 +62,6 @@ impl DifferenceGroup {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct DifferenceExample {
-    /// Method and target.
-    pub request: String,
-    pub id: Option<String>,
-    /// Number of its connection, and its place in it.
-    pub connection: u64,
-    pub index: u32,
-    /// How often in this pair of answers; the values are the first.
-    pub times: u64,
-    pub production: String,
-    pub mirror: String,
-    /// Of production's request, from its `traceparent`.
-    pub trace_id: Option<String>,
-    /// Number of both answers in full, where they are kept.
-    pub answers: Option<u64>,
-}
-
-impl DifferenceExample {
-    fn shown(&self) -> [&str; 3] {
-        [&self.request, &self.production, &self.mirror]
-    }
-}
-
 /// What is no evidence sorts last.
 type Key = (Reverse<bool>, Place, Kind);
 
@@ -117,22 +93,51 @@ fn rank((evidence, place, kind): &Key) -> Rank {
 }
 
 impl DifferenceTable {
-    /// `explained` is what noise says of the pair's differences, and whether what it leaves is evidence.
+    /// `explained` is what noise says of the pair's differences, and whether what it leaves is evidence; `answers` the number of its
+    /// stored answers, if they are to be stored. Returns whether it is an example of something.
     pub(super) fn count(
         &mut self,
         label: &RequestLabel,
         pair: &JudgedPair,
         (explained, is_evidence): (&Explained, bool),
-    ) {
+        answers: Option<u64>,
+    ) -> bool {
+        let mut is_example = false;
         let left = explained.left.iter().map(|one| (is_evidence, false, one));
         let varying = explained.varying.iter().map(|one| (false, true, one));
         for (is_evidence, varies, one) in left.chain(varying) {
             let known_by = KnownBy::new(label.at(), label.size(), one);
-            self.add((is_evidence, varies), one, known_by, || {
-                example(label, pair, one)
+            is_example |= self.add((is_evidence, varies), one, known_by, || DifferenceExample {
+                answers,
+                ..example(label, pair, one)
             });
         }
         self.dropped += pair.comparison().untold;
+        self.has_new_examples |= is_example;
+        is_example
+    }
+
+    /// Whether a pair with this difference may become an example, whatever noise says of it.
+    pub(super) fn wants(&self, place: Place, observation: &Observation, known_by: KnownBy) -> bool {
+        let key = |is_evidence| (Reverse(is_evidence), place.clone(), observation.kind);
+        let keys = [key(true), key(false)];
+        let mut known = keys
+            .iter()
+            .filter_map(|key| self.groups.get(key))
+            .peekable();
+        match known.peek() {
+            Some(_) => known.any(|tally| tally.examples.wants(known_by)),
+            None => {
+                let least = self.groups.keys().map(rank).max();
+                self.groups.len() < MAX_GROUPS || least.is_some_and(|least| rank(&keys[0]) <= least)
+            }
+        }
+    }
+
+    /// The numbers of the answers that its examples name.
+    pub(super) fn answers(&self) -> impl Iterator<Item = u64> {
+        let kept = self.groups.values().flat_map(|tally| tally.examples.kept());
+        kept.filter_map(|one| one.example.answers)
     }
 
     fn add(
@@ -141,17 +146,17 @@ impl DifferenceTable {
         observation: &Observation,
         known_by: KnownBy,
         example: impl FnOnce() -> DifferenceExample,
-    ) {
+    ) -> bool {
         let place = observation.place.clone();
         let key = (Reverse(is_evidence), place, observation.kind);
         if !self.has_room(&key) {
             self.dropped += 1;
-            return;
+            return false;
         }
         let tally = self.groups.entry(key).or_default();
         tally.count += 1;
         tally.varies |= varies;
-        self.has_new_examples |= tally.examples.count(known_by, example);
+        tally.examples.count(known_by, example)
     }
 
     /// Makes room for a new group by taking out the least significant one, and of these the smallest.
@@ -254,6 +259,15 @@ struct GroupRecord {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct ExamplesRecord(Vec<(bool, Place, Kind, KeptExample)>);
+
+impl ExamplesRecord {
+    /// Beside those of other runs, numbers of answers mean nothing.
+    pub(super) fn forget_answers(&mut self) {
+        for (_, _, _, kept) in &mut self.0 {
+            kept.example.answers = None;
+        }
+    }
+}
 
 impl DifferenceTable {
     pub(super) fn record(&self) -> TableRecord {
@@ -373,7 +387,7 @@ mod tests {
         let pair = pair(basis, comparison);
         let explained = pair.unexplained();
         let is_evidence = pair.is_judged();
-        table.count(&label("GET", "/a"), &pair, (&explained, is_evidence));
+        table.count(&label("GET", "/a"), &pair, (&explained, is_evidence), None);
     }
 
     fn places(table: &DifferenceTable) -> Vec<String> {
@@ -467,8 +481,8 @@ mod tests {
             varying: vec![seen("/at")],
             ..Explained::default()
         };
-        table.count(&label, &pair, (&before, true));
-        table.count(&label, &pair, (&after, true));
+        table.count(&label, &pair, (&before, true), None);
+        table.count(&label, &pair, (&after, true), None);
         let groups = sorted(table.data("GET /a").collect());
         let shown: Vec<_> = groups
             .iter()

@@ -8,10 +8,32 @@ use mirror_core::compare::Observation;
 use mirror_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::differences::DifferenceExample;
-
 /// Pairs of values that are told apart in a group. Where there are more, none of them is rare.
 const MAX_VALUES: usize = 16;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct DifferenceExample {
+    /// Method and target.
+    pub request: String,
+    pub id: Option<String>,
+    /// Number of its connection, and its place in it.
+    pub connection: u64,
+    pub index: u32,
+    /// How often in this pair of answers; the values are the first.
+    pub times: u64,
+    pub production: String,
+    pub mirror: String,
+    /// Of production's request, from its `traceparent`.
+    pub trace_id: Option<String>,
+    /// Number of both answers in full, where they are kept.
+    pub answers: Option<u64>,
+}
+
+impl DifferenceExample {
+    pub(super) fn shown(&self) -> [&str; 3] {
+        [&self.request, &self.production, &self.mirror]
+    }
+}
 
 /// At most three examples.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

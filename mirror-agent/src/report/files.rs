@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 
+use super::answers::StoredAnswers;
 use super::directory::{PrivateDir, read_regular};
 use super::html;
 use super::known_noise::KnownNoise;
@@ -45,14 +46,14 @@ impl ReportDir {
         Self(directory)
     }
 
-    /// Writes report.json and report.html; a reader never sees half of one.
-    pub fn write(&self, report: &ReportData) -> anyhow::Result<Written> {
+    /// Writes report.json and report.html, which shows `answers` in full; a reader never sees half of one.
+    pub fn write(&self, report: &ReportData, answers: &[StoredAnswers]) -> anyhow::Result<Written> {
         let json = serde_json::to_string_pretty(report).context("writing the report as JSON")?;
         Ok(Written {
             json: self.0.replace(REPORT_JSON, json.as_bytes())?,
             html: self
                 .0
-                .replace("report.html", html::page(report, &[]).as_bytes())?,
+                .replace("report.html", html::page(report, answers).as_bytes())?,
         })
     }
 
@@ -148,7 +149,7 @@ pub(super) mod tests {
         let directory = scratch.join("a/b");
         let written = ReportDir::open(&directory)
             .unwrap()
-            .write(&report())
+            .write(&report(), &[])
             .unwrap();
         assert_eq!((mode(&scratch.join("a")), mode(&directory)), (0o700, 0o700));
         assert_eq!((mode(&written.json), mode(&written.html)), (0o600, 0o600));
@@ -156,7 +157,7 @@ pub(super) mod tests {
         // A second run replaces the first one's.
         ReportDir::open(&directory)
             .unwrap()
-            .write(&report())
+            .write(&report(), &[])
             .unwrap();
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 2);
     }
@@ -188,7 +189,7 @@ pub(super) mod tests {
         }
         ReportDir::open(&directory)
             .unwrap()
-            .write(&report())
+            .write(&report(), &[])
             .unwrap();
         assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
         assert!(
@@ -205,7 +206,10 @@ pub(super) mod tests {
         symlink("real", scratch.join("link")).unwrap();
         symlink(scratch.join("link"), scratch.join("absolute")).unwrap();
         let path = scratch.join("absolute/../absolute/report");
-        ReportDir::open(&path).unwrap().write(&report()).unwrap();
+        ReportDir::open(&path)
+            .unwrap()
+            .write(&report(), &[])
+            .unwrap();
         assert!(scratch.join("real/report/report.json").is_file());
         symlink("round", scratch.join("round")).unwrap();
         refused(&scratch.join("round"), "too many symbolic links");
@@ -217,7 +221,7 @@ pub(super) mod tests {
         let directory = scratch.join("report");
         let written = ReportDir::open(&directory)
             .unwrap()
-            .write(&report())
+            .write(&report(), &[])
             .unwrap();
         let text = fs::read_to_string(&written.json).unwrap();
         fs::write(
@@ -269,7 +273,10 @@ pub(super) mod tests {
 
         // Below their directory one of our own is made, in which they cannot write.
         let ours = theirs.join("ours");
-        ReportDir::open(&ours).unwrap().write(&report()).unwrap();
+        ReportDir::open(&ours)
+            .unwrap()
+            .write(&report(), &[])
+            .unwrap();
         assert_eq!(mode(&ours), 0o700);
         assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
     }

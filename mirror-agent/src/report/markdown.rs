@@ -6,7 +6,7 @@ use mirror_core::compare::excerpt;
 use mirror_core::verdict::Decision;
 use mirror_core::verdict::words::count;
 
-use super::differences::DifferenceExample;
+use super::examples::DifferenceExample;
 use super::facts;
 use super::judgement::{COVERAGE_COLUMNS, Entries, Part, ROUTE_COLUMNS, ShownFinding, parts};
 use super::status::{ReportData, Results};

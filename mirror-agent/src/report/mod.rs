@@ -36,10 +36,11 @@ mod text;
 mod ticket;
 mod trend;
 
-pub use answers::{StoredAnswers, StoredBody, StoredMessage};
-pub use differences::{DifferenceExample, DifferenceGroup};
+pub use answers::{AnswersPlace, StoredAnswers, StoredBody, StoredMessage, WholeAnswers};
+pub use differences::DifferenceGroup;
 pub use effects::EffectsFinding;
 pub use end::End;
+pub use examples::DifferenceExample;
 pub use files::{ReportDir, Written, known_noise_beside};
 pub use html::{LiveMode, live_page, page, page_data};
 pub use junit::junit;
@@ -54,8 +55,8 @@ pub use recorder::Recorder;
 pub use request::{RequestLabel, ShownRequest};
 pub use runs::{
     ComparedGroup, ComparedRun, GroupStanding, Keeper, KnownSummary, NewRun, RunComparison,
-    RunPath, RunSummary, RunsFolder, Standing, compare_runs, comparison_text, list_text, merge,
-    read,
+    RunPath, RunSummary, RunsFolder, Standing, answers, answers_of, compare_runs, comparison_text,
+    list_text, merge, read,
 };
 pub use schema::{report_schema, status_schema};
 pub use status::{

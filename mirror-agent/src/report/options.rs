@@ -1,8 +1,9 @@
 //! What the report is told.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use mirror_core::options::FromText;
+use mirror_core::options::{ByteSize, FromText};
 
 /// Longest name of a run.
 const MAX_NAME: usize = 64;
@@ -20,6 +21,12 @@ mirror_core::options! {
         /// ~/.local/state/mirror-agent/runs, unless given
         #[option("runs", "DIR")]
         pub runs: Option<RunsPlace>,
+        /// Most bytes of the answers that a run stores in full, for the examples of its differences; 0 stores none
+        #[option("keep-answers", "SIZE", default = "64MiB")]
+        pub answers: ByteSize,
+        /// How long they are stored, after the run's end too
+        #[option("keep-answers-for", "DURATION", default = "7d")]
+        pub answers_for: Duration,
         /// Directory for report.json, report.html and noise.json
         #[option("report", "DIR")]
         pub directory: Option<PathBuf>,

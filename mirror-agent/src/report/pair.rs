@@ -1,6 +1,7 @@
 //! What is kept of two answers until they are reported: no bodies.
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::FixedState;
@@ -14,6 +15,8 @@ use mirror_core::verdict::{
     self, AnswerDurations, Basis, CacheHits, CacheOptions, ComparedAnswers, ComparedControl,
     ComparedRepeat, ControlFinding, MirrorAnswer, Side,
 };
+
+use super::answers::WholeAnswers;
 
 /// A replayed request and how the answers to it compare.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub struct JudgedPair {
     repeat: Option<JudgedRepeat>,
     pub(super) basis: Basis,
     pub(super) said: SaidOfRun,
+    /// The messages in full, where they are wanted as an example.
+    pub(super) answers: Option<Arc<WholeAnswers>>,
 }
 
 /// What the answers to a request say of the run as a whole.
@@ -108,6 +113,7 @@ impl JudgedPair {
             repeat: None,
             basis,
             said: SaidOfRun::default(),
+            answers: None,
         }
     }
 
@@ -126,6 +132,15 @@ impl JudgedPair {
         Self { said, ..self }
     }
 
+    /// With the messages in full.
+    #[must_use]
+    pub fn with_answers(self, answers: Option<WholeAnswers>) -> Self {
+        Self {
+            answers: answers.map(Arc::new),
+            ..self
+        }
+    }
+
     /// Bytes that are held until it is reported, about.
     pub fn held_bytes(&self) -> usize {
         let beside = |answer: &JudgedAnswer| answer.comparison.held_bytes();
@@ -137,6 +152,10 @@ impl JudgedPair {
             + beside(&self.mirror)
             + self.control.as_ref().map_or(0, beside)
             + self.repeat.as_ref().map_or(0, repeats)
+            + self
+                .answers
+                .as_ref()
+                .map_or(0, |answers| answers.held_bytes())
     }
 
     /// How the request ends; `differs` is what is left when noise was taken out.
@@ -264,6 +283,7 @@ pub(super) mod tests {
             repeat: None,
             basis,
             said: SaidOfRun::default(),
+            answers: None,
         }
     }
 

@@ -2,10 +2,13 @@
 
 mod counts;
 mod kept;
+mod several;
 mod tallies;
 mod totals;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mirror_core::compare::{CompareOptions, Comparison};
@@ -15,6 +18,7 @@ use mirror_core::route::RouteId;
 use mirror_core::schedule::ScheduleData;
 use mirror_core::verdict::{self, BuildOptions, Builds, Judge, Judgement, Side, VerdictPolicy};
 
+use super::answers::{AnswersPlace, AnswersRoom, WholeAnswers};
 use super::end::End;
 use super::known_noise::KnownNoise;
 use super::request::RequestLabel;
@@ -22,7 +26,8 @@ use super::status::{CaptureCounters, FORMAT, LedgerData, ReportData, Results, Ru
 use crate::clock::wall_clock;
 use tallies::{Beside, Tallies};
 
-pub(super) use kept::{KeptBeside, KeptRun, LedgerRecord, RunChanges, RunRecord, results_of};
+pub(super) use kept::{KeptBeside, KeptRun, LedgerRecord, RunChanges, RunRecord};
+pub(super) use several::results_of;
 
 /// In the place of a build's name where nobody said it.
 const UNKNOWN_BUILD: &str = "unknown";
@@ -36,6 +41,9 @@ pub struct Recorder {
     tallies: Mutex<Tallies>,
     /// Why something of the run is not kept.
     kept: Mutex<Option<String>>,
+    /// The directory of the run.
+    run_path: OnceLock<PathBuf>,
+    answers_room: AnswersRoom,
 }
 
 impl Recorder {
@@ -48,6 +56,8 @@ impl Recorder {
             started_at: now(),
             tallies: Mutex::default(),
             kept: Mutex::default(),
+            run_path: OnceLock::new(),
+            answers_room: AnswersRoom::default(),
         }
     }
 
@@ -135,6 +145,49 @@ impl Recorder {
         let route = tallies.route(label, route);
         let name = tallies.name(route);
         (route, tallies.judge.wants_repeat(&name, answered, pair))
+    }
+
+    /// The route of a request, and a place for its answers in full if they may be wanted and there is room for them.
+    pub fn place_for_answers(
+        &self,
+        label: &RequestLabel,
+        route: Option<RouteId>,
+        pair: &Comparison,
+    ) -> (Option<RouteId>, Option<AnswersPlace>) {
+        if pair.observations.is_empty() || self.answers_room.is_full() {
+            return (route, None);
+        }
+        let mut tallies = self.tallies();
+        let route = tallies.route(label, route);
+        let is_wanted = tallies.wants_answers(label, route, pair);
+        let place = is_wanted.then(|| self.answers_room.take()).flatten();
+        (Some(route), place)
+    }
+
+    /// From now on answers are stored.
+    pub(super) fn store_answers(&self) {
+        self.answers_room.open();
+    }
+
+    /// The run is kept there from now on.
+    pub(super) fn is_kept_in(&self, run: &Path) {
+        // There is one directory for a run.
+        let _ = self.run_path.set(run.to_owned());
+    }
+
+    /// The directory of the run, where it is kept.
+    pub fn run_path(&self) -> Option<&Path> {
+        self.run_path.get().map(PathBuf::as_path)
+    }
+
+    /// Answers that are to be stored, with their numbers.
+    pub(super) fn take_answers(&self) -> Vec<(u64, Arc<WholeAnswers>)> {
+        std::mem::take(&mut self.tallies().answers)
+    }
+
+    /// The numbers of the answers that examples name.
+    pub(super) fn named_answers(&self) -> BTreeSet<u64> {
+        self.tallies().compared.answers().collect()
     }
 
     /// Takes two answers of production to the same request, and returns its route.

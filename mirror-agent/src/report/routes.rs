@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use mirror_core::compare::{Extent, PlaceTotals};
+use mirror_core::compare::{Comparison, Extent, PlaceTotals};
 use mirror_core::noise::{Explained, Maps};
 use mirror_core::route::{RouteId, RouteLearner};
 use mirror_core::verdict::matters;
 use serde::{Deserialize, Serialize};
 
 use super::differences::{self, DifferenceGroup, DifferenceTable, ExamplesRecord, TableRecord};
+use super::examples::KnownBy;
 use super::latency::Latencies;
 use super::pair::JudgedPair;
 use super::request::RequestLabel;
@@ -59,19 +60,48 @@ pub(super) struct RouteTallyChange {
 }
 
 impl RouteTallies {
-    /// `explained` is what noise says of the pair's differences, and whether what it leaves is evidence.
+    /// `explained` is what noise says of the pair's differences, and whether what it leaves is evidence; `answers` the number of its
+    /// stored answers, if they are to be stored. Returns whether it is an example of something.
     pub(super) fn count(
         &mut self,
         mut route: RouteId,
         label: &RequestLabel,
         pair: &JudgedPair,
         explained: (&Explained, bool),
-    ) {
+        answers: Option<u64>,
+    ) -> bool {
         if self.0.len() >= MAX_ROUTES && !self.0.contains_key(&route) {
             route = RouteLearner::OTHER;
         }
         let tally = self.0.entry(route).or_default();
-        tally.count(label, pair, explained);
+        tally.count(label, pair, explained, answers)
+    }
+
+    /// Whether a pair may become an example of one of its differences. `maps` are those of the route.
+    pub(super) fn wants_example(
+        &self,
+        route: RouteId,
+        label: &RequestLabel,
+        comparison: &Comparison,
+        maps: Option<&Maps>,
+    ) -> bool {
+        let mut observations = comparison.observations.iter();
+        let Some(tally) = self.0.get(&route) else {
+            return !comparison.observations.is_empty();
+        };
+        observations.any(|one| {
+            let folded = maps.and_then(|maps| maps.folded(&one.place));
+            let place = folded.unwrap_or_else(|| one.place.clone());
+            let known_by = KnownBy::new(label.at(), label.size(), one);
+            tally.differences.wants(place, one, known_by)
+        })
+    }
+
+    /// The numbers of the answers that examples name.
+    pub(super) fn answers(&self) -> impl Iterator<Item = u64> {
+        self.0
+            .values()
+            .flat_map(|tally| tally.differences.answers())
     }
 
     /// What has changed of the routes that `wanted` names, or all of them.
@@ -152,7 +182,13 @@ impl RouteTallies {
 }
 
 impl RouteTally {
-    fn count(&mut self, label: &RequestLabel, pair: &JudgedPair, explained: (&Explained, bool)) {
+    fn count(
+        &mut self,
+        label: &RequestLabel,
+        pair: &JudgedPair,
+        explained: (&Explained, bool),
+        answers: Option<u64>,
+    ) -> bool {
         self.counts.count(pair, matters(explained.0));
         if pair.is_judged() {
             self.trend.count(&TrendRequest {
@@ -162,7 +198,7 @@ impl RouteTally {
                 production: pair.production.latency,
             });
         }
-        self.differences.count(label, pair, explained);
+        self.differences.count(label, pair, explained, answers)
     }
 
     fn merge(&mut self, other: Self) {

@@ -10,7 +10,7 @@ use mirror_core::noise::{AnswerTimes, Source};
 use mirror_core::policy::Redactor;
 use mirror_core::route::RouteId;
 
-use super::{End, Recorder, RequestLabel};
+use super::{AnswersPlace, End, Recorder, RequestLabel};
 
 /// One request on its way to its outcome. Dropped without one, it ends as `interrupted`.
 pub struct Ticket {
@@ -57,6 +57,14 @@ impl Ticket {
             .wants_repeat(&self.label, known, answered, pair);
         self.route.set(Some(route));
         source
+    }
+
+    /// A place for the answers in full, if they may be wanted as an example.
+    pub fn place_for_answers(&self, pair: &Comparison) -> Option<AnswersPlace> {
+        let known = self.route.get();
+        let (route, place) = self.recorder.place_for_answers(&self.label, known, pair);
+        self.route.set(route);
+        place
     }
 
     /// Production answered the same request shortly before: that answer against this one.

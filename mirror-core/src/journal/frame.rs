@@ -66,6 +66,35 @@ impl Frame<'_> {
     }
 }
 
+/// What a frame begins with, for those who look for one frame in a long file. Only [`Frames`] looks at the checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHead {
+    /// Of the payload.
+    pub length: usize,
+    pub number: u64,
+    pub at: Timestamp,
+}
+
+impl FrameHead {
+    /// Bytes of a head.
+    pub const LENGTH: usize = HEAD;
+
+    pub fn read(head: &[u8; HEAD]) -> Self {
+        let number = |from: usize| {
+            let bytes = head[from..from + 8].try_into();
+            bytes.map(u64::from_le_bytes).unwrap_or_default()
+        };
+        let length = head
+            .first_chunk()
+            .map_or(0, |length| u32::from_le_bytes(*length));
+        Self {
+            length: length as usize,
+            number: number(5),
+            at: Timestamp(number(13)),
+        }
+    }
+}
+
 /// The frames of a file, until the first one that is not whole.
 #[derive(Clone, Debug)]
 pub struct Frames<'a> {
@@ -89,21 +118,17 @@ impl<'a> Iterator for Frames<'a> {
 
     fn next(&mut self) -> Option<Frame<'a>> {
         let rest = &self.bytes[self.position..];
-        let (head, rest) = rest.split_at_checked(HEAD)?;
-        let number = |from: usize| {
-            let bytes = head[from..from + 8].try_into();
-            bytes.map(u64::from_le_bytes).unwrap_or_default()
-        };
-        let length = u32::from_le_bytes(head[..4].try_into().ok()?) as usize;
+        let (head, rest) = rest.split_first_chunk::<HEAD>()?;
+        let FrameHead { length, number, at } = FrameHead::read(head);
         let payload = rest.get(..length)?;
-        if checksum(&head[..COVERED], payload) != number(COVERED) {
+        if checksum(&head[..COVERED], payload).to_le_bytes() != head[COVERED..] {
             return None;
         }
         self.position += HEAD + length;
         Some(Frame {
             kind: FrameKind::of(head[4])?,
-            number: number(5),
-            at: Timestamp(number(13)),
+            number,
+            at,
             payload,
         })
     }

@@ -10,7 +10,7 @@ mod frame;
 use std::collections::BTreeMap;
 
 pub use batch::{BadBatch, Batch};
-pub use frame::{Frame, FrameKind, Frames};
+pub use frame::{Frame, FrameHead, FrameKind, Frames};
 
 use crate::time::Timestamp;
 

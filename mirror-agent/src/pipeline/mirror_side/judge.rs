@@ -14,7 +14,9 @@ use super::lane::{Turn, Waiting};
 use super::send::{Answer, Answers};
 use super::settle::Judged;
 use crate::config::Config;
-use crate::report::{End, JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer, SaidOfRun};
+use crate::report::{
+    End, JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer, SaidOfRun, WholeAnswers,
+};
 use mirror_core::compare::{Comparison, RuleTally, compare_full, compare_light};
 use mirror_core::exchange::Response;
 use mirror_core::ledger::Outcome;
@@ -238,6 +240,9 @@ impl MirrorSide {
             is_cached: cache.hit(&answer.response),
             comparison,
         };
+        let place = waiting.ticket.place_for_answers(&compared.mirror);
+        let whole =
+            place.and_then(|place| WholeAnswers::new(place, exchange, &answers.mirror.response));
         let control = answers.control.as_ref().zip(compared.control);
         let control = control.map(|(answer, comparison)| judged(answer, comparison));
         let mirror = judged(&answers.mirror, compared.mirror);
@@ -259,7 +264,10 @@ impl MirrorSide {
             }
             Pass::Plain { .. } => None,
         };
-        let pair = pair.beside(control, repeat).saying(said);
+        let pair = pair
+            .beside(control, repeat)
+            .saying(said)
+            .with_answers(whole);
         // From here on only the verdict waits.
         drop(waiting.envelope);
         waiting.room.shrink_to_verdict(pair.held_bytes());

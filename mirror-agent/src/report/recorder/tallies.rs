@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
+use mirror_core::compare::Comparison;
 use mirror_core::ledger::Outcome;
 use mirror_core::noise::NoiseOrigin;
 use mirror_core::route::{RouteId, RouteLearner};
 use mirror_core::schedule::ScheduleData;
 use mirror_core::verdict::{Evidence, Judge, Judgement, VerdictPolicy, matters};
 
+use crate::report::answers::WholeAnswers;
 use crate::report::end::End;
 use crate::report::outcomes::OutcomeTallies;
 use crate::report::pair::JudgedPair;
@@ -34,6 +36,10 @@ pub(super) struct Tallies {
     pub(super) origins: Vec<NoiseOrigin>,
     pub(super) policy: VerdictPolicy,
     pub(super) totals: Totals,
+    /// The answers of examples that are not stored yet, with their numbers.
+    pub(super) answers: Vec<(u64, Arc<WholeAnswers>)>,
+    /// How many have been stored, or are to be.
+    answers_stored: u64,
     /// Routes of which something was counted since they were kept last.
     changed: HashSet<RouteId, RandomState>,
     /// The folds that what was kept last has followed.
@@ -89,8 +95,16 @@ impl Tallies {
         };
         let outcome = pair.outcome(matters(&explained));
         let is_evidence = pair.is_judged() && outcome != Outcome::DifferedAsControl;
-        self.compared
-            .count(route, label, pair, (&explained, is_evidence));
+        let number = pair.answers.as_ref().map(|_| self.answers_stored);
+        let explained_so = (&explained, is_evidence);
+        let is_example = self
+            .compared
+            .count(route, label, pair, explained_so, number);
+        if let (true, Some(answers)) = (is_example, &pair.answers) {
+            self.answers
+                .push((self.answers_stored, Arc::clone(answers)));
+            self.answers_stored += 1;
+        }
         self.totals
             .logins
             .count(Some(pair.production.status), pair.mirror_answer);
@@ -98,6 +112,18 @@ impl Tallies {
             self.totals.control.count(finding, control.latency);
         }
         outcome
+    }
+
+    /// Whether the answers of a pair may be wanted in full.
+    pub(super) fn wants_answers(
+        &mut self,
+        label: &RequestLabel,
+        route: RouteId,
+        comparison: &Comparison,
+    ) -> bool {
+        let name = self.name(route);
+        let maps = self.judge.maps(&name);
+        self.compared.wants_example(route, label, comparison, maps)
     }
 
     /// Each request is learnt once: `known` is what came of it.
@@ -198,12 +224,13 @@ impl Tallies {
             })
             .collect();
         self.folds = self.routes.folds();
+        let is_alone = runs.len() == 1;
         for run in runs {
-            self.add_run(run, &learnt);
+            self.add_run(run, &learnt, is_alone);
         }
     }
 
-    fn add_run(&mut self, run: KeptRun, learnt: &HashMap<String, RouteId>) {
+    fn add_run(&mut self, run: KeptRun, learnt: &HashMap<String, RouteId>, is_alone: bool) {
         let mut evidence = run.record.evidence;
         for (name, kept) in run.routes {
             let Some(route) = learnt.get(&name).map(|route| self.routes.resolve(*route)) else {
@@ -218,7 +245,10 @@ impl Tallies {
                 evidence.add_route(&name, &known);
             }
             if let Some(compared) = compared {
-                let examples = kept.examples.unwrap_or_default();
+                let mut examples = kept.examples.unwrap_or_default();
+                if !is_alone {
+                    examples.forget_answers();
+                }
                 self.compared.add(route, compared, examples, kept.intervals);
             }
             for outcome in outcomes {

@@ -1,6 +1,7 @@
 //! The folder that holds the directories of runs.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use nix::errno::Errno;
@@ -8,7 +9,8 @@ use nix::unistd::geteuid;
 
 use super::super::directory::PrivateDir;
 use super::super::files::REPORT_JSON;
-use super::head::{RUN_JSON, RunHead, is_running};
+use super::head::{RunHead, is_running};
+use super::names::{ANSWERS, RUN_JSON};
 use super::time::compact;
 
 const ROOTS: &str = "/var/lib/mirror-agent/runs";
@@ -134,6 +136,24 @@ impl RunsFolder {
         PrivateDir::open_known(&self.0)?.remove_child(name)
     }
 
+    /// Takes away the stored answers of runs that ended longer ago. What stands in the way is left to whoever looks at them.
+    pub(super) fn forget_answers(&self, age: Duration) {
+        let Ok(folder) = PrivateDir::open_known(&self.0) else {
+            return;
+        };
+        for name in self.runs().unwrap_or_default() {
+            let stored = std::fs::symlink_metadata(self.0.join(&name).join(ANSWERS));
+            let stored = stored.and_then(|file| file.modified());
+            let is_old = stored.is_ok_and(|at| at.elapsed().is_ok_and(|passed| passed > age));
+            if is_old
+                && !self.goes_on(&name)
+                && let Ok(run) = folder.child(&name)
+            {
+                let _ = run.remove(ANSWERS);
+            }
+        }
+    }
+
     /// The runs that are named.
     pub fn chosen(&self, wanted: &[String]) -> anyhow::Result<Vec<String>> {
         let names = self.runs()?;
@@ -190,6 +210,10 @@ fn named<'n>(names: &'n [String], wanted: &str) -> anyhow::Result<Option<&'n Str
 }
 
 impl RunPath {
+    pub fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
     pub fn path(&self) -> &Path {
         &self.0
     }

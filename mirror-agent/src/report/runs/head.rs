@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::super::directory::{PrivateDir, read_regular};
 use super::super::recorder::Recorder;
 use super::super::status::{FORMAT, RunInfo};
+use super::names::RUN_JSON;
 
-pub(super) const RUN_JSON: &str = "run.json";
 const MAX_HEAD: u64 = 1 << 20;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,9 +8,9 @@ use mirror_core::journal::{Batch, Frame, FrameKind};
 use nix::sys::stat::fstat;
 
 use super::super::directory::PrivateDir;
+use super::names::JOURNAL;
 use crate::clock::wall_clock;
 
-pub(super) const JOURNAL: &str = "journal";
 const NEW: &str = ".journal.new";
 /// A journal of this length is not written anew, however little it says.
 const SHORT: u64 = 4 << 20;
@@ -37,6 +37,11 @@ impl JournalFile {
     pub(super) fn wants_all(&self) -> bool {
         let is_too_long = |open: &Open| open.length > SHORT.max(open.least * MAX_GROWTH);
         self.open.as_ref().is_none_or(is_too_long)
+    }
+
+    /// The next write has to have everything.
+    pub(super) fn close(&mut self) {
+        self.open = None;
     }
 
     /// Whether the file is in a directory still.

@@ -19,6 +19,7 @@ use super::super::files::ReportDir;
 use super::super::options::{ReportOptions, RunsPlace};
 use super::super::recorder::{KeptBeside, Recorder};
 use super::super::status::CaptureCounters;
+use super::answers_file::{AnswersFile, AnswersLimits};
 use super::folder::RunsFolder;
 use super::head::RunHead;
 use super::journal_file::JournalFile;
@@ -35,6 +36,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(10);
 /// The directory of a run that has not begun. It is taken away again if the run does not begin.
 pub struct NewRun {
     place: Place,
+    limits: AnswersLimits,
     is_kept: bool,
 }
 
@@ -53,24 +55,34 @@ impl NewRun {
     /// Makes the directory of a run, which says at once whether runs can be kept. A folder that the user named must be usable; without the
     /// usual one the run goes on, and says so.
     pub fn make(options: &ReportOptions, recorder: &Recorder) -> anyhow::Result<Option<Self>> {
+        let limits = AnswersLimits {
+            bytes: options.answers.as_u64(),
+            age: options.answers_for,
+        };
         match &options.runs {
             Some(RunsPlace::Nowhere) => Ok(None),
             Some(RunsPlace::Folder(path)) => {
-                let made = Self::make_in(path.clone(), recorder);
+                let made = Self::make_in(path.clone(), recorder, limits);
                 let made = made.with_context(|| format!("--runs {}", path.display()))?;
                 Ok(Some(made))
             }
             None => {
                 let made = RunsFolder::usual()
-                    .and_then(|folder| Self::make_in(folder.into_path(), recorder));
+                    .and_then(|folder| Self::make_in(folder.into_path(), recorder, limits));
                 Ok(made.map_err(|error| not_kept(recorder, &error)).ok())
             }
         }
     }
 
-    fn make_in(folder: PathBuf, recorder: &Recorder) -> anyhow::Result<Self> {
+    fn make_in(
+        folder: PathBuf,
+        recorder: &Recorder,
+        limits: AnswersLimits,
+    ) -> anyhow::Result<Self> {
         let head = RunHead::new(recorder);
-        let (directory, name) = RunsFolder::new(folder.clone()).make(&head)?;
+        let runs = RunsFolder::new(folder.clone());
+        let (directory, name) = runs.make(&head)?;
+        runs.forget_answers(limits.age);
         let new = Self {
             place: Place {
                 _lock: head.write(&directory)?,
@@ -79,6 +91,7 @@ impl NewRun {
                 name,
                 head,
             },
+            limits,
             is_kept: false,
         };
         // Whether there is room for it is found out now.
@@ -94,12 +107,18 @@ impl NewRun {
         beside: impl Fn() -> (CaptureCounters, ScheduleData) + Send + 'static,
     ) -> anyhow::Result<Keeper> {
         self.is_kept = true;
+        let limits = self.limits;
+        if limits.bytes > 0 {
+            recorder.store_answers();
+        }
+        recorder.is_kept_in(self.place.directory.path());
         let keeping = Keeping {
             trouble: Trouble::new(recorder.started_at()),
             recorder: Arc::clone(recorder),
             beside: Box::new(beside),
             new: self,
             journal: JournalFile::default(),
+            answers: AnswersFile::new(limits),
             written: HashMap::new(),
             last_sign: Instant::now(),
             paused_until: Instant::now(),
@@ -150,6 +169,7 @@ impl Keeper {
 
 struct Keeping {
     recorder: Arc<Recorder>,
+    answers: AnswersFile,
     beside: Box<dyn Fn() -> (CaptureCounters, ScheduleData) + Send>,
     new: NewRun,
     journal: JournalFile,
@@ -187,6 +207,8 @@ impl Keeping {
                 }
             }
             Err(error) => {
+                // What was taken of the changes may not be there: everything is written next.
+                self.journal.close();
                 self.written.clear();
                 self.paused_until = Instant::now() + self.pause;
                 self.pause = (self.pause * 2).min(MAX_PAUSE);
@@ -199,6 +221,11 @@ impl Keeping {
     }
 
     fn try_to_keep(&mut self, ends: bool) -> anyhow::Result<()> {
+        self.keep_changes(ends)?;
+        self.store_answers()
+    }
+
+    fn keep_changes(&mut self, ends: bool) -> anyhow::Result<()> {
         self.journal.check()?;
         let (counters, schedule) = (self.beside)();
         let beside = KeptBeside {
@@ -225,6 +252,18 @@ impl Keeping {
         }
         self.last_sign = Instant::now();
         Ok(())
+    }
+
+    /// After the examples that name them: the directory is known to be there then, and what is not stored yet is not found.
+    fn store_answers(&mut self) -> anyhow::Result<()> {
+        let directory = &self.new.place.directory;
+        let named = || self.recorder.named_answers();
+        for (number, whole) in self.recorder.take_answers() {
+            if self.answers.is_wanted() {
+                self.answers.add(directory, &whole.stored(number), named)?;
+            }
+        }
+        self.answers.age(directory, named)
     }
 
     /// Where the directory is gone, it is made again.

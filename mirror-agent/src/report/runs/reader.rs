@@ -11,8 +11,8 @@ use super::super::files::{self, REPORT_JSON};
 use super::super::recorder::{KeptRun, results_of};
 use super::super::status::ReportData;
 use super::folder::RunPath;
-use super::head::{RUN_JSON, RunHead, is_running};
-use super::journal_file::JOURNAL;
+use super::head::{RunHead, is_running};
+use super::names::{JOURNAL, RUN_JSON};
 use super::time::time_of_day;
 
 /// Largest journal that is read: some ten times what a full run takes.

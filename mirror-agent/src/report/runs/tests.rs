@@ -6,14 +6,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mirror_core::compare::{CompareOptions, compare};
+use mirror_core::exchange::{Exchange, Request, Response};
 use mirror_core::ledger::Outcome;
+use mirror_core::time::Timestamp;
+use mirror_core::verdict::Basis;
 
+use super::super::answers::{StoredAnswers, StoredBody, StoredMessage, WholeAnswers};
+use super::super::directory::PrivateDir;
 use super::super::files::tests::Scratch;
 use super::super::options::{ReportOptions, RunsPlace};
-use super::super::request::tests::label;
+use super::super::pair::tests::pair;
+use super::super::request::tests::{label, label_at};
 use super::super::{CaptureCounters, Recorder};
 use super::super::{End, ReportData, RunInfo};
-use super::journal_file::JOURNAL;
+use super::answers_file::{AnswersFile, AnswersLimits};
+use super::names::JOURNAL;
 use super::*;
 
 fn options(folder: &Path) -> ReportOptions {
@@ -109,7 +117,7 @@ fn a_run_can_be_read_while_it_goes_on_after_a_crash_and_when_it_has_ended() {
     );
     assert_eq!(seen(&run), 2);
     directory
-        .write(&recorder.finish(CaptureCounters::default()))
+        .write(&recorder.finish(CaptureCounters::default()), &[])
         .unwrap();
     let report = read_run(&run);
     assert_eq!((report.unfinished, report.kept), (None, None));
@@ -161,10 +169,15 @@ fn a_directory_that_is_taken_away_is_made_again_with_all_that_was_counted() {
     let run = only_run(&folder);
     ended(&recorder);
     wait_until("the request is kept", || seen(&run) == 1);
+    assert!(differs(&recorder, 1, r#"{"a":2}"#));
+    let stored = |number| answers(&RunPath(run.clone()), number).unwrap().is_some();
+    wait_until("its answers are stored", || stored(0));
     fs::remove_dir_all(&folder).unwrap();
     wait_until("it is made again", || run.join(JOURNAL).exists());
-    ended(&recorder);
-    wait_until("it is kept again", || seen(&run) == 2);
+    assert!(differs(&recorder, 2, r#"{"b":2}"#));
+    wait_until("answers are stored again", || stored(1));
+    assert!(!stored(0));
+    wait_until("it is kept again", || seen(&run) == 3);
     let kept = recorder.kept().unwrap();
     assert!(
         kept.contains("(its directory was removed); all that was counted is kept again"),
@@ -172,7 +185,7 @@ fn a_directory_that_is_taken_away_is_made_again_with_all_that_was_counted() {
     );
     let report = keeper.finish().unwrap();
     report
-        .write(&recorder.finish(CaptureCounters::default()))
+        .write(&recorder.finish(CaptureCounters::default()), &[])
         .unwrap();
     assert_eq!(read_run(&run).kept.as_deref(), Some(&*kept));
 }
@@ -198,7 +211,7 @@ fn links_in_the_place_of_files_are_not_followed() {
     wait_until("the journal is written anew", || run.join(JOURNAL).exists());
     let directory = keeper.finish().unwrap();
     directory
-        .write(&recorder.finish(CaptureCounters::default()))
+        .write(&recorder.finish(CaptureCounters::default()), &[])
         .unwrap();
     directory.write_noise("{}").unwrap();
     assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
@@ -218,7 +231,7 @@ fn finished(folder: &Path, name: &str) -> PathBuf {
     ended(&recorder);
     let directory = keeper.finish().unwrap();
     let report = recorder.finish(CaptureCounters::default());
-    let written = directory.write(&report).unwrap();
+    let written = directory.write(&report, &[]).unwrap();
     written.json.parent().unwrap().to_owned()
 }
 
@@ -319,4 +332,149 @@ fn runs_of_several_hosts_are_one_and_what_cannot_be_is_refused() {
     refused(&[first.clone(), third], "judged by different rules");
     fs::remove_file(second.path().join(JOURNAL)).unwrap();
     refused(&[first, second], "journal");
+}
+
+/// A judged request whose answers differ and are to be stored, if there is a place for them.
+fn differs(recorder: &Recorder, at: u64, mirror: &str) -> bool {
+    let answer = |text: &str| Response {
+        body: bytes::Bytes::from(text.to_owned()).into(),
+        ..Response::new(200)
+    };
+    let (ours, theirs) = (answer(r#"{"a":1}"#), answer(mirror));
+    let compared = compare(&CompareOptions::default(), &ours, &theirs);
+    let at = Timestamp::default().after(Duration::from_secs(1_800_000_000 + at));
+    let label = label_at("GET", "/a", at);
+    let address = "127.0.0.1:80".parse().unwrap();
+    let mut exchange = Exchange::new(address, address, Request::new("GET", "/a?b=c".to_owned()));
+    exchange.response = Some(ours.into());
+    let (route, place) = recorder.place_for_answers(&label, None, &compared);
+    let has_place = place.is_some();
+    let whole = place.and_then(|place| WholeAnswers::new(place, &exchange, &theirs));
+    let pair = pair(Basis::Snapshot, compared).with_answers(whole);
+    recorder.saw();
+    recorder.ended(&label, route, &End::judged(pair));
+    has_place
+}
+
+#[test]
+fn examples_have_their_answers_in_full_and_only_they() {
+    let scratch = Scratch::new();
+    let folder = scratch.join("runs");
+    let recorder = recorder("shop");
+    assert!(!differs(&recorder, 50, r#"{"a":2}"#), "nobody stores them");
+    let keeper = begun(&folder, &recorder);
+    let run = RunPath(only_run(&folder));
+    let example = |recorder: &Recorder| {
+        let results = recorder.results(CaptureCounters::default());
+        results.differences[0].examples.clone()
+    };
+    assert_eq!(example(&recorder)[0].answers, None);
+    assert!(!differs(&recorder, 60, r#"{"a":2}"#), "no example");
+    assert!(differs(&recorder, 40, r#"{"a":2}"#), "it is earlier");
+    assert!(differs(&recorder, 70, r#"{"a":3}"#), "it is rarer");
+    let numbers: Vec<_> = example(&recorder).iter().map(|one| one.answers).collect();
+    assert_eq!(numbers, [Some(0), Some(1)]);
+    wait_until("they are stored", || answers(&run, 1).unwrap().is_some());
+    let stored = answers(&run, 0).unwrap().unwrap();
+    assert_eq!(stored.request.first_line, "GET /a?b=c HTTP/1.1");
+    assert_eq!(stored.production.first_line, "HTTP/1.1 200 OK");
+    assert_eq!(stored.mirror.body.text.as_deref(), Some(r#"{"a":2}"#));
+    assert_eq!(answers(&run, 2).unwrap(), None);
+    let report = recorder.finish(CaptureCounters::default());
+    let shown = answers_of(&run, &report).unwrap();
+    assert_eq!(
+        shown.iter().map(|one| one.number).collect::<Vec<_>>(),
+        [0, 1]
+    );
+
+    let directory = keeper.finish().unwrap();
+    directory.write(&report, &shown).unwrap();
+    let page = fs::read_to_string(run.path().join("report.html")).unwrap();
+    assert!(page.contains("/a?b=c"));
+    let second = finished(&scratch.join("other"), "other");
+    let merged = merge(&[run, RunPath(second)]).unwrap();
+    let examples = &merged.results.differences[0].examples;
+    assert!(
+        examples.iter().all(|one| one.answers.is_none()),
+        "of which run?"
+    );
+}
+
+#[test]
+fn stored_answers_stay_within_their_room_and_their_time() {
+    let scratch = Scratch::new();
+    let directory = PrivateDir::open(&scratch.join("run")).unwrap();
+    let run = RunPath(scratch.join("run"));
+    let message = |length: usize| StoredMessage {
+        first_line: "GET / HTTP/1.1".into(),
+        status: None,
+        headers: Vec::new(),
+        body: StoredBody {
+            // Not to be compressed.
+            text: Some(
+                (0..length)
+                    .map(|n| char::from(33 + (n * n * 7 % 89) as u8))
+                    .collect(),
+            ),
+            base64: None,
+            bytes: 1,
+            is_cut: false,
+            sha256: String::new(),
+        },
+    };
+    let stored = |number| StoredAnswers {
+        number,
+        request: message(10),
+        production: message(2_000),
+        mirror: message(2_000),
+    };
+    let limits = AnswersLimits {
+        bytes: 4_000,
+        age: Duration::from_secs(3600),
+    };
+    let mut file = AnswersFile::new(limits);
+    let size = || fs::metadata(scratch.join("run/answers")).unwrap().len();
+    for number in 0..50 {
+        // The last two are named.
+        let named = || [number, number.max(1) - 1].into();
+        file.add(&directory, &stored(number), named).unwrap();
+        assert!(size() <= 4_000, "{}", size());
+    }
+    let known = |number| answers(&run, number).unwrap().is_some();
+    assert!(known(49) && !known(0), "what no example names gave way");
+    for number in 50..100 {
+        file.add(&directory, &stored(number), || (0..100).collect())
+            .unwrap();
+    }
+    assert!(
+        size() <= 4_000 && known(49) && !known(99),
+        "there is no room"
+    );
+
+    let short = AnswersLimits {
+        age: Duration::ZERO,
+        ..limits
+    };
+    let mut file = AnswersFile::new(short);
+    file.add(&directory, &stored(7), || [7].into()).unwrap();
+    assert!(known(7));
+    file.age(&directory, || [7].into()).unwrap();
+    assert!(!known(7), "it is too old");
+}
+
+#[test]
+fn answers_of_runs_that_ended_long_ago_are_taken_away() {
+    let scratch = Scratch::new();
+    let folder = scratch.join("runs");
+    let [old, new] = ["old", "new"].map(|name| finished(&folder, name).join("answers"));
+    for file in [&old, &new] {
+        fs::write(file, "").unwrap();
+    }
+    let week = Duration::from_secs(8 * 86_400);
+    let file = fs::File::options().write(true).open(&old).unwrap();
+    file.set_modified(std::time::SystemTime::now() - week)
+        .unwrap();
+    finished(&folder, "next");
+    assert!(!old.exists() && new.exists());
+    assert!(old.with_file_name("report.json").exists());
 }

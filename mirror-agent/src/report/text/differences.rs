@@ -95,7 +95,8 @@ fn title(group: &DifferenceGroup, results: &Results) -> String {
 mod tests {
     use mirror_core::compare::{Kind, Severity};
 
-    use super::super::super::differences::{DifferenceExample, DifferenceGroup};
+    use super::super::super::differences::DifferenceGroup;
+    use super::super::super::examples::DifferenceExample;
     use super::super::super::status::ControlData;
     use super::super::super::{CaptureCounters, Recorder, RunInfo};
     use super::*;

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use mirror_core::compare::excerpt;
 
-use super::super::differences::DifferenceExample;
+use super::super::examples::DifferenceExample;
 use super::super::judgement::{
     COVERAGE_COLUMNS, Entries, Part, ROUTE_COLUMNS, ShownFinding, parts,
 };

@@ -8,7 +8,8 @@ use mirror_core::verdict::Finding;
 use serde::Serialize;
 
 use super::super::super::curl::ShortCurl;
-use super::super::super::differences::{DifferenceExample, DifferenceGroup};
+use super::super::super::differences::DifferenceGroup;
+use super::super::super::examples::DifferenceExample;
 use super::super::super::judgement::finding_sentence;
 use super::super::super::status::ReportData;
 use super::super::super::suggest::{intended_rule, suggest_rules};

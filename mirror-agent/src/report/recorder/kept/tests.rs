@@ -3,13 +3,16 @@ use std::time::Duration;
 use mirror_core::compare::{CompareOptions, compare};
 use mirror_core::exchange::Response;
 use mirror_core::journal::{Frame, FrameKind};
+use mirror_core::ledger::Outcome;
+use mirror_core::time::Timestamp;
 use mirror_core::verdict::{Basis, Decision};
 use serde_json::Value;
 
-use super::super::Recorder;
+use super::super::{Recorder, results_of};
 use super::*;
 use crate::report::pair::tests::pair;
 use crate::report::request::tests::label_at;
+use crate::report::status::{LedgerData, Results, RunInfo};
 use crate::report::{End, RequestLabel};
 
 /// 2026-11-27, in seconds.
