@@ -29,7 +29,6 @@ pub(super) const COVERAGE_COLUMNS: [(&str, Align); 4] = [
 /// Titles of parts that a page shows in sections of their own.
 pub(super) const ROUTE_BOUNDS: &str = "share of requests that really differ at most, with 95 %";
 pub(super) const COVERAGE: &str = "routes of which nothing was judged";
-pub(super) const BUILDS: &str = "builds";
 
 /// A heading and what stands below it.
 pub(super) struct Part {

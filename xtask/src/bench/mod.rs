@@ -5,6 +5,7 @@ mod compare;
 mod java;
 mod machine;
 mod main_job;
+mod page;
 mod program;
 mod replay;
 mod snapshot;
@@ -39,6 +40,8 @@ enum What {
     Snapshot(snapshot::Options),
     /// What production's clients notice of snapshots in Java, and what a request pays for them
     Java(java::Options),
+    /// The report's page in Chromium, with 10,000 groups: time, memory, elements
+    Page(page::Options),
     /// How often the verdict is right: planted changes amid noise, the rules of others beside it, and simulations
     Verdict(verdict::Options),
 }
@@ -52,6 +55,7 @@ pub(crate) fn run(bench: Bench) -> Result<()> {
         What::Streams(options) => streams::run(&options),
         What::Snapshot(options) => snapshot::run(&options),
         What::Java(options) => java::run(&options),
+        What::Page(options) => page::run(&options),
         What::Verdict(options) => verdict::run(&options),
     }
 }

@@ -303,3 +303,32 @@ fn each_decision_has_its_words_and_its_colour() {
     seen.dedup();
     assert_eq!(seen.len(), Decision::ALL.len());
 }
+
+#[test]
+fn the_script_shows_by_their_numbers_what_the_agent_does() {
+    let (_, rest) = SCRIPT.split_once("const HIDDEN = /[").unwrap();
+    let (class, _) = rest.split_once("]/gu").unwrap();
+    let number = |text: &str| u32::from_str_radix(text, 16).unwrap();
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for part in class.split("\\u{").skip(1) {
+        let (digits, end) = part.split_once('}').unwrap();
+        match (ranges.last_mut(), end) {
+            // The second one of a range.
+            (Some(last), _) if last.1 == u32::MAX => last.1 = number(digits),
+            (_, "-") => ranges.push((number(digits), u32::MAX)),
+            _ => ranges.push((number(digits), number(digits))),
+        }
+    }
+    for c in (0..=u32::from(char::MAX)).filter_map(char::from_u32) {
+        // These are white space of a text that is shown in lines.
+        let is_text = matches!(c, '\t' | '\n');
+        let is_hidden = ranges
+            .iter()
+            .any(|(low, high)| (*low..=*high).contains(&u32::from(c)));
+        assert_eq!(
+            is_hidden,
+            mirror_core::printable::is_unsafe(c) && !is_text,
+            "{c:?}"
+        );
+    }
+}

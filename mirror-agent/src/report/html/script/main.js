@@ -97,3 +97,4 @@ const page = new Page(JSON.parse(byId("data").textContent));
 byId("data").remove();
 if (page.isLive) page.listen();
 document.documentElement.dataset.ready = "";
+performance.mark("ready");

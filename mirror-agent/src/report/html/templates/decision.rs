@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use mirror_core::verdict::words::{count, counted, percent};
 use mirror_core::verdict::{Decision, Judgement};
 
-use super::super::super::judgement::{BUILDS, COVERAGE, Entries, Part, ROUTE_BOUNDS, parts};
+use super::super::super::judgement::{COVERAGE, Entries, Part, ROUTE_BOUNDS, parts};
 use super::super::super::status::{ReportData, Results};
 use super::super::super::text::troubles;
 use super::super::data::PageData;
@@ -271,7 +271,7 @@ pub(super) fn time(seconds: u64) -> Markup {
 /// All that the decision rests on, but what has a section of its own.
 pub(super) fn why(report: &ReportData) -> Markup {
     let parts = parts(&report.results.verdict, MAX_SHOWN);
-    let elsewhere = [BUILDS, ROUTE_BOUNDS, COVERAGE];
+    let elsewhere = [ROUTE_BOUNDS, COVERAGE];
     let parts: Vec<Part> = parts
         .into_iter()
         .filter(|part| !elsewhere.contains(&part.title))
