@@ -7,6 +7,7 @@ pub mod capture;
 mod certificates;
 mod clock;
 pub mod gate;
+pub mod otlp;
 pub mod replay;
 pub mod report;
 pub mod secret;

@@ -30,6 +30,7 @@ use crate::capture::FileOptions;
 use crate::capture::tc::{CaptureOptions, Hook};
 use crate::control::ControlOptions;
 use crate::gate::GateOptions;
+use crate::otlp::OtlpOptions;
 use crate::replay::{BuildUrls, CredentialOptions, ReplayOptions};
 use crate::report::ReportOptions;
 use crate::transport::TransportOptions;
@@ -62,6 +63,7 @@ mirror_core::options! {
         pub build_urls: BuildUrls,
         pub report: ReportOptions,
         pub control: ControlOptions,
+        pub otlp: OtlpOptions,
     }
 }
 
@@ -79,6 +81,7 @@ impl Config {
         self.replay.check()?;
         self.credentials.check()?;
         self.control.check()?;
+        self.otlp.check()?;
         ensure!(
             self.replay.control.is_none() || self.replay.has_target(),
             "--control is the old version beside the mirror, and there is no mirror: add --target URL"
@@ -213,6 +216,11 @@ mod tests {
             ("admin-token-file", "/a", "--admin ADDRESS"),
             ("admin-tls-cert", "/a", "--admin-tls-key"),
             ("admin-open-metrics", "true", "--admin ADDRESS"),
+            ("otlp", "collector:4318", "https://host"),
+            ("otlp-header", "authorization: $TOKEN", "--otlp URL"),
+            ("otlp-header", "authorization: secret", "@FILE"),
+            ("otlp-ca", "/a", "--otlp URL"),
+            ("otlp-interval", "0s", "1s or more"),
             (
                 "candidate-build-url",
                 "h/version",

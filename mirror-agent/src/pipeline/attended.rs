@@ -1,5 +1,5 @@
-//! Those who look at a run while it goes on: what keeps it, the control socket, the admin side, and whoever watches. And its end:
-//! the report.
+//! Those who look at a run while it goes on: what keeps it, the control socket, the admin side, a collector, and whoever watches. And
+//! its end: the report.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -18,6 +18,7 @@ use super::progress::{self, Event};
 use super::running::Running;
 use crate::control::http::Pages;
 use crate::control::socket::Handles;
+use crate::otlp::Exporting;
 use crate::report::{
     self, Keeper, Metrics, Recorder, ReportData, ReportDir, RunPath, StoredAnswers, Written,
 };
@@ -32,6 +33,7 @@ pub(super) struct Attended {
     keeper: Option<Keeper>,
     serving: Option<JoinHandle<()>>,
     showing: JoinHandle<()>,
+    exporting: Option<Exporting>,
     /// The final report, once there is one.
     ended: watch::Sender<Option<Value>>,
 }
@@ -67,12 +69,16 @@ impl Attended {
             beginning.config.transport.drain_timeout,
             show,
         ));
+        let told = Arc::clone(running);
+        let exporter = beginning.exporter;
+        let exporting = exporter.map(|exporter| exporter.begin(move || told.status()));
         Ok(Self {
             running: Arc::clone(running),
             report_dir: beginning.report_dir,
             keeper,
             serving,
             showing,
+            exporting,
             ended,
         })
     }
@@ -91,6 +97,9 @@ impl Attended {
             // The answers to `stop` hold a receiver each: wait until the last of them is sent.
             serving.abort();
             let _ = timeout(LAST_ANSWERS_TIMEOUT, self.ended.closed()).await;
+        }
+        if let Some(exporting) = self.exporting {
+            exporting.finish().await;
         }
         Ok(report)
     }

@@ -17,6 +17,7 @@ use super::schedule::RunSchedule;
 use crate::config::Config;
 use crate::control::http::Admin;
 use crate::control::socket::Control;
+use crate::otlp::Exporter;
 use crate::replay::OwnSockets;
 use crate::report::{KnownNoise, NewRun, Recorder, ReportDir, RunInfo};
 use crate::transport::memory::queue;
@@ -32,6 +33,7 @@ pub(super) struct Beginning {
     pub(super) new_run: Option<NewRun>,
     pub(super) control: Option<Control>,
     pub(super) admin: Option<Admin>,
+    pub(super) exporter: Option<Exporter>,
     open_files: usize,
 }
 
@@ -74,6 +76,7 @@ impl Beginning {
                 "the admin side has no TLS, so that others on the way can read its token: add --admin-tls-cert and --admin-tls-key"
             );
         }
+        let exporter = Exporter::new(&config.otlp)?;
         let host = host()?;
         let name = config.report.name_or(name);
         let recorder = Arc::new(Recorder::new(info).named(&name, &host));
@@ -90,6 +93,7 @@ impl Beginning {
             new_run,
             control,
             admin,
+            exporter,
             open_files,
         })
     }

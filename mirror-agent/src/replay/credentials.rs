@@ -111,7 +111,8 @@ impl CredentialSource {
         &self.name
     }
 
-    fn read(&self) -> anyhow::Result<SecretText> {
+    /// The value; `option` is the one that names it, for errors.
+    pub fn read(&self, option: &str) -> anyhow::Result<SecretText> {
         let (read, what) = match &self.from {
             SecretSource::File(path) => {
                 let read = std::fs::read_to_string(path);
@@ -125,11 +126,11 @@ impl CredentialSource {
                 (read.map_err(anyhow::Error::from), format!("${name}"))
             }
         };
-        let text = read.with_context(|| format!("--credential {}: reading {what}", self.name))?;
+        let text = read.with_context(|| format!("{option} {}: reading {what}", self.name))?;
         let text = text.trim();
         if text.is_empty() || text.contains(|c: char| c.is_control()) {
             bail!(
-                "--credential {}: {what} must hold one line with the credential",
+                "{option} {}: {what} must hold one line with the credential",
                 self.name
             );
         }
@@ -183,7 +184,8 @@ struct Values {
 impl Credentials {
     /// Reads every file and variable; each must hold something.
     pub(super) fn load(options: &CredentialOptions, now: Instant) -> anyhow::Result<Self> {
-        let texts = options.headers.iter().map(CredentialSource::read);
+        let texts = options.headers.iter();
+        let texts = texts.map(|source| source.read("--credential"));
         let jwt = options.jwt_key.as_ref().map(|path| {
             let (key_id, issuer) = (options.jwt_key_id.clone(), options.jwt_issuer.clone());
             read_key(path)
@@ -229,7 +231,7 @@ impl Credentials {
         }
         values.read_at = now;
         for (source, text) in self.sources.iter().zip(&mut values.texts) {
-            match source.read() {
+            match source.read("--credential") {
                 Ok(read) => *text = read,
                 Err(error) => tracing::warn!("{error:#}; the value before is used"),
             }

@@ -24,7 +24,7 @@ use mirror_core::options::ByteSize;
 use client::{Client, ClientParts, Connector, Http2Client};
 
 pub use builds::{BuildSources, BuildUrl, BuildUrls};
-pub use credentials::{CredentialOptions, TokenPlace};
+pub use credentials::{CredentialOptions, CredentialSource, TokenPlace};
 pub use options::{ReplayOptions, SocketMark};
 pub use own_sockets::OwnSockets;
 pub use prepare::{Prepared, Preparer, edited};

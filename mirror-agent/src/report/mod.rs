@@ -47,7 +47,7 @@ pub use junit::junit;
 pub use known_noise::KnownNoise;
 pub use latency::{Latencies, LatencyData};
 pub use markdown::markdown;
-pub use metrics::{Metrics, MetricsFormat};
+pub use metrics::{Buckets, Labels, MetricSink, Metrics, MetricsFormat, Samples};
 pub use options::{ReportOptions, RunsPlace};
 pub use outcomes::{OutcomeData, OutcomeExample, OutcomeGroup};
 pub use pair::{JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer, SaidOfRun};

@@ -1,7 +1,8 @@
-//! The admin side of a running agent: for people, monitoring, rollouts and pipelines.
+//! A running agent as others see it: people, monitoring, rollouts, pipelines, collectors.
 
 mod metrics;
 mod monitoring;
+mod otlp;
 mod rollouts;
 mod top;
 mod wait;

@@ -16,11 +16,11 @@ pub(super) const LIFE_EDGES_MS: &[u64] = &[
     1_000, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000, 3_600_000,
 ];
 
-pub(super) type Labels<'a> = Vec<(&'static str, &'a str)>;
+pub type Labels<'a> = Vec<(&'static str, &'a str)>;
 
 /// Times of one sample, by the edges of its family.
 #[derive(Clone, Debug)]
-pub(super) struct Buckets {
+pub struct Buckets {
     edges_ms: &'static [u64],
     /// How many are at most at each edge.
     below: Vec<u64>,
@@ -49,9 +49,18 @@ impl Buckets {
         buckets
     }
 
+    /// Of all times, in seconds.
+    pub fn sum(&self) -> f64 {
+        self.sum_ms / 1000.0
+    }
+
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
     /// By upper edge, in seconds, how many are between it and the edge before. The last edge is infinite: the encoder of OpenMetrics
     /// does not add it, and the format demands it.
-    fn between(&self) -> Vec<(f64, u64)> {
+    pub fn between(&self) -> Vec<(f64, u64)> {
         let edges = self.edges_ms.iter().map(|edge| *edge as f64 / 1000.0);
         let below = self.below.iter().copied();
         let all = edges.zip(below).chain([(f64::INFINITY, self.count)]);
@@ -61,8 +70,23 @@ impl Buckets {
     }
 }
 
-/// Writes whole families: name, help and samples.
-pub(super) struct Families<'e>(pub(super) DescriptorEncoder<'e>);
+/// The samples of a family.
+#[derive(Debug)]
+pub enum Samples<'a> {
+    /// These only grow.
+    Counters(Vec<(Labels<'a>, u64)>),
+    Gauges(Vec<(Labels<'a>, i64)>),
+    Histograms(Vec<(Labels<'a>, Buckets)>),
+}
+
+/// Takes metrics, family by family.
+pub trait MetricSink {
+    /// A name that ends in `_seconds` has that unit. The name of counters is without `_total`.
+    fn family(&mut self, name: &str, help: &str, samples: Samples<'_>) -> fmt::Result;
+}
+
+/// Gives whole families to a sink.
+pub(super) struct Families<'s>(pub(super) &'s mut dyn MetricSink);
 
 impl Families<'_> {
     pub(super) fn counters<'a>(
@@ -71,16 +95,8 @@ impl Families<'_> {
         help: &str,
         samples: impl IntoIterator<Item = (Labels<'a>, u64)>,
     ) -> fmt::Result {
-        let mut family = self
-            .0
-            .encode_descriptor(name, help, None, MetricType::Counter)?;
-        for (labels, value) in samples {
-            let none = None::<&Exemplar<[(&str, &str); 0], u64>>;
-            family
-                .encode_family(&labels)?
-                .encode_counter(&value, none)?;
-        }
-        Ok(())
+        let samples = samples.into_iter().collect();
+        self.0.family(name, help, Samples::Counters(samples))
     }
 
     pub(super) fn gauges<'a>(
@@ -89,13 +105,8 @@ impl Families<'_> {
         help: &str,
         samples: impl IntoIterator<Item = (Labels<'a>, i64)>,
     ) -> fmt::Result {
-        let mut family = self
-            .0
-            .encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (labels, value) in samples {
-            family.encode_family(&labels)?.encode_gauge(&value)?;
-        }
-        Ok(())
+        let samples = samples.into_iter().collect();
+        self.0.family(name, help, Samples::Gauges(samples))
     }
 
     pub(super) fn histograms<'a>(
@@ -104,18 +115,48 @@ impl Families<'_> {
         help: &str,
         samples: impl IntoIterator<Item = (Labels<'a>, Buckets)>,
     ) -> fmt::Result {
-        let mut family = self
-            .0
-            .encode_descriptor(name, help, None, MetricType::Histogram)?;
-        for (labels, data) in samples {
-            family
-                .encode_family(&labels)?
-                .encode_histogram::<[(&str, &str); 0]>(
-                    data.sum_ms / 1000.0,
-                    data.count,
-                    &data.between(),
-                    None,
-                )?;
+        let samples = samples.into_iter().collect();
+        self.0.family(name, help, Samples::Histograms(samples))
+    }
+}
+
+/// Both text formats.
+pub(super) struct TextSink<'e>(pub(super) DescriptorEncoder<'e>);
+
+impl MetricSink for TextSink<'_> {
+    fn family(&mut self, name: &str, help: &str, samples: Samples<'_>) -> fmt::Result {
+        let kind = match samples {
+            Samples::Counters(_) => MetricType::Counter,
+            Samples::Gauges(_) => MetricType::Gauge,
+            Samples::Histograms(_) => MetricType::Histogram,
+        };
+        let mut family = self.0.encode_descriptor(name, help, None, kind)?;
+        match samples {
+            Samples::Counters(samples) => {
+                for (labels, value) in samples {
+                    let none = None::<&Exemplar<[(&str, &str); 0], u64>>;
+                    family
+                        .encode_family(&labels)?
+                        .encode_counter(&value, none)?;
+                }
+            }
+            Samples::Gauges(samples) => {
+                for (labels, value) in samples {
+                    family.encode_family(&labels)?.encode_gauge(&value)?;
+                }
+            }
+            Samples::Histograms(samples) => {
+                for (labels, data) in samples {
+                    family
+                        .encode_family(&labels)?
+                        .encode_histogram::<[(&str, &str); 0]>(
+                            data.sum(),
+                            data.count(),
+                            &data.between(),
+                            None,
+                        )?;
+                }
+            }
         }
         Ok(())
     }

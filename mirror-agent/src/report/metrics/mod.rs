@@ -14,7 +14,8 @@ use prometheus_client::encoding::{DescriptorEncoder, prometheus_text, text};
 use prometheus_client::registry::Registry;
 
 use super::status::Status;
-use families::Families;
+pub use families::{Buckets, Labels, MetricSink, Samples};
+use families::{Families, TextSink};
 use routes::LabelledRoutes;
 
 /// A text format of metrics.
@@ -53,6 +54,11 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// Gives all of them to a sink.
+    pub fn tell(&self, status: &Status, sink: &mut dyn MetricSink) -> fmt::Result {
+        collect::collect(status, &self.routes, &mut Families(sink))
+    }
+
     pub fn text(&self, status: Status, format: MetricsFormat) -> String {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(StatusCollector {
@@ -77,7 +83,8 @@ struct StatusCollector {
 
 impl Collector for StatusCollector {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        collect::collect(&self.status, &self.routes, &mut Families(encoder))
+        let mut sink = TextSink(encoder);
+        collect::collect(&self.status, &self.routes, &mut Families(&mut sink))
     }
 }
 
