@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const ADMIN: &str = "127.0.0.1:9464";
+const OTLP_KEY: &str = "planted-otlp-key-0123456789";
 const MODES: [&str; 3] = ["remove", "mask", "token"];
 
 /// What must not come out. Most have a form that a detector knows, or stand at a place that a rule names.
@@ -272,6 +273,13 @@ fn run(more: &[String]) -> Result<(Leaks, Vec<Received>, Value)> {
         "x-secret",
     ];
     args.extend(more.iter().map(String::as_str));
+    let collector = Server::start(&stage.network, Host::Mirror, 4318, |_| {
+        wire::answer("200 OK", "")
+    })?;
+    let key = stage.scratch.join("otlp.key");
+    fs::write(&key, OTLP_KEY)?;
+    let (url, header) = (collector.url(), format!("x-api-key: @{}", key.display()));
+    args.extend(["--otlp", &url, "--otlp-header", &header]);
     let agent = watched(&stage, &args)?;
     let sent = requests();
     for request in &sent {
@@ -281,7 +289,21 @@ fn run(more: &[String]) -> Result<(Leaks, Vec<Received>, Value)> {
             request.as_bytes(),
         )?;
     }
-    come_out(&stage, agent, sent.len())
+    let (mut leaks, received, report) = come_out(&stage, agent, sent.len())?;
+    // What was told at the end of the run.
+    let exports = collector.received();
+    assert!(exports.iter().any(|export| path(export) == "/v1/logs"));
+    for export in exports {
+        let text = String::from_utf8_lossy(&export.body).into_owned();
+        leaks.look(format!("the export to {}", path(&export)), text);
+    }
+    for (place, text) in &leaks.0 {
+        assert!(
+            !text.contains(OTLP_KEY),
+            "the collector's key is in {place}"
+        );
+    }
+    Ok((leaks, received, report))
 }
 
 /// All that came out of a run, once so many requests have their outcomes.
