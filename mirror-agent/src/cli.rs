@@ -306,6 +306,39 @@ Exit codes: 0 the report is printed, 2 there is no such run. With --merge that o
         #[command(flatten)]
         runs: RunsIn,
     },
+    /// Show how to see a difference again: curl for both sides, or send its request once more
+    #[command(after_help = "\
+Examples:
+  mirror-agent reproduce last
+  mirror-agent reproduce last 1
+  mirror-agent reproduce 20261127T051821Z-shop 3 --send --target http://localhost:8080
+  mirror-agent reproduce last 1 --json | jq -r .candidate | sh
+
+Without a number, the groups of differences are listed with theirs. With --send the request goes to the mirror, and its answer is \
+compared with the one that production gave then; data may have changed since. What policy removed before it was kept, as \
+credentials, is not in the request, and what it hid in production's answer may differ from the mirror's.
+
+Exit codes: 0 done, and with --send the answers are equal now, 1 they differ, 2 there is no such run or group, or nothing was sent.")]
+    Reproduce {
+        /// Directory or name of the run, or `last`
+        run: String,
+        /// Number of a group of differences
+        group: Option<usize>,
+        /// Send the request to the mirror
+        #[arg(long, requires = "group")]
+        send: bool,
+        /// Where it is sent [default: the first --target of the run]
+        #[arg(long, value_name = "URL", requires = "send")]
+        target: Option<String>,
+        /// Send it even if its method may write
+        #[arg(long, requires = "send")]
+        allow_write: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        runs: RunsIn,
+    },
     /// Print the JSON Schema of what the commands print with --json
     #[command(after_help = "\
 Examples:

@@ -3,18 +3,23 @@
 //! `MIRROR_KILLS` is how many agents are killed, 3 unless given.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use mirror_tests::agent::{Agent, Report};
+use mirror_tests::capture_file::CaptureFile;
 use mirror_tests::load::{Call, Load};
 use mirror_tests::net::{Host, INTERFACE};
 use mirror_tests::nginx::Nginx;
 use mirror_tests::scratch::Scratch;
-use mirror_tests::stage::Stage;
+use mirror_tests::stage::{Actor, Stage};
+use mirror_tests::wire::{self, Received, Server};
 use mirror_tests::workspace::{Profile, binary};
 use mirror_tests::{needs, testing, wait_until};
 use serde_json::Value;
@@ -352,5 +357,79 @@ fn runs_of_two_agents_are_compared_merged_and_removed() -> Result<()> {
     let removed = mirror_agent(&[&["runs", "rm", "--keep", "1"][..], &runs].concat())?;
     assert!(removed.status.success(), "{removed:?}");
     assert!(text(&only_run(&folder)?)?.ends_with("-second"));
+    Ok(())
+}
+
+/// The run of a capture file of which a mirror answers one request otherwise; then the mirror is mended.
+#[needs(nothing)]
+fn a_difference_can_be_seen_again_until_it_is_mended() -> Result<()> {
+    let scratch = Scratch::new()?;
+    let (file, runs) = (scratch.join("traffic.pcap"), scratch.join("runs"));
+    let mut captured = CaptureFile::default();
+    let request =
+        b"GET /price/7?cur=EUR HTTP/1.1\r\nHost: shop\r\nAccept: application/json\r\n\r\n";
+    let answer = wire::answer("200 OK", r#"{"price":1,"cur":"EUR"}"#);
+    captured.exchange(
+        Duration::ZERO,
+        4000,
+        request,
+        &answer,
+        Duration::from_millis(5),
+    );
+    captured.write(&file)?;
+    let price = Arc::new(AtomicU32::new(2));
+    let asked = Arc::clone(&price);
+    let mirror = Server::on(TcpListener::bind("127.0.0.1:0")?, move |_: &Received| {
+        let price = asked.load(Relaxed);
+        wire::answer("200 OK", &format!(r#"{{"price":{price},"cur":"EUR"}}"#))
+    })?;
+    let (runs, url) = (text(&runs)?, mirror.url());
+    let replay = ["replay", text(&file)?, "--target", &url, "--runs", runs];
+    mirror_agent(&replay)?;
+    let reproduce = |more: &[&str]| -> Result<(Option<i32>, String)> {
+        let args = [&["reproduce", "last"], more, &["--runs", runs]].concat();
+        let output = mirror_agent(&args)?;
+        let printed = [output.stdout, output.stderr].concat();
+        Ok((output.status.code(), String::from_utf8(printed)?))
+    };
+    let (_, list) = reproduce(&[])?;
+    assert!(
+        list.contains("GET /price/{id} body /price (value)"),
+        "{list}"
+    );
+    let group = json(&["reproduce", "last", "1", "--json", "--runs", runs])?;
+    assert_eq!(group["example"]["production"], "1", "{group:#}");
+    let candidate = group["candidate"].as_str().context("a command")?;
+    assert!(
+        candidate.contains(&format!("'{url}/price/7?cur=EUR'")),
+        "{candidate}"
+    );
+    assert!(
+        candidate.contains("-H 'Accept: application/json'"),
+        "{candidate}"
+    );
+    assert!(
+        group["production"]
+            .as_str()
+            .is_some_and(|c| c.contains("'http://shop/price/7"))
+    );
+    let (code, differs) = reproduce(&["1", "--send"])?;
+    assert_eq!(code, Some(1), "{differs}");
+    assert!(
+        differs.contains("  body /price (value)\n    - 1\n    + 2\n"),
+        "{differs}"
+    );
+    price.store(1, Relaxed);
+    let (code, mended) = reproduce(&["1", "--send"])?;
+    assert_eq!(code, Some(0), "{mended}");
+    assert!(
+        mended.contains("the answer is as production's was"),
+        "{mended}"
+    );
+    let (code, none) = reproduce(&["9"])?;
+    assert!(
+        code == Some(2) && none.contains("there is no group 9"),
+        "{none}"
+    );
     Ok(())
 }

@@ -7,6 +7,7 @@ mod live;
 mod progress;
 mod replay;
 mod report;
+mod reproduce;
 mod rules;
 mod runs;
 mod top;
@@ -51,6 +52,22 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Rules(RulesCommand::Suggest { run, json, runs }) => {
             rules::suggest(&found(&runs, run.as_deref())?, json)
+        }
+        Command::Reproduce {
+            run,
+            group,
+            send,
+            target,
+            allow_write,
+            json,
+            runs,
+        } => {
+            let run = Some(run.as_str()).filter(|run| *run != "last");
+            let send = send.then_some(reproduce::Send {
+                target: target.as_deref(),
+                allow_write,
+            });
+            reproduce::reproduce(&found(&runs, run)?, group, send, json)
         }
         Command::Schema { document } => {
             report::schema(document)?;

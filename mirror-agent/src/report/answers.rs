@@ -183,6 +183,15 @@ impl StoredMessage {
 }
 
 impl StoredBody {
+    /// As much as was kept.
+    pub(super) fn bytes_kept(&self) -> Result<Vec<u8>, base64::DecodeError> {
+        match (&self.text, &self.base64) {
+            (Some(text), _) => Ok(text.as_bytes().to_vec()),
+            (None, Some(text)) => STANDARD.decode(text),
+            (None, None) => Ok(Vec::new()),
+        }
+    }
+
     /// What cannot be decoded is stored as it was sent.
     fn new(headers: &Headers, body: &Body) -> Self {
         let coded = body.bytes();

@@ -3,8 +3,6 @@
 //! What is in them comes from strangers and is pasted into a terminal. So targets and fields are quoted, and hold no control
 //! characters; bodies are written by `printf`, which has an escape for each byte.
 
-use base64::Engine;
-
 use super::answers::{StoredBody, StoredMessage};
 
 /// Longest body that a command carries.
@@ -41,6 +39,11 @@ impl ShortCurl {
         is_whole.then(|| Self::of(method, target))?
     }
 
+    /// The whole command; `address` is a word of the shell.
+    pub(super) fn to(&self, address: &str) -> String {
+        format!("{}{}", self.start, joined(address, &self.target))
+    }
+
     fn of(method: &str, target: &str) -> Option<Self> {
         let path = origin_form(target)?;
         let method_flag = match method {
@@ -60,13 +63,13 @@ impl ShortCurl {
 /// The whole request to `address`, which is a word of the shell; none where its body was not kept whole.
 pub(super) fn full(request: &StoredMessage, address: &str) -> Option<String> {
     let (method, target) = method_and_target(request)?;
-    let ShortCurl { start, target, .. } = ShortCurl::of(method, target)?;
+    let short = ShortCurl::of(method, target)?;
     let mut command = String::new();
     let body = body(&request.body)?;
     if !body.is_empty() {
         command.push_str(&format!("printf {} | ", printf_format(&body)));
     }
-    command.push_str(&format!("{start}{}", joined(address, &target)));
+    command.push_str(&short.to(address));
     for (name, value) in &request.headers {
         let is_made = LEFT_OUT.contains(&name.to_ascii_lowercase().as_str());
         if is_made || name.starts_with(':') || name.is_empty() {
@@ -141,13 +144,7 @@ fn body(body: &StoredBody) -> Option<Vec<u8>> {
     if body.is_cut {
         return None;
     }
-    let bytes = match (&body.text, &body.base64) {
-        (Some(text), _) => text.as_bytes().to_vec(),
-        (None, Some(text)) => base64::engine::general_purpose::STANDARD
-            .decode(text)
-            .ok()?,
-        (None, None) => Vec::new(),
-    };
+    let bytes = body.bytes_kept().ok()?;
     let is_whole = bytes.len() as u64 == body.bytes;
     (is_whole && bytes.len() <= MAX_BODY).then_some(bytes)
 }
@@ -172,6 +169,8 @@ fn printf_format(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use std::process::Command;
+
+    use base64::Engine;
 
     use super::*;
 

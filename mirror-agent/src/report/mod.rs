@@ -25,6 +25,7 @@ mod outcomes;
 mod pair;
 mod reason;
 mod recorder;
+mod reproduction;
 mod request;
 mod routes;
 mod runs;
@@ -52,6 +53,7 @@ pub use options::{ReportOptions, RunsPlace};
 pub use outcomes::{OutcomeData, OutcomeExample, OutcomeGroup};
 pub use pair::{JudgedAnswer, JudgedPair, JudgedRepeat, ProductionAnswer, SaidOfRun};
 pub use recorder::Recorder;
+pub use reproduction::{KeptExchange, Reproduction, group_title};
 pub use request::{RequestLabel, ShownRequest};
 pub use runs::{
     ComparedGroup, ComparedRun, GroupStanding, Keeper, KnownSummary, NewRun, RunComparison,
