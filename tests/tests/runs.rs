@@ -305,9 +305,13 @@ fn a_directory_that_is_taken_away_ends_nothing() -> Result<()> {
 fn a_folder_that_cannot_be_written_is_refused_before_anything_starts() -> Result<()> {
     let stage = versions()?;
     let fixed = Tmpfs::mount(stage.scratch.join("fixed"), "ro,mode=700")?;
+    let full = Tmpfs::mount(stage.scratch.join("full"), "size=64k,mode=700")?;
+    let written = fs::write(full.0.join("everything"), vec![7; 1 << 20]);
+    assert!(written.is_err(), "it is small");
     for (option, path, why) in [
         ("--runs", fixed.0.clone(), "Read-only file system"),
         ("--report", fixed.0.clone(), "Read-only file system"),
+        ("--runs", full.0.join("runs"), "No space left on device"),
         ("--runs", "/proc/x".into(), "No such file or directory"),
         ("--report", "/proc/x".into(), "No such file or directory"),
     ] {
@@ -325,6 +329,8 @@ fn a_folder_that_cannot_be_written_is_refused_before_anything_starts() -> Result
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(why) && said.contains(option), "{said}");
     }
+    let left = fs::read_dir(full.0.join("runs"))?.count();
+    assert_eq!(left, 0, "half a run");
     Ok(())
 }
 

@@ -67,7 +67,11 @@ impl RunsFolder {
                 twin => format!("{name}.{twin}"),
             };
             match folder.make(&name) {
-                Ok(directory) => return Ok((directory, name)),
+                Ok(directory) => {
+                    // A file system without it keeps the name all the same, as long as the host does not crash.
+                    let _ = folder.sync();
+                    return Ok((directory, name));
+                }
                 Err(Errno::EEXIST) => {}
                 Err(error) => return Err(error).with_context(|| format!("making {name}")),
             }

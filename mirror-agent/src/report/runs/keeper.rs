@@ -83,9 +83,13 @@ impl NewRun {
         let runs = RunsFolder::new(folder.clone());
         let (directory, name) = runs.make(&head)?;
         runs.forget_answers(limits.age);
+        let lock = head.write(&directory).inspect_err(|_| {
+            // Half of it is no run.
+            let _ = runs.remove(&name);
+        })?;
         let new = Self {
             place: Place {
-                _lock: head.write(&directory)?,
+                _lock: lock,
                 folder,
                 directory,
                 name,
