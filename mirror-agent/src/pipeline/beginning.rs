@@ -54,11 +54,11 @@ impl Beginning {
     /// Of a run whose own name, if it was given none, is `name`. Without `is_controlled` it listens on no control socket.
     pub(super) async fn new(
         config: Arc<Config>,
+        known_noise: KnownNoise,
         info: RunInfo,
         name: &str,
         is_controlled: bool,
     ) -> anyhow::Result<Self> {
-        let known_noise = KnownNoise::read(config.noise.file.as_deref())?;
         let open_files = descriptors::raise_limit()?;
         let builds = preflight::ask_builds(&config).await?;
         let directory = config.report.directory.as_deref();

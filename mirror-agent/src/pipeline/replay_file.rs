@@ -22,7 +22,7 @@ use super::running::{Running, Source};
 use super::schedule::Clock;
 use crate::capture::pcap::PcapFile;
 use crate::config::{Config, Settings};
-use crate::report::{ReportData, RunInfo};
+use crate::report::{KnownNoise, ReportData, RunInfo};
 use mirror_core::dissect::Dissector;
 use mirror_core::exchange::Exchange;
 use mirror_core::schedule::{ByTime, Pace, Speed};
@@ -51,6 +51,7 @@ pub async fn replay_file(
 ) -> anyhow::Result<ReportData> {
     let config = Arc::new(settings.config.clone());
     config.require_target()?;
+    let noise = KnownNoise::read(config.noise.file.as_deref())?;
     let stop = ending.stop.clone();
     tokio::select! {
         reached = preflight::reach_targets(&config) => { reached?; }
@@ -59,7 +60,7 @@ pub async fn replay_file(
     let file = PcapFile::open(path)?;
     let (info, name) = (run_info(&config, path), file_name(path));
     let is_controlled = !config.control.is_usual_socket();
-    let beginning = Beginning::new(Arc::clone(&config), info, &name, is_controlled).await?;
+    let beginning = Beginning::new(Arc::clone(&config), noise, info, &name, is_controlled).await?;
     let recorder = Arc::clone(&beginning.recorder);
     let (judging, intake) = beginning.start_judging(&ending, None, None).await?;
     show(Event::Begins(begins(&config, path)));

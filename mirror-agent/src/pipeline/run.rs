@@ -13,7 +13,7 @@ use crate::capture::tc;
 use crate::capture::tc::{Filters, TcCapture};
 use crate::config::{Config, Settings};
 use crate::replay::OwnSockets;
-use crate::report::{ReportData, RunInfo};
+use crate::report::{KnownNoise, ReportData, RunInfo};
 
 use super::attended::{Attended, drain, passed, stopped};
 use super::beginning::{Beginning, limits};
@@ -36,6 +36,7 @@ pub async fn run(
 ) -> anyhow::Result<ReportData> {
     let config = Arc::new(settings.config.clone());
     config.require_capture()?;
+    let noise = KnownNoise::read(config.noise.file.as_deref())?;
     tc::check_rights()?;
     let stop = ending.stop.clone();
     let targets = tokio::select! {
@@ -44,7 +45,8 @@ pub async fn run(
         () = stopped(stop.subscribe()) => bail!("stopped before anything was started"),
     };
     let name = config.control.name();
-    let beginning = Beginning::new(Arc::clone(&config), run_info(&config), &name, true).await?;
+    let info = run_info(&config);
+    let beginning = Beginning::new(Arc::clone(&config), noise, info, &name, true).await?;
     let recorder = Arc::clone(&beginning.recorder);
     let (capture, rings) = attach(&config).await?;
     for target in targets {

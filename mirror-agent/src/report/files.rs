@@ -72,7 +72,7 @@ pub(super) fn read(run: &Path) -> anyhow::Result<ReportData> {
     };
     let text = read_regular(&path, MAX_REPORT).with_context(|| {
         format!(
-            "reading {}: name the directory given to `run --report`",
+            "reading {}: name a run, or a directory that was given to `run --report`",
             path.display()
         )
     })?;

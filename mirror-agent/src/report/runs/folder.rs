@@ -120,8 +120,10 @@ impl RunsFolder {
             return Ok(RunPath(self.0.join(newest)));
         };
         let path = Path::new(wanted);
+        // Of a directory that has no report, that is said when it is read.
+        let is_directory = path.is_dir() && path.components().count() > 1;
         let is_there = |file: &str| path.join(file).exists();
-        if path.is_file() || is_there(RUN_JSON) || is_there(REPORT_JSON) {
+        if path.is_file() || is_directory || is_there(RUN_JSON) || is_there(REPORT_JSON) {
             return Ok(RunPath(path.to_owned()));
         }
         let names = names?;
