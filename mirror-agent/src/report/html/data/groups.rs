@@ -74,6 +74,8 @@ struct Suggestion {
 
 #[derive(Serialize)]
 pub(in crate::report::html) struct Example {
+    /// Why this one stands for the group.
+    label: &'static str,
     pub(in crate::report::html) request: String,
     pub(in crate::report::html) production: String,
     pub(in crate::report::html) candidate: String,
@@ -237,15 +239,32 @@ fn examples(group: &DifferenceGroup, bytes: &mut usize) -> Vec<Example> {
     if *bytes >= MAX_EXAMPLES {
         return Vec::new();
     }
-    let examples: Vec<Example> = group.distinct_examples().map(Example::new).collect();
+    let examples = group.distinct_examples();
+    let examples: Vec<Example> = examples
+        .map(|example| Example::new(label(group, example), example))
+        .collect();
     *bytes += examples.iter().map(Example::held_bytes).sum::<usize>();
     examples
 }
 
+/// A report has the smallest first, then the first, then the rarest; one that is two of these stands once.
+fn label(group: &DifferenceGroup, example: &DifferenceExample) -> &'static str {
+    let mut all = group.examples.iter();
+    let at = all.position(|one| std::ptr::eq(one, example));
+    match (group.examples.len(), at) {
+        (1, _) => "Example",
+        (_, Some(0)) => "The smallest example",
+        (3, Some(1)) => "The first example",
+        (3, _) => "The example with the rarest values",
+        _ => "Another example",
+    }
+}
+
 impl Example {
-    fn new(example: &DifferenceExample) -> Self {
+    fn new(label: &'static str, example: &DifferenceExample) -> Self {
         let value = |text: &str| mirror_core::compare::excerpt(text, MAX_VALUE);
         Self {
+            label,
             request: name(&example.request),
             production: value(&example.production),
             candidate: value(&example.mirror),

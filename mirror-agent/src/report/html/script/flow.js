@@ -91,7 +91,7 @@ class FlowSection {
       + `L${end} ${row + half}C${from} ${row + half} ${from} ${row + half} ${from} ${y}Z`;
     const shareWords = rough(outcome.count / this.data.seen);
     const counted = label + 330;
-    const room = Math.floor((width - counted - 24) / 6.6);
+    const room = Math.floor((width - counted - 24) / 7.2);
     const isChosen = this.chosen === outcome.name;
     const choose = () => {
       this.chosen = isChosen ? null : outcome.name;

@@ -3,7 +3,7 @@
 const STATES = {
   fails: ["fails the run", "fail"],
   undecided: ["undecided", "hold"],
-  noted: ["real, allowed", "note"],
+  noted: ["real, allowed", "info"],
   counted: ["counted", "idle"],
   chance: ["chance so far", "idle"],
   varies: ["varies by nature", "idle"],
@@ -45,30 +45,14 @@ function stateCell(group) {
 }
 
 function groupDetail(group, page) {
-  const labels = exampleLabels(group, page);
   return element("div", { class: "inside" },
     element("p", { class: "why" }, foreign(group.why)),
     group.examples.length === 0 ? element("p", { class: "small" }, "No example is in this page; report.json may have some.") : null,
-    group.examples.map((example, index) => exampleCard(example, group.place, labels[index], page)),
+    group.examples.map((example) => exampleCard(example, group.place, page)),
     group.rule ? suggestion(group.rule) : element("p", { class: "small" }, "No rule is suggested for it."));
 }
 
-// With both answers at hand it can be said which example is the smallest, and which came first.
-function exampleLabels(group, page) {
-  const sizes = group.examples.map((example) => {
-    const stored = page.answers.get(example.answers);
-    return stored ? stored.production.body.bytes + stored.mirror.body.bytes : Infinity;
-  });
-  const least = Math.min(...sizes);
-  return group.examples.map((_, index) => {
-    const labels = [];
-    if (index === 0) labels.push("first");
-    if (group.examples.length > 1 && sizes[index] === least && least < Infinity) labels.push("smallest");
-    return labels.length ? `Example, the ${labels.join(" and ")}` : "Another example";
-  });
-}
-
-function exampleCard(example, place, label, page) {
+function exampleCard(example, place, page) {
   const whole = element("div", { class: "answers" });
   const stored = page.answers.get(example.answers);
   const commands = element("div", { class: "commands" });
@@ -88,7 +72,7 @@ function exampleCard(example, place, label, page) {
     whole.append(button);
   }
   return element("article", { class: "example" },
-    element("h4", {}, label),
+    element("h4", {}, example.label),
     element("p", { class: "request" }, element("code", {}, foreign(example.request))),
     element("div", { class: "sides-part" }, element("h5", {}, "What differs: ", foreign(place)), values(example.production, example.candidate)),
     whole,

@@ -13,7 +13,7 @@ use super::super::data::PageData;
 use super::super::words::{long, name, rfc3339, text, utc};
 
 /// Entries of each part that are shown; all are in report.json.
-const MAX_SHOWN: usize = 12;
+const MAX_SHOWN: usize = 8;
 /// Builds of a side that are shown.
 const MAX_BUILDS: usize = 4;
 
@@ -101,7 +101,7 @@ fn notices(report: &ReportData) -> Vec<String> {
 fn tiles(report: &ReportData, data: &PageData<'_>) -> Markup {
     let results = &report.results;
     let verdict = &results.verdict;
-    let judged: u64 = data.routes.iter().map(|route| route.judged).sum();
+    let judged = judged(verdict, data);
     let (fail, open, noted) = (
         verdict.findings.len() + verdict.rules_met.len(),
         verdict.undecided.len(),
@@ -119,6 +119,14 @@ fn tiles(report: &ReportData, data: &PageData<'_>) -> Markup {
             routes => format!("{} without a verdict", counted(routes as u64, "route")),
         }))
         (latency(verdict))
+    }
+}
+
+/// The scopes of a judgement are all routes, each once; a route that is small is in the last one and in a row of its own.
+fn judged(verdict: &Judgement, data: &PageData<'_>) -> u64 {
+    match verdict.routes.as_slice() {
+        [] => data.routes.iter().map(|route| route.judged).sum(),
+        scopes => scopes.iter().map(|scope| scope.judged).sum(),
     }
 }
 
