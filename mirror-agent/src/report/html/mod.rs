@@ -14,11 +14,13 @@ mod templates;
 mod words;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{ReportData, StoredAnswers};
 use crate::printable::printable_json;
 use data::PageData;
+use templates::Redrawn;
 
 pub use live::LiveMode;
 
@@ -64,9 +66,19 @@ pub fn live_page(report: &ReportData, answers: &[StoredAnswers], mode: LiveMode)
 
 /// What a live page is told of a run: one line of JSON. Members that are left out stay as they were.
 pub fn page_data(report: &ReportData, answers: &[StoredAnswers]) -> String {
-    let mut data = PageData::new(report, answers);
-    data.markup = Some(templates::Redrawn::new(report, &data));
-    json(&data)
+    let data = PageData::new(report, answers);
+    json(&Event {
+        markup: Redrawn::new(report, &data),
+        data,
+    })
+}
+
+/// For a page that is drawn again.
+#[derive(Serialize)]
+struct Event<'r> {
+    markup: Redrawn,
+    #[serde(flatten)]
+    data: PageData<'r>,
 }
 
 fn document(report: &ReportData, answers: &[StoredAnswers], place: Place) -> String {
@@ -106,7 +118,7 @@ fn data_block(data: &PageData<'_>) -> Markup {
 }
 
 /// Without `<`, so that no text can end the block that it stands in, and without what a terminal would obey.
-fn json(data: &PageData<'_>) -> String {
+fn json(data: &impl Serialize) -> String {
     match serde_json::to_string(data) {
         Ok(text) => printable_json(&text).replace('<', "\\u003c"),
         Err(_) => unreachable!("its maps have texts as keys, and writing to memory cannot fail"),

@@ -41,6 +41,7 @@ fn the_page_begins_with_the_decision_and_what_it_rests_on() {
     report.name = "nightly".into();
     report.unfinished = Some("ended without its end at 14:03:22 UTC".into());
     report.kept = Some("the disk is full".into());
+    report.results.headline = Some("production's clients are not logged in".into());
     let page = page(&report, &[]);
     let rows = [
         "<title>FAIL – nightly</title>",
@@ -49,6 +50,7 @@ fn the_page_begins_with_the_decision_and_what_it_rests_on() {
         "<p class=\"sentence\">412 answers really differ",
         "The run ended without its end at 14:03:22 UTC.",
         "the disk is full",
+        "<p class=\"notice\">production's clients are not logged in</p>",
         "shop 1.4",
         "shop &lt;1.5&gt;",
         "<time datetime=\"",

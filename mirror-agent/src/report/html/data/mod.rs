@@ -13,7 +13,6 @@ use serde::Serialize;
 use super::super::answers::StoredAnswers;
 use super::super::curl;
 use super::super::status::ReportData;
-use super::templates::Redrawn;
 use super::words::rfc3339;
 
 use groups::GroupRow;
@@ -26,9 +25,6 @@ const MAX_ANSWERS: usize = 8 << 20;
 /// All that is drawn.
 #[derive(Serialize)]
 pub(in crate::report::html) struct PageData<'r> {
-    /// What is markup, for a page that is drawn again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) markup: Option<Redrawn>,
     /// As elements `time` have it.
     pub(super) as_of: String,
     pub(super) started_at: u64,
@@ -68,7 +64,6 @@ impl<'r> PageData<'r> {
         let addresses = Addresses::new(report);
         let groups = groups::rows(report);
         Self {
-            markup: None,
             as_of: rfc3339(report.ended_at),
             started_at: report.started_at,
             paused: results.schedule.paused,
