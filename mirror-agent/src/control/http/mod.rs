@@ -25,6 +25,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use nix::sys::socket::{setsockopt, sockopt};
 use serde::Serialize;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -54,6 +55,8 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(15);
 /// Bytes of a request's head.
 const MAX_HEAD: usize = 16 << 10;
 const MAX_HEADERS: usize = 64;
+/// Bytes that the kernel holds for a client that does not take them; without a bound it may be megabytes for each.
+const MAX_UNSENT: usize = 256 << 10;
 /// A text of `/metrics` that is younger is shown again: reading all counters for everybody who asks would be a way to load the host.
 const METRICS_AGE: Duration = Duration::from_millis(100);
 /// The same for the verdict, the page and its events: many routes take long to decide.
@@ -110,6 +113,8 @@ impl Admin {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
+                    // Where it cannot be set, the kernel's own bound holds.
+                    let _ = setsockopt(&stream, sockopt::SndBuf, &MAX_UNSENT);
                     let (tls, router) = (self.tls.clone(), router.clone());
                     connections.serve(|_| converse(stream, tls, router)).await;
                 }
@@ -150,6 +155,8 @@ async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) {
         .max_headers(MAX_HEADERS)
         // What follows a request, as a body or another request, is never read.
         .keep_alive(false)
+        // A client may close its side once it has asked. One that is gone is noticed when it is written to.
+        .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         ended = connection => if let Err(error) = ended {
