@@ -223,7 +223,7 @@ fn hook(kind: &str) -> Result<String> {
     let url = value(after, "url")?;
     Ok(url
         .replace("TOKEN", TOKEN)
-        .replace("mirror-agent.mirror:9464", &address()))
+        .replace("10.0.0.7:9464", &address()))
 }
 
 /// As Flagger's `CallWebhook` does it: 200 to 202 is yes, and else the body says why.
