@@ -159,11 +159,15 @@ fn stored_answers(recorder: &Recorder, report: &ReportData) -> Vec<StoredAnswers
 /// What the admin side shows, and what it may order.
 fn pages(running: &Arc<Running>, stop: &watch::Sender<bool>) -> Pages {
     let of = || Arc::clone(running);
-    let (counted, shown, asked, told) = (of(), of(), of(), of());
+    let (counted, shown, kept, asked, told) = (of(), of(), of(), of(), of());
     let (metrics, stopping) = (Metrics::default(), stop.subscribe());
     Pages {
         metrics: Box::new(move |format| metrics.text(counted.status(), format)),
         report: Box::new(move || shown.report()),
+        answers: Box::new(move |number| match kept.recorder.run_path() {
+            Some(path) => report::answers(&RunPath::new(path.to_owned()), number),
+            None => Ok(None),
+        }),
         ready: Box::new(move || {
             if *stopping.borrow() {
                 return Err("draining");

@@ -18,7 +18,9 @@ use std::{
 use mirror_agent::control::ControlOptions;
 use mirror_agent::control::answers::PauseAnswer;
 use mirror_agent::control::http::{Admin, Pages};
-use mirror_agent::report::{CaptureCounters, Recorder, ReportData, RunInfo};
+use mirror_agent::report::{
+    CaptureCounters, Recorder, ReportData, RunInfo, StoredAnswers, StoredBody, StoredMessage,
+};
 use mirror_tests::scratch::Scratch;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -117,11 +119,33 @@ fn pages(state: &Arc<State>) -> Pages {
             report.results.ledger.seen = number;
             report
         }),
+        answers: Box::new(|number| Ok((number == 7).then(stored_answers))),
         ready: Box::new(move || asked.ready.load(Relaxed).then_some(()).ok_or("draining")),
         pause: Box::new(move |is_paused| {
             told.paused.store(is_paused, Relaxed);
             PauseAnswer { paused: is_paused }
         }),
+    }
+}
+
+fn stored_answers() -> StoredAnswers {
+    let message = |first_line: &str| StoredMessage {
+        first_line: first_line.into(),
+        status: None,
+        headers: Vec::new(),
+        body: StoredBody {
+            text: Some("{}".into()),
+            base64: None,
+            bytes: 2,
+            is_cut: false,
+            sha256: String::new(),
+        },
+    };
+    StoredAnswers {
+        number: 7,
+        request: message("GET /a HTTP/1.1"),
+        production: message("HTTP/1.1 200 OK"),
+        mirror: message("HTTP/1.1 500 Oops"),
     }
 }
 
@@ -224,6 +248,22 @@ fn what_is_not_a_plain_request_is_refused() {
     );
     // HTTP/2 is not spoken here, and its preface is not answered.
     check(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "nothing");
+}
+
+#[test]
+fn answers_are_given_in_full_by_their_number() {
+    let admin = Side::start();
+    let answers = admin.get("/answers/7");
+    assert_eq!(status(&answers), "200", "{answers}");
+    let read: StoredAnswers = serde_json::from_str(body(&answers)).unwrap();
+    assert_eq!(read, stored_answers());
+    assert_eq!(status(&admin.get("/answers/8")), "404");
+    for wrong in ["/answers/", "/answers/x", "/answers/-1", "/answers/7/8"] {
+        assert!(
+            ["400", "404"].contains(&status(&admin.get(wrong))),
+            "{wrong}"
+        );
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use mirror_tests::http;
 use mirror_tests::net::{Host, Network};
 use mirror_tests::nginx::Nginx;
 use mirror_tests::stage::Stage;
-use mirror_tests::{needs, testing};
+use mirror_tests::{needs, testing, wait_until};
 use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -77,6 +77,43 @@ fn people_and_probes_of_other_hosts_are_answered() -> Result<()> {
     let first = events.lines().find_map(|line| line.strip_prefix("data: "));
     let state: Value = serde_json::from_str(first.context("an event")?)?;
     assert_eq!(state["seen"], REQUESTS, "{state:#}");
+    agent.stop()?;
+    Ok(())
+}
+
+/// Both answers of a difference, from the run's own files.
+#[needs(root)]
+fn a_difference_leads_to_both_answers_in_full() -> Result<()> {
+    let stage = Stage::new()?
+        .production(Nginx::answering(r#"{"a":1,"b":"same"}"#))?
+        .mirror(Nginx::answering(r#"{"a":2,"b":"same"}"#))?;
+    let (address, token) = (address(), token_file(&stage.scratch)?);
+    let agent = stage.agent(&["--admin", &address, "--admin-token-file", &token])?;
+    stage.get(3)?;
+    agent.wait_settled(3, LIMIT)?;
+    let mut stored = Value::Null;
+    // They are stored every second.
+    wait_until("both answers", LIMIT, || {
+        let number = || -> Result<u64> {
+            let status = agent.status()?;
+            let number = &status["differences"][0]["examples"][0]["answers"];
+            number.as_u64().context("a number")
+        };
+        let asked = number().and_then(|number| get(&stage.network, &format!("/answers/{number}")));
+        match asked {
+            Ok((200, text)) => {
+                stored = serde_json::from_str(&text).unwrap_or_default();
+                true
+            }
+            _ => false,
+        }
+    })?;
+    assert_eq!(
+        stored["production"]["body"]["text"],
+        r#"{"a":1,"b":"same"}"#
+    );
+    assert_eq!(stored["mirror"]["body"]["text"], r#"{"a":2,"b":"same"}"#);
+    assert_eq!(get(&stage.network, "/answers/999999")?.0, 404);
     agent.stop()?;
     Ok(())
 }

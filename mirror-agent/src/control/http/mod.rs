@@ -16,7 +16,7 @@ use anyhow::Context;
 use axum::{
     Router,
     body::{Body, HttpBody},
-    extract::{DefaultBodyLimit, Extension, Request, State},
+    extract::{DefaultBodyLimit, Extension, Path, Request, State},
     middleware::{Next, from_fn, from_fn_with_state, map_response},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
@@ -30,7 +30,7 @@ use serde::Serialize;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Mutex, Semaphore},
     task::{JoinError, spawn_blocking},
     time::{sleep, timeout},
 };
@@ -40,7 +40,7 @@ use tower_service::Service;
 use super::ControlOptions;
 use super::answers::{PauseAnswer, VerdictAnswer};
 use super::connections::Connections;
-use crate::report::{self, LiveMode, MetricsFormat, ReportData};
+use crate::report::{self, LiveMode, MetricsFormat, ReportData, StoredAnswers};
 use access::Access;
 pub use access::read_token;
 use deadline::Deadline;
@@ -69,6 +69,8 @@ pub struct Pages {
     pub metrics: Box<dyn Fn(MetricsFormat) -> String + Send + Sync>,
     /// The run so far.
     pub report: Box<dyn Fn() -> ReportData + Send + Sync>,
+    /// Both answers of an example in full, by their number.
+    pub answers: Box<dyn Fn(u64) -> anyhow::Result<Option<StoredAnswers>> + Send + Sync>,
     /// Whether the agent does its work; the reason if not.
     pub ready: Box<dyn Fn() -> Result<(), &'static str> + Send + Sync>,
     pub pause: Box<dyn Fn(bool) -> PauseAnswer + Send + Sync>,
@@ -176,6 +178,8 @@ struct Shown {
     /// As `/events` sends it.
     states: Arc<Fresh<Bytes>>,
     readers: Arc<Semaphore>,
+    /// Stored answers are looked for one at a time.
+    looking: Mutex<()>,
 }
 
 impl Shown {
@@ -201,6 +205,7 @@ impl Shown {
                 events::event(&report::page_data(&for_states(), &[]))
             })),
             readers: Arc::new(Semaphore::new(events::MAX_READERS)),
+            looking: Mutex::default(),
             pages,
         }
     }
@@ -221,6 +226,7 @@ fn router(pages: Pages, access: Access) -> Router {
         .route("/", get(page))
         .route("/events", get(events))
         .route("/report.json", get(report_json))
+        .route("/answers/{number}", get(answers))
         .route("/verdict", get(verdict))
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
@@ -294,6 +300,20 @@ async fn events(
 
 async fn report_json(State(shown): State<Arc<Shown>>) -> Response {
     respond(shown.report.get().await, json)
+}
+
+async fn answers(State(shown): State<Arc<Shown>>, Path(number): Path<u64>) -> Response {
+    let _one = shown.looking.lock().await;
+    let pages = Arc::clone(&shown.pages);
+    match spawn_blocking(move || (pages.answers)(number)).await {
+        Ok(Ok(Some(answers))) => json(&answers),
+        Ok(Ok(None)) => (StatusCode::NOT_FOUND, "they are not stored\n").into_response(),
+        Ok(Err(error)) => {
+            tracing::debug!("{error:#}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 async fn verdict(State(shown): State<Arc<Shown>>) -> Response {
