@@ -119,7 +119,7 @@ impl Group {
     /// What the values say: of candidate and control, unless production and control say as much, or of candidate and production; none
     /// if it is to be left aside.
     fn values(&self) -> Option<Cow<'_, Spread>> {
-        if self.gaps.hang_together() || self.natural.is_skewed() {
+        if self.gaps.hang_together() || self.steps.are_in_runs() || self.natural.is_skewed() {
             return None;
         }
         Some(match self.spread.is_empty() {

@@ -169,16 +169,28 @@ pub struct Steps {
     goes_on: u64,
     /// Of all, those in which the candidate, which answers later, was ahead by one or less.
     ahead: u64,
+    /// Of all, those in which the candidate's number is known to be the higher one, and no more.
+    higher: u64,
 }
 
 impl Steps {
-    pub(super) fn add(&mut self, step: Step, is_ahead: bool) {
+    pub(super) fn add(&mut self, step: Step, is_ahead: bool, is_higher: bool) {
         *match step {
             Step::Stays => &mut self.stays,
             Step::Returns => &mut self.returns,
             Step::GoesOn => &mut self.goes_on,
         } += 1;
         self.ahead += u64::from(is_ahead);
+        self.higher += u64::from(is_higher);
+    }
+
+    /// Whether the higher number changes sides more rarely than chance has it, as that of two caches does which are renewed at other times.
+    pub(super) fn are_in_runs(self) -> bool {
+        let all = (self.stays + self.returns + self.goes_on) as f64;
+        let share = self.higher as f64 / all;
+        let changes = (self.returns + self.goes_on) as f64;
+        let lack = 2.0 * share * (1.0 - share) * all - changes;
+        lack > 0.0 && lack * lack > HANGING * (lack + changes)
     }
 
     /// Whether production's value goes on to another one, which is not one of two that come in turn, and the time decides: it stays for a while, as what
@@ -197,6 +209,7 @@ impl AddAssign for Steps {
         self.returns += other.returns;
         self.goes_on += other.goes_on;
         self.ahead += other.ahead;
+        self.higher += other.higher;
     }
 }
 
@@ -278,9 +291,30 @@ mod tests {
         for value in values {
             let exchange = recent.number(7, Timestamp(1)).unwrap();
             let (_, step) = recent.shows(exchange, &key(), &value.to_string());
-            step.into_iter().for_each(|step| steps.add(step, is_ahead));
+            step.into_iter()
+                .for_each(|step| steps.add(step, is_ahead, false));
         }
         steps.are_those_of_time()
+    }
+
+    #[test]
+    fn a_number_that_is_higher_for_a_while_is_in_runs_and_one_that_is_so_by_chance_is_not() {
+        let are_in_runs = |sides: &mut dyn Iterator<Item = bool>| {
+            let (mut recent, mut steps) = (Recent::default(), Steps::default());
+            for is_higher in sides {
+                let exchange = recent.number(7, Timestamp(1)).unwrap();
+                let (_, step) = recent.shows(exchange, &key(), &is_higher.to_string());
+                step.into_iter()
+                    .for_each(|step| steps.add(step, false, is_higher));
+            }
+            steps.are_in_runs()
+        };
+        assert!(are_in_runs(&mut (0..400).map(|n| n % 20 < 6)));
+        assert!(!are_in_runs(&mut (0..400).map(|_| true)));
+        let mut random = Random::new(9);
+        for share in [0.1, 0.5, 0.9] {
+            assert!(!are_in_runs(&mut (0..400).map(|_| random.chance(share))));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::compare::{Kind, Observation, Severity};
-use crate::noise::is_derived;
+use crate::noise::{HIGHER, is_derived};
 use crate::time::Timestamp;
 
 use super::cache::CacheHits;
@@ -247,7 +247,7 @@ impl Table<'_> {
             gap.into_iter().for_each(|gap| group.gaps.add(gap));
             let is_ahead = is_ahead(one);
             step.into_iter()
-                .for_each(|step| group.steps.add(step, is_ahead));
+                .for_each(|step| group.steps.add(step, is_ahead, one.mirror == HIGHER));
         }
     }
 }
