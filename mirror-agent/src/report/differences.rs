@@ -1,5 +1,7 @@
 //! Groups of differences, by place and kind, for one route.
 
+mod record;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -7,9 +9,11 @@ use mirror_core::compare::{Kind, Observation, Place, Severity, excerpt};
 use mirror_core::noise::{Explained, Maps};
 use serde::{Deserialize, Serialize};
 
-use super::examples::{DifferenceExample, Examples, KeptExample, KnownBy, ValueCounts};
+use super::examples::{DifferenceExample, Examples, KnownBy};
 use super::pair::JudgedPair;
 use super::request::RequestLabel;
+
+pub(super) use record::{ExamplesRecord, TableRecord};
 
 /// Groups of one route. At the cap the least significant one gives way, so that noise cannot push a real one out.
 const MAX_GROUPS: usize = 40;
@@ -235,92 +239,6 @@ impl DifferenceTable {
                 examples: tally.examples.shown(),
             },
         })
-    }
-}
-
-/// A table as it is kept, without examples.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct TableRecord {
-    groups: Vec<GroupRecord>,
-    dropped: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct GroupRecord {
-    is_evidence: bool,
-    place: Place,
-    kind: Kind,
-    count: u64,
-    varies: bool,
-    values: ValueCounts,
-}
-
-/// The examples of a table as they are kept, each with its group.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct ExamplesRecord(Vec<(bool, Place, Kind, KeptExample)>);
-
-impl ExamplesRecord {
-    /// Beside those of other runs, numbers of answers mean nothing.
-    pub(super) fn forget_answers(&mut self) {
-        for (_, _, _, kept) in &mut self.0 {
-            kept.example.answers = None;
-        }
-    }
-}
-
-impl DifferenceTable {
-    pub(super) fn record(&self) -> TableRecord {
-        let group = |(key, tally): (&Key, &Tally)| GroupRecord {
-            is_evidence: key.0.0,
-            place: key.1.clone(),
-            kind: key.2,
-            count: tally.count,
-            varies: tally.varies,
-            values: tally.examples.values().clone(),
-        };
-        TableRecord {
-            groups: self.groups.iter().map(group).collect(),
-            dropped: self.dropped,
-        }
-    }
-
-    /// Its examples, if they have changed since they were asked for last, or in any case.
-    pub(super) fn new_examples(&mut self, in_any_case: bool) -> Option<ExamplesRecord> {
-        let has_new = std::mem::take(&mut self.has_new_examples);
-        let all = || {
-            let of = |(key, tally): (&Key, &Tally)| {
-                let (is_evidence, place, kind) = (key.0.0, key.1.clone(), key.2);
-                let kept = tally.examples.kept().to_vec().into_iter();
-                kept.map(move |example| (is_evidence, place.clone(), kind, example))
-                    .collect::<Vec<_>>()
-            };
-            ExamplesRecord(self.groups.iter().flat_map(of).collect())
-        };
-        (has_new || in_any_case).then(all)
-    }
-
-    pub(super) fn of(record: TableRecord, examples: ExamplesRecord) -> Self {
-        let mut kept: BTreeMap<Key, Vec<KeptExample>> = BTreeMap::new();
-        for (is_evidence, place, kind, example) in examples.0 {
-            let key = (Reverse(is_evidence), place, kind);
-            kept.entry(key).or_default().push(example);
-        }
-        let group = |group: GroupRecord| {
-            let key = (Reverse(group.is_evidence), group.place, group.kind);
-            let examples = kept.remove(&key).unwrap_or_default();
-            let tally = Tally {
-                count: group.count,
-                varies: group.varies,
-                examples: Examples::of(examples, group.values),
-            };
-            (key, tally)
-        };
-        Self {
-            groups: record.groups.into_iter().map(group).collect(),
-            dropped: record.dropped,
-            has_new_examples: false,
-        }
     }
 }
 
