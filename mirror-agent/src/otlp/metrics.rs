@@ -1,5 +1,5 @@
-//! The metrics of `/metrics` as OTLP has them: `mirror_send_lag_seconds` is `mirror.send_lag` in `s`, and a collector that writes them
-//! for Prometheus gives them the first name again.
+//! The metrics of `/metrics` as OTLP has them: `mirror_send_lag_seconds` is `mirror.send_lag` in `s`, labels are attributes, and a
+//! collector that writes them for Prometheus gives them the names of `/metrics` again.
 
 use std::fmt;
 
@@ -36,7 +36,8 @@ impl MetricSink for OtlpSink {
         let name = name.strip_prefix("mirror_").unwrap_or(name);
         let (name, unit) = match name.strip_suffix("_seconds") {
             Some(name) => (name, "s"),
-            None => (name, "1"),
+            // With `1`, collectors would call gauges ratios.
+            None => (name, ""),
         };
         let data = match samples {
             Samples::Counters(samples) => Data::Sum(Sum {
@@ -100,8 +101,8 @@ impl OtlpSink {
 }
 
 fn attributes(labels: Labels<'_>) -> Vec<KeyValue> {
-    let pair = |(key, value): (&'static str, &str)| attribute(&format!("mirror.{key}"), value);
-    labels.into_iter().map(pair).collect()
+    let labels = labels.into_iter();
+    labels.map(|(key, value)| attribute(key, value)).collect()
 }
 
 fn whole(count: u64) -> i64 {

@@ -132,9 +132,9 @@ fn a_collector_gets_verdict_differences_and_ledger() -> Result<()> {
     }
     let (logs, metrics) = received(&collector)?;
     assert_eq!(count(&metrics, "mirror.requests_seen", None), 21);
-    let differed = Some(("mirror.outcome", "differed"));
+    let differed = Some(("outcome", "differed"));
     assert_eq!(count(&metrics, "mirror.requests", differed), 21);
-    let fail = Some(("mirror.decision", "FAIL"));
+    let fail = Some(("decision", "FAIL"));
     assert_eq!(count(&metrics, "mirror.decision", fail), 1);
     let Some(Data::Histogram(latency)) = &metrics["mirror.latency"].data else {
         panic!("{:?}", metrics["mirror.latency"]);
