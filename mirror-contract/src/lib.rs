@@ -14,6 +14,7 @@ mod key;
 mod number;
 mod proof;
 mod rules;
+mod stamp;
 mod state;
 mod target;
 mod written;
@@ -22,10 +23,7 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-pub use document::{
-    Document, DocumentError, Encoded, Encoding, Read, Stamp, Unfinished, VERSION, peer_text,
-    request_hash,
-};
+pub use document::{Document, DocumentError, Encoded, Encoding, Read, Unfinished};
 pub use effects::{Effect, EffectsDocument, MAX_EFFECTS_BYTES, SendId};
 pub use filed::{COLLIDED, Filed};
 pub use hash::hash;
@@ -33,6 +31,7 @@ pub use key::{Keys, NamespaceError};
 pub use number::{ListEntry, SnapshotNumber};
 pub use proof::{CapturedTime, Fit, HostOffset, OffsetRange};
 pub use rules::{Candidates, Fields, IdRules, Route, RouteError, RuleError, trace_parts};
+pub use stamp::{Stamp, VERSION, peer_text, request_hash};
 pub use state::SnapshotState;
 pub use target::{RequestTarget, TargetForm};
 pub use written::Written;

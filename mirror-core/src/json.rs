@@ -431,6 +431,12 @@ pub(crate) fn units(text: &str) -> impl Iterator<Item = u16> {
     })
 }
 
+/// A text as JSON, in quotes.
+pub(crate) fn quoted(text: &str) -> String {
+    // A text can always be written.
+    serde_json::to_string(text).unwrap_or_else(|_| "\"\"".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     Document, EffectsDocument, ListEntry, RedisStore, RequestId, SendId, Settings, StoreError,
-    counts::Counters, naming::Listing, source::size, store::Put,
+    counts::Counters, naming::Listing, size::size, store::Put,
 };
 
 /// Documents on their way to the store, and their bytes; what is more is dropped and counted.

@@ -9,6 +9,7 @@ mod naming;
 #[cfg(feature = "tower")]
 pub mod service;
 mod settings;
+mod size;
 mod snapshots;
 mod source;
 pub mod store;

@@ -27,7 +27,6 @@ use calls::{Call, Calls};
 use inside::{inside, is_inside};
 use serving::Miss;
 
-pub(crate) use calls::size;
 pub use errors::{LoadError, WriteError};
 
 /// Of an error's text so much is filed.

@@ -1,12 +1,11 @@
 //! What a request of production asked for. A call has its place from the moment when it is asked for, as in the mirror, and its
 //! result when it ends.
 
+use crate::size::{read_size, unfinished_size};
 use crate::{Document, Encoded, Encoding, Read, Stamp, Unfinished, Written};
 
 /// Bytes of calls that have not ended which a document holds, at most.
 const MAX_UNFINISHED_BYTES: usize = 64 << 10;
-/// Bytes around a call in a document, about.
-const AROUND: usize = 64;
 
 /// The calls of one request, in the order in which they were asked for.
 #[derive(Default)]
@@ -119,30 +118,10 @@ fn shorten(unfinished: &mut Vec<Unfinished>, room: usize) -> u64 {
     dropped as u64
 }
 
-/// Bytes of the calls in a document, about.
-pub(crate) fn size(document: &Document) -> usize {
-    let reads: usize = document.reads.iter().map(read_size).sum();
-    let unfinished: usize = document.unfinished.iter().map(unfinished_size).sum();
-    reads + unfinished
-}
-
-fn read_size(read: &Read) -> usize {
-    let value = read.result.as_ref().map_or_else(|e| e.len(), |v| v.len());
-    call_size(&read.name, &read.key, read.written.as_ref()) + value
-}
-
-fn unfinished_size(one: &Unfinished) -> usize {
-    call_size(&one.name, &one.key, one.written.as_ref())
-}
-
-fn call_size(name: &str, key: &str, written: Option<&Written>) -> usize {
-    let value = written.and_then(|written| written.value.as_ref());
-    name.len() + key.len() + value.map_or(0, String::len) + AROUND
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::size::size;
 
     fn call(name: &str) -> Call {
         Call {

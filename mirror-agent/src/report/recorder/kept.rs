@@ -153,6 +153,3 @@ impl KeptRun {
 fn read<T: DeserializeOwned>(value: &[u8]) -> anyhow::Result<T> {
     Ok(serde_json::from_slice(value)?)
 }
-
-#[cfg(test)]
-mod tests;

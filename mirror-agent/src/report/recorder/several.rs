@@ -69,3 +69,6 @@ impl KeptBeside {
         ours.breakers.extend(theirs.breakers.iter().cloned());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use crate::compare::Step;
 use crate::compare::pointer;
-use crate::json::{Lexer, MAX_DEPTH, NotRead, unescaped};
+use crate::json::{Lexer, MAX_DEPTH, NotRead, quoted, unescaped};
 
 use super::rule::JsonPattern;
 use super::{Mode, Redactor, Trace, scalars};
@@ -300,12 +300,6 @@ fn place(redactor: &Redactor, path: &[OwnStep<'_>]) -> String {
         })
         .collect();
     format!("body {}", pointer(&steps))
-}
-
-/// A text as JSON, in quotes.
-pub(super) fn quoted(text: &str) -> String {
-    // A text can always be written.
-    serde_json::to_string(text).unwrap_or_else(|_| "\"\"".into())
 }
 
 /// Hides what stands after the names of rules, in a text that is not JSON as a whole.

@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::json::quoted;
 use super::{Mode, Trace};
 use crate::edits::Edits;
-use crate::json::{Lexer, unescaped};
+use crate::json::{Lexer, quoted, unescaped};
 
 /// A document in which each text, also a name, and each number became what `new` gives for it. `None` where it gives nothing.
 pub(super) fn mapped(json: &str, mut new: impl FnMut(&str) -> Option<String>) -> Option<String> {

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use mirror_core::compare::{CompareOptions, compare};
 use mirror_core::exchange::Response;
-use mirror_core::journal::{Frame, FrameKind};
+use mirror_core::journal::{Frame, FrameKind, Journal};
 use mirror_core::ledger::Outcome;
 use mirror_core::time::Timestamp;
-use mirror_core::verdict::{Basis, Decision};
+use mirror_core::verdict::{Basis, Decision, VerdictPolicy};
 use serde_json::Value;
 
 use super::super::{Recorder, results_of};
@@ -13,7 +13,7 @@ use super::*;
 use crate::report::pair::tests::pair;
 use crate::report::request::tests::label_at;
 use crate::report::status::{LedgerData, Results, RunInfo};
-use crate::report::{End, RequestLabel};
+use crate::report::{CaptureCounters, End, RequestLabel};
 
 /// 2026-11-27, in seconds.
 const START: u64 = 1_795_756_701;
