@@ -226,9 +226,10 @@ pub(super) fn dashboard(ask: &mut Answering<'_>) -> Reply {
 pub(super) fn graph(ask: &mut Answering<'_>) -> Reply {
     let mut data = ask.data();
     let is_failed = ask.is("error of a resolver");
+    let is_longer = ask.is("more digits shown");
     let cards = (0..2).map(|at| {
         let digits = data.below(10_000);
-        let last = match ask.is("more digits shown") && at == 0 {
+        let last = match is_longer && at == 0 {
             true => format!("12{digits:04}"),
             false => format!("{digits:04}"),
         };
