@@ -42,12 +42,12 @@ Examples:
   mirror-agent run --config agent.toml --json | jq .ledger
   mirror-agent run --config agent.toml --schedule 'Mon-Fri 22:00-06:00 Europe/Berlin' --max-rps 500 --duration 8h
 
-One Ctrl-C drains what is in flight, a second one ends at once; both print the ledger.
+One Ctrl-C drains what is in flight, a second one ends at once; both print the report.
 
 {}
 
-Exit codes: 0 pass: no difference found, 1 fail: differences found, 2 nothing was started, 3 invalid: the run failed,
-4 hold: nothing was compared.", sources()))]
+Exit codes are the decision: 0 PASS, 1 FAIL: a difference is the new version's or a rule is met, 3 INVALID: the run cannot be relied
+on, 4 HOLD: not decided, and the report says what is missing; 2 nothing was started.", sources()))]
     Run {
         #[command(flatten)]
         options: RunOptions,
@@ -73,7 +73,7 @@ Exit codes: 0 it captures, 2 nothing was started.", sources()))]
         #[arg(long)]
         json: bool,
     },
-    /// Show the ledger of the running agent
+    /// Show how the running agent's run stands: the decision so far, differences, routes, the ledger
     #[command(after_help = "\
 Examples:
   mirror-agent status
@@ -85,14 +85,14 @@ Examples:
         #[command(flatten)]
         socket: Socket,
     },
-    /// Drain what is in flight, write the report, print the final ledger, end the agent
+    /// Drain what is in flight, end the agent, print its report
     #[command(after_help = "\
 Examples:
   mirror-agent stop
   mirror-agent stop --json | jq .differences
 
-Exit codes: 0 pass: no difference found, 1 fail: differences found, 2 no agent is running, 3 invalid: the run failed,
-4 hold: nothing was compared.")]
+Exit codes are the decision: 0 PASS, 1 FAIL: a difference is the new version's or a rule is met, 3 INVALID: the run cannot be relied
+on, 4 HOLD: not decided, and the report says what is missing; 2 no agent answered.")]
     Stop {
         /// Print the final report as JSON
         #[arg(long)]
@@ -201,12 +201,12 @@ Each request is sent at its place in the file's time, whether the mirror keeps u
 requests were sent. With --speed max the mirror sets the speed. The run ends when every request has its \
 outcome; --drain-timeout is for a run that Ctrl-C or --duration ends. The options are those of `run`. Those of live capture \
 have no effect here, but --port says which ports are a server's (any, unless given). With a --socket of its own, `status`, \
-`pause`, `resume` and `stop` reach the replay as they reach a running agent.
+`top`, `wait`, `pause`, `resume` and `stop` reach the replay as they reach a running agent.
 
 {}
 
-Exit codes: 0 pass: no difference found, 1 fail: differences found, 2 nothing was sent, 3 invalid: the run failed, or the \
-file is damaged, 4 hold: nothing was compared.", sources()))]
+Exit codes are the decision: 0 PASS, 1 FAIL: a difference is the new version's or a rule is met, 3 INVALID: the run cannot be relied
+on, or the file is damaged, 4 HOLD: not decided, and the report says what is missing; 2 nothing was sent.", sources()))]
     Replay {
         /// Capture file: pcap or pcapng, plain, gzip or zstd; - for standard input
         file: PathBuf,
@@ -273,11 +273,11 @@ Examples:
   mirror-agent report shop --json | jq .routes
   mirror-agent report shop --format markdown >> $GITHUB_STEP_SUMMARY
   mirror-agent report /var/tmp/mirror --format junit > mirror.xml
-  mirror-agent report --compare 20261126 20261127
+  mirror-agent report --compare 20261126T101010Z 20261127T051821Z
   mirror-agent report --merge /mnt/node1/runs/20261127T051821Z-shop /mnt/node2/runs/20261127T051820Z-shop
 
-A run is named by its directory's name, by a beginning of it, or by what --name called it, of which the newest counts; or by a
-path to its directory, or to one that was given to --report. A run that was killed is shown as it stood in its last second.
+A run is named by its directory's name, by a beginning of it that fits one run only, by what --name called it (of these the newest
+counts), or `last`; or by a path: of its directory, of one that was given to --report, or of a report.json. A run that was killed is shown as it stood in its last second.
 
 --compare shows which differences are new in B, which are gone, and which are in both, each with what either run says of it.
 --merge adds up what agents on several hosts counted at the same time, and decides anew: as one agent that saw everything would.
@@ -315,7 +315,7 @@ Examples:
   mirror-agent reproduce last 1 --json | jq -r .candidate | sh
 
 Without a number, the groups of differences are listed with theirs. With --send the request goes to the mirror, and its answer is \
-compared with the one that production gave then; data may have changed since. What policy removed before it was kept, as \
+compared with the one that production gave then, without the run's rules of comparison; data may have changed since. What policy removed before it was kept, as \
 credentials, is not in the request, and what it hid in production's answer may differ from the mirror's.
 
 Exit codes: 0 done, and with --send the answers are equal now, 1 they differ, 2 there is no such run or group, or nothing was sent.")]
@@ -339,7 +339,7 @@ Exit codes: 0 done, and with --send the answers are equal now, 1 they differ, 2 
         #[command(flatten)]
         runs: RunsIn,
     },
-    /// Print the JSON Schema of what the commands print with --json
+    /// Print the JSON Schema of report.json, or of what `status --json` prints
     #[command(after_help = "\
 Examples:
   mirror-agent schema report > report.schema.json
@@ -359,7 +359,7 @@ Examples:
   mirror-agent runs rm --keep 20
   mirror-agent runs --runs /mnt/node1/runs
 
-Each run has a directory of its own in this folder, which `run`, `start` and `replay` make. --runs none keeps nothing."
+Each run has a directory of its own in this folder, which `run`, `start` and `replay` make (their `--runs none` makes none)."
     )]
     Runs {
         #[command(subcommand)]
@@ -409,7 +409,7 @@ Exit codes: 0 they are removed, 2 one of them is not.")]
             conflicts_with = "keep"
         )]
         names: Vec<String>,
-        /// Remove all but so many of the newest
+        /// Keep only the COUNT newest runs
         #[arg(long, value_name = "COUNT")]
         keep: Option<usize>,
         #[command(flatten)]
@@ -458,7 +458,7 @@ fn sources() -> String {
         "Every option can also be given in the environment, as MIRROR_ and its name in capitals \
          (--snapshot-wait is MIRROR_SNAPSHOT_WAIT; only {}), and in the file that --config names. The \
          flag wins, then the environment, then the file. Keep a URL with a password in the environment \
-         or in the file: every user of this host can read the command line.",
+         or in the file: every user of this host can read the command line. MIRROR_LOG=debug says more in the log.",
         others.join(", and ")
     )
 }
@@ -527,7 +527,7 @@ pub struct RunsIn {
 /// The options of a run: declared by the stages, read by `config`.
 #[derive(Args, Clone, Debug)]
 pub struct RunOptions {
-    /// Configuration file (TOML), with the names of these options as keys [default: none]
+    /// Configuration file (TOML), with the names of these options as keys [default: not set]
     #[arg(long, value_name = "FILE", env = "MIRROR_CONFIG", hide_env = true)]
     pub config: Option<PathBuf>,
     #[command(flatten)]

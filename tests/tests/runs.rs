@@ -386,6 +386,8 @@ fn a_difference_can_be_seen_again_until_it_is_mended() -> Result<()> {
     let price = Arc::new(AtomicU32::new(2));
     let asked = Arc::clone(&price);
     let mirror = Server::on(TcpListener::bind("127.0.0.1:0")?, move |_: &Received| {
+        // Long enough for a program that does not wait.
+        sleep(Duration::from_millis(100));
         let price = asked.load(Relaxed);
         wire::answer("200 OK", &format!(r#"{{"price":{price},"cur":"EUR"}}"#))
     })?;

@@ -62,12 +62,11 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             json,
             runs,
         } => {
-            let run = Some(run.as_str()).filter(|run| *run != "last");
             let send = send.then_some(reproduce::Send {
                 target: target.as_deref(),
                 allow_write,
             });
-            reproduce::reproduce(&found(&runs, run)?, group, send, json)
+            reproduce::reproduce(&found(&runs, Some(&run))?, group, send, json)
         }
         Command::Schema { document } => {
             report::schema(document)?;

@@ -81,7 +81,7 @@ fn line(progress: &Progress, more: u64, passed: Duration) -> String {
     let in_flight = progress.in_flight();
     match draining {
         Some(left) => format!(
-            "draining: {in_flight} in flight, at most {} s more; a second Ctrl-C ends at once",
+            "draining: {in_flight} in flight, at most {} s more; Ctrl-C ends at once",
             left.as_secs_f64().ceil()
         ),
         None => {
@@ -112,7 +112,7 @@ mod tests {
         progress.draining = Some(Duration::from_millis(9_200));
         assert_eq!(
             line(&progress, 0, Duration::from_secs(1)),
-            "draining: 10 in flight, at most 10 s more; a second Ctrl-C ends at once"
+            "draining: 10 in flight, at most 10 s more; Ctrl-C ends at once"
         );
     }
 }

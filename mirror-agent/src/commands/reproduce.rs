@@ -1,7 +1,6 @@
 //! reproduce: one difference of a run, to be seen again.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use mirror_agent::replay::{Marks, ReplayOptions, ReplayOutcome, Replayer, Target};
@@ -118,7 +117,7 @@ fn shown(reproduction: &Reproduction, sent: Option<&Sent>) -> String {
         text += &format!("\n{side}\n{command}\n");
     }
     if *is_bare {
-        text += "\nits headers and body were not kept: the commands have method and target alone\n";
+        text += "\nits headers and body were not kept: the commands have method and target alone; where a side is not known, set PRODUCTION or\nCANDIDATE to its address, as in http://shop:8080\n";
     }
     if let Some(sent) = sent {
         text += &sent_text(sent);
@@ -169,7 +168,7 @@ fn sent(
     let outcome = runtime.block_on(async {
         let replayer = Replayer::new(target.clone(), &options, &limits, None)?;
         let marks = Marks::default();
-        let outcome = replayer.send(&kept.request, &marks, Duration::ZERO).await;
+        let outcome = replayer.send(&kept.request, &marks, options.timeout).await;
         anyhow::Ok(outcome)
     })?;
     let (answer, latency) = match outcome {

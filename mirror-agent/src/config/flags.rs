@@ -95,7 +95,7 @@ fn help(spec: &OptionSpec, has_defaults: bool) -> String {
         _ if !has_defaults => help,
         Some(default) => help + &format!(" [default: {default}]"),
         None if spec.is_switch => help + " [default: false]",
-        None => help + " [default: none]",
+        None => help + " [default: not set]",
     }
 }
 

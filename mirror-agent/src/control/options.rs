@@ -8,7 +8,7 @@ mirror_core::options! {
     /// Where a run can be asked and changed.
     #[derive(Clone, Debug)]
     pub struct ControlOptions("Control") {
-        /// Socket for status, filter, reload and stop
+        /// Socket for status, top, wait, pause, resume, filter, reload and stop; `replay` opens one only where another is named
         #[option("socket", "PATH", default = "/run/mirror-agent.sock")]
         pub socket: PathBuf,
         /// Address of the live page, /verdict, /metrics and probes, as in 127.0.0.1:9464. Without a token every user of this host

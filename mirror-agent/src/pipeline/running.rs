@@ -84,7 +84,7 @@ impl Running {
     /// For orders that change what is captured.
     fn capture(&self) -> anyhow::Result<MutexGuard<'_, TcCapture>> {
         let capture = self.source.capture();
-        capture.context("a file is replayed and nothing is captured: only status, verdict, pause, resume and stop can be asked of it")
+        capture.context("a file is replayed and nothing is captured: only status, top, wait, pause, resume and stop reach it")
     }
 
     /// What an order comes to; `stop` is not for here.

@@ -17,15 +17,15 @@ mirror_core::options! {
         /// Name of the run; the socket's or the capture file's unless given
         #[option("name", "NAME")]
         pub name: Option<RunName>,
-        /// Folder that keeps runs, each in a directory of its own, or `none`; /var/lib/mirror-agent/runs for root, else
-        /// ~/.local/state/mirror-agent/runs, unless given
+        /// Folder that keeps runs, each in a directory of its own; `none` keeps nothing. Unless given, /var/lib/mirror-agent/runs
+        /// for root, else ~/.local/state/mirror-agent/runs
         #[option("runs", "DIR")]
         pub runs: Option<RunsPlace>,
         /// Most bytes of the answers that a run stores in full, for the examples of its differences; 0 stores none
         #[option("keep-answers", "SIZE", default = "64MiB")]
         pub answers: ByteSize,
-        /// How long they are stored, after the run's end too
-        #[option("keep-answers-for", "DURATION", default = "7d")]
+        /// How long they are stored, after the run's end too: those of ended runs are removed when another run begins in the folder
+        #[option("keep-answers-for", "TIME", default = "7d")]
         pub answers_for: Duration,
         /// Directory for report.json, report.html and noise.json
         #[option("report", "DIR")]

@@ -24,7 +24,7 @@ mirror_core::options! {
         /// Size of each ring between kernel and agent, a power of two
         #[option("ring-size", "SIZE", default = "32MiB")]
         pub ring_size: RingSize,
-        /// Rings, each with a thread that reads it: 1, 2 or 4, or auto for the number of CPUs
+        /// Rings, each with a thread that reads it: 1, 2 or 4; auto takes 1 below 4 CPUs, 2 below 16, else 4
         #[option("rings", "N", default = "auto")]
         pub rings: Rings,
     }

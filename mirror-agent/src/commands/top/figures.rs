@@ -131,16 +131,17 @@ fn elapsed(started_at: u64) -> u64 {
 
 fn place(status: &Status) -> String {
     let run = &status.results.run;
-    let at = match run.interfaces.as_slice() {
-        [] => "the root cgroup".to_owned(),
-        names => names.join(", "),
-    };
     let ports = &status.filter.ports;
+    let at = match (&run.file, run.interfaces.as_slice()) {
+        (Some(file), _) => file.clone(),
+        (None, []) => format!("the root cgroup port {ports}"),
+        (None, names) => format!("{} port {ports}", names.join(", ")),
+    };
     let to = run.target.as_deref().map_or_else(
         || "nothing is replayed".to_owned(),
         |target| format!("to {target}"),
     );
-    shown(&format!("{at} port {ports}, {to}"))
+    shown(&format!("{at}, {to}"))
 }
 
 fn troubles(status: &Status) -> Vec<String> {
@@ -152,7 +153,7 @@ fn troubles(status: &Status) -> Vec<String> {
     if schedule.paused {
         troubles.push("paused: `mirror-agent resume` goes on".into());
     }
-    if status.attached.is_empty() {
+    if status.attached.is_empty() && results.run.file.is_none() {
         troubles.push("not attached to any interface".into());
     }
     let open = schedule.breakers.iter();

@@ -13,6 +13,8 @@ use super::head::{RunHead, is_running};
 use super::names::{ANSWERS, RUN_JSON};
 use super::time::compact;
 
+/// The newest run, where a run is named.
+const LAST: &str = "last";
 const ROOTS: &str = "/var/lib/mirror-agent/runs";
 /// Runs of one name that begin in the same second.
 const MAX_TWINS: u32 = 100;
@@ -91,6 +93,10 @@ impl RunsFolder {
 
     /// The names of all runs, the oldest first. None without a folder.
     pub fn runs(&self) -> anyhow::Result<Vec<String>> {
+        ensure!(
+            self.0 != Path::new("none"),
+            "--runs none keeps no runs, so there are none to look for: name their folder"
+        );
         let context = || format!("the folder of runs, {}", self.0.display());
         if !self.0.try_exists().with_context(context)? {
             return Ok(Vec::new());
@@ -109,7 +115,7 @@ impl RunsFolder {
     /// by what it was called, of which the newest counts. Without a name, the newest of all.
     pub fn find(&self, wanted: Option<&str>) -> anyhow::Result<RunPath> {
         let names = self.runs();
-        let Some(wanted) = wanted else {
+        let Some(wanted) = wanted.filter(|wanted| *wanted != LAST) else {
             let names = names?;
             let newest = names.last().with_context(|| {
                 format!(

@@ -226,6 +226,9 @@ impl<'s, 'e> Test<'s, 'e> {
 
     fn lacks(&self) -> &'static str {
         match self.measure {
+            Measure::P50 | Measure::P95 | Measure::P99 if self.scope.total.controlled > 0 => {
+                "no request counts yet: the first ten seconds are set apart"
+            }
             Measure::CacheHit => {
                 "it takes a control, and answers that say whether they come from a cache"
             }
