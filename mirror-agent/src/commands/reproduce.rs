@@ -1,6 +1,7 @@
 //! reproduce: one difference of a run, to be seen again.
 
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail, ensure};
 use mirror_agent::replay::{Marks, ReplayOptions, ReplayOutcome, Replayer, Target};
@@ -11,6 +12,7 @@ use mirror_agent::report::{
 use mirror_core::compare::{Asked, CompareOptions, Comparison, Observation, compare_full};
 use mirror_core::dissect::DissectLimits;
 use mirror_core::options::FromText;
+use mirror_core::policy::asks_for_another_method;
 use serde::Serialize;
 use serde_json::json;
 use tokio::runtime::Builder;
@@ -156,10 +158,11 @@ fn sent(
         "nothing was sent: the answers to this group's examples were not kept, or are gone by now",
     )?;
     let kept = KeptExchange::new(answers)?;
-    let is_safe = matches!(&*kept.request.method, "GET" | "HEAD" | "OPTIONS");
+    let is_safe = matches!(&*kept.request.method, "GET" | "HEAD" | "OPTIONS")
+        && !asks_for_another_method(&kept.request);
     ensure!(
         is_safe || send.allow_write,
-        "nothing was sent: {} may write. Add --allow-write if it may do so on the mirror",
+        "nothing was sent: a {} like this may write. Add --allow-write if it may do so on the mirror",
         &*kept.request.method
     );
     let target = target(data, send.target)?;
@@ -167,7 +170,11 @@ fn sent(
     let (options, limits) = (ReplayOptions::default(), DissectLimits::default());
     let outcome = runtime.block_on(async {
         let replayer = Replayer::new(target.clone(), &options, &limits, None)?;
-        let marks = Marks::default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let marks = Marks {
+            at: u64::try_from(now?.as_millis())?,
+            ..Marks::default()
+        };
         let outcome = replayer.send(&kept.request, &marks, options.timeout).await;
         anyhow::Ok(outcome)
     })?;

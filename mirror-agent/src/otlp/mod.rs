@@ -116,14 +116,20 @@ impl Exporter {
                 ..ResourceMetrics::default()
             }],
         };
-        self.send("/v1/metrics", &metrics).await?;
-        let (log_records, news) = self.told.news(&status, is_last);
+        // Each is sent whatever becomes of the other: a collector may take one of them only.
+        let metrics_sent = self.send("/v1/metrics", &metrics).await;
+        let logs_sent = self.export_logs(&status, is_last).await;
+        metrics_sent.and(logs_sent)
+    }
+
+    async fn export_logs(&mut self, status: &Status, is_last: bool) -> anyhow::Result<()> {
+        let (log_records, news) = self.told.news(status, is_last);
         if log_records.is_empty() {
             return Ok(());
         }
         let logs = ExportLogsServiceRequest {
             resource_logs: vec![ResourceLogs {
-                resource: Some(resource(&status)),
+                resource: Some(resource(status)),
                 scope_logs: vec![ScopeLogs {
                     scope: Some(scope()),
                     log_records,

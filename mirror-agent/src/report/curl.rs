@@ -20,6 +20,9 @@ const LEFT_OUT: [&str; 8] = [
     "upgrade",
 ];
 
+/// Fields that curl adds to what it is given, unless it is told otherwise; the last one to data only.
+const ADDED: [&str; 3] = ["Accept", "User-Agent", "Content-Type"];
+
 /// A request line in two parts, between which the address of a side comes: `curl … ADDRESS'/target'`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(super) struct ShortCurl {
@@ -36,7 +39,7 @@ impl ShortCurl {
     pub(super) fn new(request: &str) -> Option<Self> {
         let (method, target) = request.split_once(' ')?;
         let is_whole = !request.contains('…') && !request.contains("\\u{");
-        is_whole.then(|| Self::of(method, target))?
+        is_whole.then(|| Self::of(method, target, false))?
     }
 
     /// The whole command; `address` is a word of the shell.
@@ -44,10 +47,12 @@ impl ShortCurl {
         format!("{}{}", self.start, joined(address, &self.target))
     }
 
-    fn of(method: &str, target: &str) -> Option<Self> {
+    /// With data, curl says POST unless it is told another method; a HEAD with data is none that it knows.
+    fn of(method: &str, target: &str, has_body: bool) -> Option<Self> {
         let path = origin_form(target)?;
         let method_flag = match method {
-            "GET" => String::new(),
+            "GET" if !has_body => String::new(),
+            "HEAD" if has_body => return None,
             "HEAD" => "--head ".into(),
             plain if plain.chars().all(|c| c.is_ascii_uppercase()) => format!("-X {plain} "),
             other => format!("-X {} ", quoted(other)),
@@ -60,12 +65,13 @@ impl ShortCurl {
     }
 }
 
-/// The whole request to `address`, which is a word of the shell; none where its body was not kept whole.
+/// The whole request to `address`, which is a word of the shell; none where its body was not kept whole, or where curl would send
+/// another request.
 pub(super) fn full(request: &StoredMessage, address: &str) -> Option<String> {
     let (method, target) = method_and_target(request)?;
-    let short = ShortCurl::of(method, target)?;
-    let mut command = String::new();
     let body = body(&request.body)?;
+    let short = ShortCurl::of(method, target, !body.is_empty())?;
+    let mut command = String::new();
     if !body.is_empty() {
         command.push_str(&format!("printf {} | ", printf_format(&body)));
     }
@@ -75,11 +81,25 @@ pub(super) fn full(request: &StoredMessage, address: &str) -> Option<String> {
         if is_made || name.starts_with(':') || name.is_empty() {
             continue;
         }
+        if value.contains(char::is_control) {
+            return None;
+        }
         let field = match value.as_str() {
             "" => format!("{name};"),
             value => format!("{name}: {value}"),
         };
         command.push_str(&format!(" \\\n  -H {}", quoted(&field)));
+    }
+    let has = |wanted: &str| {
+        let mut headers = request.headers.iter();
+        headers.any(|(name, _)| name.eq_ignore_ascii_case(wanted))
+    };
+    let added = match body.is_empty() {
+        true => &ADDED[..2],
+        false => &ADDED,
+    };
+    for name in added.iter().filter(|name| !has(name)) {
+        command.push_str(&format!(" \\\n  -H '{name}:'"));
     }
     if !body.is_empty() {
         command.push_str(" \\\n  --data-binary @-");
@@ -152,8 +172,10 @@ fn body(body: &StoredBody) -> Option<Vec<u8>> {
 /// The format of `printf` that writes these bytes.
 fn printf_format(bytes: &[u8]) -> String {
     let mut format = String::from("'");
-    for byte in bytes {
+    for (index, byte) in bytes.iter().enumerate() {
         match byte {
+            // It would be taken for an option.
+            b'-' if index == 0 => format.push_str(r"\055"),
             b'%' => format.push_str("%%"),
             b'\\' => format.push_str(r"\\"),
             b'\'' => format.push_str(r"'\''"),
@@ -228,6 +250,9 @@ mod tests {
         let fields = ["Host: shop.example", "X-Note: it's $HOME `id`", "X-Empty;"];
         let mut expect = vec!["-sS", "-g", "--path-as-is", "-X", "POST", url];
         expect.extend(fields.iter().flat_map(|field| ["-H", field]));
+        for added in ["Accept:", "User-Agent:", "Content-Type:"] {
+            expect.extend(["-H", added]);
+        }
         expect.extend(["--data-binary", "@-"]);
         assert_eq!(arguments, expect);
         assert_eq!(came_in, body);
@@ -266,7 +291,25 @@ mod tests {
         assert!(short.writes && !ShortCurl::new("GET /").unwrap().writes);
         let (arguments, _) =
             run(&full(&request("HEAD http://a.b/c?d HTTP/1.1", &[], b""), "x").unwrap());
-        assert_eq!(arguments.last().unwrap(), "x/c?d");
+        assert!(arguments.contains(&"x/c?d".to_owned()), "{arguments:?}");
+    }
+
+    #[test]
+    fn a_body_neither_changes_the_method_nor_gets_lost() {
+        let headers = [
+            ("Accept", "*/*"),
+            ("User-Agent", "x"),
+            ("content-type", "a/b"),
+        ];
+        let body = b"--XX\r\n-%-\r\n--XX--";
+        let command = full(&request("GET /search HTTP/1.1", &headers, body), "x").unwrap();
+        let (arguments, came_in) = run(&command);
+        assert_eq!(came_in, body);
+        assert_eq!(arguments[3..6], ["-X", "GET", "x/search"]);
+        assert!(!arguments.contains(&"Accept:".to_owned()), "{arguments:?}");
+        assert_eq!(full(&request("HEAD / HTTP/1.1", &headers, body), "x"), None);
+        let tab = [("X-Tab", "a\tb")];
+        assert_eq!(full(&request("GET / HTTP/1.1", &tab, b""), "x"), None);
     }
 
     #[test]

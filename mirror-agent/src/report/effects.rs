@@ -50,13 +50,24 @@ impl EffectsTally {
     }
 
     pub(super) fn merge(&mut self, other: Self) {
-        let (ours, theirs) = (&mut self.0, other.0);
-        ours.compared += theirs.compared;
-        ours.missing += theirs.missing;
-        ours.failed += theirs.failed;
-        ours.failure = ours.failure.take().or(theirs.failure);
-        ours.dropped += theirs.dropped;
-        ours.no_control += theirs.no_control;
+        // Named one by one, so that a new one is not forgotten.
+        let EffectsData {
+            compared,
+            missing,
+            failed,
+            failure,
+            dropped,
+            not_announced,
+            no_control,
+        } = other.0;
+        let ours = &mut self.0;
+        ours.compared += compared;
+        ours.missing += missing;
+        ours.failed += failed;
+        ours.failure = ours.failure.take().or(failure);
+        ours.dropped += dropped;
+        ours.not_announced += not_announced;
+        ours.no_control += no_control;
     }
 
     /// `None` when no mirror announced any.
@@ -88,6 +99,29 @@ mod tests {
     use super::super::{CaptureCounters, Recorder, RunInfo};
     use super::super::{Extent, report_text};
     use super::*;
+
+    #[test]
+    fn every_count_of_two_agents_adds_up() {
+        let mut both = EffectsTally::default();
+        let all = [
+            EffectsFinding::Compared,
+            EffectsFinding::ComparedInPart,
+            EffectsFinding::Missing,
+            EffectsFinding::Failed("reset"),
+            EffectsFinding::NotAnnounced,
+            EffectsFinding::NoControl,
+        ];
+        for finding in all {
+            both.count(finding);
+        }
+        let one = both.data().unwrap();
+        both.merge(both.clone());
+        let sum = both.data().unwrap();
+        for ((name, count), (_, once)) in sum.counts().into_iter().zip(one.counts()) {
+            assert!(once > 0 && count == 2 * once, "{name}");
+        }
+        assert_eq!(sum.no_control, 2);
+    }
 
     #[test]
     fn effects_are_told_where_a_mirror_announced_some() {
