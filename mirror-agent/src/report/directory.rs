@@ -121,6 +121,16 @@ impl PrivateDir {
         fsync(openat(&self.directory, ".", flags, Mode::empty())?)
     }
 
+    /// Reads a file of at most so many bytes, or nothing where there is none. A link, a pipe or a device in its place is not read.
+    pub(super) fn read(&self, name: &str, most: u64) -> anyhow::Result<Option<Vec<u8>>> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        match openat(&self.directory, name, flags, Mode::empty()) {
+            Ok(file) => read_open(File::from(file), most).map(Some),
+            Err(Errno::ENOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Writes a file; a reader never sees half of one.
     pub(super) fn replace(&self, name: &str, content: &[u8]) -> anyhow::Result<PathBuf> {
         let path = self.path.join(name);
@@ -231,6 +241,10 @@ pub(super) fn read_regular(path: &Path, most: u64) -> anyhow::Result<Vec<u8>> {
         .read(true)
         .custom_flags(flags.bits())
         .open(path)?;
+    read_open(file, most)
+}
+
+fn read_open(file: File, most: u64) -> anyhow::Result<Vec<u8>> {
     ensure!(file.metadata()?.is_file(), "it is not a regular file");
     let mut bytes = Vec::new();
     file.take(most).read_to_end(&mut bytes)?;

@@ -14,7 +14,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::fstat;
 
 use super::super::answers::StoredAnswers;
-use super::super::directory::{PrivateDir, read_regular};
+use super::super::directory::PrivateDir;
 use super::super::status::ReportData;
 use super::folder::RunPath;
 use super::names::ANSWERS;
@@ -79,6 +79,7 @@ impl AnswersFile {
             payload: &batch.encode()?,
         };
         let frame = frame.encode();
+        self.check()?;
         let room = |length: u64| length + frame.len() as u64 <= self.limits.bytes;
         if !room(self.length) && !self.is_full {
             self.leave_out(directory, &named())?;
@@ -98,6 +99,7 @@ impl AnswersFile {
         directory: &PrivateDir,
         named: impl Fn() -> BTreeSet<u64>,
     ) -> anyhow::Result<()> {
+        self.check()?;
         let oldest = self.oldest.map(|at| at.after(self.limits.age));
         match oldest.is_some_and(|until| until < wall_clock()) {
             true => self.leave_out(directory, &named()),
@@ -105,12 +107,30 @@ impl AnswersFile {
         }
     }
 
+    /// A file that somebody has removed is an empty one.
+    fn check(&mut self) -> anyhow::Result<()> {
+        if let Some(file) = &self.open {
+            let links = fstat(file)
+                .context("looking for the stored answers")?
+                .st_nlink;
+            if links == 0 {
+                self.forget();
+            }
+        }
+        Ok(())
+    }
+
+    /// There is no file.
+    fn forget(&mut self) {
+        *self = Self::new(self.limits);
+    }
+
     fn append(&mut self, directory: &PrivateDir, frame: &[u8]) -> anyhow::Result<()> {
         let mut file = match self.open.take() {
-            Some(file) if fstat(&file)?.st_nlink > 0 => file,
-            _ => {
-                self.length = 0;
-                directory.create(ANSWERS)?
+            Some(file) => file,
+            None => {
+                self.forget();
+                directory.create(ANSWERS).context("storing answers")?
             }
         };
         let written = file.write_all(frame).and_then(|()| file.sync_data());
@@ -128,22 +148,26 @@ impl AnswersFile {
 
     /// Writes those anew that are named and not too old.
     fn leave_out(&mut self, directory: &PrivateDir, named: &BTreeSet<u64>) -> anyhow::Result<()> {
-        let path = directory.path().join(ANSWERS);
-        let bytes = read_regular(&path, MAX_FILE).context("reading stored answers")?;
+        let bytes = directory.read(ANSWERS, MAX_FILE);
+        let Some(bytes) = bytes.context("reading stored answers")? else {
+            self.forget();
+            return Ok(());
+        };
         let now = wall_clock();
         let is_kept = |frame: &Frame<'_>| {
             named.contains(&frame.number) && frame.at.after(self.limits.age) > now
         };
         let kept: Vec<_> = Frames::new(&bytes).filter(is_kept).collect();
-        let mut file = directory.create(NEW)?;
+        let mut file = directory.create(NEW).context("storing answers anew")?;
         let mut length = 0;
         for frame in &kept {
             let frame = frame.encode();
             file.write_all(&frame).context("storing answers anew")?;
             length += frame.len() as u64;
         }
-        file.sync_data()?;
-        directory.rename(NEW, ANSWERS)?;
+        file.sync_data().context("storing answers anew")?;
+        let renamed = directory.rename(NEW, ANSWERS);
+        renamed.context("storing answers anew")?;
         self.oldest = kept.iter().map(|frame| frame.at).min();
         (self.open, self.length) = (Some(file), length);
         Ok(())

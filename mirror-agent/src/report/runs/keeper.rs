@@ -23,7 +23,7 @@ use super::answers_file::{AnswersFile, AnswersLimits};
 use super::folder::RunsFolder;
 use super::head::RunHead;
 use super::journal_file::JournalFile;
-use super::trouble::Trouble;
+use super::trouble::{Lost, Trouble, sentence};
 use crate::clock::wall_clock;
 
 /// What a crash loses at most.
@@ -117,7 +117,8 @@ impl NewRun {
         }
         recorder.is_kept_in(self.place.directory.path());
         let keeping = Keeping {
-            trouble: Trouble::new(recorder.started_at()),
+            trouble: Trouble::new(Lost::Run, recorder.started_at()),
+            answers_trouble: Trouble::new(Lost::Answers, recorder.started_at()),
             recorder: Arc::clone(recorder),
             beside: Box::new(beside),
             new: self,
@@ -125,8 +126,8 @@ impl NewRun {
             answers: AnswersFile::new(limits),
             written: HashMap::new(),
             last_sign: Instant::now(),
-            paused_until: Instant::now(),
-            pause: KEEP_INTERVAL,
+            pause: Pause::default(),
+            answers_pause: Pause::default(),
         };
         let (stop, stopped) = sync_channel(1);
         let thread = thread::Builder::new()
@@ -181,15 +182,34 @@ struct Keeping {
     written: HashMap<String, u64>,
     last_sign: Instant,
     trouble: Trouble,
-    paused_until: Instant,
-    pause: Duration,
+    answers_trouble: Trouble,
+    pause: Pause,
+    answers_pause: Pause,
+}
+
+/// Pauses after what failed, each twice as long as the one before it.
+#[derive(Default)]
+struct Pause {
+    until: Option<Instant>,
+    last: Duration,
+}
+
+impl Pause {
+    fn begin(&mut self) {
+        self.last = (self.last * 2).clamp(KEEP_INTERVAL, MAX_PAUSE);
+        self.until = Some(Instant::now() + self.last);
+    }
+
+    fn goes_on(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() < until)
+    }
 }
 
 impl Keeping {
     fn run(mut self, stopped: &Receiver<()>) -> Self {
         let mut ends = false;
         loop {
-            if ends || self.paused_until <= Instant::now() {
+            if ends || !self.pause.goes_on() {
                 self.keep(ends);
             }
             if ends {
@@ -202,40 +222,63 @@ impl Keeping {
     fn keep(&mut self, ends: bool) {
         let at = wall_clock().as_secs();
         let name = self.new.place.directory.path().display().to_string();
-        match self.try_to_keep(ends) {
+        match self.keep_changes(at, ends) {
             Ok(()) => {
-                self.pause = KEEP_INTERVAL;
+                self.pause = Pause::default();
                 if self.trouble.ends(at) {
                     tracing::info!(run = name, "the run is kept again");
-                    self.recorder.note_kept(self.trouble.text());
                 }
+                self.keep_answers(at, ends);
             }
             Err(error) => {
                 // What was taken of the changes may not be there: everything is written next.
                 self.journal.close();
                 self.written.clear();
-                self.paused_until = Instant::now() + self.pause;
-                self.pause = (self.pause * 2).min(MAX_PAUSE);
+                self.pause.begin();
                 if self.trouble.begins(at, format!("{error:#}")) {
                     tracing::warn!(run = name, "the run cannot be kept, and goes on: {error:#}");
                 }
-                self.recorder.note_kept(self.trouble.text());
+            }
+        }
+        self.recorder
+            .note_kept(sentence([&self.trouble, &self.answers_trouble]));
+    }
+
+    /// Trouble with the answers does not keep anything else from being written.
+    fn keep_answers(&mut self, at: u64, ends: bool) {
+        if !ends && self.answers_pause.goes_on() {
+            return;
+        }
+        let name = self.new.place.directory.path().display().to_string();
+        match self.store_answers() {
+            Ok(stored) => {
+                self.answers_pause = Pause::default();
+                if stored > 0 && self.answers_trouble.ends(at) {
+                    tracing::info!(run = name, "answers of examples are stored again");
+                }
+            }
+            Err(error) => {
+                self.answers_pause.begin();
+                if self.answers_trouble.begins(at, format!("{error:#}")) {
+                    tracing::warn!(
+                        run = name,
+                        "answers of examples cannot be stored, and the run goes on: {error:#}"
+                    );
+                }
             }
         }
     }
 
-    fn try_to_keep(&mut self, ends: bool) -> anyhow::Result<()> {
-        self.keep_changes(ends)?;
-        self.store_answers()
-    }
-
-    fn keep_changes(&mut self, ends: bool) -> anyhow::Result<()> {
+    fn keep_changes(&mut self, at: u64, ends: bool) -> anyhow::Result<()> {
         self.journal.check()?;
         let (counters, schedule) = (self.beside)();
+        // What is written is read only if it could be written: trouble is over then.
+        let mut trouble = self.trouble.clone();
+        trouble.ends(at);
         let beside = KeptBeside {
             counters,
             schedule,
-            kept: self.recorder.kept(),
+            kept: sentence([&trouble, &self.answers_trouble]),
         };
         let changes = self.recorder.changes(beside, self.journal.wants_all());
         let mut batch = changes.batch()?;
@@ -258,16 +301,20 @@ impl Keeping {
         Ok(())
     }
 
-    /// After the examples that name them: the directory is known to be there then, and what is not stored yet is not found.
-    fn store_answers(&mut self) -> anyhow::Result<()> {
+    /// After the examples that name them: the directory is known to be there then, and what is not stored yet is not found. Returns how many
+    /// there were to store.
+    fn store_answers(&mut self) -> anyhow::Result<usize> {
         let directory = &self.new.place.directory;
         let named = || self.recorder.named_answers();
+        let mut stored = 0;
         for (number, whole) in self.recorder.take_answers() {
             if self.answers.is_wanted() {
                 self.answers.add(directory, &whole.stored(number), named)?;
+                stored += 1;
             }
         }
-        self.answers.age(directory, named)
+        self.answers.age(directory, named)?;
+        Ok(stored)
     }
 
     /// Where the directory is gone, it is made again.

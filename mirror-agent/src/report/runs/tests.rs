@@ -191,6 +191,38 @@ fn a_directory_that_is_taken_away_is_made_again_with_all_that_was_counted() {
 }
 
 #[test]
+fn answers_that_are_removed_are_stored_again_and_nothing_else_is_in_trouble() {
+    let scratch = Scratch::new();
+    let folder = scratch.join("runs");
+    let recorder = recorder("shop");
+    let keeper = begun(&folder, &recorder);
+    let run = only_run(&folder);
+    let stored = |number| answers(&RunPath(run.clone()), number).unwrap().is_some();
+    let kept = || recorder.kept().unwrap_or_default();
+    // No file can be made there.
+    fs::create_dir(run.join("answers")).unwrap();
+    assert!(differs(&recorder, 1, r#"{"a":2}"#));
+    wait_until("answers are in trouble", || recorder.kept().is_some());
+    let begins = "answers of examples have not been stored since ";
+    assert!(kept().starts_with(begins), "{}", kept());
+    ended(&recorder);
+    wait_until("the rest is kept", || seen(&run) == 2);
+    fs::remove_dir(run.join("answers")).unwrap();
+    assert!(differs(&recorder, 2, r#"{"b":2}"#));
+    wait_until("answers are stored", || stored(1));
+    wait_until("that is said", || {
+        kept().ends_with("those of later examples are stored")
+    });
+    let before = kept();
+    fs::remove_file(run.join("answers")).unwrap();
+    assert!(differs(&recorder, 3, r#"{"c":2}"#));
+    wait_until("answers are stored again", || stored(2));
+    keeper.finish().unwrap();
+    assert_eq!(kept(), before);
+    assert_eq!(seen(&run), 4);
+}
+
+#[test]
 fn links_in_the_place_of_files_are_not_followed() {
     let scratch = Scratch::new();
     let folder = scratch.join("runs");
@@ -405,29 +437,6 @@ fn stored_answers_stay_within_their_room_and_their_time() {
     let scratch = Scratch::new();
     let directory = PrivateDir::open(&scratch.join("run")).unwrap();
     let run = RunPath(scratch.join("run"));
-    let message = |length: usize| StoredMessage {
-        first_line: "GET / HTTP/1.1".into(),
-        status: None,
-        headers: Vec::new(),
-        body: StoredBody {
-            // Not to be compressed.
-            text: Some(
-                (0..length)
-                    .map(|n| char::from(33 + (n * n * 7 % 89) as u8))
-                    .collect(),
-            ),
-            base64: None,
-            bytes: 1,
-            is_cut: false,
-            sha256: String::new(),
-        },
-    };
-    let stored = |number| StoredAnswers {
-        number,
-        request: message(10),
-        production: message(2_000),
-        mirror: message(2_000),
-    };
     let limits = AnswersLimits {
         bytes: 4_000,
         age: Duration::from_secs(3600),
@@ -460,6 +469,71 @@ fn stored_answers_stay_within_their_room_and_their_time() {
     assert!(known(7));
     file.age(&directory, || [7].into()).unwrap();
     assert!(!known(7), "it is too old");
+}
+
+#[test]
+fn a_file_of_answers_that_is_removed_is_an_empty_one() {
+    let scratch = Scratch::new();
+    let directory = PrivateDir::open(&scratch.join("run")).unwrap();
+    let (path, run) = (scratch.join("run/answers"), RunPath(scratch.join("run")));
+    let known = |number| answers(&run, number).unwrap().is_some();
+    let limits = AnswersLimits {
+        bytes: 4_000,
+        age: Duration::from_secs(3600),
+    };
+    let mut file = AnswersFile::new(limits);
+    for number in 0..50 {
+        file.add(&directory, &stored(number), || (0..50).collect())
+            .unwrap();
+    }
+    assert!(!known(49), "there is no room");
+    fs::remove_file(&path).unwrap();
+    file.add(&directory, &stored(50), || (0..51).collect())
+        .unwrap();
+    assert!(known(50), "there is room again");
+
+    let short = AnswersLimits {
+        age: Duration::ZERO,
+        ..limits
+    };
+    let mut file = AnswersFile::new(short);
+    file.add(&directory, &stored(7), || [7].into()).unwrap();
+    fs::remove_file(&path).unwrap();
+    file.age(&directory, || [7].into()).unwrap();
+    assert!(!path.exists());
+    file.add(&directory, &stored(8), || [8].into()).unwrap();
+    assert!(known(8));
+    // The directory is held open: its name may be another's by now.
+    fs::rename(run.path(), scratch.join("moved")).unwrap();
+    file.age(&directory, || [8].into()).unwrap();
+    let moved = RunPath(scratch.join("moved"));
+    assert!(answers(&moved, 8).unwrap().is_none(), "it is too old");
+}
+
+fn stored(number: u64) -> StoredAnswers {
+    let message = |length: usize| StoredMessage {
+        first_line: "GET / HTTP/1.1".into(),
+        status: None,
+        headers: Vec::new(),
+        body: StoredBody {
+            // Not to be compressed.
+            text: Some(
+                (0..length)
+                    .map(|n| char::from(33 + (n * n * 7 % 89) as u8))
+                    .collect(),
+            ),
+            base64: None,
+            bytes: 1,
+            is_cut: false,
+            sha256: String::new(),
+        },
+    };
+    StoredAnswers {
+        number,
+        request: message(10),
+        production: message(2_000),
+        mirror: message(2_000),
+    }
 }
 
 #[test]

@@ -2,9 +2,19 @@
 
 use super::time::time_of_day;
 
-/// Times in which a run was not kept.
-#[derive(Debug, Default)]
+/// What could not be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// What was counted; it is all written again afterwards.
+    Run,
+    /// The answers of examples; those of that time are not written again.
+    Answers,
+}
+
+/// Times in which something of a run was not kept.
+#[derive(Clone, Debug)]
 pub(super) struct Trouble {
+    lost: Lost,
     /// Of the run.
     started_at: u64,
     /// Since when it is not kept, and why not.
@@ -16,10 +26,13 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    pub(super) fn new(started_at: u64) -> Self {
+    pub(super) fn new(lost: Lost, started_at: u64) -> Self {
         Self {
+            lost,
             started_at,
-            ..Self::default()
+            now: None,
+            before: None,
+            times: 0,
         }
     }
 
@@ -46,22 +59,39 @@ impl Trouble {
     pub(super) fn text(&self) -> Option<String> {
         let shown = |at: u64| time_of_day(at, self.started_at);
         if let Some((since, why)) = &self.now {
-            return Some(format!(
-                "nothing of the run has been kept since {}: {why}",
-                shown(*since)
-            ));
+            let what = match self.lost {
+                Lost::Run => "nothing of the run has been kept",
+                Lost::Answers => "answers of examples have not been stored",
+            };
+            return Some(format!("{what} since {}: {why}", shown(*since)));
         }
         let (since, until, why) = self.before.as_ref()?;
         let often = match self.times {
             1 => String::new(),
             times => format!(", the last of {times} times"),
         };
+        let (what, again) = match self.lost {
+            Lost::Run => (
+                "nothing of the run could be kept",
+                "all that was counted is kept again",
+            ),
+            Lost::Answers => (
+                "answers of examples could not be stored",
+                "those of later examples are stored",
+            ),
+        };
         Some(format!(
-            "nothing of the run could be kept from {} to {}{often} ({why}); all that was counted is kept again",
+            "{what} from {} to {}{often} ({why}); {again}",
             shown(*since),
             shown(*until)
         ))
     }
+}
+
+/// All troubles as one sentence. None while all was well.
+pub(super) fn sentence(troubles: [&Trouble; 2]) -> Option<String> {
+    let texts: Vec<_> = troubles.into_iter().filter_map(Trouble::text).collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
 }
 
 #[cfg(test)]
@@ -71,7 +101,7 @@ mod tests {
     #[test]
     fn it_is_told_while_it_lasts_and_afterwards() {
         let start = 1_795_756_701;
-        let mut trouble = Trouble::new(start);
+        let mut trouble = Trouble::new(Lost::Run, start);
         assert_eq!(trouble.text(), None);
         assert!(trouble.begins(start + 1, "no space".into()));
         assert!(!trouble.begins(start + 9, "no inodes".into()));
@@ -88,5 +118,17 @@ mod tests {
             text.contains("05:19:31 UTC to 05:19:32 UTC, the last of 2 times (read-only)"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn trouble_with_answers_does_not_say_that_nothing_is_kept() {
+        let start = 1_795_756_701;
+        let mut trouble = Trouble::new(Lost::Answers, start);
+        trouble.begins(start + 1, "no space".into());
+        let now = "answers of examples have not been stored since 05:18:22 UTC: no space";
+        assert_eq!(trouble.text().as_deref(), Some(now));
+        trouble.ends(start + 60);
+        let after = "answers of examples could not be stored from 05:18:22 UTC to 05:19:21 UTC (no space); those of later examples are stored";
+        assert_eq!(trouble.text().as_deref(), Some(after));
     }
 }
