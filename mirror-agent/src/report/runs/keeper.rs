@@ -207,22 +207,29 @@ impl Pause {
 
 impl Keeping {
     fn run(mut self, stopped: &Receiver<()>) -> Self {
-        let mut ends = false;
         loop {
-            if ends || !self.pause.goes_on() {
-                self.keep(ends);
+            if !self.pause.goes_on() {
+                self.keep(false);
             }
-            if ends {
-                return self;
+            if stopped.recv_timeout(KEEP_INTERVAL) != Err(RecvTimeoutError::Timeout) {
+                break;
             }
-            ends = stopped.recv_timeout(KEEP_INTERVAL) != Err(RecvTimeoutError::Timeout);
         }
+        // No later second mends what fails now, and the first try only finds out that the directory is gone.
+        let is_kept = self.keep(true);
+        if !is_kept {
+            self.keep(true);
+        }
+        self
     }
 
-    fn keep(&mut self, ends: bool) {
+    /// Returns whether what was counted is kept now.
+    fn keep(&mut self, ends: bool) -> bool {
         let at = wall_clock().as_secs();
         let name = self.new.place.directory.path().display().to_string();
-        match self.keep_changes(at, ends) {
+        let changes = self.keep_changes(at, ends);
+        let is_kept = changes.is_ok();
+        match changes {
             Ok(()) => {
                 self.pause = Pause::default();
                 if self.trouble.ends(at) {
@@ -242,6 +249,7 @@ impl Keeping {
         }
         self.recorder
             .note_kept(sentence([&self.trouble, &self.answers_trouble]));
+        is_kept
     }
 
     /// Trouble with the answers does not keep anything else from being written.

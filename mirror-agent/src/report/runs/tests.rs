@@ -191,6 +191,30 @@ fn a_directory_that_is_taken_away_is_made_again_with_all_that_was_counted() {
 }
 
 #[test]
+fn a_directory_that_is_taken_away_just_before_the_end_is_made_again() {
+    let scratch = Scratch::new();
+    let folder = scratch.join("runs");
+    let recorder = recorder("shop");
+    let keeper = begun(&folder, &recorder);
+    let run = only_run(&folder);
+    for number in 1..=2 {
+        ended(&recorder);
+        wait_until("the request is kept", || seen(&run) == number);
+    }
+    ended(&recorder);
+    fs::remove_dir_all(&folder).unwrap();
+    keeper.finish().unwrap();
+    let report = read_run(&run);
+    assert_eq!((report.unfinished, report.results.ledger.seen), (None, 3));
+    assert_eq!(report.kept, recorder.kept());
+    let kept = report.kept.unwrap();
+    assert!(
+        kept.ends_with("(its directory was removed); all that was counted is kept again"),
+        "{kept}"
+    );
+}
+
+#[test]
 fn answers_that_are_removed_are_stored_again_and_nothing_else_is_in_trouble() {
     let scratch = Scratch::new();
     let folder = scratch.join("runs");
