@@ -12,6 +12,7 @@ use super::super::recorder::Recorder;
 use super::super::status::{FORMAT, RunInfo};
 use super::names::RUN_JSON;
 
+const NEW: &str = ".run.json.new";
 const MAX_HEAD: u64 = 1 << 20;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,19 +41,28 @@ impl RunHead {
         }
     }
 
-    /// Writes it. The file that is returned is locked until it is dropped, or until this process ends in any way.
+    /// Writes it. The file that is returned is locked until it is dropped, or until this process ends in any way. It is locked before it has
+    /// its name, so that nobody ever finds a run in progress without its lock.
     pub(super) fn write(&self, directory: &PrivateDir) -> anyhow::Result<File> {
+        let path = directory.path().join(RUN_JSON);
         let text = serde_json::to_vec_pretty(self)?;
         let write = || -> anyhow::Result<File> {
-            let mut file = directory.create(RUN_JSON)?;
+            let mut file = directory.create(NEW)?;
+            if let Err(error) = file.lock() {
+                let run = path.display();
+                tracing::warn!(%run, "the file system has no lock for it, so the run looks as if it had been killed while it goes on: {error}");
+            }
             file.write_all(&text)?;
             file.sync_data()?;
-            // A file system that has no locks leaves a run looking as if it had been killed.
-            let _ = file.try_lock();
+            directory.rename(NEW, RUN_JSON)?;
             Ok(file)
         };
-        let path = directory.path().join(RUN_JSON);
-        write().with_context(|| format!("writing {}", path.display()))
+        let written = write().with_context(|| format!("writing {}", path.display()));
+        if written.is_err() {
+            // What room it took is others'.
+            let _ = directory.remove(NEW);
+        }
+        written
     }
 
     pub(super) fn read(run: &Path) -> anyhow::Result<Self> {

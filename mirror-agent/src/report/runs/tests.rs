@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mirror_core::compare::{CompareOptions, compare};
@@ -21,6 +22,7 @@ use super::super::request::tests::{label, label_at};
 use super::super::{CaptureCounters, Recorder};
 use super::super::{End, ReportData, RunInfo};
 use super::answers_file::{AnswersFile, AnswersLimits};
+use super::head::RunHead;
 use super::names::JOURNAL;
 use super::*;
 
@@ -188,6 +190,36 @@ fn a_directory_that_is_taken_away_is_made_again_with_all_that_was_counted() {
         .write(&recorder.finish(CaptureCounters::default()), &[])
         .unwrap();
     assert_eq!(read_run(&run).kept.as_deref(), Some(&*kept));
+}
+
+#[test]
+fn nobody_finds_a_run_in_progress_without_its_lock() {
+    let scratch = Scratch::new();
+    let directory = PrivateDir::open(&scratch.join("run")).unwrap();
+    let path = scratch.join("run/run.json");
+    let head = RunHead::new(&recorder("shop"));
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let looking = scope.spawn(|| {
+            let mut found = 0;
+            while !is_done.load(Ordering::Relaxed) {
+                let Ok(file) = fs::File::open(&path) else {
+                    continue;
+                };
+                let is_free = file.try_lock_shared().is_ok();
+                assert!(!is_free, "after {found} that were locked");
+                found += 1;
+            }
+            found
+        });
+        // The locks are held to the end, those of replaced files too.
+        let locks: Vec<_> = (0..100).map(|_| head.write(&directory)).collect();
+        std::thread::sleep(Duration::from_millis(20));
+        is_done.store(true, Ordering::Relaxed);
+        assert!(looking.join().unwrap() > 0);
+        assert!(locks.iter().all(Result::is_ok));
+    });
+    assert_eq!(directory.names().unwrap(), ["run.json"]);
 }
 
 #[test]
