@@ -279,14 +279,16 @@ fn answers_have_commands_and_only_so_many_bytes_are_in_a_page() {
     let numbers: Vec<_> = answers.iter().map(|one| one["number"].as_u64()).collect();
     assert_eq!(numbers, [Some(1), Some(2)]);
     let curl = &answers[0]["curl"];
-    assert_eq!(
-        curl[0],
-        "curl -sS -g --path-as-is 'http://shop/a' \\\n  -H 'Host: shop'"
-    );
-    assert_eq!(
-        curl[1],
-        "curl -sS -g --path-as-is 'http://10.0.0.2:80/a' \\\n  -H 'Host: shop'"
-    );
+    for (curl, url) in [
+        (&curl[0], "http://shop/a"),
+        (&curl[1], "http://10.0.0.2:80/a"),
+    ] {
+        let begins = format!("curl -sS -g --path-as-is '{url}' \\\n  -H 'Host: shop'");
+        assert!(
+            curl.as_str().is_some_and(|curl| curl.starts_with(&begins)),
+            "{curl}"
+        );
+    }
 }
 
 #[test]
