@@ -1,18 +1,24 @@
 //! Both answers of an example in full, as a run keeps them: redacted as everything else that is kept.
 //!
+//! Headers that carry credentials, or are kept for the replay only, are stored without their values. What detectors know as a
+//! credential is hidden in other headers and in bodies, whatever the rules say; equal values stay equal. A body that is not text
+//! is left out where it has a credential. What is packed in another way than by a content coding is not looked into.
+//!
 //! Where an example is wanted for a group, [`AnswersRoom`] has a place for the three messages. They wait as they are, which costs nothing,
 //! until the verdict on them is known and whatever keeps the run makes [`StoredAnswers`] of them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Read;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mirror_core::detect::CREDENTIALS;
 use mirror_core::exchange::{Body, Exchange, Headers, Request, Response};
 use mirror_core::http::coding;
+use mirror_core::policy::Redactor;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -25,6 +31,9 @@ const MAX_WAITING: usize = 16;
 /// Headers of a message that are stored, and bytes of each.
 const MAX_HEADERS: usize = 200;
 const MAX_HEADER: usize = 8 << 10;
+
+/// Hides credentials that detectors know.
+static CREDENTIALS_HIDDEN: LazyLock<Redactor> = LazyLock::new(Redactor::of_credentials);
 
 /// A request and the two answers to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,11 +61,11 @@ pub struct StoredBody {
     pub text: Option<String>,
     /// The same, where it is not.
     pub base64: Option<String>,
-    /// Length of the whole body, without its content coding.
+    /// Length of the whole body, without its content coding and credentials.
     pub bytes: u64,
-    /// Whether text or base64 is only its beginning.
+    /// Whether text or base64 is only its beginning, or nothing for its credentials.
     pub is_cut: bool,
-    /// Of the whole body, in hexadecimal digits.
+    /// Of the whole body without its credentials, in hexadecimal digits.
     pub sha256: String,
 }
 
@@ -91,6 +100,7 @@ impl Drop for AnswersPlace {
 
 /// The messages of a request as they were captured and received. Bodies are counted references.
 pub struct WholeAnswers {
+    redactor: Arc<Redactor>,
     request: Request,
     production: Response,
     mirror: Response,
@@ -104,12 +114,18 @@ impl fmt::Debug for WholeAnswers {
 }
 
 impl WholeAnswers {
-    /// None of what is too large to be held.
-    pub fn new(place: AnswersPlace, exchange: &Exchange, mirror: &Response) -> Option<Self> {
+    /// None of what is too large to be held. The redactor says which headers are not stored.
+    pub fn new(
+        place: AnswersPlace,
+        redactor: &Arc<Redactor>,
+        exchange: &Exchange,
+        mirror: &Response,
+    ) -> Option<Self> {
         let production = exchange.response.as_deref()?;
         let bodies = [&exchange.request.body, &production.body, &mirror.body];
         let bytes: usize = bodies.iter().map(|body| body.len()).sum();
         (bytes <= MAX_HELD).then(|| Self {
+            redactor: Arc::clone(redactor),
             request: exchange.request.as_ref().clone(),
             production: production.clone(),
             mirror: mirror.clone(),
@@ -122,17 +138,18 @@ impl WholeAnswers {
         bodies.iter().map(|body| body.len()).sum()
     }
 
-    /// As they are stored: without content codings, and no longer than the limits.
+    /// As they are stored: without content codings and credentials, and no longer than the limits.
     pub(super) fn stored(&self, number: u64) -> StoredAnswers {
         let request = &self.request;
         let target = request.target.text();
         let target = CREDENTIALS.masked(&target);
         let line = format!("{} {target} {}", &*request.method, request.version.name());
+        let redactor = &*self.redactor;
         StoredAnswers {
             number,
-            request: StoredMessage::new(line, None, &request.headers, &request.body),
-            production: StoredMessage::of(&self.production),
-            mirror: StoredMessage::of(&self.mirror),
+            request: StoredMessage::new(redactor, line, None, (&request.headers, &request.body)),
+            production: StoredMessage::of(redactor, &self.production),
+            mirror: StoredMessage::of(redactor, &self.mirror),
         }
     }
 }
@@ -152,7 +169,7 @@ impl StoredAnswers {
 }
 
 impl StoredMessage {
-    fn of(response: &Response) -> Self {
+    fn of(redactor: &Redactor, response: &Response) -> Self {
         let status = response.status;
         let reason = http::StatusCode::from_u16(status).ok();
         let reason = reason.and_then(|status| status.canonical_reason());
@@ -162,24 +179,45 @@ impl StoredMessage {
             reason.unwrap_or_default()
         );
         let line = line.trim_end().to_owned();
-        Self::new(line, Some(status), &response.headers, &response.body)
+        let message = (&response.headers, &response.body);
+        Self::new(redactor, line, Some(status), message)
     }
 
-    fn new(first_line: String, status: Option<u16>, headers: &Headers, body: &Body) -> Self {
+    fn new(
+        redactor: &Redactor,
+        first_line: String,
+        status: Option<u16>,
+        (headers, body): (&Headers, &Body),
+    ) -> Self {
+        let hidden = without_credentials(headers, body);
         let text = |bytes: &[u8]| {
             let bytes = &bytes[..bytes.len().min(MAX_HEADER)];
             String::from_utf8_lossy(bytes).into_owned()
         };
-        let all = headers.iter().take(MAX_HEADERS);
+        let shown = redactor.shown_headers(&hidden.headers);
+        let all = shown.iter().take(MAX_HEADERS);
         Self {
             first_line,
             status,
             headers: all
                 .map(|(name, value)| (name.to_owned(), text(value)))
                 .collect(),
-            body: StoredBody::new(headers, body),
+            body: StoredBody::new(&hidden.headers, &hidden.body),
         }
     }
+}
+
+/// A message with `***`, or 0 for a number, in the place of credentials.
+pub(super) fn without_credentials(headers: &Headers, body: &Body) -> Response {
+    let mut hidden = Response::new(200);
+    hidden.headers = headers.clone();
+    hidden.body = body.clone();
+    CREDENTIALS_HIDDEN.redact_response(&mut hidden);
+    // Nothing can be found in a body that cannot be decoded, and nobody reads one there.
+    if hidden.fault.take().is_some() {
+        hidden.body = body.clone();
+    }
+    hidden
 }
 
 impl StoredBody {
@@ -234,6 +272,15 @@ impl StoredBody {
     /// A text that is cut in the middle of a character ends before it.
     fn of(begins: Vec<u8>, bytes: u64, sha256: String) -> Self {
         let is_cut = begins.len() as u64 != bytes;
+        if has_credential(&begins) {
+            return Self {
+                text: None,
+                base64: Some(String::new()),
+                bytes,
+                is_cut: true,
+                sha256,
+            };
+        }
         let (text, base64) = match String::from_utf8(begins) {
             Ok(text) => (Some(text), None),
             Err(error) => {
@@ -258,6 +305,16 @@ impl StoredBody {
     }
 }
 
+/// Whether there still is one, as in UTF-16 or among bytes that are not text.
+fn has_credential(body: &[u8]) -> bool {
+    let without_zeros = || body.iter().copied().filter(|byte| *byte != 0).collect();
+    let text: Cow<'_, [u8]> = match body.contains(&0) {
+        true => Cow::Owned(without_zeros()),
+        false => Cow::Borrowed(body),
+    };
+    !CREDENTIALS.find(&text).is_empty()
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -265,6 +322,8 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+
+    use mirror_core::policy::Policy;
 
     use super::*;
 
@@ -276,7 +335,56 @@ mod tests {
                 .append("content-encoding", coding.as_bytes());
         }
         response.body = bytes::Bytes::copy_from_slice(bytes).into();
-        StoredMessage::of(&response).body
+        StoredMessage::of(Policy::default().redactor(), &response).body
+    }
+
+    fn stored(message: &Response, kept: &[&str]) -> StoredMessage {
+        let kept: Vec<_> = kept.iter().map(|name| (*name).to_owned()).collect();
+        StoredMessage::of(&Redactor::new(&[], &kept, None, false), message)
+    }
+
+    #[test]
+    fn a_credential_is_stored_neither_in_a_header_nor_in_a_body() {
+        let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
+        let mut message = Response::new(200);
+        let fields = [
+            ("Set-Cookie", "sid=1"),
+            ("X-Kept", "value"),
+            ("X-Note", token),
+            ("Accept", "*/*"),
+        ];
+        for (name, value) in fields {
+            message.headers.append(name, value.as_bytes());
+        }
+        let json = format!(r#"{{"{token}":1,"card":4111111111111111,"note":"see {token}","n":2}}"#);
+        message.body = bytes::Bytes::from(json).into();
+        let plain = stored(&message, &["x-kept"]);
+        let values: Vec<_> = plain.headers.iter().map(|(_, value)| &**value).collect();
+        assert_eq!(values, ["***", "***", "***", "*/*"]);
+        let text = plain.body.text.as_deref();
+        assert_eq!(text, Some(r#"{"***":1,"card":0,"note":"see ***","n":2}"#));
+    }
+
+    #[test]
+    fn a_credential_is_found_behind_a_coding_and_in_what_is_not_text() {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"Bearer abcdefgh12345678, x").unwrap();
+        let coded = body(Some("gzip"), &gzip.finish().unwrap());
+        let text = coded.text.unwrap();
+        assert!(
+            !text.contains("abcdefgh") && text.ends_with(", x"),
+            "{text}"
+        );
+        let key = b"AKIAPLANTED000000013";
+        let binary = body(None, &[&b"\xff\0"[..], key].concat());
+        let utf16: Vec<u8> = key.iter().flat_map(|byte| [*byte, 0]).collect();
+        for left_out in [binary, body(None, &utf16)] {
+            assert_eq!(
+                (left_out.text, left_out.base64.as_deref()),
+                (None, Some(""))
+            );
+            assert!(left_out.is_cut && left_out.bytes > 20);
+        }
     }
 
     #[test]

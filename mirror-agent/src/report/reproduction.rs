@@ -6,7 +6,7 @@ use mirror_core::compare::Comparison;
 use mirror_core::exchange::{Headers, Request, Response};
 use serde::Serialize;
 
-use super::answers::{StoredAnswers, StoredMessage};
+use super::answers::{StoredAnswers, StoredMessage, without_credentials};
 use super::curl::{self, ShortCurl};
 use super::differences::DifferenceGroup;
 use super::examples::DifferenceExample;
@@ -119,7 +119,7 @@ impl KeptExchange {
         } = answers;
         ensure!(
             !request.body.is_cut,
-            "the request's body was too large to be kept whole, so that it cannot be sent again"
+            "the request's body was too large to be kept whole, or holds a credential among bytes that are not text, so that it cannot be sent again"
         );
         let mut words = request.first_line.split(' ');
         let line = words.next().zip(words.next());
@@ -146,12 +146,19 @@ impl KeptExchange {
         })
     }
 
-    /// How an answer that came now stands to production's. Of a body that was not kept whole nothing is said.
+    /// How an answer that came now stands to production's, which has no credentials. Of a body that was not kept whole nothing is
+    /// said.
     pub fn compare(
         &self,
         answer: &Response,
         compare: impl Fn(&Request, &Response, &Response) -> Comparison,
     ) -> Comparison {
+        let hidden = without_credentials(&answer.headers, &answer.body);
+        let answer = &Response {
+            headers: hidden.headers,
+            body: hidden.body,
+            ..answer.clone()
+        };
         if !self.is_cut {
             return compare(&self.request, &self.production, answer);
         }

@@ -241,8 +241,10 @@ impl MirrorSide {
             comparison,
         };
         let place = waiting.ticket.place_for_answers(&compared.mirror);
-        let whole =
-            place.and_then(|place| WholeAnswers::new(place, exchange, &answers.mirror.response));
+        let whole = place.and_then(|place| {
+            let redactor = waiting.config.policy.redactor();
+            WholeAnswers::new(place, redactor, exchange, &answers.mirror.response)
+        });
         let control = answers.control.as_ref().zip(compared.control);
         let control = control.map(|(answer, comparison)| judged(answer, comparison));
         let mirror = judged(&answers.mirror, compared.mirror);

@@ -439,7 +439,9 @@ fn differs(recorder: &Recorder, at: u64, mirror: &str) -> bool {
     exchange.response = Some(ours.into());
     let (route, place) = recorder.place_for_answers(&label, None, &compared);
     let has_place = place.is_some();
-    let whole = place.and_then(|place| WholeAnswers::new(place, &exchange, &theirs));
+    let policy = mirror_core::policy::Policy::default();
+    let redactor = policy.redactor();
+    let whole = place.and_then(|place| WholeAnswers::new(place, redactor, &exchange, &theirs));
     let pair = pair(Basis::Snapshot, compared).with_answers(whole);
     recorder.saw();
     recorder.ended(&label, route, &End::judged(pair));

@@ -21,7 +21,7 @@ mod trace;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::detect::{Detector, Detectors, MASK, is_secret_header};
+use crate::detect::{Detector, Detectors, MASK, SECRETS, is_secret_header};
 use crate::exchange::Headers;
 
 use crate::edits::Edits;
@@ -99,6 +99,17 @@ impl Redactor {
         redactor.shown = Detectors::new(named);
         redactor.detectors = Detectors::new(kinds);
         redactor
+    }
+
+    /// Hides what [`CREDENTIALS`](crate::detect::CREDENTIALS) find, and leaves every header where it is.
+    pub fn of_credentials() -> Self {
+        let kinds = Detector::ALL.into_iter();
+        let kinds = kinds.filter(|kind| *kind != Detector::Email).collect();
+        let rule = RedactRule {
+            at: RedactPlace::Detected(kinds),
+            mode: Mode::Mask,
+        };
+        Self::new(&[rule], &SECRETS.map(str::to_owned), None, false)
     }
 
     fn add(&mut self, rule: &RedactRule) {
