@@ -5,15 +5,18 @@ mod by_hand;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use mirror_agent::report::{self, RunsFolder};
 use mirror_tests::admin::{GIVE_TOKEN, TOKEN, token_file};
 use mirror_tests::agent::Agent;
 use mirror_tests::net::Host;
 use mirror_tests::stage::{Actor, Stage};
 use mirror_tests::wire::{self, Answering, Received, Server};
+use mirror_tests::workspace::{Profile, binary};
 use mirror_tests::{http, needs, testing};
 use serde_json::{Value, json};
 
@@ -330,8 +333,13 @@ fn come_out(
         assert_eq!(code, 401, "{text}");
         leaks.look(format!("{url} without the token"), text);
     }
+    for number in 0..16 {
+        let url = format!("http://{ADMIN}/answers/{number}");
+        leaks.look(&url, curl(stage, &GIVE_TOKEN, &url)?);
+    }
     let directory = agent.report_dir().to_owned();
     let finished = agent.stop()?;
+    look_at_stored(&stage.scratch.join("runs"), &mut leaks)?;
     leaks.look("what it printed", finished.output);
     leaks.look("the report", finished.report.json.to_string());
     for entry in fs::read_dir(directory)? {
@@ -358,6 +366,40 @@ fn come_out(
         finished.report.json
     );
     Ok((leaks, received, finished.report.json))
+}
+
+/// What the run keeps of both answers in full, and the commands that are made of it.
+fn look_at_stored(runs: &Path, leaks: &mut Leaks) -> Result<()> {
+    let run = RunsFolder::named(Some(runs))?.find(None)?;
+    let report = report::read(&run)?;
+    let stored = report::answers_of(&run, &report)?;
+    assert!(
+        !stored.is_empty(),
+        "nothing stored of {}",
+        run.path().display()
+    );
+    for answers in stored {
+        let text = serde_json::to_string(&answers)?;
+        leaks.look(format!("the stored answers {}", answers.number), text);
+    }
+    for entry in fs::read_dir(run.path())? {
+        let path = entry?.path();
+        if path.is_file() {
+            let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+            leaks.look(path.display().to_string(), text);
+        }
+    }
+    let program = binary("mirror-agent", Profile::Debug)?;
+    for group in 1..=report.results.differences.len() {
+        let mut command = Command::new(&program);
+        command.args(["reproduce", "last", &group.to_string(), "--runs"]);
+        let output = command.arg(runs).output()?;
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("curl"), "{text}");
+        leaks.look(format!("reproduce last {group}"), text);
+    }
+    Ok(())
 }
 
 #[needs(root)]
@@ -441,6 +483,7 @@ fn without_rules_only_headers_that_carry_credentials_are_hidden() -> Result<()> 
         "planted35",
         "planted36",
         "4111",
+        "AKIA",
     ] {
         assert!(!shown.contains(credential), "{found}");
     }
