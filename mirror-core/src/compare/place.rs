@@ -6,12 +6,15 @@ use std::fmt::{self, Write};
 use serde::{Deserialize, Serialize};
 
 use super::label::label;
+use crate::detect::CREDENTIALS;
 use crate::json::unescaped;
 use crate::printable::is_unsafe;
 use crate::route::variable;
 
 /// Longest name of a place; what is behind it is one place.
 const MAX_POINTER: usize = 300;
+/// Hardly any credential is shorter, and most names are.
+const MIN_CREDENTIAL: usize = 12;
 
 #[derive(
     Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
@@ -21,7 +24,7 @@ pub enum Place {
     Status,
     Header(String),
     /// A JSON pointer (RFC 6901) in which `*` stands for any index, `*[LABEL]` for a line of a text that begins so, and `{*}` for any
-    /// member that is named like an id or a date, or whose object is used as a map; empty for the whole document.
+    /// member that is named like an id, a date or a credential, or whose object is used as a map; empty for the whole document.
     Json(String),
     /// The body as bytes.
     Body,
@@ -119,10 +122,17 @@ pub(super) fn write_pointer(out: &mut String, steps: &[Step<'_>]) {
             Step::Index(_) => out.push('*'),
             Step::Line(_, line) => push_line(out, line),
             Step::Key(_) => out.push_str("{*}"),
-            Step::Member(name) if variable(name).is_some() => out.push_str("{*}"),
+            Step::Member(name) if variable(name).is_some() || is_credential(name) => {
+                out.push_str("{*}");
+            }
             Step::Member(name) => push_escaped(out, name),
         }
     }
+}
+
+/// Whether a name has a credential in it, which is never shown.
+fn is_credential(name: &str) -> bool {
+    name.len() >= MIN_CREDENTIAL && !CREDENTIALS.find(unescaped(name).as_bytes()).is_empty()
 }
 
 /// `*[LABEL]`
@@ -237,6 +247,23 @@ mod tests {
         check(&[Step::Line(2, "}")], "/*");
         let long = "n".repeat(1000);
         assert!(pointer(&[Member(&long), Member("a"), Member("b")]).len() < 320);
+    }
+
+    #[test]
+    fn a_member_that_is_named_like_a_credential_is_a_key() {
+        let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
+        let names = [
+            "AKIAPLANTED000000013",
+            "\\u0041KIAPLANTED000000013",
+            "card 4111 1111 1111 1111",
+            token,
+        ];
+        for name in names {
+            let steps = [Step::Member("keys"), Step::Member(name), Step::Member("a")];
+            assert_eq!(pointer(&steps), "/keys/{*}/a");
+        }
+        let long = "accountHolderDisplayName";
+        assert_eq!(pointer(&[Step::Member(long)]), format!("/{long}"));
     }
 
     #[test]
