@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use mirror_core::detect::CREDENTIALS;
 use mirror_snapshot::{EffectsDocument, HEADER_SNAPSHOT, RedisStore, RequestId, SnapshotState};
 use tokio::{
     sync::oneshot,
@@ -242,8 +243,8 @@ impl MirrorSide {
         let Some(value) = response.headers.first(HEADER_SNAPSHOT) else {
             return Ok(());
         };
-        self.recorder
-            .mirror_snapshot(&String::from_utf8_lossy(value));
+        let said = String::from_utf8_lossy(value);
+        self.recorder.mirror_snapshot(&CREDENTIALS.masked(&said));
         match SnapshotState::from_header(value) {
             Some(SnapshotState::Collided) => {
                 let reason = "the mirror found the mark of a collision";
