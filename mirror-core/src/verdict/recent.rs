@@ -64,6 +64,8 @@ struct Shown {
     /// Digests of the value that production had then, and of another one before it.
     value: u64,
     before: u64,
+    /// The number that production had last, and when, if it is one.
+    counted: Option<(f64, Timestamp)>,
 }
 
 impl Shown {
@@ -76,6 +78,26 @@ impl Shown {
             Step::GoesOn
         }
     }
+
+    /// Whether the number has gone on by the seconds that passed, as what counts them does.
+    fn counts_seconds(&self, number: Option<f64>, at: Timestamp) -> bool {
+        let (Some((before, then)), Some(number)) = (self.counted, number) else {
+            return false;
+        };
+        let passed = at.0.abs_diff(then.0) as f64 / 1e9;
+        (number - before - passed).abs() <= 1.0
+    }
+}
+
+/// What is known of a place of one request when the candidate differs there again.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Again {
+    /// Exchanges of the request between this one and the last that did, or the first of all.
+    pub(super) gap: Option<u64>,
+    /// What became of production's value meanwhile; none where there is nothing before.
+    pub(super) step: Option<Step>,
+    /// Production's number has gone on by the seconds that passed.
+    pub(super) counts_seconds: bool,
 }
 
 /// What became of production's value at a place of one request, from one exchange in which the candidate differs to the next.
@@ -111,16 +133,15 @@ impl Recent {
         })
     }
 
-    /// The candidate differs there. How many exchanges of the request lie between this one and the last that did, or the first of all, and what
-    /// became of production's value meanwhile; none where there is nothing before.
+    /// The candidate differs there.
     pub(super) fn shows(
         &mut self,
         exchange: Numbered,
         key: &(Place, Kind),
         production: &str,
-    ) -> (Option<u64>, Option<Step>) {
+    ) -> Again {
         let Some(shown) = self.place(exchange, key) else {
-            return (None, None);
+            return Again::default();
         };
         // What goes beyond the way in which a place varies does not show before that is known.
         let before = match shown.number {
@@ -130,11 +151,18 @@ impl Recent {
         let gap = exchange.number - before;
         let value = xxh3_64(production.as_bytes());
         let step = (shown.number > 0).then(|| shown.step(value));
+        let number = production.parse().ok();
+        let counts_seconds = shown.counts_seconds(number, exchange.at);
+        shown.counted = number.map(|number| (number, exchange.at));
         shown.number = exchange.number;
         if step != Some(Step::Stays) {
             (shown.before, shown.value) = (shown.value, value);
         }
-        ((gap > 0).then_some(gap), step)
+        Again {
+            gap: (gap > 0).then_some(gap),
+            step,
+            counts_seconds,
+        }
     }
 
     /// Whether a toss there counts where tosses hang together.
@@ -167,7 +195,8 @@ pub struct Steps {
     stays: u64,
     returns: u64,
     goes_on: u64,
-    /// Of all, those in which the candidate, which answers later, was ahead by one or less.
+    /// Of all, those in which production's number had gone on by the seconds that passed, and the candidate, which answers later, was ahead by
+    /// one or less.
     ahead: u64,
     /// Of all, those in which the candidate's number is known to be the higher one, and no more.
     higher: u64,
@@ -263,7 +292,7 @@ mod tests {
         let (mut recent, mut gaps) = (Recent::default(), Gaps::default());
         for differs in differs {
             let exchange = recent.number(7, Timestamp(1)).unwrap();
-            if differs && let Some(gap) = recent.shows(exchange, &key(), "1").0 {
+            if differs && let Some(gap) = recent.shows(exchange, &key(), "1").gap {
                 gaps.add(gap);
             }
         }
@@ -288,11 +317,13 @@ mod tests {
     /// Whether the time makes production's values, of one request and by the candidate's.
     fn are_of_time(values: impl IntoIterator<Item = u64>, is_ahead: bool) -> bool {
         let (mut recent, mut steps) = (Recent::default(), Steps::default());
-        for value in values {
-            let exchange = recent.number(7, Timestamp(1)).unwrap();
-            let (_, step) = recent.shows(exchange, &key(), &value.to_string());
-            step.into_iter()
-                .for_each(|step| steps.add(step, is_ahead, false));
+        for (second, value) in (1..).zip(values) {
+            let at = Timestamp(second * 1_000_000_000);
+            let exchange = recent.number(7, at).unwrap();
+            let again = recent.shows(exchange, &key(), &value.to_string());
+            let is_ahead = is_ahead && again.counts_seconds;
+            let step = again.step.into_iter();
+            step.for_each(|step| steps.add(step, is_ahead, false));
         }
         steps.are_those_of_time()
     }
@@ -303,9 +334,9 @@ mod tests {
             let (mut recent, mut steps) = (Recent::default(), Steps::default());
             for is_higher in sides {
                 let exchange = recent.number(7, Timestamp(1)).unwrap();
-                let (_, step) = recent.shows(exchange, &key(), &is_higher.to_string());
-                step.into_iter()
-                    .for_each(|step| steps.add(step, false, is_higher));
+                let again = recent.shows(exchange, &key(), &is_higher.to_string());
+                let step = again.step.into_iter();
+                step.for_each(|step| steps.add(step, false, is_higher));
             }
             steps.are_in_runs()
         };
@@ -321,6 +352,8 @@ mod tests {
     fn a_value_that_lasts_and_goes_on_is_of_the_time_and_one_that_stays_or_comes_in_turn_is_not() {
         assert!(are_of_time((0..60).map(|n| n / 20), false), "a cache");
         assert!(are_of_time(0..20, true), "a second more");
+        let prices = (0..20).map(|n| n * 37 % 100);
+        assert!(!are_of_time(prices, true), "a cent more than any price");
         assert!(!are_of_time(0..20, false), "each answer has its own");
         assert!(!are_of_time([5; 60], true), "always the same");
         assert!(

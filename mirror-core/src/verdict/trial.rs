@@ -242,12 +242,12 @@ impl Table<'_> {
             return;
         };
         let key = key(one);
-        let (gap, step) = recent.shows(*exchange, &key, &one.production);
+        let again = recent.shows(*exchange, &key, &one.production);
         if let Some(group) = self.groups.find_mut(&key) {
-            gap.into_iter().for_each(|gap| group.gaps.add(gap));
-            let is_ahead = is_ahead(one);
-            step.into_iter()
-                .for_each(|step| group.steps.add(step, is_ahead, one.mirror == HIGHER));
+            again.gap.into_iter().for_each(|gap| group.gaps.add(gap));
+            let is_ahead = again.counts_seconds && is_ahead(one);
+            let step = again.step.into_iter();
+            step.for_each(|step| group.steps.add(step, is_ahead, one.mirror == HIGHER));
         }
     }
 }
