@@ -412,6 +412,9 @@ Exit codes: 0 they are removed, 2 one of them is not.")]
         /// Keep only the COUNT newest runs
         #[arg(long, value_name = "COUNT")]
         keep: Option<usize>,
+        /// Print the names of the removed ones as JSON
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         runs: RunsIn,
     },

@@ -16,8 +16,14 @@ pub(super) fn runs(
 ) -> anyhow::Result<ExitCode> {
     match command {
         None => list(&RunsFolder::named(runs.runs.as_deref())?, json),
-        Some(RunsCommand::Rm { names, keep, runs }) => {
-            remove(&RunsFolder::named(runs.runs.as_deref())?, names, *keep)
+        Some(RunsCommand::Rm {
+            names,
+            keep,
+            json,
+            runs,
+        }) => {
+            let folder = RunsFolder::named(runs.runs.as_deref())?;
+            remove(&folder, names, *keep, *json)
         }
     }
 }
@@ -35,14 +41,21 @@ fn list(folder: &RunsFolder, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// Those that are named, or all but the newest ones.
-fn remove(folder: &RunsFolder, names: &[String], keep: Option<usize>) -> anyhow::Result<ExitCode> {
+fn remove(
+    folder: &RunsFolder,
+    names: &[String],
+    keep: Option<usize>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let chosen = match keep {
         None => folder.chosen(names)?,
         Some(keep) => folder.older_than(keep)?,
     };
     let mut code = ExitCode::SUCCESS;
+    let mut removed = Vec::new();
     for name in chosen {
         match folder.remove_run(&name) {
+            Ok(()) if json => removed.push(name),
             Ok(()) => terminal::print(&format!("removed {name}\n"))?,
             // What goes on is not what --keep means.
             Err(_) if keep.is_some() && folder.goes_on(&name) => {}
@@ -51,6 +64,9 @@ fn remove(folder: &RunsFolder, names: &[String], keep: Option<usize>) -> anyhow:
                 code = ExitCode::from(NOT_STARTED);
             }
         }
+    }
+    if json {
+        terminal::print_json(&removed)?;
     }
     Ok(code)
 }

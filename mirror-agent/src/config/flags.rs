@@ -152,7 +152,7 @@ mod tests {
             let help = arg.get_help().expect("a help").to_string();
             let default = spec
                 .default
-                .unwrap_or(if spec.is_switch { "false" } else { "none" });
+                .unwrap_or(if spec.is_switch { "false" } else { "not set" });
             assert!(help.contains(&format!("[default: {default}]")), "{help}");
         }
     }

@@ -11,7 +11,7 @@ mod values;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, Error, anyhow};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -116,16 +116,16 @@ impl Exporter {
                 ..ResourceMetrics::default()
             }],
         };
-        // Each is sent whatever becomes of the other: a collector may take one of them only.
-        let metrics_sent = self.send("/v1/metrics", &metrics).await;
-        let logs_sent = self.export_logs(&status, is_last).await;
-        metrics_sent.and(logs_sent)
+        let metrics_taken = self.send("/v1/metrics", &metrics).await?;
+        // A collector that refuses metrics may take logs; one that does not answer is not asked twice.
+        let logs_taken = self.export_logs(&status, is_last).await?;
+        metrics_taken.and(logs_taken).map_err(Error::msg)
     }
 
-    async fn export_logs(&mut self, status: &Status, is_last: bool) -> anyhow::Result<()> {
+    async fn export_logs(&mut self, status: &Status, is_last: bool) -> anyhow::Result<Taken> {
         let (log_records, news) = self.told.news(status, is_last);
         if log_records.is_empty() {
-            return Ok(());
+            return Ok(Ok(()));
         }
         let logs = ExportLogsServiceRequest {
             resource_logs: vec![ResourceLogs {
@@ -138,18 +138,25 @@ impl Exporter {
                 ..ResourceLogs::default()
             }],
         };
-        self.send("/v1/logs", &logs).await?;
-        self.told.remember(news);
-        Ok(())
+        let taken = self.send("/v1/logs", &logs).await?;
+        if taken.is_ok() {
+            self.told.remember(news);
+        }
+        Ok(taken)
     }
 
-    async fn send(&self, path: &str, message: &impl Message) -> anyhow::Result<()> {
+    /// An error where the collector did not answer.
+    async fn send(&self, path: &str, message: &impl Message) -> anyhow::Result<Taken> {
         let body = Bytes::from(message.encode_to_vec());
         let answer = self.client.post(path, MEDIA_TYPE, body).await?;
-        if !answer.status.is_success() {
-            bail!("{}{path} answered {}", self.client.url(), answer.status);
-        }
-        Ok(())
+        Ok(match answer.status.is_success() {
+            true => Ok(()),
+            false => Err(format!(
+                "{}{path} answered {}",
+                self.client.url(),
+                answer.status
+            )),
+        })
     }
 
     /// Says when exports begin to fail, and when they are well again.
@@ -170,6 +177,9 @@ impl Exporter {
         self.is_failing = false;
     }
 }
+
+/// What a collector that answered said: the reason where it refused.
+type Taken = Result<(), String>;
 
 /// Exports that go on.
 pub struct Exporting {
