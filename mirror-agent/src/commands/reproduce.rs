@@ -205,9 +205,7 @@ fn sent(
 }
 
 fn target(data: &ReportData, given: Option<&str>) -> anyhow::Result<Target> {
-    let of_run = data.results.run.target.as_deref();
-    let first = of_run.and_then(|targets| targets.split([',', ' ']).next());
-    let url = given.or(first);
+    let url = given.or(data.results.run.first_target());
     let url = url.context("the run had no target: add --target URL")?;
     Target::from_text(url).map_err(|why| anyhow::anyhow!("invalid --target `{url}`: {why}"))
 }

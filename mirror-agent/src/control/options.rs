@@ -78,7 +78,7 @@ impl ControlOptions {
         self.socket == Self::default().socket
     }
 
-    /// What a run is called that has no name of its own: as its socket, if that is not the usual one.
+    /// The name of a run that was given none: that of its socket, unless it is the usual one.
     pub fn name(&self) -> String {
         let stem = self.socket.file_stem();
         let stem = stem.filter(|_| !self.is_usual_socket());

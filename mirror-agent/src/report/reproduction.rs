@@ -94,8 +94,7 @@ fn commands(
     example: &DifferenceExample,
     answers: Option<&StoredAnswers>,
 ) -> [Option<String>; 2] {
-    let target = report.results.run.target.as_deref();
-    let first = target.and_then(|target| target.split([',', ' ']).next());
+    let first = report.results.run.first_target();
     let candidate = first.map_or_else(
         || CANDIDATE.into(),
         |url| curl::quoted(url.trim_end_matches('/')),

@@ -198,6 +198,13 @@ pub struct RunInfo {
     pub replica: bool,
 }
 
+impl RunInfo {
+    /// The URL of the first target, which `target` lists for people.
+    pub fn first_target(&self) -> Option<&str> {
+        self.target.as_deref()?.split([',', ' ']).next()
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LedgerData {
     pub seen: u64,

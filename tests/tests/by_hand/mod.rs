@@ -73,7 +73,10 @@ pub(crate) fn file_effects(
         for request in stage.mirror.received() {
             let named = |name: &str| request.header(name).unwrap_or_default();
             let (send, id) = (named(HEADER_SEND), named(HEADER_REQUEST_ID));
-            ensure!(!send.is_empty(), "it has no name: {request:?}");
+            ensure!(
+                !send.is_empty(),
+                "the request has no name for its sending: {request:?}"
+            );
             if filed.insert(send.clone()) {
                 let document = json!({ "mirror": 1, "effects": effects(&request) });
                 set(&stage.network, &format!("effects/{send}:{id}"), &document)?;

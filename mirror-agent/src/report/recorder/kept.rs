@@ -127,7 +127,7 @@ impl KeptRun {
             self.record = read(value)?;
             return Ok(());
         }
-        let (kind, route) = key.split_once(' ').context("it has no route")?;
+        let (kind, route) = key.split_once(' ').context("the record names no route")?;
         match kind {
             "counts" => self.route(route).record = read(value)?,
             "examples" => self.route(route).examples = Some(read(value)?),
@@ -137,7 +137,7 @@ impl KeptRun {
                 let mut number = || parts.next()?.parse().ok();
                 let key = number().zip(number());
                 let (length, start) = key.context("it has no interval")?;
-                let route = parts.next().context("it has no route")?;
+                let route = parts.next().context("the record names no route")?;
                 let interval = (IntervalKey { length, start }, read(value)?);
                 self.route(route).intervals.push(interval);
             }

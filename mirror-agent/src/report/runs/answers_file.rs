@@ -120,7 +120,7 @@ impl AnswersFile {
         Ok(())
     }
 
-    /// There is no file.
+    /// Starts anew, as if nothing had been stored.
     fn forget(&mut self) {
         *self = Self::new(self.limits);
     }

@@ -17,7 +17,7 @@ const SHORT: u64 = 4 << 20;
 /// How much longer than what it says a journal may grow.
 const MAX_GROWTH: u64 = 8;
 
-/// None while there is no file that can be appended to.
+/// `None` until a file can be appended to.
 #[derive(Default)]
 pub(super) struct JournalFile {
     open: Option<Open>,

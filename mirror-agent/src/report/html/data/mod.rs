@@ -103,8 +103,7 @@ fn within_bounds(answers: &[StoredAnswers]) -> impl Iterator<Item = &StoredAnswe
 impl Addresses {
     /// Nothing in a report says where production is, so the shell is told by the reader.
     fn new(report: &ReportData) -> Self {
-        let target = report.results.run.target.as_deref();
-        let first = target.and_then(|target| target.split([',', ' ']).next());
+        let first = report.results.run.first_target();
         let first = first.map(|url| url.trim_end_matches('/'));
         Self {
             production: "\"$PRODUCTION\"".into(),
