@@ -88,6 +88,9 @@ pub(crate) struct Options {
     /// Try only changes that no run before has caught
     #[arg(long)]
     again: bool,
+    /// Try only so many changes of each area, spread evenly over its files: an estimate, where all would take hours
+    #[arg(long, value_name = "N")]
+    sample: Option<usize>,
     /// How many changes are tried at once, each in a copy of the repository that is built from nothing
     #[arg(long, default_value_t = 1)]
     jobs: u32,
@@ -117,13 +120,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             area,
             files,
         };
-        let mutants = trial.list()?;
+        let all = trial.list()?;
+        let mutants = spread(&all, options.sample.unwrap_or(all.len()));
         if options.list {
             mutants.iter().for_each(|mutant| note!("{}", mutant.name));
             continue;
         }
-        let record = trial.run(&mutants, options)?;
-        for mutant in &mutants {
+        if mutants.len() < all.len() {
+            note!("{}: {} of {} changes", area.name, mutants.len(), all.len());
+        }
+        let record = trial.run(&all, &mutants, options)?;
+        for mutant in mutants {
             table.add(mutant, record.of(mutant));
         }
     }
@@ -136,6 +143,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         folder.display()
     );
     table.judge()
+}
+
+/// At most `number` of them, at equal distances in the order of their files and lines.
+fn spread(all: &[Mutant], number: usize) -> Vec<&Mutant> {
+    let number = number.min(all.len());
+    (0..number)
+        .map(|index| &all[index * all.len() / number])
+        .collect()
 }
 
 /// The areas that paths are in, and the globs of the files; without paths all of them.
@@ -215,26 +230,32 @@ impl Trial<'_> {
         self.folder.join(self.area.name)
     }
 
-    /// Tries the changes; gives what is known of them after that.
-    fn run(&self, mutants: &[Mutant], options: &Options) -> Result<Record> {
+    /// Tries the chosen changes among all; gives what is known of them after that.
+    fn run(&self, all: &[Mutant], chosen: &[&Mutant], options: &Options) -> Result<Record> {
         let file = self.folder.join(format!("{}.json", self.area.name));
         let mut record = Record::read(&file)?;
         let left = self.output().join("mutants.out");
         record.learn(&left)?;
         if !options.again {
-            record.forget(mutants);
+            record.forget(chosen);
         }
         let is_settled = |mutant: &&Mutant| record.of(mutant).is_some_and(Summary::is_settled);
-        let (settled, open): (Vec<_>, Vec<_>) = mutants.iter().partition(is_settled);
+        let open: Vec<&Mutant> = chosen
+            .iter()
+            .copied()
+            .filter(|one| !is_settled(one))
+            .collect();
         note!(
             "{}: {} changes to try, {} known from before",
             self.area.name,
             open.len(),
-            settled.len()
+            chosen.len() - open.len()
         );
         if !open.is_empty() {
             record.write(&file)?;
-            self.pass_over(&settled)?;
+            let is_open = |one: &&Mutant| open.contains(one);
+            let passed: Vec<&Mutant> = all.iter().filter(|one| !is_open(one)).collect();
+            self.pass_over(&passed)?;
             let ended = self.test(options);
             record.learn(&left)?;
             record.write(&file)?;
@@ -244,14 +265,14 @@ impl Trial<'_> {
     }
 
     /// `--iterate` leaves out what a run before this one is said to have caught.
-    fn pass_over(&self, settled: &[&Mutant]) -> Result<()> {
+    fn pass_over(&self, passed: &[&Mutant]) -> Result<()> {
         let folder = self.output().join("mutants.out");
         // What a run before left in it is in the record.
         if folder.exists() {
             std::fs::remove_dir_all(&folder).context("removing what a run before left")?;
         }
         std::fs::create_dir_all(&folder).context("making a folder for the run")?;
-        let names: Vec<&str> = settled.iter().map(|mutant| mutant.name.as_str()).collect();
+        let names: Vec<&str> = passed.iter().map(|mutant| mutant.name.as_str()).collect();
         std::fs::write(folder.join("caught.txt"), names.join("\n")).context("writing what is known")
     }
 
@@ -323,6 +344,24 @@ mod tests {
         for path in ["mirror-core/src/time.rs", "mirror-core/src/nowhere"] {
             assert!(chosen(&[path.to_owned()]).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn a_sample_is_spread_over_all_changes() {
+        let mutant = |number: usize| Mutant {
+            name: number.to_string(),
+            file: String::new(),
+            diff: String::new(),
+        };
+        let all: Vec<Mutant> = (0..10).map(mutant).collect();
+        let check = |number: usize, expect: &[&str]| {
+            let names: Vec<_> = spread(&all, number).iter().map(|one| &one.name).collect();
+            assert_eq!(names, expect, "{number}");
+        };
+        check(4, &["0", "2", "5", "7"]);
+        check(1, &["0"]);
+        check(0, &[]);
+        assert_eq!(spread(&all, 11).len(), 10);
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Record {
         self.0.get(&key(mutant)).copied()
     }
 
-    pub(super) fn forget(&mut self, mutants: &[Mutant]) {
+    pub(super) fn forget(&mut self, mutants: &[&Mutant]) {
         for mutant in mutants {
             self.0.remove(&key(mutant));
         }
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(record.of(&mutant(70, "one")), Some(Summary::Caught));
         assert_eq!(record.of(&mutant(2, "two")), Some(Summary::Missed));
         assert_eq!(record.of(&mutant(2, "three")), None);
-        record.forget(&mutants);
+        record.forget(&mutants.each_ref());
         assert_eq!(record.of(&mutant(1, "one")), None);
         // Of a run that was ended before it began.
         record.learn(&scratch.join("nowhere")).unwrap();
