@@ -171,15 +171,17 @@ async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) {
 /// All that the routes share.
 struct Shown {
     pages: Arc<Pages>,
-    metrics: Fresh<String>,
-    open_metrics: Fresh<String>,
+    metrics: Fresh<Bytes>,
+    open_metrics: Fresh<Bytes>,
     report: Fresh<ReportData>,
-    page: Fresh<String>,
+    /// The same as JSON.
+    report_json: Fresh<Option<Bytes>>,
+    page: Fresh<Bytes>,
     /// As `/events` sends it.
     states: Arc<Fresh<Bytes>>,
     readers: Arc<Semaphore>,
-    /// Stored answers are looked for one at a time.
-    looking: Mutex<()>,
+    /// Stored answers are looked for one at a time, however many ask and do not wait.
+    looking: Arc<Mutex<()>>,
 }
 
 impl Shown {
@@ -187,25 +189,26 @@ impl Shown {
         let pages = Arc::new(pages);
         let metrics = |format| {
             let pages = Arc::clone(&pages);
-            Fresh::new(METRICS_AGE, move || (pages.metrics)(format))
+            Fresh::new(METRICS_AGE, move || (pages.metrics)(format).into())
         };
         let report = {
             let pages = Arc::clone(&pages);
             move || (pages.report)()
         };
-        let (for_page, for_states) = (report.clone(), report.clone());
+        let [for_json, for_page, for_states] = [report.clone(), report.clone(), report.clone()];
         Self {
             metrics: metrics(MetricsFormat::Prometheus),
             open_metrics: metrics(MetricsFormat::OpenMetrics),
             report: Fresh::new(REPORT_AGE, report),
+            report_json: Fresh::new(REPORT_AGE, move || json_text(&for_json())),
             page: Fresh::new(REPORT_AGE, move || {
-                report::live_page(&for_page(), &[], mode)
+                report::live_page(&for_page(), &[], mode).into()
             }),
             states: Arc::new(Fresh::new(events::EVENT_INTERVAL, move || {
                 events::event(&report::page_data(&for_states(), &[]))
             })),
             readers: Arc::new(Semaphore::new(events::MAX_READERS)),
-            looking: Mutex::default(),
+            looking: Arc::default(),
             pages,
         }
     }
@@ -299,13 +302,20 @@ async fn events(
 }
 
 async fn report_json(State(shown): State<Arc<Shown>>) -> Response {
-    respond(shown.report.get().await, json)
+    respond(shown.report_json.get().await, |text| {
+        json_response(text.clone())
+    })
 }
 
 async fn answers(State(shown): State<Arc<Shown>>, Path(number): Path<u64>) -> Response {
-    let _one = shown.looking.lock().await;
+    let one = Arc::clone(&shown.looking).lock_owned().await;
     let pages = Arc::clone(&shown.pages);
-    match spawn_blocking(move || (pages.answers)(number)).await {
+    // The lock goes along: a client that goes away does not end the search.
+    let search = move || {
+        let _one = one;
+        (pages.answers)(number)
+    };
+    match spawn_blocking(search).await {
         Ok(Ok(Some(answers))) => json(&answers),
         Ok(Ok(None)) => (StatusCode::NOT_FOUND, "they are not stored\n").into_response(),
         Ok(Err(error)) => {
@@ -373,8 +383,19 @@ fn respond<T>(made: Result<Arc<T>, JoinError>, answer: impl FnOnce(&T) -> Respon
 }
 
 fn json<T: Serialize>(value: &T) -> Response {
-    match serde_json::to_string(value) {
-        Ok(text) => ([(header::CONTENT_TYPE, "application/json")], text + "\n").into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    json_response(json_text(value))
+}
+
+/// `None` for a value that has no form in JSON.
+fn json_text<T: Serialize>(value: &T) -> Option<Bytes> {
+    let mut text = serde_json::to_vec(value).ok()?;
+    text.push(b'\n');
+    Some(text.into())
+}
+
+fn json_response(text: Option<Bytes>) -> Response {
+    match text {
+        Some(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

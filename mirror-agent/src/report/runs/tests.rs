@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use mirror_core::compare::{CompareOptions, compare};
+use mirror_core::compare::{CompareOptions, IgnoredPointer, compare};
 use mirror_core::exchange::{Exchange, Request, Response};
 use mirror_core::ledger::Outcome;
+use mirror_core::options::FromText;
 use mirror_core::time::Timestamp;
-use mirror_core::verdict::Basis;
+use mirror_core::verdict::{Basis, VerdictPolicy};
 
 use super::super::answers::{StoredAnswers, StoredBody, StoredMessage, WholeAnswers};
 use super::super::directory::PrivateDir;
@@ -145,6 +146,62 @@ fn a_run_that_does_not_begin_leaves_nothing_and_twins_have_names_of_their_own() 
         ..ReportOptions::default()
     };
     assert!(NewRun::make(&nowhere, &recorder).unwrap().is_none());
+}
+
+/// A run of that directory and name that began so many seconds after the epoch.
+fn begun_at(folder: &Path, directory: &str, name: &str, started_at: u64) {
+    let head = RunHead {
+        started_at,
+        name: name.to_owned(),
+        ..RunHead::new(&recorder(name))
+    };
+    let folder = PrivateDir::open(folder).unwrap();
+    drop(head.write(&folder.make(directory).unwrap()).unwrap());
+}
+
+#[test]
+fn runs_are_in_the_order_of_their_beginnings_whatever_their_directories_are_called() {
+    let scratch = Scratch::new();
+    let runs = RunsFolder::new(scratch.join("runs"));
+    let begun_at = |directory, name, at| begun_at(runs.path(), directory, name, at);
+    begun_at("19700101T000120Z-shop.10", "shop", 120);
+    begun_at("19700101T000120Z-shop.2", "shop", 120);
+    begun_at("19700101T000120Z-shop", "shop", 120);
+    begun_at("before the release", "shop", 60);
+    begun_at("1-last", "v1.2", 180);
+    assert_eq!(
+        runs.runs().unwrap(),
+        [
+            "before the release",
+            "19700101T000120Z-shop",
+            "19700101T000120Z-shop.2",
+            "19700101T000120Z-shop.10",
+            "1-last",
+        ]
+    );
+    assert_eq!(runs.older_than(4).unwrap(), ["before the release"]);
+}
+
+#[test]
+fn a_run_is_meant_by_its_name_its_beginning_or_what_it_is_called() {
+    let scratch = Scratch::new();
+    let runs = RunsFolder::new(scratch.join("runs"));
+    begun_at(runs.path(), "20261126T101010Z-shop", "shop", 60);
+    begun_at(runs.path(), "20261127T051821Z-shop", "shop", 120);
+    begun_at(runs.path(), "20261127T051821Z-shop.2", "shop", 120);
+    begun_at(runs.path(), "20261127T061821Z-v1.2", "v1.2", 180);
+    let find = |wanted: &str| runs.find(Some(wanted)).map(|run| run.name());
+    let check = |wanted: &str, expect: &str| assert_eq!(find(wanted).unwrap(), expect, "{wanted}");
+    check("shop", "20261127T051821Z-shop.2");
+    check("20261126", "20261126T101010Z-shop");
+    check("20261126T101010Z-shop", "20261126T101010Z-shop");
+    check("v1.2", "20261127T061821Z-v1.2");
+    for wanted in ["sho", "v1"] {
+        let error = find(wanted).unwrap_err().to_string();
+        assert!(error.contains("there is no run"), "{error}");
+    }
+    let error = find("20261127").unwrap_err().to_string();
+    assert!(error.contains("give more of the name"), "{error}");
 }
 
 #[test]
@@ -410,16 +467,36 @@ fn runs_of_several_hosts_are_one_and_what_cannot_be_is_refused() {
         assert!(error.contains(why), "{error}");
     };
     refused(&[first.clone(), first.clone()], "is there twice");
-    let other = recorder("other");
-    let policy = mirror_core::verdict::VerdictPolicy {
-        quick: true,
-        ..Default::default()
+    let kept = |folder: &str, recorder: &Arc<Recorder>| {
+        begun(&scratch.join(folder), recorder).finish().unwrap();
+        RunPath(only_run(&scratch.join(folder)))
     };
-    other.decide_by(&policy, &Default::default());
-    let keeper = begun(&scratch.join("c"), &other);
-    keeper.finish().unwrap();
-    let third = RunPath(only_run(&scratch.join("c")));
-    refused(&[first.clone(), third], "judged by different rules");
+    let decided = |folder: &str, policy: &VerdictPolicy, compare: &CompareOptions| {
+        let other = recorder("other");
+        other.decide_by(policy, compare);
+        kept(folder, &other)
+    };
+    let quick = VerdictPolicy {
+        quick: true,
+        ..VerdictPolicy::default()
+    };
+    let quick = decided("quick", &quick, &CompareOptions::default());
+    refused(&[first.clone(), quick], "judged by different rules");
+    let ignoring = CompareOptions {
+        ignore: vec![IgnoredPointer::from_text("/a").unwrap()],
+        ..CompareOptions::default()
+    };
+    let ignoring = decided("ignoring", &VerdictPolicy::default(), &ignoring);
+    refused(&[first.clone(), ignoring], "compared by different rules");
+    let of_file = |folder: &str| {
+        let info = RunInfo {
+            file: Some("traffic.pcap".into()),
+            ..RunInfo::default()
+        };
+        let name = folder.to_owned();
+        kept(folder, &Arc::new(Recorder::new(info).named(&name, "host")))
+    };
+    refused(&[of_file("one"), of_file("two")], "replayed the same file");
     fs::remove_file(second.path().join(JOURNAL)).unwrap();
     refused(&[first, second], "journal");
 }

@@ -81,6 +81,11 @@ impl RuleTally {
         self.0.iter().map(|(rule, count)| (rule.as_str(), *count))
     }
 
+    /// Whether both count the same rules.
+    pub fn has_rules_of(&self, other: &Self) -> bool {
+        self.0.keys().eq(other.0.keys())
+    }
+
     /// Rules that matched nothing in the run.
     pub fn unmatched(&self) -> impl Iterator<Item = &str> {
         let unmatched = self.iter().filter(|(_, count)| count.hits == 0);
