@@ -13,6 +13,7 @@ use super::status::{FORMAT, ReportData};
 /// Largest report that is read.
 pub(super) const MAX_REPORT: u64 = 1 << 30;
 pub(super) const REPORT_JSON: &str = "report.json";
+const REPORT_HTML: &str = "report.html";
 
 /// The directory for report.json, report.html and noise.json. It is held open, so that what is written lands in the one that was
 /// checked.
@@ -53,8 +54,24 @@ impl ReportDir {
             json: self.0.replace(REPORT_JSON, json.as_bytes())?,
             html: self
                 .0
-                .replace("report.html", html::page(report, answers).as_bytes())?,
+                .replace(REPORT_HTML, html::page(report, answers).as_bytes())?,
         })
+    }
+
+    /// Takes the answers in full out of the page. A page that cannot be made anew is removed.
+    pub(super) fn forget_answers(&self) -> anyhow::Result<()> {
+        let path = self.0.path();
+        if !path.join(REPORT_HTML).exists() {
+            return Ok(());
+        }
+        match read(path) {
+            Ok(report) => {
+                let page = html::page(&report, &[]);
+                self.0.replace(REPORT_HTML, page.as_bytes())?;
+            }
+            Err(_) => self.0.remove(REPORT_HTML)?,
+        }
+        Ok(())
     }
 
     /// Writes noise.json: what the next run may start from.
@@ -68,7 +85,7 @@ pub(super) fn read(run: &Path) -> anyhow::Result<ReportData> {
     let path = if run.is_file() {
         run.to_owned()
     } else {
-        run.join("report.json")
+        run.join(REPORT_JSON)
     };
     let text = read_regular(&path, MAX_REPORT).with_context(|| {
         format!(

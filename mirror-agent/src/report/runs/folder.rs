@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::unistd::geteuid;
 
 use super::super::directory::PrivateDir;
-use super::super::files::REPORT_JSON;
+use super::super::files::{REPORT_JSON, ReportDir};
 use super::head::{RunHead, is_running};
 use super::names::{ANSWERS, RUN_JSON};
 use super::time::compact;
@@ -165,7 +165,8 @@ impl RunsFolder {
         PrivateDir::open_known(&self.0)?.remove_child(name)
     }
 
-    /// Takes away the stored answers of runs that ended longer ago. What stands in the way is left to whoever looks at them.
+    /// Takes the stored answers of runs that ended longer ago away, out of their pages too. What cannot be changed is tried again by the
+    /// next run.
     pub(super) fn forget_answers(&self, age: Duration) {
         let Ok(folder) = PrivateDir::open_known(&self.0) else {
             return;
@@ -177,6 +178,8 @@ impl RunsFolder {
             if is_old
                 && !self.goes_on(&name)
                 && let Ok(run) = folder.child(&name)
+                && let Ok(page) = folder.child(&name).map(ReportDir::of)
+                && page.forget_answers().is_ok()
             {
                 let _ = run.remove(ANSWERS);
             }
