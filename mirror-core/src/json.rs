@@ -185,13 +185,13 @@ impl<'a> Parser<'a> {
         let mut members = Vec::with_capacity(self.usual_members);
         loop {
             self.lexer.skip_space();
-            let text = self.lexer.string()?;
+            let text = self.lexer.quoted()?;
             self.lexer.expect(b':')?;
             let (name, value) = pushed(&mut members, || (Cow::Borrowed(""), Value::Null));
-            if has_escapes(text) {
-                *name = Cow::Owned(without_escapes(text));
+            if text.has_escapes {
+                *name = Cow::Owned(without_escapes(text.raw));
             } else {
-                *name = Cow::Borrowed(text);
+                *name = Cow::Borrowed(text.raw);
             }
             self.value(value, depth + 1)?;
             if self.lexer.take(b'}') {
@@ -201,6 +201,12 @@ impl<'a> Parser<'a> {
             self.lexer.expect(b',')?;
         }
     }
+}
+
+/// What stands between two quotes.
+struct Quoted<'a> {
+    raw: &'a str,
+    has_escapes: bool,
 }
 
 /// Reads the parts that a document is made of, one by one.
@@ -239,19 +245,25 @@ impl<'a> Lexer<'a> {
 
     /// What stands between two quotes. Escapes must be whole; control characters are let through.
     pub(crate) fn string(&mut self) -> Result<&'a str, NotRead> {
+        Ok(self.quoted()?.raw)
+    }
+
+    fn quoted(&mut self) -> Result<Quoted<'a>, NotRead> {
         if self.peek() != Some(b'"') {
             return Err(NotRead::NotJson);
         }
         let begin = self.at + 1;
         let bytes = self.text.as_bytes();
-        let mut at = begin;
+        let (mut at, mut has_escapes) = (begin, false);
         loop {
             at += text_len(bytes.get(at..).unwrap_or_default()).ok_or(NotRead::NotJson)?;
             if bytes[at] == b'"' {
                 self.at = at + 1;
-                return Ok(&self.text[begin..at]);
+                let raw = &self.text[begin..at];
+                return Ok(Quoted { raw, has_escapes });
             }
             at += escape_len(&bytes[at..]).ok_or(NotRead::NotJson)?;
+            has_escapes = true;
         }
     }
 
@@ -350,13 +362,27 @@ impl<'a> Lexer<'a> {
 
 /// Bytes before the next quote or escape. Most texts are short: then a search that prepares itself costs more than it saves.
 fn text_len(bytes: &[u8]) -> Option<usize> {
-    const SHORT: usize = 24;
-    let is_end = |byte: &u8| matches!(byte, b'"' | b'\\');
-    let short = &bytes[..bytes.len().min(SHORT)];
-    match short.iter().position(is_end) {
-        Some(at) => Some(at),
-        None => Some(short.len() + memchr::memchr2(b'"', b'\\', &bytes[short.len()..])?),
+    const SHORT: usize = 3;
+    let (words, _) = bytes.as_chunks();
+    for (index, word) in words.iter().take(SHORT).enumerate() {
+        if let Some(at) = first_end(*word) {
+            return Some(8 * index + at);
+        }
     }
+    let searched = 8 * words.len().min(SHORT);
+    Some(searched + memchr::memchr2(b'"', b'\\', &bytes[searched..])?)
+}
+
+/// The place of the first quote or escape of eight bytes, which are looked at together.
+fn first_end(bytes: [u8; 8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHS: u64 = ONES << 7;
+    let word = u64::from_le_bytes(bytes);
+    // The lowest bit that is set is that of the first byte that is zero; those above it may be wrong.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    let of = |byte: u8| zeros(word ^ (ONES * u64::from(byte)));
+    let ends = of(b'"') | of(b'\\');
+    (ends != 0).then_some(ends.trailing_zeros() as usize / 8)
 }
 
 /// Bytes of the escape that `bytes` begins with.
@@ -443,6 +469,26 @@ mod tests {
 
     fn is_json(text: &str) -> bool {
         Value::parse(text.as_bytes(), 1000).is_ok()
+    }
+
+    #[test]
+    fn the_end_of_a_text_is_found_wherever_it_is() {
+        // The bytes around a quote and an escape, those that differ from them in one bit, and the ends of what a byte may be.
+        let others = [
+            0, 0x21, 0x23, 0x5b, 0x5d, 0x7f, 0x80, 0xa2, 0xdc, 0xff, b'a',
+        ];
+        for length in 0..50 {
+            for (end, other) in [b'"', b'\\'].into_iter().zip(others.into_iter().cycle()) {
+                let mut bytes = vec![other; length];
+                assert_eq!(text_len(&bytes), None, "{length} {other:#x}");
+                for other in others {
+                    bytes.truncate(length);
+                    bytes.fill(other);
+                    bytes.extend([end, b'"', other, b'\\']);
+                    assert_eq!(text_len(&bytes), Some(length), "{end:#x} {other:#x}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -18,10 +18,39 @@ pub(super) fn same_number(ours: &str, theirs: &str) -> bool {
 
 /// Gives numbers of the same value the same hash.
 pub(super) fn hash_number(text: &str, hasher: &mut impl Hasher) {
+    if let Some(digits) = count_of(text) {
+        hash_head(text.len() as i64, false, hasher);
+        return hasher.write_u64(digits);
+    }
     match Decimal::of(text) {
         Some(decimal) => decimal.hash(hasher),
         None => text.hash(hasher),
     }
+}
+
+/// The digits of a positive whole number of at most 17, without zeros at the end: most keys of elements are such.
+fn count_of(text: &str) -> Option<u64> {
+    let bytes = text.as_bytes();
+    if !matches!(bytes.first(), Some(b'1'..=b'9')) || bytes.len() >= DIGITS_OF_WORD {
+        return None;
+    }
+    let add = |number: u64, digit: &u8| match digit {
+        b'0'..=b'9' => Some(number * 10 + u64::from(digit - b'0')),
+        _ => None,
+    };
+    let mut digits = bytes.iter().try_fold(0, add)?;
+    while digits.is_multiple_of(10) {
+        digits /= 10;
+    }
+    Some(digits)
+}
+
+/// Decimal digits that are hashed as one word.
+const DIGITS_OF_WORD: usize = 18;
+
+fn hash_head(exponent: i64, is_negative: bool, hasher: &mut impl Hasher) {
+    hasher.write_i64(exponent);
+    hasher.write_u8(is_negative.into());
 }
 
 /// `0.digits × 10^exponent`, without zeros at either end of the digits.
@@ -119,12 +148,11 @@ impl PartialEq for Decimal<'_> {
 
 impl Hash for Decimal<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_i64(self.exponent);
-        state.write_u8(self.is_negative.into());
+        hash_head(self.exponent, self.is_negative, state);
         let mut packed = 0_u64;
         for (index, digit) in self.digits().enumerate() {
             packed = packed.wrapping_mul(10).wrapping_add((digit - b'0').into());
-            if index % 18 == 17 {
+            if index % DIGITS_OF_WORD == DIGITS_OF_WORD - 1 {
                 state.write_u64(std::mem::take(&mut packed));
             }
         }
@@ -181,6 +209,12 @@ mod tests {
         check("9007199254740993", "9007199254740992", false);
         check("9007199254740993", "9007199254740992.0", false);
         check("18446744073709551615", "18446744073709551614", false);
+        for digits in 15..20 {
+            let whole = &"12345678901234567890"[..digits];
+            check(whole, &format!("{whole}.0"), true);
+            check(&format!("{whole}0"), &format!("{whole}e1"), true);
+            check(&format!("{whole}0"), whole, false);
+        }
         check("1236546565217899832645", "1236546565217899832640", false);
         check("0.1234567890123456789", "0.1234567890123456700", false);
         let wei = "1000000000000000000001";
