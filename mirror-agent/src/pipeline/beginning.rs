@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use foldhash::fast::RandomState;
 use tokio::sync::watch;
 
 use super::capture_side::Intake;
@@ -137,7 +136,6 @@ impl Beginning {
             recorder: Arc::clone(&self.recorder),
             sender: Sender::Memory(sender),
             relief,
-            hasher: RandomState::default(),
         };
         let judging = Judging {
             mirror,

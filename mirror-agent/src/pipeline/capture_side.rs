@@ -10,7 +10,6 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use foldhash::fast::RandomState;
 use tokio::sync::watch;
 
 use super::relief::HostRelief;
@@ -38,8 +37,6 @@ pub(super) struct Intake {
     pub(super) sender: Sender,
     /// A file is read as fast as it is replayed, and needs none.
     pub(super) relief: Option<Arc<HostRelief>>,
-    /// Of lanes' names.
-    pub(super) hasher: RandomState,
 }
 
 impl Intake {
@@ -60,10 +57,9 @@ impl Intake {
         }
         let mut lane = None;
         let identify = |exchange: &Exchange| {
-            lane = config
-                .schedule
-                .order
-                .lane(&self.host, exchange, &self.hasher);
+            lane = config.schedule.order.lane(&self.host, exchange, |name| {
+                config.policy.number_of_session(name)
+            });
             config.identity.identify(exchange)
         };
         let taken = |request: &Request| {
@@ -77,9 +73,8 @@ impl Intake {
             Err(refusal) => ticket.end(refused(refusal)),
             Ok(envelope) => {
                 let delivery = Delivery {
-                    envelope,
+                    envelope: envelope.in_lane(lane),
                     ticket,
-                    lane,
                     due,
                 };
                 if let Err(refused) = self.sender.offer(delivery.into()) {

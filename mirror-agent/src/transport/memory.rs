@@ -244,7 +244,6 @@ mod tests {
         Box::new(Delivery {
             envelope: admitted.unwrap(),
             ticket,
-            lane: None,
             due: Instant::now(),
         })
     }

@@ -4,13 +4,15 @@
 //! room for is handed back with its ticket, and counted as shed. A transport inside this process carries the ticket along;
 //! one to another process hands it over where the envelope leaves, and takes it over where it arrives.
 
+pub mod done;
+pub mod engine;
 pub mod memory;
 mod options;
+pub mod parcel;
 
 use std::time::Instant;
 
 use mirror_core::policy::Envelope;
-use mirror_core::schedule::LaneKey;
 
 use crate::report::Ticket;
 
@@ -21,8 +23,6 @@ pub use options::TransportOptions;
 pub struct Delivery {
     pub envelope: Envelope,
     pub ticket: Ticket,
-    /// Whose order it keeps, if any. It is found before redaction, which may take away what names a session.
-    pub lane: Option<LaneKey>,
     /// When it should be sent: when it was captured whole, or at its place in the time of a file.
     pub due: Instant,
 }

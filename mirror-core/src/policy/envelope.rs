@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::exchange::{Exchange, Headers};
 use crate::identity::Identity;
+use crate::schedule::LaneKey;
 
 use super::{HiddenValues, SAFE};
 
@@ -38,6 +39,8 @@ pub struct Envelope {
     pub(super) access: Access,
     /// Headers that go to the mirror, and nowhere else, in lower case.
     pub(super) kept: Arc<[Box<str>]>,
+    /// Whose order it keeps, if any.
+    pub(super) lane: Option<LaneKey>,
     pub(super) snapshot: Option<Bytes>,
     /// Of this process's own policy, where it was to remember them.
     pub(super) hidden: Option<Box<HiddenValues>>,
@@ -66,6 +69,11 @@ impl Envelope {
         &self.kept
     }
 
+    /// Whose order it keeps, if any. It is found before redaction, which may take away what names a session.
+    pub fn lane(&self) -> Option<LaneKey> {
+        self.lane
+    }
+
     /// Production's data for this request, where a gate before the transport put it in.
     pub fn snapshot(&self) -> Option<&Bytes> {
         self.snapshot.as_ref()
@@ -74,6 +82,12 @@ impl Envelope {
     /// What policy hid in it; `None` where nobody remembers that.
     pub fn hidden(&self) -> Option<&HiddenValues> {
         self.hidden.as_deref()
+    }
+
+    /// Says whose order it keeps.
+    #[must_use]
+    pub fn in_lane(self, lane: Option<LaneKey>) -> Self {
+        Self { lane, ..self }
     }
 
     /// Takes production's data along, for a mirror side that cannot wait for it at the store.

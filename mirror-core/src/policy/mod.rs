@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use mirror_contract::HEADER_REPLAY;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::exchange::{Exchange, Fault, Request};
 use crate::identity::Identity;
@@ -228,6 +229,7 @@ impl Policy {
             identity,
             access,
             kept: Arc::clone(redactor.kept()),
+            lane: None,
             snapshot: None,
             hidden: trace.take_values().map(Box::new),
         })
@@ -370,6 +372,15 @@ impl Policy {
     /// request. A write that changes the mirror's own data does so once.
     pub fn may_send_beside(envelope: &Envelope, basis: Basis) -> bool {
         envelope.access == Access::Read || basis == Basis::Snapshot
+    }
+
+    /// What a session's name becomes before it is redacted, so that its requests can keep their order: a number, the same on all
+    /// hosts that have the same key. Without a key, whoever knows a name can find its number.
+    pub fn number_of_session(&self, name: &[u8]) -> u64 {
+        match &self.key {
+            Some(key) => key.number_of_session(name),
+            None => xxh3_64(name),
+        }
     }
 
     /// What hides secrets, as the rules say.

@@ -15,12 +15,13 @@ use crate::exchange::{
 };
 use crate::exchange::{Response, Timing, Version};
 use crate::identity::{Identity, Owner};
+use crate::schedule::LaneKey;
 use crate::time::Timestamp;
 
 use super::{Access, Envelope};
 
-/// The version that is written. Version 2 has its own members before those of version 1.
-const VERSION: u8 = 2;
+/// The version that is written. Each has its own members before those of the one before it.
+const VERSION: u8 = 3;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
@@ -30,6 +31,11 @@ pub enum WireError {
     UnknownVersion(u8),
     #[error("the exchange is damaged: {0}")]
     Damaged(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct V3 {
+    lane: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -178,6 +184,7 @@ fn write(envelope: &Envelope) -> Vec<u8> {
         identity,
         access,
         kept,
+        lane,
         snapshot,
         // Secrets: they stay in this process.
         hidden: _,
@@ -233,8 +240,12 @@ fn write(envelope: &Envelope) -> Vec<u8> {
         kept: kept.iter().map(|name| &**name).collect(),
         digest: digest.map(|BodyDigest { len, hash }| DigestV2 { len, hash }),
     };
+    let newest = V3 {
+        lane: lane.map(|LaneKey(key)| key),
+    };
     // Only a serializer that runs out of room fails, and a vector grows.
-    let begun = postcard::to_extend(&own, vec![VERSION]).unwrap_or_default();
+    let begun = postcard::to_extend(&newest, vec![VERSION]).unwrap_or_default();
+    let begun = postcard::to_extend(&own, begun).unwrap_or_default();
     postcard::to_extend(&form, begun).unwrap_or_default()
 }
 
@@ -248,24 +259,32 @@ fn read(bytes: &Bytes) -> Result<Envelope, WireError> {
             envelope.kept = secrets_of(&envelope.exchange.request.headers);
             Ok(envelope)
         }
+        2 => read_v2(&form),
         VERSION => {
-            let own = postcard::take_from_bytes::<V2<'_>>(&form);
+            let own = postcard::take_from_bytes::<V3>(&form);
             let (own, rest) = own.map_err(|error| damaged(&error.to_string()))?;
-            let form = form.slice_ref(rest);
-            let mut envelope = V1::read(&form)?.envelope(&form)?;
-            if let (Some(DigestV2 { len, hash }), Some(response)) =
-                (own.digest, &mut envelope.exchange.response)
-            {
-                response.body.set_digest(BodyDigest { len, hash });
-            }
-            Ok(Envelope {
-                access: own.access.into(),
-                kept: own.kept.into_iter().map(Into::into).collect(),
-                ..envelope
-            })
+            let envelope = read_v2(&form.slice_ref(rest))?;
+            Ok(envelope.in_lane(own.lane.map(LaneKey)))
         }
         other => Err(WireError::UnknownVersion(other)),
     }
+}
+
+fn read_v2(form: &Bytes) -> Result<Envelope, WireError> {
+    let own = postcard::take_from_bytes::<V2<'_>>(form);
+    let (own, rest) = own.map_err(|error| WireError::Damaged(error.to_string()))?;
+    let form = form.slice_ref(rest);
+    let mut envelope = V1::read(&form)?.envelope(&form)?;
+    if let (Some(DigestV2 { len, hash }), Some(response)) =
+        (own.digest, &mut envelope.exchange.response)
+    {
+        response.body.set_digest(BodyDigest { len, hash });
+    }
+    Ok(Envelope {
+        access: own.access.into(),
+        kept: own.kept.into_iter().map(Into::into).collect(),
+        ..envelope
+    })
 }
 
 /// Version 1 does not say which headers were kept: those that are taken out unless they are.
@@ -339,6 +358,7 @@ impl V1<'_> {
                     ended: Timestamp(self.owner.ended),
                 },
             },
+            lane: None,
             snapshot: self.snapshot.map(|snapshot| form.slice_ref(snapshot)),
             hidden: None,
         })
@@ -430,12 +450,18 @@ mod tests {
     /// Of each version, written by the first release that had it. They must stay readable.
     const GOLDEN_V1: &[u8] = include_bytes!("../../tests/data/envelope-v1.bin");
     const GOLDEN_V2: &[u8] = include_bytes!("../../tests/data/envelope-v2.bin");
+    const GOLDEN_V3: &[u8] = include_bytes!("../../tests/data/envelope-v3.bin");
+
+    fn in_a_lane() -> Envelope {
+        envelope().in_lane(Some(LaneKey(0x0102_0304_0506_0708)))
+    }
 
     #[test]
     fn an_envelope_is_read_as_it_was_written() {
         for envelope in [
             envelope(),
             envelope().with_snapshot(Bytes::from_static(b"{}")),
+            in_a_lane(),
         ] {
             let wire = Bytes::from(envelope.to_wire());
             assert_eq!(Envelope::from_wire(&wire), Ok(envelope));
@@ -448,9 +474,11 @@ mod tests {
             let read = Envelope::from_wire(&Bytes::from_static(golden));
             assert_eq!(read, Ok(envelope()));
         }
+        let read = Envelope::from_wire(&Bytes::from_static(GOLDEN_V3));
+        assert_eq!(read, Ok(in_a_lane()));
         assert_eq!(
-            envelope().to_wire(),
-            GOLDEN_V2,
+            in_a_lane().to_wire(),
+            GOLDEN_V3,
             "the form of a version is fixed"
         );
     }
@@ -463,8 +491,8 @@ mod tests {
         kept.access = Access::Read;
         let wire = Bytes::from(kept.to_wire());
         assert_eq!(Envelope::from_wire(&wire).as_ref(), Ok(&kept));
-        // Version 1 is the same without the first members: one byte, then a list of one text, then no digest.
-        let own = 1 + 1 + 1 + "cookie".len() + 1;
+        // Version 1 is the same without the first members: no lane, one byte, then a list of one text, then no digest.
+        let own = 1 + 1 + 1 + 1 + "cookie".len() + 1;
         let older = Bytes::from([&[1], &wire[1 + own..]].concat());
         let read = Envelope::from_wire(&older).unwrap();
         assert_eq!((read.kept(), read.access()), (kept.kept(), Access::Write));
@@ -487,10 +515,10 @@ mod tests {
     fn other_versions_and_damage_are_told_apart() {
         let wire = envelope().to_wire();
         let mut later = wire.clone();
-        later[0] = 3;
+        later[0] = 4;
         assert_eq!(
             Envelope::from_wire(&later.into()),
-            Err(WireError::UnknownVersion(3))
+            Err(WireError::UnknownVersion(4))
         );
         for cut in 0..wire.len() {
             let read = Envelope::from_wire(&Bytes::copy_from_slice(&wire[..cut]));

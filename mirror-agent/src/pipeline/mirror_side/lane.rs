@@ -53,9 +53,9 @@ impl MirrorSide {
         let Delivery {
             envelope,
             ticket,
-            lane,
             due,
         } = *delivery;
+        let lane = envelope.lane();
         let config = Arc::clone(&self.config.borrow());
         let entered = self.gate.enter(&envelope);
         if !self.destinations.is_empty() {
