@@ -4,7 +4,7 @@
 //! messages), joined by [`dissect`] into an [`exchange::Exchange`]; then [`identity`] names it, [`policy`] decides
 //! whether it may leave the host, [`attribution`] tells which snapshot is its own, [`compare`] how the two answers differ,
 //! [`noise`] which of that differs by nature, and [`verdict`] what follows. [`schedule`] says what is sent when, [`rewrite`]
-//! and [`session`] change a request for the mirror, [`route`] groups requests for reports, [`journal`] is what a run keeps on disk. Time is always an
+//! and [`session`] change a request for the mirror, [`route`] groups requests for reports, [`journal`] is what a run keeps on disk, [`recording`] what is replayed later. Time is always an
 //! argument.
 #![forbid(unsafe_code)]
 
@@ -26,6 +26,7 @@ pub mod options;
 pub mod packet;
 pub mod policy;
 pub mod printable;
+pub mod recording;
 pub mod rewrite;
 pub mod route;
 pub mod schedule;
