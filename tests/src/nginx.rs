@@ -18,7 +18,18 @@ const LONGEST_TEXT: usize = 2000;
 
 /// What it answers to every request.
 #[derive(Clone, Copy, Debug)]
-pub struct Answering<'a>(&'a str);
+pub struct Answering<'a> {
+    body: &'a str,
+    workers: u32,
+}
+
+impl Answering<'_> {
+    /// With so many processes that answer.
+    #[must_use]
+    pub fn with_workers(self, workers: u32) -> Self {
+        Self { workers, ..self }
+    }
+}
 
 #[derive(Debug)]
 pub struct Nginx {
@@ -29,7 +40,7 @@ pub struct Nginx {
 
 impl Nginx {
     pub fn answering(body: &str) -> Answering<'_> {
-        Answering(body)
+        Answering { body, workers: 1 }
     }
 
     /// `body` is what `/` answers. A log line is method, target and the replay mark.
@@ -40,36 +51,7 @@ impl Nginx {
         body: &str,
         scratch: &Scratch,
     ) -> Result<Self> {
-        let name = format!("nginx-{}-{port}", host.address());
-        let dir = scratch.join(&name);
-        std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
-        let address = SocketAddr::from((host.address(), port));
-        let config = dir.join("nginx.conf");
-        let answer = if body.len() <= LONGEST_TEXT {
-            format!("return 200 '{body}';")
-        } else {
-            std::fs::write(dir.join("body"), body)
-                .with_context(|| format!("writing to {}", dir.display()))?;
-            format!("root {}; try_files /body =404;", dir.display())
-        };
-        std::fs::write(&config, settings(address, &answer))
-            .with_context(|| format!("writing {}", config.display()))?;
-        let mut command = network.command(host, "nginx");
-        command
-            .arg("-p")
-            .arg(&dir)
-            .arg("-c")
-            .arg(&config)
-            .arg("-e")
-            .arg(dir.join("error.log"));
-        let process = Process::spawn(&name, command, scratch.path())?;
-        wait_listening(network, host, address, Duration::from_secs(10))
-            .with_context(|| process.log())?;
-        Ok(Self {
-            process,
-            access_log: dir.join("access.log"),
-            address,
-        })
+        Self::answering(body).start(network, scratch, host, port)
     }
 
     pub fn url(&self) -> String {
@@ -99,7 +81,37 @@ impl Role for Answering<'_> {
     type Actor = Nginx;
 
     fn start(&self, network: &Network, scratch: &Scratch, host: Host, port: u16) -> Result<Nginx> {
-        Nginx::start(network, host, port, self.0, scratch)
+        let name = format!("nginx-{}-{port}", host.address());
+        let dir = scratch.join(&name);
+        std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+        let address = SocketAddr::from((host.address(), port));
+        let config = dir.join("nginx.conf");
+        let body = self.body;
+        let answer = if body.len() <= LONGEST_TEXT {
+            format!("return 200 '{body}';")
+        } else {
+            std::fs::write(dir.join("body"), body)
+                .with_context(|| format!("writing to {}", dir.display()))?;
+            format!("root {}; try_files /body =404;", dir.display())
+        };
+        std::fs::write(&config, settings(address, &answer, self.workers))
+            .with_context(|| format!("writing {}", config.display()))?;
+        let mut command = network.command(host, "nginx");
+        command
+            .arg("-p")
+            .arg(&dir)
+            .arg("-c")
+            .arg(&config)
+            .arg("-e")
+            .arg(dir.join("error.log"));
+        let process = Process::spawn(&name, command, scratch.path())?;
+        wait_listening(network, host, address, Duration::from_secs(10))
+            .with_context(|| process.log())?;
+        Ok(Nginx {
+            process,
+            access_log: dir.join("access.log"),
+            address,
+        })
     }
 }
 
@@ -109,12 +121,16 @@ impl Actor for Nginx {
     }
 }
 
-/// One process, so that its death is the death of all of it. Connections are never closed
+/// One worker is the only process, so that its death is the death of all of it. Connections are never closed
 /// for their age: a load tool would count that as failures.
-fn settings(address: SocketAddr, answer: &str) -> String {
+fn settings(address: SocketAddr, answer: &str, workers: u32) -> String {
+    let processes = match workers {
+        1 => "master_process off;".to_owned(),
+        workers => format!("worker_processes {workers};"),
+    };
     format!(
         r#"daemon off;
-master_process off;
+{processes}
 pid nginx.pid;
 error_log error.log;
 events {{ worker_connections 1024; }}

@@ -124,10 +124,14 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// SIGKILL, and the end of it.
+    /// SIGKILL, also for the processes that it has started, and the end of it.
     pub fn kill(&mut self) {
-        // Fails only when it has ended already.
-        let _ = self.child.kill();
+        if self.is_running()
+            && let Some(pid) = pid(self.id())
+        {
+            // Fails only when it has ended meanwhile.
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
         let _ = self.child.wait();
     }
 }

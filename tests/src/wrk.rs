@@ -28,13 +28,13 @@ impl Wrk {
     pub fn start(
         network: &Network,
         url: &str,
-        connections: u32,
+        (threads, connections): (u32, u32),
         seconds: u32,
         scratch: &Scratch,
     ) -> Result<Self> {
         let mut command = network.command(Host::Client, "wrk");
         command
-            .args(["--threads", "1", "--latency"])
+            .args(["--threads", &threads.to_string(), "--latency"])
             .args(["--connections", &connections.to_string()])
             .args(["--duration", &format!("{seconds}s")])
             .arg(url);

@@ -98,7 +98,13 @@ fn agent(stage: &Stage<Nginx>, port: u16, args: &[&str], scratch: &Scratch) -> R
 
 fn load(stage: &Stage<Nginx>, seconds: u32) -> Result<Wrk> {
     let url = stage.production.url();
-    Wrk::start(&stage.network, &url, CONNECTIONS, seconds, &stage.scratch)
+    Wrk::start(
+        &stage.network,
+        &url,
+        (1, CONNECTIONS),
+        seconds,
+        &stage.scratch,
+    )
 }
 
 /// Mean time of a run, for packets in and out, while wrk drives nginx as fast as it can.

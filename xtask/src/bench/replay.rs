@@ -35,6 +35,10 @@ pub(super) struct Options {
     /// Seconds of each load
     #[arg(long, default_value_t = 8)]
     seconds: u32,
+    /// Processes of production, and threads of its clients at saturation; with one each, what the agent takes of one CPU leaves
+    /// another one idle
+    #[arg(long, default_value_t = 1)]
+    workers: u32,
     /// How often everything is run, in turn; the table shows medians
     #[arg(long, default_value_t = 3)]
     rounds: u32,
@@ -161,7 +165,7 @@ impl<'o> Trial<'o> {
 
     fn run(self) -> Result<Figures> {
         let stage = Stage::with(Profile::Release)?
-            .production(Nginx::answering(BODY))?
+            .production(Nginx::answering(BODY).with_workers(self.options.workers))?
             .mirror(Nginx::answering(BODY))?;
         let beside = self.start(&stage)?;
         let (per_second, p50_ms, p99_ms) = self.drive(&stage)?;
@@ -210,7 +214,8 @@ impl<'o> Trial<'o> {
         let url = stage.production.url();
         match self.load {
             Load::Saturation => {
-                let load = Wrk::start(&stage.network, &url, CONNECTIONS, seconds, &stage.scratch)?;
+                let threads = (self.options.workers, CONNECTIONS);
+                let load = Wrk::start(&stage.network, &url, threads, seconds, &stage.scratch)?;
                 let rate = load.finish()?;
                 Ok((rate.per_second, None, rate.p99_ms))
             }
