@@ -289,6 +289,7 @@ pub(crate) fn answers(
                 .iter()
                 .map(|(name, value)| ((*name).into(), (*value).into()))
                 .collect(),
+            headers_cut: 0,
             body: StoredBody {
                 text: Some(text.into()),
                 base64: None,

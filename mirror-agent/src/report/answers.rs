@@ -52,6 +52,9 @@ pub struct StoredMessage {
     /// Of an answer.
     pub status: Option<u16>,
     pub headers: Vec<(String, String)>,
+    /// Headers that are not among these, and values of which only the beginning is.
+    #[serde(default)]
+    pub headers_cut: usize,
     pub body: StoredBody,
 }
 
@@ -195,13 +198,16 @@ impl StoredMessage {
             String::from_utf8_lossy(bytes).into_owned()
         };
         let shown = redactor.shown_headers(&hidden.headers);
-        let all = shown.iter().take(MAX_HEADERS);
+        let kept = || shown.iter().take(MAX_HEADERS);
+        let is_cut = |(_, value): &(&str, &[u8])| value.len() > MAX_HEADER;
+        let cut = kept().filter(is_cut).count();
         Self {
             first_line,
             status,
-            headers: all
+            headers: kept()
                 .map(|(name, value)| (name.to_owned(), text(value)))
                 .collect(),
+            headers_cut: cut + shown.iter().count().saturating_sub(MAX_HEADERS),
             body: StoredBody::new(&hidden.headers, &hidden.body),
         }
     }
@@ -415,6 +421,22 @@ mod tests {
             (2 * MAX_BODY as u64 + 1, true)
         );
         assert_eq!(stored.sha256, hex(&Sha256::digest(&shifted)));
+    }
+
+    #[test]
+    fn headers_that_are_not_kept_whole_are_counted() {
+        let of = |fields: usize, longest: usize| {
+            let mut message = Response::new(200);
+            message.headers = (0..fields).map(|_| ("X-Note", "short")).collect();
+            message
+                .headers
+                .append("X-Long", "a".repeat(longest).as_bytes());
+            let stored = stored(&message, &[]);
+            (stored.headers.len(), stored.headers_cut)
+        };
+        assert_eq!(of(1, MAX_HEADER), (2, 0));
+        assert_eq!(of(1, MAX_HEADER + 1), (2, 1));
+        assert_eq!(of(MAX_HEADERS + 4, 1), (MAX_HEADERS, 5));
     }
 
     #[test]

@@ -65,11 +65,11 @@ impl ShortCurl {
     }
 }
 
-/// The whole request to `address`, which is a word of the shell; none where its body was not kept whole, or where curl would send
-/// another request.
+/// The whole request to `address`, which is a word of the shell; none where it was not kept whole, or where curl would send another
+/// request.
 pub(super) fn full(request: &StoredMessage, address: &str) -> Option<String> {
     let (method, target) = method_and_target(request)?;
-    let body = body(&request.body)?;
+    let body = body(&request.body).filter(|_| request.headers_cut == 0)?;
     let short = ShortCurl::of(method, target, !body.is_empty())?;
     let mut command = String::new();
     if !body.is_empty() {
@@ -216,6 +216,7 @@ mod tests {
             first_line: first_line.into(),
             status: None,
             headers: headers.iter().map(own).collect(),
+            headers_cut: 0,
             body: StoredBody {
                 text: String::from_utf8(text.to_vec()).ok(),
                 base64: String::from_utf8(text.to_vec())
@@ -266,6 +267,11 @@ mod tests {
                 ..request("", &[], b"").body
             },
             ..request("POST /a HTTP/1.1", &[], b"")
+        };
+        assert_eq!(full(&cut, "x"), None);
+        let cut = StoredMessage {
+            headers_cut: 1,
+            ..request("GET /a HTTP/1.1", &[], b"")
         };
         assert_eq!(full(&cut, "x"), None);
         assert_eq!(full(&request("OPTIONS * HTTP/1.1", &[], b""), "x"), None);

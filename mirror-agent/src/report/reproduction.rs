@@ -120,6 +120,10 @@ impl KeptExchange {
             !request.body.is_cut,
             "the request's body was too large to be kept whole, or holds a credential among bytes that are not text, so that it cannot be sent again"
         );
+        ensure!(
+            request.headers_cut == 0,
+            "the request has headers that were too many or too long to be kept whole, so that it cannot be sent again"
+        );
         let mut words = request.first_line.split(' ');
         let line = words.next().zip(words.next());
         let (method, target) = line.context("the request's first line was not kept whole")?;

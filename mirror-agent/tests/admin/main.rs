@@ -133,6 +133,7 @@ fn stored_answers() -> StoredAnswers {
         first_line: first_line.into(),
         status: None,
         headers: Vec::new(),
+        headers_cut: 0,
         body: StoredBody {
             text: Some("{}".into()),
             base64: None,

@@ -253,6 +253,7 @@ fn answers_have_commands_and_only_so_many_bytes_are_in_a_page() {
         first_line: first_line.into(),
         status: None,
         headers: vec![("Host".into(), "shop".into())],
+        headers_cut: 0,
         body: StoredBody {
             text: Some(text.into()),
             base64: None,

@@ -198,6 +198,7 @@ fn stored(number: u64) -> StoredAnswers {
         first_line: "GET / HTTP/1.1".into(),
         status: None,
         headers: Vec::new(),
+        headers_cut: 0,
         body: StoredBody {
             // Not to be compressed.
             text: Some(
