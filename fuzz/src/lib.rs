@@ -13,6 +13,7 @@ mod input;
 mod journal;
 mod packet;
 mod policy;
+mod recording;
 pub mod seeds;
 mod tcp;
 
@@ -24,12 +25,13 @@ pub use http::{body, coding, head};
 pub use journal::journal;
 pub use packet::packet;
 pub use policy::policy;
+pub use recording::recording;
 pub use tcp::tcp;
 
 /// A target with its name.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     ("packet", packet),
     ("tcp", tcp),
     ("head", head),
@@ -43,6 +45,7 @@ pub const TARGETS: [Target; 13] = [
     ("document", document),
     ("policy", policy),
     ("journal", journal),
+    ("recording", recording),
 ];
 
 #[cfg(test)]

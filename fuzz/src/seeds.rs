@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use mirror_core::recording::{RecordingMetadata, RecordingWriter, WriterOptions};
+
 use crate::compare::MEDIA_TYPES;
 use crate::frames::Shape;
 use crate::http::CODINGS;
@@ -78,9 +80,32 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "rules" => RULES.map(rule).to_vec(),
         "policy" => policies(),
         "journal" => journals(),
+        "recording" => recordings(),
         "document" => DOCUMENTS.map(<[u8]>::to_vec).to_vec(),
         _ => Vec::new(),
     }
+}
+
+/// A cut, a byte to change, the size of blocks, and exchanges: target, body, time, tag and part. And a recording itself.
+fn recordings() -> Vec<Vec<u8>> {
+    let exchange = |target: &str, body: &str| {
+        [
+            &piece(target.as_bytes())[..],
+            &piece(body.as_bytes()),
+            &[7, 0, 72],
+            &piece(b"part"),
+        ]
+        .concat()
+    };
+    let two = [exchange("/orders/1?q", ""), exchange("/", "{\"a\":1}")].concat();
+    let file = |head: [u8; 6]| [&head[..], &two].concat();
+    let metadata = RecordingMetadata::default();
+    let recording = RecordingWriter::new(Vec::new(), WriterOptions::default(), &metadata)
+        .ok()
+        .and_then(|writer| writer.end().ok());
+    let mut seeds = vec![file([90, 1, 120, 0, 0, 0]), file([9, 0, 250, 0, 0, 16])];
+    seeds.extend(recording);
+    seeds
 }
 
 /// A cut, a byte to change, and frames: of two records, of none, and of bytes that are no records.

@@ -14,9 +14,21 @@ use crate::install::{self, CXX};
 use crate::say::{note, say};
 use crate::tally::Tally;
 
-const TARGETS: [&str; 13] = [
-    "packet", "tcp", "head", "body", "coding", "dissect", "compare", "content", "pcap", "rules",
-    "document", "policy", "journal",
+const TARGETS: [&str; 14] = [
+    "packet",
+    "tcp",
+    "head",
+    "body",
+    "coding",
+    "dissect",
+    "compare",
+    "content",
+    "pcap",
+    "rules",
+    "document",
+    "policy",
+    "journal",
+    "recording",
 ];
 
 /// Counters on every edge, and what the values in comparisons were.
