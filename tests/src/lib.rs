@@ -12,6 +12,7 @@ pub mod cluster;
 pub mod foreign;
 pub mod http;
 pub mod java;
+pub mod kafka;
 pub mod load;
 pub mod local_redis;
 pub mod net;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use libtest_mimic::{Arguments, Completion, Trial};
 
-use crate::{axe, browser, captures, cluster, java, local_redis, note};
+use crate::{axe, browser, captures, cluster, java, kafka, local_redis, note};
 
 /// A function with `#[needs(…)]`.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ pub enum Need {
     Tcx,
     /// A Redis server on the loopback interface.
     Redis,
+    /// A Kafka broker on the loopback interface.
+    Kafka,
     /// Captures that others made.
     Captures,
     /// A Kubernetes that can be started here.
@@ -76,6 +78,7 @@ impl Need {
                 local_redis::is_installed(),
                 "the programs redis-server, redis-cli and setpriv".into(),
             ),
+            Self::Kafka => (kafka::is_installed(), kafka::NEEDS.into()),
             Self::Captures => (captures::folder().is_some(), captures::PLACE.into()),
             Self::Cluster => (cluster::directory().is_some(), cluster::PLACE.into()),
             Self::Promtool => (

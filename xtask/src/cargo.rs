@@ -103,10 +103,20 @@ pub(crate) fn build_static() -> Result<PathBuf> {
     build
         .args(["build", "--release", "--target", &target])
         .args(["-p", "mirror-agent", "-p", "kernel-probe"])
+        .args(["--features", "mirror-agent/kafka"])
         // With --target, this reaches the binaries and not the build scripts.
-        .env("RUSTFLAGS", "-C target-feature=+crt-static");
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        // pkg-config would name the shared libraries of the system.
+        .env("OPENSSL_STATIC", "1")
+        .env("OPENSSL_INCLUDE_DIR", "/usr/include")
+        .env("OPENSSL_LIB_DIR", debian_libraries());
     check(&mut build)?;
     Ok(workspace::target_dir()?.join(target).join("release"))
+}
+
+/// Where Debian keeps the libraries of this machine's kind.
+fn debian_libraries() -> String {
+    format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH)
 }
 
 /// Builds all that tests run and all that they start. In one command, because dependencies have other features where those

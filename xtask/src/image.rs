@@ -8,12 +8,14 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::cargo::build_static;
+use crate::install;
 use crate::say::say;
 
 const IMAGE: &str = "localhost/mirror-agent:1";
 const PROGRAM: &str = "usr/bin/mirror-agent";
 
 pub(crate) fn run(out: &Path) -> Result<()> {
+    install::for_kafka()?;
     let binary = build_static()?.join("mirror-agent");
     let bytes = std::fs::read(&binary).with_context(|| format!("reading {}", binary.display()))?;
     std::fs::write(out, archive(&bytes)?).with_context(|| format!("writing {}", out.display()))?;

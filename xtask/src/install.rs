@@ -14,7 +14,7 @@ use crate::cargo::{cargo, check, check_quietly};
 use crate::leave;
 use crate::say::note;
 
-/// A program and the Debian package that has it.
+/// A program, or a file by its path, and the Debian package that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Need {
     program: &'static str,
@@ -37,8 +37,13 @@ pub(crate) const CURL: Need = plain("curl", "curl");
 pub(crate) const KILL: Need = plain("kill", "procps");
 /// Makes certificates for tests in Java.
 pub(crate) const OPENSSL: Need = plain("openssl", "openssl");
-/// Compiles libFuzzer.
+/// Compiles libFuzzer, and a part of librdkafka.
 pub(crate) const CXX: Need = plain("c++", "g++");
+/// librdkafka is built by it.
+const MAKE: Need = plain("make", "make");
+/// With [`LIBSSL`], TLS for librdkafka.
+const PKG_CONFIG: Need = plain("pkg-config", "pkg-config");
+const LIBSSL: Need = plain("/usr/include/openssl/ssl.h", "libssl-dev");
 pub(crate) const SETPRIV: Need = plain("setpriv", "util-linux");
 /// For the small images of the test cluster.
 pub(crate) const GO: Need = plain("go", "golang-go");
@@ -110,6 +115,18 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
         return Ok(());
     }
     packages_for(&packages, &missing)
+}
+
+/// What compiles librdkafka, for an agent that knows Kafka.
+pub(crate) fn for_kafka() -> Result<()> {
+    let missing = [CXX, MAKE, PKG_CONFIG, LIBSSL]
+        .into_iter()
+        .filter(|need| !need.is_there());
+    let missing: Vec<&str> = missing.map(|need| need.package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    packages(&missing).context("an agent with Kafka cannot be built")
 }
 
 /// Installs packages that are not there yet.
@@ -220,6 +237,7 @@ fn is_there(program: &str) -> bool {
     let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
     std::env::split_paths(&path)
         .chain(system)
+        // A path that begins with `/` stays what it is.
         .any(|dir| dir.join(program).is_file())
 }
 

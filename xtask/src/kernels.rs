@@ -62,6 +62,7 @@ impl Kernel {
 }
 
 pub(crate) fn install_needs() -> Result<()> {
+    install::for_kafka()?;
     install::ensure(&[IP, QEMU, BUSYBOX, CPIO, XZ])
 }
 

@@ -53,6 +53,7 @@ const CHECKS: [(&str, Check); 9] = [
 ];
 
 pub(crate) fn run() -> Result<()> {
+    install::for_kafka()?;
     let mut tally = Tally::default();
     for (name, check) in CHECKS {
         match check() {

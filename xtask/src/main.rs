@@ -11,6 +11,7 @@ mod fuzz;
 mod image;
 mod install;
 mod java;
+mod kafka;
 mod kernels;
 mod leave;
 mod lint;

@@ -12,6 +12,7 @@ use crate::install::{
     PROMTOOL, REDIS, SETPRIV, WRK,
 };
 use crate::java;
+use crate::kafka;
 use crate::parts::{self, Part};
 use crate::say::note;
 use crate::tally::Counts;
@@ -28,8 +29,10 @@ pub(crate) fn run() -> Result<()> {
 /// What the tests need on this machine.
 pub(crate) fn install_needs() -> Result<()> {
     axe::fetch();
+    install::for_kafka()?;
     if !mirror_tests::is_root() {
         note!("not root: tests that need namespaces or eBPF are skipped");
+        kafka::fetch();
         return Ok(());
     }
     install::ensure(&[
@@ -48,6 +51,7 @@ pub(crate) fn install_needs() -> Result<()> {
         CHROMIUM,
         CHROMEDRIVER,
     ])?;
+    kafka::fetch();
     if cluster::directory().is_some() {
         install::ensure(&[GO])?;
     }
