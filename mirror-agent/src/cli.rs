@@ -189,7 +189,7 @@ agent names it, and goes on as before.", live_keys()))]
         #[command(flatten)]
         socket: Socket,
     },
-    /// Replay a capture file to a mirror and compare the answers; needs no rights
+    /// Replay a file of traffic to a mirror and compare the answers; needs no rights
     #[command(after_help = format!("\
 Examples:
   mirror-agent replay traffic.pcapng.zst --target http://mirror:8080
@@ -208,7 +208,7 @@ have no effect here, but --port says which ports are a server's (any, unless giv
 Exit codes are the decision: 0 PASS, 1 FAIL: a difference is the new version's or a rule is met, 3 INVALID: the run cannot be relied
 on, or the file is damaged, 4 HOLD: not decided, and the report says what is missing; 2 nothing was sent.", sources()))]
     Replay {
-        /// Capture file: pcap or pcapng, plain, gzip or zstd; - for standard input
+        /// Capture (pcap or pcapng), HTTP Archive or file of GoReplay, plain, gzip or zstd; - for standard input
         file: PathBuf,
         #[command(flatten)]
         options: RunOptions,
@@ -216,7 +216,7 @@ on, or the file is damaged, 4 HOLD: not decided, and the report says what is mis
         #[arg(long)]
         json: bool,
     },
-    /// List the HTTP exchanges in a capture file
+    /// List the HTTP exchanges in a file of traffic
     #[command(after_help = "\
 Examples:
   mirror-agent inspect traffic.pcapng.zst
@@ -545,7 +545,7 @@ impl RunOptions {
 
 #[derive(Args, Clone, Debug)]
 pub struct Inspect {
-    /// Capture file: pcap or pcapng, plain, gzip or zstd; - for standard input
+    /// Capture (pcap or pcapng), HTTP Archive or file of GoReplay, plain, gzip or zstd; - for standard input
     pub file: PathBuf,
     /// How to print the exchanges; json prints one object a line
     #[arg(long, value_enum, default_value_t)]
@@ -576,7 +576,7 @@ pub struct Inspect {
 }
 
 mirror_core::options! {
-    /// What of a capture file is read, and what `run` would make of it.
+    /// What of a file is read, and what `run` would make of it.
     #[derive(Clone, Debug)]
     pub struct InspectOptions("What is read") {
         /// Port that is a server's, or a range; any port unless given (repeatable)
@@ -594,7 +594,7 @@ mirror_core::options! {
 
 #[derive(Args, Clone, Debug)]
 pub struct Explain {
-    /// Capture file (pcap or pcapng, plain, gzip or zstd) or HTTP Archive; - for standard input
+    /// Capture (pcap or pcapng), HTTP Archive or file of GoReplay, plain, gzip or zstd; - for standard input
     pub file: PathBuf,
     /// Print one JSON object a line
     #[arg(long)]

@@ -11,6 +11,7 @@ pub mod otlp;
 pub mod replay;
 pub mod report;
 pub mod secret;
+pub mod traffic;
 pub mod transport;
 pub mod variants;
 pub mod web;

@@ -205,6 +205,58 @@ fn every_kind_of_file_says_the_same() {
     }
 }
 
+/// Our own archive, and a file as GoReplay writes it.
+#[test]
+fn files_of_other_programs_are_known_by_what_they_begin_with() {
+    let capture = pcap(&packets());
+    let archive = stdout(&["-", "--format", "har"], Some(&capture), 0);
+    let (there, back) = (json(&[], &capture), json(&[], archive.as_bytes()));
+    for (name, there, back) in [0, 1, 2].map(|n| (n, &there[n], &back[n])) {
+        let same = [
+            "connection",
+            "index",
+            "client",
+            "peer",
+            "server",
+            "captured_at",
+            "timing",
+            "outcome",
+        ];
+        for member in same {
+            assert_eq!(there[member], back[member], "{name} {member}");
+        }
+        let same = [
+            "/request/method",
+            "/request/target",
+            "/request/body_bytes",
+            "/response/status",
+        ];
+        for member in same {
+            assert_eq!(
+                there.pointer(member),
+                back.pointer(member),
+                "{name} {member}"
+            );
+        }
+    }
+    let gor = "1 8e091765ae902fef8a2b7d9d 1700000000000000000 1000\nGET /a HTTP/1.1\r\nHost: h\r\n\r\n\n🐵🙈🙉\n\
+               2 8e091765ae902fef8a2b7d9d 1700000000001000000 1000\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok\n🐵🙈🙉\n";
+    for bytes in [gor.as_bytes().to_vec(), gzip(gor.as_bytes())] {
+        let [exchange] = &json(&[], &bytes)[..] else {
+            panic!("there is one")
+        };
+        assert_eq!(exchange["request"]["target"], "/a");
+        assert_eq!(exchange["response"]["status"], 200);
+        assert_eq!(exchange["outcome"], "replayable");
+        assert_eq!(
+            exchange["timing"]["response_first_us"],
+            1_700_000_000_001_000_u64
+        );
+    }
+    let text = stdout(&["-", "--summary"], Some(gor.as_bytes()), 0);
+    assert!(text.starts_with("\n1 exchange: 1 × 200\n"), "{text}");
+}
+
 #[test]
 fn a_damaged_file_shows_what_stands_before() {
     let plain = pcap(&packets());

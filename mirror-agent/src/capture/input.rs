@@ -1,4 +1,4 @@
-//! The bytes of a capture file: from a file or standard input, plain or compressed.
+//! The bytes of a file of traffic: from a file or standard input, plain or compressed.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -13,6 +13,9 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// A file header is not to be read in parts, which a pipe may give.
 const HEADER: usize = 64;
+/// Bytes read ahead, as they are in the file and decompressed.
+const RAW_BUFFER: usize = 256 << 10;
+const BUFFER: usize = 64 << 10;
 
 /// Bytes read so far, as they are in the file, and how many there are if that is known.
 #[derive(Clone, Debug)]
@@ -28,44 +31,71 @@ impl Progress {
 }
 
 /// Why reading ended early, if it did.
-pub(super) type Trouble = Arc<Mutex<Option<String>>>;
+#[derive(Clone, Default)]
+pub(crate) struct Trouble(Arc<Mutex<Option<String>>>);
 
-/// Opens a file, or standard input for `-`.
-pub(super) fn open(path: &Path) -> anyhow::Result<(Box<dyn Read + Send>, Progress, Trouble)> {
-    let (source, length): (Box<dyn Read + Send>, _) = if path == Path::new("-") {
-        (Box::new(io::stdin()), None)
-    } else {
-        let file = File::open(path)
-            .with_context(|| format!("opening the capture file {}", path.display()))?;
-        let length = file.metadata().ok().filter(std::fs::Metadata::is_file);
-        (Box::new(file), length.map(|metadata| metadata.len()))
-    };
-    let read = Arc::new(AtomicU64::new(0));
-    let mut raw = BufReader::with_capacity(
-        256 << 10,
-        Counted {
+impl Trouble {
+    pub(crate) fn told(&self) -> Option<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn tell(&self, error: &io::Error) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+    }
+}
+
+/// Bytes that are read once. What they begin with can be looked at before, by `fill_buf`: a whole header, unless there is less.
+pub(crate) type Bytes = BufReader<Box<dyn Read + Send>>;
+
+/// A file that is open.
+pub(crate) struct Input {
+    pub(crate) bytes: Bytes,
+    pub(crate) progress: Progress,
+    pub(crate) trouble: Trouble,
+}
+
+impl Input {
+    /// Opens a file, or standard input for `-`.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        let (source, length): (Box<dyn Read + Send>, _) = if path == Path::new("-") {
+            (Box::new(io::stdin()), None)
+        } else {
+            let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+            let length = file.metadata().ok().filter(std::fs::Metadata::is_file);
+            (Box::new(file), length.map(|metadata| metadata.len()))
+        };
+        let read = Arc::new(AtomicU64::new(0));
+        let counted = Counted {
             source,
             read: Arc::clone(&read),
-        },
-    );
-    let start = raw
-        .fill_buf()
-        .with_context(|| format!("reading the capture file {}", path.display()))?;
-    let plain: Box<dyn Read + Send> = if start.starts_with(&GZIP) {
-        Box::new(MultiGzDecoder::new(raw))
-    } else if start.starts_with(&ZSTD) {
-        Box::new(zstd::Decoder::with_buffer(raw).context("starting to decompress")?)
-    } else {
-        Box::new(raw)
-    };
-    let trouble = Trouble::default();
-    let watched = Watched {
-        source: plain,
-        reads: 0,
-        trouble: Arc::clone(&trouble),
-        failed: None,
-    };
-    Ok((Box::new(watched), Progress { read, length }, trouble))
+        };
+        let mut raw = BufReader::with_capacity(RAW_BUFFER, counted);
+        let start = raw
+            .fill_buf()
+            .with_context(|| format!("reading {}", path.display()))?;
+        let plain: Box<dyn Read + Send> = if start.starts_with(&GZIP) {
+            Box::new(MultiGzDecoder::new(raw))
+        } else if start.starts_with(&ZSTD) {
+            Box::new(zstd::Decoder::with_buffer(raw).context("starting to decompress")?)
+        } else {
+            Box::new(raw)
+        };
+        let trouble = Trouble::default();
+        let watched = Watched {
+            source: plain,
+            reads: 0,
+            trouble: trouble.clone(),
+            failed: None,
+        };
+        Ok(Self {
+            bytes: BufReader::with_capacity(BUFFER, Box::new(watched)),
+            progress: Progress { read, length },
+            trouble,
+        })
+    }
 }
 
 struct Counted<R> {
@@ -99,8 +129,7 @@ impl Watched {
                 Ok(size) => filled += size,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-                    *trouble = Some(error.to_string());
+                    self.trouble.tell(&error);
                     self.failed = Some(error);
                     break;
                 }

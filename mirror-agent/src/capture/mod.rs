@@ -3,7 +3,7 @@
 //! `tc` attaches the program to interfaces as they come and go and tells it what is wanted, `net` knows interfaces and
 //! namespaces, and `ring` turns the program's records into packets.
 
-mod input;
+pub(crate) mod input;
 pub mod net;
 mod options;
 pub mod pcap;

@@ -4,14 +4,13 @@
 //! ours are counted and left out. Blocks that hold no packet are passed over.
 
 use std::path::Path;
-use std::sync::PoisonError;
 
 use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use pcap_parser::traits::PcapReaderIterator;
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError};
 
-use super::input::{self, Progress, Trouble};
+use super::input::{Input, Progress, Trouble};
 use mirror_core::packet::{LinkType, Packet};
 use mirror_core::time::Timestamp;
 
@@ -38,9 +37,18 @@ pub struct PcapFile {
 impl PcapFile {
     /// Opens a file, or standard input for `-`.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        let (bytes, progress, trouble) = input::open(path)?;
+        Self::new(Input::open(path)?, path)
+    }
+
+    /// Reads what was opened as `path`.
+    pub(crate) fn new(input: Input, path: &Path) -> anyhow::Result<Self> {
+        let Input {
+            bytes,
+            progress,
+            trouble,
+        } = input;
         let reader = pcap_parser::create_reader(BUFFER, bytes).map_err(|error| {
-            let why = told(&trouble).unwrap_or_else(|| reason(&error));
+            let why = trouble.told().unwrap_or_else(|| reason(&error));
             anyhow!("{} is not a pcap or pcapng file: {why}", path.display())
         })?;
         Ok(Self {
@@ -90,7 +98,7 @@ impl PcapFile {
                 }
                 PcapError::Incomplete(_) => {
                     if let Err(error) = self.reader.refill() {
-                        let why = told(&self.trouble).unwrap_or_else(|| reason(&error));
+                        let why = self.trouble.told().unwrap_or_else(|| reason(&error));
                         return Err(anyhow!("it cannot be read on: {why}"));
                     }
                 }
@@ -213,11 +221,6 @@ fn link(linktype: Linktype) -> Option<LinkType> {
         276 => Some(LinkType::Sll2),
         _ => None,
     }
-}
-
-fn told(trouble: &Trouble) -> Option<String> {
-    let trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner);
-    trouble.clone()
 }
 
 /// The library's own message prints the damaged bytes.

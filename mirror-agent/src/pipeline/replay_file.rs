@@ -1,4 +1,4 @@
-//! A capture file in the place of live capture: its requests are sent at their place in the file's time, by the same mirror side.
+//! A file of traffic in the place of live capture: its requests are sent at their place in the file's time, by the same mirror side.
 
 use std::{
     path::Path,
@@ -20,19 +20,11 @@ use super::preflight;
 use super::progress::Event;
 use super::running::{Running, Source};
 use super::schedule::Clock;
-use crate::capture::pcap::PcapFile;
 use crate::config::{Config, Settings};
 use crate::report::{KnownNoise, ReportData, RunInfo};
-use mirror_core::dissect::Dissector;
-use mirror_core::exchange::Exchange;
-use mirror_core::schedule::{ByTime, Pace, Speed};
-use mirror_core::time::Timestamp;
+use crate::traffic::{InOrder, TrafficFile};
+use mirror_core::schedule::{Pace, Speed};
 
-/// How far the file is read ahead of what is sent, in its own time. A request is known when it was answered, so that one that took
-/// longer is sent late.
-const READ_AHEAD: Duration = Duration::from_secs(30);
-/// Most exchanges that are read ahead.
-const MAX_AHEAD: usize = 20_000;
 /// Longest sleep of the reader: it must hear of the run's end.
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 /// Between two looks for room in the queue.
@@ -57,7 +49,7 @@ pub async fn replay_file(
         reached = preflight::reach_targets(&config) => { reached?; }
         () = stopped(stop.subscribe()) => bail!("stopped before anything was started"),
     }
-    let file = PcapFile::open(path)?;
+    let file = TrafficFile::open(path, limits(&config))?;
     let (info, name) = (run_info(&config, path), file_name(path));
     let is_controlled = !config.control.is_usual_socket();
     let beginning = Beginning::new(Arc::clone(&config), noise, info, &name, is_controlled).await?;
@@ -137,17 +129,10 @@ fn begins(config: &Config, path: &Path) -> String {
 
 /// Reads the file, and hands each request over at its time.
 struct Feeder {
-    file: PcapFile,
-    dissector: Dissector,
+    exchanges: InOrder,
     speed: Speed,
     intake: Intake,
     stop: watch::Receiver<bool>,
-    ahead: ByTime<Exchange>,
-    /// The file's first and last packet so far.
-    first: Option<Timestamp>,
-    read_to: Timestamp,
-    is_read: bool,
-    damage: Option<anyhow::Error>,
     /// What was counted, for those who ask meanwhile.
     dissected: Dissected,
     unread_packets: Arc<AtomicU64>,
@@ -155,23 +140,17 @@ struct Feeder {
 
 impl Feeder {
     fn new(
-        file: PcapFile,
+        file: TrafficFile,
         config: &Config,
         intake: Intake,
         (dissected, unread_packets): (Dissected, Arc<AtomicU64>),
         stop: watch::Receiver<bool>,
     ) -> Self {
         Self {
-            file,
-            dissector: Dissector::new(limits(config)),
+            exchanges: InOrder::new(file),
             speed: config.file.speed,
             intake,
             stop,
-            ahead: ByTime::default(),
-            first: None,
-            read_to: Timestamp::default(),
-            is_read: false,
-            damage: None,
             dissected,
             unread_packets,
         }
@@ -184,66 +163,36 @@ impl Feeder {
             .spawn(move || {
                 self.feed();
                 self.count();
-                let damage = self.damage.map_or(Ok(()), Err);
-                damage.context("the capture file is damaged")
+                let damage = self.exchanges.damage().map_or(Ok(()), Err);
+                damage.context("the file is damaged")
             })
             .context("starting the thread that reads the file")
     }
 
     fn count(&self) {
-        self.dissected.set(0, self.dissector.stats());
-        self.unread_packets
-            .store(self.file.unsupported_link(), Relaxed);
+        let file = self.exchanges.file();
+        self.dissected.set(0, file.stats());
+        self.unread_packets.store(file.unread_packets(), Relaxed);
     }
 
     fn feed(&mut self) {
         let clock = Clock::default();
         let mut pace = None;
         while !*self.stop.borrow() {
-            self.read_ahead();
-            let Some(at) = self.ahead.first() else {
+            let Some(at) = self.exchanges.peek() else {
                 // Nothing is left once the file is read.
                 return;
             };
             let begins = clock.now();
-            let pace = *pace
-                .get_or_insert_with(|| Pace::new(self.speed, self.first.unwrap_or(at), begins));
+            let first = self.exchanges.file().first().unwrap_or(at);
+            let pace = *pace.get_or_insert_with(|| Pace::new(self.speed, first, begins));
             let due = clock.instant(pace.due(at));
             if self.wait_until(due)
-                && let Some(exchange) = self.ahead.pop()
+                && let Some(exchange) = self.exchanges.next()
             {
                 self.intake.take(exchange, due);
             }
             self.count();
-        }
-    }
-
-    /// Until the earliest exchange is far enough behind what was read that none before it can turn up.
-    fn read_ahead(&mut self) {
-        while !self.is_read && self.ahead.len() < MAX_AHEAD {
-            let horizon = self.ahead.first().map(|first| first.after(READ_AHEAD));
-            if horizon.is_some_and(|horizon| self.read_to > horizon) {
-                return;
-            }
-            self.read_one();
-        }
-    }
-
-    fn read_one(&mut self) {
-        match self.file.next() {
-            Some(Ok(packet)) => {
-                self.first.get_or_insert(packet.at);
-                self.read_to = self.read_to.max(packet.at);
-                self.dissector.packet(&packet);
-            }
-            end => {
-                self.damage = end.and_then(Result::err);
-                self.is_read = true;
-                self.dissector.finish();
-            }
-        }
-        while let Some(exchange) = self.dissector.poll() {
-            self.ahead.push(exchange.captured_at(), exchange);
         }
     }
 

@@ -1,20 +1,18 @@
 //! What `run` would do with the exchanges of a file: which rule decides, what is hidden, and what would be sent. Nothing is
 //! sent, and nothing is shown that a report would not show.
 
-mod archive;
 mod edits;
 mod shown;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Error};
-use mirror_agent::capture::pcap::PcapFile;
 use mirror_agent::cli::{Explain, ExplainOptions};
 use mirror_agent::config::{keep_what_login_needs, read_key};
-use mirror_core::dissect::{DissectLimits, Dissector};
+use mirror_agent::traffic::TrafficFile;
+use mirror_core::dissect::DissectLimits;
 use mirror_core::exchange::Exchange;
 use mirror_core::identity::Identifier;
 use mirror_core::options::Options;
@@ -37,20 +35,16 @@ pub(crate) fn explain(options: &Explain) -> anyhow::Result<ExitCode> {
         json: options.json,
         summary: options.summary.then(BTreeMap::new),
     };
-    if archive::is_archive(&options.file)? {
-        for exchange in archive::exchanges(&options.file)? {
-            explainer.exchange(exchange)?;
-        }
-        explainer.end()?;
-        return Ok(ExitCode::SUCCESS);
-    }
     let limits = DissectLimits {
         ports: reading.ports.clone(),
         ..reading.limits.clone()
     };
-    let damage = explainer.capture(&options.file, limits)?;
+    let mut file = TrafficFile::open(&options.file, limits)?;
+    for exchange in file.by_ref() {
+        explainer.exchange(exchange)?;
+    }
     explainer.end()?;
-    let Some(error) = damage else {
+    let Some(error) = file.damage() else {
         return Ok(ExitCode::SUCCESS);
     };
     terminal::note(&format!(
@@ -70,33 +64,6 @@ struct Explainer<'o> {
 }
 
 impl Explainer<'_> {
-    /// Returns what is wrong with the file, where something is.
-    fn capture(&mut self, file: &Path, limits: DissectLimits) -> anyhow::Result<Option<Error>> {
-        let mut dissector = Dissector::new(limits);
-        let mut packets = PcapFile::open(file)?;
-        let mut damage = None;
-        loop {
-            let packet = match packets.next() {
-                Some(Ok(packet)) => Some(packet),
-                Some(Err(error)) => {
-                    damage = Some(error);
-                    None
-                }
-                None => None,
-            };
-            match &packet {
-                Some(packet) => dissector.packet(packet),
-                None => dissector.finish(),
-            }
-            while let Some(exchange) = dissector.poll() {
-                self.exchange(exchange)?;
-            }
-            if packet.is_none() {
-                return Ok(damage);
-            }
-        }
-    }
-
     fn exchange(&mut self, exchange: Exchange) -> anyhow::Result<()> {
         let redactor = self.policy.redactor();
         let heading = shown::Heading::new(redactor, &exchange);

@@ -1,4 +1,4 @@
-//! The exchanges of a capture file: a file for each way of showing them.
+//! The exchanges of a file of traffic: a file for each way of showing them.
 
 mod follow;
 mod har;
@@ -11,11 +11,11 @@ mod table;
 use std::process::ExitCode;
 
 use anyhow::ensure;
-use mirror_agent::capture::pcap::PcapFile;
 use mirror_agent::cli::Format;
 use mirror_agent::cli::{Inspect, InspectOptions};
 use mirror_agent::printable::printable_json;
-use mirror_core::dissect::{DissectLimits, Dissector};
+use mirror_agent::traffic::{Step, TrafficFile};
+use mirror_core::dissect::DissectLimits;
 use mirror_core::exchange::Exchange;
 use mirror_core::identity::Identifier;
 use mirror_core::options::Options;
@@ -80,45 +80,31 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
         !options.summary || !matches!(options.format, Format::Har),
         "--summary has no HAR: leave one of the two out"
     );
-    let mut dissector = Dissector::new(DissectLimits {
+    let limits = DissectLimits {
         ports: reading.ports,
         tunnels: options.tunnels,
         ..reading.limits
-    });
-    let mut file = PcapFile::open(&options.file)?;
+    };
+    let mut file = TrafficFile::open(&options.file, limits)?;
     let mut output = Output::new(file.progress());
     let mut show = shown(options);
     let mut summary = Summary::default();
-    let mut damage = None;
 
     show.begin(&mut output.text);
     loop {
-        let packet = match file.next() {
-            Some(Ok(packet)) => Some(packet),
-            Some(Err(error)) => {
-                damage = Some(error);
-                None
-            }
-            None => None,
-        };
-        match &packet {
-            Some(packet) => dissector.packet(packet),
-            None => dissector.finish(),
-        }
-        while let Some(exchange) = dissector.poll() {
-            if selection.takes(&exchange) {
+        match file.step() {
+            Step::Exchange(exchange) if selection.takes(&exchange) => {
                 let known = judge.judge(&exchange);
                 summary.add(&exchange, &known);
                 show.exchange(&exchange, &known, &mut output.text);
             }
+            Step::Exchange(_) | Step::More => {}
+            Step::End => break,
         }
         output.flush_some()?;
-        if packet.is_none() {
-            break;
-        }
     }
     show.end(&mut output.text);
-    let counts = summary.counts(&dissector.stats(), file.unsupported_link());
+    let counts = summary.counts(&file);
     match options.format {
         Format::Json if options.summary => {
             output.text += &printable_json(&serde_json::to_string_pretty(&counts)?);
@@ -130,7 +116,7 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
         _ => {}
     }
     output.finish()?;
-    match damage {
+    match file.damage() {
         None => Ok(ExitCode::SUCCESS),
         Some(error) => {
             terminal::note(&format!(

@@ -3,6 +3,7 @@
 use anyhow::{Context, bail};
 use glob::Pattern;
 use mirror_agent::cli::Inspect;
+use mirror_agent::traffic::authority;
 use mirror_core::exchange::Exchange;
 
 pub(super) struct Selection {
@@ -66,22 +67,12 @@ impl Selection {
     }
 
     fn takes_host(&self, exchange: &Exchange) -> bool {
-        let host = host(exchange).to_ascii_lowercase();
+        let host = authority(exchange).to_ascii_lowercase();
         let without_port = host
             .rsplit_once(':')
             .map_or(host.as_str(), |(name, _)| name);
         let is = |pattern: &Pattern| pattern.matches(&host) || pattern.matches(without_port);
         self.hosts.iter().any(is)
-    }
-}
-
-/// Of the target in absolute form, else the Host header; the server's address when there is neither.
-pub(super) fn host(exchange: &Exchange) -> String {
-    let request = &exchange.request;
-    let header = request.headers.first("host");
-    match request.target.authority().or(header) {
-        Some(host) if !host.is_empty() => String::from_utf8_lossy(host).into_owned(),
-        _ => exchange.server.to_string(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mirror_agent::report::table::{Align, number, table};
 use mirror_agent::report::{Latencies, LatencyData};
+use mirror_agent::traffic::TrafficFile;
 use mirror_core::dissect::DissectStats;
 use mirror_core::exchange::Exchange;
 use mirror_core::route::{RouteId, RouteLearner};
@@ -111,14 +112,14 @@ impl Summary {
         }
     }
 
-    /// All of it; `stats` are of the whole file, the rest of the exchanges that were shown.
-    pub(super) fn counts(&self, stats: &DissectStats, unsupported_link: u64) -> FileCounts {
-        let mut not_read = not_read(stats);
-        if unsupported_link > 0 {
-            not_read.insert("unsupported_link".into(), unsupported_link);
-        }
+    /// All of it; some counts are of the whole file, the rest of the exchanges that were shown.
+    pub(super) fn counts(&self, file: &TrafficFile) -> FileCounts {
+        let stats = file.stats();
+        let mut not_read = not_read(&stats);
+        let left_out = file.left_out().into_iter();
+        not_read.extend(left_out.map(|(name, count)| (name.to_owned(), count)));
         FileCounts {
-            packets: stats.packets.packets + unsupported_link,
+            packets: stats.packets.packets + file.unread_packets(),
             connections: stats.streams.flows,
             exchanges: self.all.exchanges,
             statuses: self.all.statuses.clone(),
@@ -166,11 +167,15 @@ fn not_read(stats: &DissectStats) -> BTreeMap<String, u64> {
 
 /// The summary for people, its table at most `width` columns.
 pub(super) fn text(counts: &FileCounts, width: usize, out: &mut String) {
-    let _ = write!(
-        out,
-        "\n{} packets, {} connections, {} exchanges",
-        counts.packets, counts.connections, counts.exchanges
-    );
+    out.push('\n');
+    if counts.packets > 0 {
+        let (packets, connections) = (counts.packets, counts.connections);
+        let _ = write!(out, "{packets} packets, {connections} connections, ");
+    }
+    let _ = match counts.exchanges {
+        1 => write!(out, "1 exchange"),
+        exchanges => write!(out, "{exchanges} exchanges"),
+    };
     let statuses = by_count(&counts.statuses);
     if !statuses.is_empty() {
         let _ = write!(out, ": {statuses}");

@@ -1,0 +1,261 @@
+//! Files that hold traffic, behind one door: what a file is, its own first bytes say.
+//!
+//! [`TrafficFile`] gives the exchanges of a file in the order in which they were finished, [`InOrder`] in the order in which
+//! they began. Neither holds more of a file than a bounded part.
+
+mod capture;
+mod gor;
+mod har;
+mod order;
+
+use std::collections::BTreeMap;
+use std::io::BufRead;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use mirror_core::dissect::{DissectLimits, DissectStats};
+use mirror_core::exchange::Exchange;
+use mirror_core::time::Timestamp;
+
+use crate::capture::{Progress, input::Input};
+
+use capture::Capture;
+use gor::GoReplay;
+use har::Archive;
+
+pub use har::{Entry, archive_begin, archive_end, authority};
+pub use order::InOrder;
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrafficKind {
+    /// pcap or pcapng.
+    Capture,
+    /// HTTP Archive.
+    Har,
+    /// A file of GoReplay's `--output-file`.
+    GoReplay,
+}
+
+/// What of a file has no place in its exchanges, counted by why.
+pub type LeftOut = BTreeMap<&'static str, u64>;
+
+/// What one step of reading came to.
+#[derive(Debug)]
+pub enum Step {
+    Exchange(Box<Exchange>),
+    /// There is more to be read.
+    More,
+    End,
+}
+
+/// Open it, then call `step` until it is at its end; or iterate.
+pub struct TrafficFile {
+    source: Source,
+    kind: TrafficKind,
+    progress: Progress,
+    /// The file's first and last moment so far.
+    first: Option<Timestamp>,
+    read_to: Timestamp,
+    damage: Option<anyhow::Error>,
+    is_read: bool,
+}
+
+enum Source {
+    Capture(Box<Capture>),
+    Archive(Archive),
+    GoReplay(Box<GoReplay>),
+}
+
+impl TrafficFile {
+    /// Opens a file, or standard input for `-`. The limits are those of live capture; its ports concern captures of packets only.
+    pub fn open(path: &Path, limits: DissectLimits) -> anyhow::Result<Self> {
+        let mut input = Input::open(path)?;
+        let start = input.bytes.fill_buf();
+        let start = start.with_context(|| format!("reading {}", path.display()))?;
+        let Some(kind) = kind_of(start) else {
+            bail!("{}", unknown(path, start));
+        };
+        let progress = input.progress.clone();
+        let source = match kind {
+            TrafficKind::Capture => Source::Capture(Box::new(Capture::new(input, path, limits)?)),
+            TrafficKind::Har => {
+                let archive = Archive::new(input.bytes)
+                    .with_context(|| format!("{} is not an HTTP Archive", path.display()))?;
+                Source::Archive(archive)
+            }
+            TrafficKind::GoReplay => Source::GoReplay(Box::new(GoReplay::new(input.bytes, limits))),
+        };
+        Ok(Self {
+            source,
+            kind,
+            progress,
+            first: None,
+            read_to: Timestamp::default(),
+            damage: None,
+            is_read: false,
+        })
+    }
+
+    pub fn kind(&self) -> TrafficKind {
+        self.kind
+    }
+
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// Reads on a bit. A damaged file is at its end where it is damaged.
+    pub fn step(&mut self) -> Step {
+        if self.is_read {
+            return Step::End;
+        }
+        let (step, at) = match &mut self.source {
+            Source::Capture(capture) => (capture.step(), capture.reached()),
+            Source::Archive(archive) => (archive.step(), archive.reached()),
+            Source::GoReplay(file) => (file.step(), file.reached()),
+        };
+        if let Some(at) = at {
+            self.first.get_or_insert(at);
+            self.read_to = self.read_to.max(at);
+        }
+        let step = step.unwrap_or_else(|error| {
+            self.damage = Some(error);
+            Step::More
+        });
+        self.is_read = matches!(step, Step::End);
+        step
+    }
+
+    /// What is wrong with the file, where something is.
+    pub fn damage(&mut self) -> Option<anyhow::Error> {
+        self.damage.take()
+    }
+
+    /// The moment that the file begins with.
+    pub fn first(&self) -> Option<Timestamp> {
+        self.first
+    }
+
+    /// The latest moment that was read so far.
+    pub fn read_to(&self) -> Timestamp {
+        self.read_to
+    }
+
+    pub fn is_read(&self) -> bool {
+        self.is_read
+    }
+
+    /// What was counted on the way from bytes to exchanges.
+    pub fn stats(&self) -> DissectStats {
+        match &self.source {
+            Source::Capture(capture) => capture.stats(),
+            Source::Archive(_) => DissectStats::default(),
+            Source::GoReplay(file) => file.stats(),
+        }
+    }
+
+    /// What was left out so far.
+    pub fn left_out(&self) -> LeftOut {
+        let mut counts = match &self.source {
+            Source::Capture(capture) => capture.left_out(),
+            Source::Archive(archive) => archive.left_out(),
+            Source::GoReplay(file) => file.left_out(),
+        };
+        counts.retain(|_, count| *count > 0);
+        counts
+    }
+
+    /// Packets that were left out because of their link type.
+    pub fn unread_packets(&self) -> u64 {
+        let left_out = self.left_out();
+        left_out
+            .get(capture::UNSUPPORTED_LINK)
+            .copied()
+            .unwrap_or_default()
+    }
+}
+
+impl Iterator for TrafficFile {
+    type Item = Exchange;
+
+    fn next(&mut self) -> Option<Exchange> {
+        loop {
+            match self.step() {
+                Step::Exchange(exchange) => return Some(*exchange),
+                Step::More => {}
+                Step::End => return None,
+            }
+        }
+    }
+}
+
+/// By what a file begins with.
+fn kind_of(start: &[u8]) -> Option<TrafficKind> {
+    if capture::is_capture(start) {
+        Some(TrafficKind::Capture)
+    } else if har::is_json(start) {
+        Some(TrafficKind::Har)
+    } else if gor::is_gor(start) {
+        Some(TrafficKind::GoReplay)
+    } else {
+        None
+    }
+}
+
+fn unknown(path: &Path, start: &[u8]) -> String {
+    let what = match start {
+        [] => "is empty".to_owned(),
+        _ => {
+            let shown = &start[..start.len().min(16)];
+            format!(
+                "begins with `{}`, as no file of traffic does that is known here",
+                shown.escape_ascii()
+            )
+        }
+    };
+    format!(
+        "{} {what}: give a capture (pcap or pcapng), an HTTP Archive (.har) or a file of GoReplay (.gor), plain or compressed by gzip or zstd",
+        path.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_known_by_its_first_bytes() {
+        let check = |start: &[u8], expect| assert_eq!(kind_of(start), expect, "{start:?}");
+        let (capture, gor) = (Some(TrafficKind::Capture), Some(TrafficKind::GoReplay));
+        check(&[0xd4, 0xc3, 0xb2, 0xa1, 2, 0], capture);
+        check(&[0xa1, 0xb2, 0x3c, 0x4d, 0, 2], capture);
+        check(&[0x0a, 0x0d, 0x0d, 0x0a], capture);
+        check(b"\xef\xbb\xbf \r\n{\"log\"", Some(TrafficKind::Har));
+        check(
+            b"1 932079936fa4306fc308d67588178d17d823647c 1439818823587396305\n",
+            gor,
+        );
+        check(b"2 8e091765ae902fef8a2b7d9d 1439818823587396305 200\n", gor);
+        check(
+            b"4 8e091765ae902fef8a2b7d9d 1439818823587396305 200\n",
+            None,
+        );
+        check(b"1 apple 1439818823587396305 200\n", None);
+        check(b"1 2 oranges\n", None);
+        check(b"GET / HTTP/1.1\r\n", None);
+        check(b"", None);
+    }
+
+    #[test]
+    fn what_is_not_known_is_told_with_what_is() {
+        let path = Path::new("a.txt");
+        for (start, expect) in [
+            (&b"\x1b[2J"[..], "begins with `\\x1b[2J`"),
+            (b"", "is empty"),
+        ] {
+            let told = unknown(path, start);
+            assert!(told.contains(expect) && told.contains(".gor"), "{told}");
+        }
+    }
+}
