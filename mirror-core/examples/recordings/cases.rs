@@ -9,6 +9,7 @@ use mirror_core::policy::{Envelope, Policy, Rule};
 use mirror_core::recording::{
     BlockHead, ExtraPart, RecordingLedger, RecordingMetadata, RecordingWriter, WriterOptions,
 };
+use mirror_core::schedule::LaneKey;
 use mirror_core::time::Timestamp;
 
 /// 2026-11-27, 14:00 UTC.
@@ -124,6 +125,7 @@ fn envelope(number: u64) -> Envelope {
     let policy = Policy::allowing(Rule::from_text("POST /orders").into_iter().collect());
     let admitted = policy.admit(&"web-1".into(), exchange, |_| identity);
     let envelope = admitted.expect("policy lets it out");
+    let envelope = envelope.in_lane(Some(LaneKey(number / 2)));
     match number {
         3 => envelope.with_snapshot(Bytes::from_static(b"{\"mirror\":1,\"reads\":[]}")),
         _ => envelope,

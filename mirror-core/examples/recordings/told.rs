@@ -3,6 +3,7 @@
 use std::io::Cursor;
 
 use mirror_core::recording::{RecordedExchange, RecordingIndex, RecordingReader};
+use mirror_core::schedule::LaneKey;
 use serde_json::{Value, json};
 
 pub(crate) fn told(bytes: &[u8]) -> Value {
@@ -41,6 +42,7 @@ fn one(exchange: &RecordedExchange) -> Value {
         "host": **envelope.host(),
         "client": envelope.exchange().client,
         "connection": envelope.exchange().connection,
+        "lane": envelope.lane().map(|LaneKey(lane)| lane),
         "method": request.method.as_str(),
         "target": text(request.target.as_bytes()),
         "headers": request.headers.iter().map(|(name, value)| (name, text(value))).collect::<Vec<_>>(),

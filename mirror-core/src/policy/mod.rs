@@ -6,6 +6,7 @@
 mod envelope;
 mod explain;
 mod fair;
+mod readmit;
 mod redact;
 mod rule;
 mod share;

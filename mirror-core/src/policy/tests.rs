@@ -155,7 +155,7 @@ fn exchange(method: &str, target: &str, headers: &[(&str, &str)]) -> Exchange {
     Exchange::new(address, address, request)
 }
 
-fn rules(texts: &[&str]) -> Vec<Rule> {
+pub(crate) fn rules(texts: &[&str]) -> Vec<Rule> {
     let rule = |text: &&str| Rule::from_text(text).unwrap();
     texts.iter().map(rule).collect()
 }

@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::route::route_of;
 use crate::policy::Envelope;
+use crate::schedule::LaneKey;
 use crate::time::Timestamp;
 
 /// Routes of a block that are told apart.
@@ -66,7 +67,7 @@ impl IndexedBlock {
     }
 
     /// Whether it may hold requests of this lane.
-    pub fn may_have_lane(&self, lane: u64) -> bool {
+    pub fn may_have_lane(&self, lane: LaneKey) -> bool {
         has(&self.lanes, hash_of_lane(lane))
     }
 
@@ -94,14 +95,8 @@ fn hash_of_id(id: &str) -> u32 {
     xxh3_64(id.as_bytes()) as u32
 }
 
-fn hash_of_lane(lane: u64) -> u32 {
+fn hash_of_lane(LaneKey(lane): LaneKey) -> u32 {
     xxh3_64(&lane.to_le_bytes()) as u32
-}
-
-/// The lane of an exchange: its connection, on its host.
-pub(super) fn lane_of(envelope: &Envelope) -> u64 {
-    let connection = envelope.exchange().connection;
-    xxh3_64(envelope.host().as_bytes()) ^ connection.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Collects what is in a block.
@@ -125,7 +120,7 @@ impl BlockContents {
         self.count(route_of(&envelope.exchange().request));
         let ids = envelope.identity().candidates.ids.iter();
         self.ids.extend(ids.map(|id| hash_of_id(id.as_str())));
-        self.lanes.push(hash_of_lane(lane_of(envelope)));
+        self.lanes.extend(envelope.lane().map(hash_of_lane));
     }
 
     fn count(&mut self, route: String) {

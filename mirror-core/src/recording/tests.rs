@@ -8,6 +8,7 @@ use super::*;
 use crate::exchange::{Body, Exchange, Request, Response};
 use crate::identity::Identity;
 use crate::policy::{Envelope, Policy};
+use crate::schedule::LaneKey;
 use crate::time::Timestamp;
 use mirror_contract::{Candidates, RequestId};
 
@@ -41,6 +42,7 @@ fn enclosed(number: u64, request: Request) -> Envelope {
     POLICY
         .admit(&"web-1".into(), exchange, |_| identity)
         .unwrap()
+        .in_lane(Some(LaneKey(number % 3)))
 }
 
 fn metadata() -> RecordingMetadata {
@@ -404,7 +406,7 @@ fn an_index_says_which_blocks_to_read() {
         let fits = index.blocks.iter().filter(|block| block.may_have_id(id));
         assert!(block.may_have_id(id));
         assert!(fits.count() < 3, "an id is found without reading all");
-        assert!(block.may_have_lane(index::lane_of(&first.envelope)));
+        assert!(block.may_have_lane(first.envelope.lane().unwrap()));
         assert!(block.is_within(block.from, block.from));
         assert!(!block.is_within(
             block.to.after(std::time::Duration::from_nanos(1)),
@@ -415,7 +417,7 @@ fn an_index_says_which_blocks_to_read() {
         assert!(!block.may_have_route("POST /orders"));
     }
     assert!(!index.blocks[0].may_have_id("id-59"));
-    assert!(!index.blocks[0].may_have_lane(1));
+    assert!(!index.blocks[0].may_have_lane(LaneKey(9)));
 }
 
 #[test]
