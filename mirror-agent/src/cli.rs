@@ -1,5 +1,7 @@
 //! The command line as typed. `config` turns it, with the configuration file, into what is valid.
 
+mod files;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ use crate::config::{Changes, Config, Flags, Sources};
 use crate::control::ControlOptions;
 use crate::replay::CredentialOptions;
 use crate::web::WebUrl;
+
+pub use files::{Convert, ConvertOptions, ConvertTo};
 
 /// Mirrors production's HTTP traffic to a new version and tells whether it answers alike.
 #[derive(Debug, Parser)]
@@ -261,6 +265,22 @@ Headers that carry credentials are removed without a rule, and stay with --keep-
 
 Exit codes: 0 the whole file was read, 2 it cannot be read or a rule is wrong, 3 it is damaged.")]
     Explain(Explain),
+    /// Write a file of traffic as another one, or as a script that sends its requests
+    #[command(after_help = "\
+Examples:
+  mirror-agent convert traffic.pcap traffic.har --redact 'json:/user/email => mask'
+  mirror-agent convert requests.gor.gz requests.js --target http://mirror:8080 && k6 run requests.js
+  mirror-agent convert traffic.pcap orders.sh --allow 'POST /orders' && TARGET=http://mirror:8080 sh orders.sh
+  mirror-agent convert browser.har browser.gor && goreplay --input-file browser.gor --output-http http://mirror:8080
+  mirror-agent convert traffic.pcap shop.json --json | jq .left_out
+
+What is written is what `run` would send: rules decide about each request as `explain` shows, and secrets are hidden. A script
+sends what it holds to the TARGET that it is given when it runs, so writes are in it only by --allow. Scripts keep the captured Host. curl
+and Postman send one request after the other; k6 keeps the times, and the order on each connection. An HTTP Archive holds bodies
+without their content-coding. What a format cannot hold is left out, and counted.
+
+Exit codes: 0 it is written, 2 it is not, 3 IN is damaged: what stands before the damage is written.")]
+    Convert(Convert),
     /// Rules of the comparison, from what a run saw
     #[command(subcommand)]
     Rules(RulesCommand),

@@ -20,6 +20,7 @@ pub mod nginx;
 pub mod orders;
 pub mod paced;
 pub mod patterns;
+pub mod peers;
 pub mod postgres;
 pub mod process;
 pub mod pty;
@@ -31,6 +32,7 @@ pub mod stage;
 pub mod testing;
 pub mod tun;
 pub mod wire;
+pub mod witness;
 pub mod workspace;
 pub mod wrk;
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use libtest_mimic::{Arguments, Completion, Trial};
 
-use crate::{axe, browser, captures, cluster, java, kafka, local_redis, note};
+use crate::{axe, browser, captures, cluster, java, kafka, local_redis, note, peers};
 
 /// A function with `#[needs(…)]`.
 #[derive(Debug)]
@@ -63,6 +63,14 @@ pub enum Need {
     Axe,
     /// Prometheus' own checks.
     Promtool,
+    /// Another program that mirrors traffic.
+    Goreplay,
+    /// A generator of load that runs scripts.
+    K6,
+    /// A runner of Postman's collections.
+    Newman,
+    /// A driver of browsers that writes archives and serves from them.
+    Playwright,
 }
 
 impl Need {
@@ -90,6 +98,13 @@ impl Need {
                 format!("the programs of {}", browser::NEEDS),
             ),
             Self::Axe => (axe::script().is_some(), axe::PLACE.into()),
+            Self::Goreplay => (peers::GOREPLAY.path().is_some(), peers::GOREPLAY.place()),
+            Self::Newman => (peers::NEWMAN.path().is_some(), peers::NEWMAN.place()),
+            Self::K6 => (peers::K6.path().is_some(), peers::K6.place()),
+            Self::Playwright => (
+                peers::playwright().is_some(),
+                peers::PLAYWRIGHT_PLACE.into(),
+            ),
             Self::Java => (java::derive_ids().is_some(), java::DERIVE_IDS_NEEDS.into()),
         };
         let what: String = what;

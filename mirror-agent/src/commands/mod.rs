@@ -1,5 +1,6 @@
 //! One file per family of commands.
 
+mod convert;
 mod doctor;
 mod explain;
 mod inspect;
@@ -47,6 +48,7 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Wait(options) => wait::wait(&options),
         Command::Inspect(options) => inspect::inspect(&options),
         Command::Explain(options) => explain::explain(&options),
+        Command::Convert(options) => convert::convert(&options),
         Command::Doctor { options, fix, json } => {
             doctor::doctor(&settings(options)?.config, fix, json)
         }

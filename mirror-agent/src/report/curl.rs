@@ -5,13 +5,12 @@
 
 use super::answers::{StoredBody, StoredMessage};
 
-/// Longest body that a command carries.
+/// Longest body that a command of a report carries.
 const MAX_BODY: usize = 16 << 10;
 
 /// Fields that curl makes itself, or that concern the connection.
-const LEFT_OUT: [&str; 8] = [
+const LEFT_OUT: [&str; 7] = [
     "connection",
-    "content-encoding",
     "content-length",
     "expect",
     "keep-alive",
@@ -65,46 +64,76 @@ impl ShortCurl {
     }
 }
 
-/// The whole request to `address`, which is a word of the shell; none where it was not kept whole, or where curl would send another
-/// request.
+/// A request as a command sends it.
+pub struct CurlRequest<'a> {
+    pub method: &'a str,
+    pub target: &'a str,
+    pub headers: Vec<(&'a str, &'a str)>,
+    pub body: &'a [u8],
+    /// The body is without its content coding, so that the field for it is left out.
+    pub is_decoded: bool,
+}
+
+impl CurlRequest<'_> {
+    /// The whole request to `address`, which is a word of the shell; none where curl would send another request.
+    pub fn to(&self, address: &str) -> Option<String> {
+        let body = self.body;
+        let short = ShortCurl::of(self.method, self.target, !body.is_empty())?;
+        let mut command = String::new();
+        if !body.is_empty() {
+            command.push_str(&format!("printf {} | ", printf_format(body)));
+        }
+        command.push_str(&short.to(address));
+        for (name, value) in &self.headers {
+            if self.leaves_out(name) {
+                continue;
+            }
+            if value.contains(char::is_control) {
+                return None;
+            }
+            let field = match *value {
+                "" => format!("{name};"),
+                value => format!("{name}: {value}"),
+            };
+            command.push_str(&format!(" \\\n  -H {}", quoted(&field)));
+        }
+        let has = |wanted: &str| {
+            let mut headers = self.headers.iter();
+            headers.any(|(name, _)| name.eq_ignore_ascii_case(wanted))
+        };
+        let added = match body.is_empty() {
+            true => &ADDED[..2],
+            false => &ADDED,
+        };
+        for name in added.iter().filter(|name| !has(name)) {
+            command.push_str(&format!(" \\\n  -H '{name}:'"));
+        }
+        if !body.is_empty() {
+            command.push_str(" \\\n  --data-binary @-");
+        }
+        Some(command)
+    }
+
+    fn leaves_out(&self, name: &str) -> bool {
+        let is_coding = name.eq_ignore_ascii_case("content-encoding");
+        let is_made = LEFT_OUT.contains(&name.to_ascii_lowercase().as_str());
+        is_made || (is_coding && self.is_decoded) || name.starts_with(':') || name.is_empty()
+    }
+}
+
+/// The same for a request that was stored; none where it was not kept whole.
 pub(super) fn full(request: &StoredMessage, address: &str) -> Option<String> {
     let (method, target) = method_and_target(request)?;
     let body = body(&request.body).filter(|_| request.headers_cut == 0)?;
-    let short = ShortCurl::of(method, target, !body.is_empty())?;
-    let mut command = String::new();
-    if !body.is_empty() {
-        command.push_str(&format!("printf {} | ", printf_format(&body)));
-    }
-    command.push_str(&short.to(address));
-    for (name, value) in &request.headers {
-        let is_made = LEFT_OUT.contains(&name.to_ascii_lowercase().as_str());
-        if is_made || name.starts_with(':') || name.is_empty() {
-            continue;
-        }
-        if value.contains(char::is_control) {
-            return None;
-        }
-        let field = match value.as_str() {
-            "" => format!("{name};"),
-            value => format!("{name}: {value}"),
-        };
-        command.push_str(&format!(" \\\n  -H {}", quoted(&field)));
-    }
-    let has = |wanted: &str| {
-        let mut headers = request.headers.iter();
-        headers.any(|(name, _)| name.eq_ignore_ascii_case(wanted))
+    let headers = request.headers.iter();
+    let request = CurlRequest {
+        method,
+        target,
+        headers: headers.map(|(name, value)| (&**name, &**value)).collect(),
+        body: &body,
+        is_decoded: true,
     };
-    let added = match body.is_empty() {
-        true => &ADDED[..2],
-        false => &ADDED,
-    };
-    for name in added.iter().filter(|name| !has(name)) {
-        command.push_str(&format!(" \\\n  -H '{name}:'"));
-    }
-    if !body.is_empty() {
-        command.push_str(" \\\n  --data-binary @-");
-    }
-    Some(command)
+    request.to(address)
 }
 
 /// Two words of the shell as one. Where both are quoted, one pair of quotes is enough.
@@ -125,7 +154,7 @@ pub(super) fn address_of(request: &StoredMessage) -> Option<String> {
 }
 
 /// One word of the shell, without control characters.
-pub(super) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let visible: String = text
         .chars()
         .map(|c| if c.is_control() { '?' } else { c })

@@ -38,6 +38,7 @@ mod ticket;
 mod trend;
 
 pub use answers::{AnswersPlace, StoredAnswers, StoredBody, StoredMessage, WholeAnswers};
+pub use curl::{CurlRequest, quoted};
 pub use differences::DifferenceGroup;
 pub use effects::EffectsFinding;
 pub use end::End;

@@ -4,9 +4,11 @@
 //! they began. Neither holds more of a file than a bounded part.
 
 mod capture;
+mod format;
 mod gor;
 mod har;
 mod order;
+mod write;
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
@@ -23,8 +25,10 @@ use capture::Capture;
 use gor::GoReplay;
 use har::Archive;
 
+pub use format::WriteError;
 pub use har::{Entry, archive_begin, archive_end, authority};
 pub use order::InOrder;
+pub use write::{TrafficWriter, WriteOptions, WrittenFormat};
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

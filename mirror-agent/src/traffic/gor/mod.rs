@@ -5,9 +5,11 @@
 
 mod read;
 mod records;
+mod write;
 
 pub(super) use read::GoReplay;
 pub(super) use records::is_gor;
+pub(super) use write::GorWriter;
 
 /// What ends a record.
 const SEPARATOR: &[u8] = "\n🐵🙈🙉\n".as_bytes();

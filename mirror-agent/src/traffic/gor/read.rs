@@ -36,9 +36,9 @@ pub(in crate::traffic) struct GoReplay {
     /// Of each connection that has not ended.
     times: HashMap<u64, Timing>,
     ready: VecDeque<Exchange>,
+    early: EarlyResponses,
     reached: Option<Timestamp>,
     replayed_responses: u64,
-    orphan_responses: u64,
     is_over: bool,
 }
 
@@ -60,9 +60,9 @@ impl GoReplay {
             order: VecDeque::new(),
             times: HashMap::new(),
             ready: VecDeque::new(),
+            early: EarlyResponses::default(),
             reached: None,
             replayed_responses: 0,
-            orphan_responses: 0,
             is_over: false,
         }
     }
@@ -80,6 +80,7 @@ impl GoReplay {
             end => {
                 self.is_over = true;
                 self.give_up(|_| true);
+                self.early.give_up(|_| true);
                 end?;
             }
         }
@@ -98,14 +99,17 @@ impl GoReplay {
     pub(in crate::traffic) fn left_out(&self) -> LeftOut {
         LeftOut::from([
             ("replayed_responses", self.replayed_responses),
-            ("orphan_responses", self.orphan_responses),
+            ("orphan_responses", self.early.given_up),
         ])
     }
 
     fn take(&mut self, record: Record) {
         match record.head.kind {
             RecordKind::Request => self.request(record),
-            RecordKind::Response => self.response(&record),
+            RecordKind::Response if self.waiting.contains_key(&record.head.id) => {
+                self.response(&record);
+            }
+            RecordKind::Response => self.early.push(record, self.max_held),
             // Its time is how long it took.
             RecordKind::Replayed => self.replayed_responses += 1,
         }
@@ -115,6 +119,8 @@ impl GoReplay {
         self.reached = Some(head.at);
         let horizon = head.at;
         self.give_up(|sent| sent.after(LONGEST_WAIT) < horizon);
+        self.early
+            .give_up(|came| came.after(LONGEST_WAIT) < horizon);
         // Of two with one id, the first one gets no answer.
         self.end(&head.id);
         let (flow, client) = (self.flow, self.client);
@@ -151,7 +157,6 @@ impl GoReplay {
 
     fn response(&mut self, Record { head, message }: &Record) {
         let Some(waiting) = self.waiting.get(&head.id) else {
-            self.orphan_responses += 1;
             return;
         };
         let Waiting {
@@ -225,6 +230,51 @@ impl GoReplay {
 
     fn conversations(&mut self) -> &mut Conversations {
         self.dissector.conversations()
+    }
+}
+
+/// Answers that stand before their requests: GoReplay writes a message when it is sure of its end, whichever that is first.
+#[derive(Default)]
+struct EarlyResponses {
+    by_id: HashMap<Box<[u8]>, Record>,
+    order: VecDeque<(Timestamp, Box<[u8]>)>,
+    held: usize,
+    /// Those whose request did not come.
+    given_up: u64,
+}
+
+impl EarlyResponses {
+    fn push(&mut self, record: Record, max_held: usize) {
+        let Head { at, id, .. } = record.head.clone();
+        self.held += record.message.len();
+        self.order.push_back((at, id.clone()));
+        if let Some(before) = self.by_id.insert(id, record) {
+            self.held -= before.message.len();
+            self.given_up += 1;
+        }
+        while (self.held > max_held || self.order.len() > MAX_WAITING) && self.give_up_first() {}
+    }
+
+    fn take(&mut self, id: &[u8]) -> Option<Record> {
+        let record = self.by_id.remove(id)?;
+        self.held -= record.message.len();
+        Some(record)
+    }
+
+    fn give_up(&mut self, is_over: impl Fn(Timestamp) -> bool) {
+        while self.order.front().is_some_and(|(at, _)| is_over(*at)) {
+            self.give_up_first();
+        }
+    }
+
+    fn give_up_first(&mut self) -> bool {
+        let Some((_, id)) = self.order.pop_front() else {
+            return false;
+        };
+        if self.take(&id).is_some() {
+            self.given_up += 1;
+        }
+        true
     }
 }
 
@@ -312,6 +362,21 @@ mod tests {
         assert_eq!(connections, [1, 0, 2]);
         assert_eq!(left_out["replayed_responses"], 1);
         assert_eq!(left_out["orphan_responses"], 1);
+    }
+
+    #[test]
+    fn an_answer_may_stand_before_its_request() {
+        let (exchanges, left_out) = read(&[
+            (
+                "2 aaaaaaaa 3000 0",
+                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+            ),
+            ("1 bbbbbbbb 2000 0", "GET /b HTTP/1.1\r\n\r\n"),
+            ("1 aaaaaaaa 1000 0", "GET /a HTTP/1.1\r\n\r\n"),
+        ]);
+        let expect = ["GET /a Some((200, \"ok\")) None", "GET /b None None"];
+        assert_eq!(text(&exchanges), expect);
+        assert_eq!(left_out["orphan_responses"], 0);
     }
 
     #[test]

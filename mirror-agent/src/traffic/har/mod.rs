@@ -8,4 +8,5 @@ mod read;
 mod write;
 
 pub(super) use read::{Archive, is_json};
+pub(super) use write::HarWriter;
 pub use write::{Entry, archive_begin, archive_end, authority};

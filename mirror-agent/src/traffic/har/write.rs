@@ -1,6 +1,7 @@
 //! Exchanges → entries.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -11,6 +12,7 @@ use mirror_core::exchange::{
 use mirror_core::http::coding::decoded;
 use serde_json::{Value, json};
 
+use super::super::format::{Format, WriteError};
 use crate::printable::printable_json;
 
 /// What the format has for "not known".
@@ -39,6 +41,29 @@ impl Entry<'_> {
     /// As JSON in one line, without anything that a terminal would obey.
     pub fn text(&self) -> String {
         printable_json(&entry(self).to_string()).into_owned()
+    }
+}
+
+#[derive(Default)]
+pub(in crate::traffic) struct HarWriter {
+    entries: u64,
+}
+
+impl Format for HarWriter {
+    fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(archive_begin().as_bytes())
+    }
+
+    fn exchange(&mut self, exchange: &Exchange, out: &mut dyn Write) -> Result<(), WriteError> {
+        let comma = if self.entries == 0 { "" } else { ",\n" };
+        self.entries += 1;
+        let comment = None;
+        write!(out, "{comma}{}", Entry { exchange, comment }.text())?;
+        Ok(())
+    }
+
+    fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(archive_end().as_bytes())
     }
 }
 

@@ -1,0 +1,67 @@
+//! What was read and written, and what was left out by why.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use mirror_agent::printable::printable;
+use mirror_agent::traffic::TrafficFile;
+use mirror_core::policy::Refusal;
+use serde::Serialize;
+
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Tally {
+    pub(crate) read: u64,
+    pub(crate) written: u64,
+    /// By why; together with `written` it is `read`.
+    left_out: BTreeMap<String, u64>,
+    /// What is in no exchange.
+    not_read: BTreeMap<&'static str, u64>,
+    /// What can be done about `left_out`.
+    #[serde(skip)]
+    meanings: BTreeMap<String, &'static str>,
+}
+
+impl Tally {
+    pub(crate) fn refused(&mut self, refusal: &Refusal) {
+        let name = refusal.outcome.name();
+        let why = match &refusal.reason {
+            Some(reason) => format!("{name}: {reason}"),
+            None => {
+                self.meanings.insert(name.into(), refusal.outcome.meaning());
+                name.into()
+            }
+        };
+        *self.left_out.entry(why).or_default() += 1;
+    }
+
+    pub(crate) fn left_out(&mut self, why: &str) {
+        *self.left_out.entry(why.to_owned()).or_default() += 1;
+    }
+
+    /// Adds what the file holds beside exchanges.
+    pub(crate) fn not_read(&mut self, file: &TrafficFile) {
+        for (name, count) in file.left_out() {
+            *self.not_read.entry(name).or_default() += count;
+        }
+    }
+
+    pub(crate) fn text(&self, output: &Path) -> String {
+        let Self { read, written, .. } = self;
+        let mut text = format!(
+            "exchanges read: {read}, written to {}: {written}\n",
+            output.display()
+        );
+        for (why, count) in &self.left_out {
+            let _ = write!(text, "{count:>8} left out: {}", printable(why));
+            if let Some(meaning) = self.meanings.get(why) {
+                let _ = write!(text, " ({meaning})");
+            }
+            text.push('\n');
+        }
+        for (name, count) in &self.not_read {
+            let _ = writeln!(text, "{count:>8} not read: {}", name.replace('_', " "));
+        }
+        text
+    }
+}
