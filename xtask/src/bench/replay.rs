@@ -35,16 +35,23 @@ pub(super) struct Options {
     /// Seconds of each load
     #[arg(long, default_value_t = 8)]
     seconds: u32,
-    /// Processes of production, and threads of its clients at saturation; with one each, what the agent takes of one CPU leaves
-    /// another one idle
-    #[arg(long, default_value_t = 1)]
-    workers: u32,
+    /// Processes of production, and threads of its clients at saturation; one for each CPU unless set. With one alone, what the
+    /// agent takes of its CPU leaves the others idle
+    #[arg(long)]
+    workers: Option<u32>,
     /// How often everything is run, in turn; the table shows medians
     #[arg(long, default_value_t = 3)]
     rounds: u32,
     /// Further options of the agent, as in --agent='--ring-size 16MiB' (for all of its runs)
     #[arg(long, default_value = "", allow_hyphen_values = true)]
     agent: String,
+}
+
+impl Options {
+    fn workers(&self) -> u32 {
+        let cpus = || std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32);
+        self.workers.unwrap_or_else(cpus)
+    }
 }
 
 /// What runs beside production.
@@ -165,7 +172,7 @@ impl<'o> Trial<'o> {
 
     fn run(self) -> Result<Figures> {
         let stage = Stage::with(Profile::Release)?
-            .production(Nginx::answering(BODY).with_workers(self.options.workers))?
+            .production(Nginx::answering(BODY).with_workers(self.options.workers()))?
             .mirror(Nginx::answering(BODY))?;
         let beside = self.start(&stage)?;
         let (per_second, p50_ms, p99_ms) = self.drive(&stage)?;
@@ -214,7 +221,7 @@ impl<'o> Trial<'o> {
         let url = stage.production.url();
         match self.load {
             Load::Saturation => {
-                let threads = (self.options.workers, CONNECTIONS);
+                let threads = (self.options.workers(), CONNECTIONS);
                 let load = Wrk::start(&stage.network, &url, threads, seconds, &stage.scratch)?;
                 let rate = load.finish()?;
                 Ok((rate.per_second, None, rate.p99_ms))
