@@ -5,6 +5,9 @@
 //! [`Attribution::decide`] answers for one request from what is known by then. A later request can still make an answer
 //! doubtful; its [`Claim`] says so. All times are arguments.
 
+mod claim;
+mod clocks;
+mod forget;
 mod offset;
 #[cfg(test)]
 mod simulation;
@@ -19,32 +22,12 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use mirror_contract::{CapturedTime, Fit, OffsetRange, RequestId, Stamp};
 
 use crate::identity::Owner;
-use offset::{MAX_RANGES, Offset};
+pub use claim::{Claim, Doubt};
+use offset::Offset;
 
-/// Requests and stamps that are remembered, and for how long: a snapshot does not live longer.
-const MAX_REMEMBERED: usize = 200_000;
-const MAX_AGE: u64 = 300_000_000_000;
-/// Production hosts whose clocks are known.
-const MAX_HOSTS: usize = 1024;
-/// How far the kernel's time of a packet and production's own are apart at most where both read one clock. It is less than
-/// a request takes from the wire to the code: 9 microseconds were seen.
-const ONE_CLOCK: u64 = 3_000;
-/// The same where the id names a single request already, so that a document is not refused for a clock that is read badly.
+/// How far the kernel's time of a packet and production's own may be apart where both read one clock and the id names a single request
+/// already: more than anywhere else, so that a document is not refused for a clock that is read badly.
 const ONE_CLOCK_NAMED: i64 = 5_000_000;
-
-/// Whether a request's snapshot turned out to be doubtful after it was found.
-#[derive(Clone, Debug, Default)]
-pub struct Claim(Arc<AtomicBool>);
-
-impl Claim {
-    pub fn is_doubtful(&self) -> bool {
-        self.0.load(Relaxed)
-    }
-
-    pub fn doubt(&self) {
-        self.0.store(true, Relaxed);
-    }
-}
 
 /// Names a request that was entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,40 +42,6 @@ pub enum Attributed {
     Open { why: Option<Doubt> },
     /// None can be, whatever still comes.
     Never(Doubt),
-}
-
-/// Why no document is proven to be a request's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
-    /// A request like it was under way on its connection.
-    Overlap,
-    /// Documents without the client's address, and a request like it at the same time.
-    Shared,
-    /// Several documents fit.
-    SeveralFit,
-    /// The clocks of production and capture are not known well enough.
-    Clocks,
-    /// The end of its response was not seen.
-    NoEnd,
-}
-
-impl Doubt {
-    /// For people, with what to do where there is something.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Overlap => {
-                "an identical request was under way on the same connection (pipelined or multiplexed)"
-            }
-            Self::Shared => {
-                "an identical request was under way at the same time, and production does not tell the client's address: have its SDK file the `peer`"
-            }
-            Self::SeveralFit => "several snapshots fit this request",
-            Self::Clocks => {
-                "the offset between the clocks of production and capture is not known well enough yet for a request as short as this"
-            }
-            Self::NoEnd => "the end of production's response was not captured",
-        }
-    }
 }
 
 /// Requests with one target from one connection, or from all of them where production tells no peer; and their documents.
@@ -493,120 +442,6 @@ impl Attribution {
             let document = group.documents.get(&place);
             if let Some((_, claim)) = document.and_then(|document| document.owner.as_ref()) {
                 claim.doubt();
-            }
-        }
-    }
-
-    fn learn_from_request(&mut self, key: GroupKey, request: &CapturedRequest) {
-        let Some(group) = self.groups.get(&key) else {
-            return;
-        };
-        let reach = self.skew.saturating_add(1_000_000);
-        let window = (request.time.first.saturating_sub(reach), 0)
-            ..=(request.time.last.saturating_add(reach), u64::MAX);
-        let ranges: Vec<_> = group
-            .documents
-            .range(window)
-            .filter(|(_, document)| agree(document.body, request.body))
-            .map(|(place, document)| (*place, OffsetRange::of_pair(request.time, &document.stamp)))
-            .take(MAX_RANGES + 1)
-            .collect();
-        if ranges.len() > MAX_RANGES {
-            return;
-        }
-        for ((at, number), range) in ranges {
-            self.vote(request.host, number, at, range);
-        }
-    }
-
-    fn learn_from_document(
-        &mut self,
-        key: GroupKey,
-        (at, number): (u64, u64),
-        new: &ListedDocument,
-    ) {
-        let Some(group) = self.groups.get(&key) else {
-            return;
-        };
-        let reach = self.skew.saturating_add(1_000_000);
-        let earliest = at.saturating_sub(reach.saturating_add(group.longest));
-        let window =
-            (earliest, RequestNumber(0))..=(at.saturating_add(reach), RequestNumber(u64::MAX));
-        let ranges: Vec<_> = group
-            .requests
-            .range(window)
-            .filter(|(_, request)| agree(new.body, request.body))
-            .map(|(_, request)| {
-                let range = OffsetRange::of_pair(request.time, &new.stamp);
-                (request.host, range)
-            })
-            .take(MAX_RANGES + 1)
-            .collect();
-        if ranges.len() > MAX_RANGES {
-            return;
-        }
-        for (host, range) in ranges {
-            self.vote(host, number, at, range);
-        }
-    }
-
-    fn vote(&mut self, host: IpAddr, document: u64, at: u64, range: OffsetRange) {
-        if let Some(offset) = self.hosts.get_mut(&host)
-            && range.touches(&OffsetRange::around_zero(self.skew))
-        {
-            offset.vote(document, at, range);
-        }
-    }
-
-    fn know_host(&mut self, host: IpAddr, is_one_clock: bool) {
-        if self.hosts.len() >= MAX_HOSTS && !self.hosts.contains_key(&host) {
-            // Rather learn some anew than hold more than that.
-            self.hosts.clear();
-        }
-        let at_first = if is_one_clock { ONE_CLOCK } else { self.skew };
-        self.hosts
-            .entry(host)
-            .or_insert_with(|| Offset::new(OffsetRange::around_zero(at_first)));
-    }
-
-    fn forget(&mut self) {
-        self.forget_over(MAX_REMEMBERED);
-    }
-
-    /// Drops what is too old, and the oldest of more than `most`.
-    fn forget_over(&mut self, most: usize) {
-        let now = self.now;
-        let is_old = |at: u64| now.saturating_sub(at) > MAX_AGE;
-        while let Some((first, number)) = self.requests_order.front().copied()
-            && (is_old(first) || self.requests_order.len() > most)
-        {
-            self.requests_order.pop_front();
-            if let Some((key, _)) = self.requests.remove(&number) {
-                for key in [key, GroupKey { peer: None, ..key }] {
-                    self.drop_from(key, |group| {
-                        group.requests.remove(&(first, number));
-                    });
-                }
-            }
-        }
-        while let Some((key, place, id)) = self.documents_order.front().cloned()
-            && (is_old(place.0) || self.documents_order.len() > most)
-        {
-            self.documents_order.pop_front();
-            self.known.remove(&id);
-            if let Some(key) = key {
-                self.drop_from(key, |group| {
-                    group.documents.remove(&place);
-                });
-            }
-        }
-    }
-
-    fn drop_from(&mut self, key: GroupKey, remove: impl FnOnce(&mut Group)) {
-        if let Some(group) = self.groups.get_mut(&key) {
-            remove(group);
-            if group.requests.is_empty() && group.documents.is_empty() {
-                self.groups.remove(&key);
             }
         }
     }

@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use mirror_contract::{RequestId, Stamp};
 
+use super::clocks::MAX_HOSTS;
+use super::offset::MAX_RANGES;
 use super::*;
 use crate::time::Timestamp;
 
