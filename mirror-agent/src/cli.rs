@@ -22,7 +22,9 @@ use crate::control::ControlOptions;
 use crate::replay::CredentialOptions;
 use crate::web::WebUrl;
 
-pub use files::{Convert, ConvertOptions, ConvertTo};
+pub use files::{
+    Convert, ConvertOptions, ConvertTo, Cut, Merge, Moment, SelectionOptions, Session,
+};
 
 /// Mirrors production's HTTP traffic to a new version and tells whether it answers alike.
 #[derive(Debug, Parser)]
@@ -212,7 +214,7 @@ have no effect here, but --port says which ports are a server's (any, unless giv
 Exit codes are the decision: 0 PASS, 1 FAIL: a difference is the new version's or a rule is met, 3 INVALID: the run cannot be relied
 on, or the file is damaged, 4 HOLD: not decided, and the report says what is missing; 2 nothing was sent.", sources()))]
     Replay {
-        /// Capture (pcap or pcapng), HTTP Archive or file of GoReplay, plain, gzip or zstd; - for standard input
+        /// Recording, capture (pcap or pcapng), HTTP Archive or file of GoReplay, plain, gzip or zstd; - for standard input
         file: PathBuf,
         #[command(flatten)]
         options: RunOptions,
@@ -268,7 +270,8 @@ Exit codes: 0 the whole file was read, 2 it cannot be read or a rule is wrong, 3
     /// Write a file of traffic as another one, or as a script that sends its requests
     #[command(after_help = "\
 Examples:
-  mirror-agent convert traffic.pcap traffic.har --redact 'json:/user/email => mask'
+  mirror-agent convert traffic.pcap traffic.mrec --redact 'json:/user/email => mask'
+  mirror-agent convert traffic.mrec traffic.har
   mirror-agent convert requests.gor.gz requests.js --target http://mirror:8080 && k6 run requests.js
   mirror-agent convert traffic.pcap orders.sh --allow 'POST /orders' && TARGET=http://mirror:8080 sh orders.sh
   mirror-agent convert browser.har browser.gor && goreplay --input-file browser.gor --output-http http://mirror:8080
@@ -281,6 +284,31 @@ without their content-coding. What a format cannot hold is left out, and counted
 
 Exit codes: 0 it is written, 2 it is not, 3 IN is damaged: what stands before the damage is written.")]
     Convert(Convert),
+    /// Take a part of a recording: by time, route, id, session, share, number or shape
+    #[command(after_help = "\
+Examples:
+  mirror-agent cut afternoon.mrec checkout.mrec --from 2026-11-27T14:00:00Z --until 2026-11-27T14:10:00Z --route 'POST /checkout/**'
+  mirror-agent cut afternoon.mrec small.mrec --first 20 --without 'where header:user-agent ~ \"^kube-probe\"'
+  mirror-agent cut afternoon.mrec shapes.mrec --distinct --json | jq .left_out
+  mirror-agent cut traffic.pcap some.mrec --share '5% by cookie:sid' --allow 'POST /orders'
+
+Options of one kind widen, --share narrows, and options of several kinds narrow: --distinct and --first come last, and take the first
+ones of what the others leave. A recording keeps what was let through when it was made; a file that is not a recording becomes one
+by the rules that are given here, as by `convert`.
+
+Exit codes: 0 it is written, 2 it is not, 3 IN is damaged: what could be read is written.")]
+    Cut(Cut),
+    /// Make one recording of several, in the order of time
+    #[command(after_help = "\
+Examples:
+  mirror-agent merge node1.mrec node2.mrec fleet.mrec
+  mirror-agent merge monday.pcap tuesday.har week.mrec --json | jq .written
+
+An exchange that is in two recordings, as where they overlap, is in the result once. Files that are not recordings become recordings
+by the rules that are given here, as by `convert`.
+
+Exit codes: 0 it is written, 2 it is not, 3 one of IN is damaged: what could be read is written.")]
+    Merge(Merge),
     /// Rules of the comparison, from what a run saw
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -565,7 +593,7 @@ impl RunOptions {
 
 #[derive(Args, Clone, Debug)]
 pub struct Inspect {
-    /// Capture (pcap or pcapng), HTTP Archive or file of GoReplay, plain, gzip or zstd; - for standard input
+    /// Recording, capture (pcap or pcapng), HTTP Archive or file of GoReplay, plain, gzip or zstd; - for standard input
     pub file: PathBuf,
     /// How to print the exchanges; json prints one object a line
     #[arg(long, value_enum, default_value_t)]
@@ -614,7 +642,7 @@ mirror_core::options! {
 
 #[derive(Args, Clone, Debug)]
 pub struct Explain {
-    /// Capture (pcap or pcapng), HTTP Archive or file of GoReplay, plain, gzip or zstd; - for standard input
+    /// Recording, capture (pcap or pcapng), HTTP Archive or file of GoReplay, plain, gzip or zstd; - for standard input
     pub file: PathBuf,
     /// Print one JSON object a line
     #[arg(long)]

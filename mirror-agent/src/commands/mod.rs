@@ -1,8 +1,8 @@
 //! One file per family of commands.
 
-mod convert;
 mod doctor;
 mod explain;
+mod files;
 mod inspect;
 mod live;
 mod progress;
@@ -48,7 +48,9 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Wait(options) => wait::wait(&options),
         Command::Inspect(options) => inspect::inspect(&options),
         Command::Explain(options) => explain::explain(&options),
-        Command::Convert(options) => convert::convert(&options),
+        Command::Convert(options) => files::convert(&options),
+        Command::Cut(options) => files::cut(&options),
+        Command::Merge(options) => files::merge(&options),
         Command::Doctor { options, fix, json } => {
             doctor::doctor(&settings(options)?.config, fix, json)
         }

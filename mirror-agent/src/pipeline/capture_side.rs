@@ -22,7 +22,7 @@ use mirror_core::dissect::{DissectLimits, DissectStats, Dissector};
 use mirror_core::exchange::{Exchange, Request};
 use mirror_core::filter::PortSet;
 use mirror_core::ledger::Outcome;
-use mirror_core::policy::Refusal;
+use mirror_core::policy::{Envelope, Refusal};
 
 /// Longest sleep of a reader; bounds how late a packet below the wake-up threshold is seen.
 const RING_POLL: Duration = Duration::from_millis(10);
@@ -81,6 +81,32 @@ impl Intake {
                     refused.ticket.end(Outcome::ShedQueueFull);
                 }
             }
+        }
+    }
+
+    /// Takes an exchange that another policy let through: the rules in effect here judge it once more.
+    pub(super) fn take_recorded(&self, envelope: Envelope, due: Instant) {
+        let config = self.config.borrow();
+        let ticket = Ticket::new(
+            &self.recorder,
+            config.policy.redactor(),
+            envelope.exchange(),
+        );
+        let delivery = match config.policy.readmit(envelope) {
+            Ok(envelope) => Delivery {
+                envelope,
+                ticket,
+                due,
+            },
+            Err(refusal) => {
+                return ticket.end(End {
+                    reason: refusal.reason,
+                    ..End::from(refusal.outcome)
+                });
+            }
+        };
+        if let Err(refused) = self.sender.offer(delivery.into()) {
+            refused.ticket.end(Outcome::ShedQueueFull);
         }
     }
 }

@@ -22,7 +22,7 @@ use super::running::{Running, Source};
 use super::schedule::Clock;
 use crate::config::{Config, Settings};
 use crate::report::{KnownNoise, ReportData, RunInfo};
-use crate::traffic::{InOrder, TrafficFile};
+use crate::traffic::{InOrder, Traffic, TrafficFile};
 use mirror_core::schedule::{Pace, Speed};
 
 /// Longest sleep of the reader: it must hear of the run's end.
@@ -188,9 +188,14 @@ impl Feeder {
             let pace = *pace.get_or_insert_with(|| Pace::new(self.speed, first, begins));
             let due = clock.instant(pace.due(at));
             if self.wait_until(due)
-                && let Some(exchange) = self.exchanges.next()
+                && let Some(traffic) = self.exchanges.next()
             {
-                self.intake.take(exchange, due);
+                match traffic {
+                    Traffic::Captured(exchange) => self.intake.take(*exchange, due),
+                    Traffic::Recorded(recorded) => {
+                        self.intake.take_recorded(recorded.envelope, due);
+                    }
+                }
             }
             self.count();
         }

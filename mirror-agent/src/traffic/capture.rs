@@ -5,7 +5,7 @@ use std::path::Path;
 use mirror_core::dissect::{DissectLimits, DissectStats, Dissector};
 use mirror_core::time::Timestamp;
 
-use super::{LeftOut, Step};
+use super::{LeftOut, Step, Traffic};
 use crate::capture::{input::Input, pcap::PcapFile};
 
 pub(super) const UNSUPPORTED_LINK: &str = "unsupported_link";
@@ -45,7 +45,7 @@ impl Capture {
     /// A packet is read when no exchange is ready. An error says that no packet follows; exchanges may.
     pub(super) fn step(&mut self) -> anyhow::Result<Step> {
         if let Some(exchange) = self.dissector.poll() {
-            return Ok(Step::Exchange(Box::new(exchange)));
+            return Ok(Step::Traffic(Traffic::Captured(Box::new(exchange))));
         }
         if self.is_read {
             return Ok(Step::End);

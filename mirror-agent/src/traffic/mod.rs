@@ -8,6 +8,7 @@ mod format;
 mod gor;
 mod har;
 mod order;
+mod recorded;
 mod write;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use mirror_core::dissect::{DissectLimits, DissectStats};
 use mirror_core::exchange::Exchange;
+use mirror_core::recording::{RecordedExchange, RecordingMetadata};
 use mirror_core::time::Timestamp;
 
 use crate::capture::{Progress, input::Input};
@@ -24,6 +26,7 @@ use crate::capture::{Progress, input::Input};
 use capture::Capture;
 use gor::GoReplay;
 use har::Archive;
+use recorded::Recorded;
 
 pub use format::WriteError;
 pub use har::{Entry, archive_begin, archive_end, authority};
@@ -39,6 +42,30 @@ pub enum TrafficKind {
     Har,
     /// A file of GoReplay's `--output-file`.
     GoReplay,
+    /// What an agent has recorded.
+    Recording,
+}
+
+/// An exchange of a file.
+#[derive(Clone, Debug)]
+pub enum Traffic {
+    /// As it was captured: no policy has judged or redacted it.
+    Captured(Box<Exchange>),
+    /// As a policy has let it through.
+    Recorded(Box<RecordedExchange>),
+}
+
+impl Traffic {
+    pub fn exchange(&self) -> &Exchange {
+        match self {
+            Self::Captured(exchange) => exchange,
+            Self::Recorded(recorded) => recorded.envelope.exchange(),
+        }
+    }
+
+    pub fn captured_at(&self) -> Timestamp {
+        self.exchange().captured_at()
+    }
 }
 
 /// What of a file has no place in its exchanges, counted by why.
@@ -47,7 +74,7 @@ pub type LeftOut = BTreeMap<&'static str, u64>;
 /// What one step of reading came to.
 #[derive(Debug)]
 pub enum Step {
-    Exchange(Box<Exchange>),
+    Traffic(Traffic),
     /// There is more to be read.
     More,
     End,
@@ -69,6 +96,7 @@ enum Source {
     Capture(Box<Capture>),
     Archive(Archive),
     GoReplay(Box<GoReplay>),
+    Recording(Box<Recorded>),
 }
 
 impl TrafficFile {
@@ -89,6 +117,12 @@ impl TrafficFile {
                 Source::Archive(archive)
             }
             TrafficKind::GoReplay => Source::GoReplay(Box::new(GoReplay::new(input.bytes, limits))),
+            TrafficKind::Recording => {
+                let recorded = Recorded::new(input.bytes);
+                Source::Recording(Box::new(
+                    recorded.with_context(|| path.display().to_string())?,
+                ))
+            }
         };
         Ok(Self {
             source,
@@ -118,13 +152,14 @@ impl TrafficFile {
             Source::Capture(capture) => (capture.step(), capture.reached()),
             Source::Archive(archive) => (archive.step(), archive.reached()),
             Source::GoReplay(file) => (file.step(), file.reached()),
+            Source::Recording(file) => (file.step(), file.reached()),
         };
         if let Some(at) = at {
             self.first.get_or_insert(at);
             self.read_to = self.read_to.max(at);
         }
         let step = step.unwrap_or_else(|error| {
-            self.damage = Some(error);
+            self.damage.get_or_insert(error);
             Step::More
         });
         self.is_read = matches!(step, Step::End);
@@ -154,7 +189,7 @@ impl TrafficFile {
     pub fn stats(&self) -> DissectStats {
         match &self.source {
             Source::Capture(capture) => capture.stats(),
-            Source::Archive(_) => DissectStats::default(),
+            Source::Archive(_) | Source::Recording(_) => DissectStats::default(),
             Source::GoReplay(file) => file.stats(),
         }
     }
@@ -165,9 +200,18 @@ impl TrafficFile {
             Source::Capture(capture) => capture.left_out(),
             Source::Archive(archive) => archive.left_out(),
             Source::GoReplay(file) => file.left_out(),
+            Source::Recording(file) => file.left_out(),
         };
         counts.retain(|_, count| *count > 0);
         counts
+    }
+
+    /// What a recording says of itself.
+    pub fn metadata(&mut self) -> Option<&RecordingMetadata> {
+        match &mut self.source {
+            Source::Recording(file) => file.metadata(),
+            _ => None,
+        }
     }
 
     /// Packets that were left out because of their link type.
@@ -181,12 +225,12 @@ impl TrafficFile {
 }
 
 impl Iterator for TrafficFile {
-    type Item = Exchange;
+    type Item = Traffic;
 
-    fn next(&mut self) -> Option<Exchange> {
+    fn next(&mut self) -> Option<Traffic> {
         loop {
             match self.step() {
-                Step::Exchange(exchange) => return Some(*exchange),
+                Step::Traffic(traffic) => return Some(traffic),
                 Step::More => {}
                 Step::End => return None,
             }
@@ -196,7 +240,9 @@ impl Iterator for TrafficFile {
 
 /// By what a file begins with.
 fn kind_of(start: &[u8]) -> Option<TrafficKind> {
-    if capture::is_capture(start) {
+    if recorded::is_recording(start) {
+        Some(TrafficKind::Recording)
+    } else if capture::is_capture(start) {
         Some(TrafficKind::Capture)
     } else if har::is_json(start) {
         Some(TrafficKind::Har)
@@ -219,13 +265,15 @@ fn unknown(path: &Path, start: &[u8]) -> String {
         }
     };
     format!(
-        "{} {what}: give a capture (pcap or pcapng), an HTTP Archive (.har) or a file of GoReplay (.gor), plain or compressed by gzip or zstd",
+        "{} {what}: give a recording (.mrec), a capture (pcap or pcapng), an HTTP Archive (.har) or a file of GoReplay (.gor), plain or compressed by gzip or zstd",
         path.display()
     )
 }
 
 #[cfg(test)]
 mod tests {
+    use mirror_core::recording::RECORDING_MAGIC;
+
     use super::*;
 
     #[test]
@@ -247,6 +295,7 @@ mod tests {
         );
         check(b"1 apple 1439818823587396305 200\n", None);
         check(b"1 2 oranges\n", None);
+        check(&RECORDING_MAGIC, Some(TrafficKind::Recording));
         check(b"GET / HTTP/1.1\r\n", None);
         check(b"", None);
     }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use mirror_core::exchange::Exchange;
+use mirror_core::recording::RecordingMetadata;
 use mirror_core::schedule::ByTime;
 use mirror_core::time::Timestamp;
 
-use super::{Step, TrafficFile};
+use super::{Step, Traffic, TrafficFile};
 
 /// How far a file is read ahead, in its own time. An exchange is known when it was answered, so one that took longer comes late.
 const READ_AHEAD: Duration = Duration::from_secs(30);
@@ -17,7 +18,7 @@ const MAX_AHEAD_BYTES: usize = 256 << 20;
 /// Iterate; or look at the time of the next exchange before it is taken.
 pub struct InOrder {
     file: TrafficFile,
-    ahead: ByTime<Exchange>,
+    ahead: ByTime<Traffic>,
     /// Bytes of the bodies in `ahead`.
     held: usize,
 }
@@ -39,9 +40,9 @@ impl InOrder {
             if horizon.is_some_and(|horizon| self.file.read_to() > horizon) {
                 break;
             }
-            if let Step::Exchange(exchange) = self.file.step() {
-                self.held += body_bytes(&exchange);
-                self.ahead.push(exchange.captured_at(), *exchange);
+            if let Step::Traffic(traffic) = self.file.step() {
+                self.held += body_bytes(traffic.exchange());
+                self.ahead.push(traffic.captured_at(), traffic);
             }
         }
         self.ahead.first()
@@ -52,6 +53,11 @@ impl InOrder {
         &self.file
     }
 
+    /// What a recording says of itself.
+    pub fn metadata(&mut self) -> Option<&RecordingMetadata> {
+        self.file.metadata()
+    }
+
     /// What is wrong with the file, where something is.
     pub fn damage(&mut self) -> Option<anyhow::Error> {
         self.file.damage()
@@ -59,13 +65,13 @@ impl InOrder {
 }
 
 impl Iterator for InOrder {
-    type Item = Exchange;
+    type Item = Traffic;
 
-    fn next(&mut self) -> Option<Exchange> {
+    fn next(&mut self) -> Option<Traffic> {
         self.peek()?;
-        let exchange = self.ahead.pop()?;
-        self.held -= body_bytes(&exchange);
-        Some(exchange)
+        let traffic = self.ahead.pop()?;
+        self.held -= body_bytes(traffic.exchange());
+        Some(traffic)
     }
 }
 

@@ -7,6 +7,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::exchange::Exchange;
 use crate::filter::Share;
 use crate::identity::Identity;
 use crate::options::FromText;
@@ -77,6 +78,13 @@ pub(super) fn of<'s>(shares: &'s [ReplayShare], view: &View<'_>) -> Option<&'s R
 }
 
 impl ReplayShare {
+    /// Whether an exchange is in it. One that it is not for is.
+    pub fn chooses(&self, exchange: &Exchange, identity: &Identity) -> bool {
+        let view = View::new(exchange);
+        let is_for_it = of(std::slice::from_ref(self), &view).is_some();
+        !is_for_it || self.takes(&view, Some(identity))
+    }
+
     /// Whether the request's id decides.
     pub(super) fn needs_identity(&self) -> bool {
         self.by == By::Id

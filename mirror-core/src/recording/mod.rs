@@ -25,6 +25,7 @@ pub use index::{IndexedBlock, RecordingIndex};
 pub use metadata::{RecordingLedger, RecordingMetadata};
 pub use payload::{Seal, Unseal};
 pub use reader::{Block, ReadCounts, RecordingReader, Tail};
+pub use route::route_of;
 pub use writer::{RecordingWriter, WriterOptions};
 
 /// Most bytes of a block before it is compressed. One that holds a single exchange may be as large; all others are closed much earlier.

@@ -9,7 +9,7 @@ const MAX_SEGMENTS: usize = 8;
 const MAX_SEGMENT: usize = 64;
 
 /// `GET /users/{id}`: ids and dates are known by their form. What is long is cut.
-pub(super) fn route_of(request: &Request) -> String {
+pub fn route_of(request: &Request) -> String {
     let mut route = cut(request.method.as_bytes());
     route.push(' ');
     let path = request.target.path();

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Error};
 use mirror_agent::cli::{Explain, ExplainOptions};
 use mirror_agent::config::{keep_what_login_needs, read_key};
-use mirror_agent::traffic::TrafficFile;
+use mirror_agent::traffic::{Traffic, TrafficFile};
 use mirror_core::dissect::DissectLimits;
 use mirror_core::exchange::Exchange;
 use mirror_core::identity::Identifier;
@@ -40,8 +40,8 @@ pub(crate) fn explain(options: &Explain) -> anyhow::Result<ExitCode> {
         ..reading.limits.clone()
     };
     let mut file = TrafficFile::open(&options.file, limits)?;
-    for exchange in file.by_ref() {
-        explainer.exchange(exchange)?;
+    for traffic in file.by_ref() {
+        explainer.traffic(&traffic)?;
     }
     explainer.end()?;
     let Some(error) = file.damage() else {
@@ -64,10 +64,14 @@ struct Explainer<'o> {
 }
 
 impl Explainer<'_> {
-    fn exchange(&mut self, exchange: Exchange) -> anyhow::Result<()> {
+    fn traffic(&mut self, traffic: &Traffic) -> anyhow::Result<()> {
         let redactor = self.policy.redactor();
-        let heading = shown::Heading::new(redactor, &exchange);
-        let identify = |exchange: &Exchange| self.identifier.identify(exchange);
+        let heading = shown::Heading::new(redactor, traffic.exchange());
+        let identify = |exchange: &Exchange| match traffic {
+            Traffic::Captured(_) => self.identifier.identify(exchange),
+            Traffic::Recorded(recorded) => recorded.envelope.identity().clone(),
+        };
+        let exchange = traffic.exchange().clone();
         let explanation = self.policy.explain(exchange, identify);
         let edited = explanation.sent.as_ref();
         let edited = edited.map(|envelope| self.editor.edited(envelope));

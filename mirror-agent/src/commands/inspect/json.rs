@@ -48,6 +48,7 @@ fn object(exchange: &Exchange, known: &Known) -> Value {
             "reason": response.fault.map(Fault::reason),
         })),
         "id": known.id,
+        "lane": known.lane.map(|lane| format!("{:016x}", lane.0)),
         "outcome": known.outcome,
     })
 }

@@ -14,12 +14,13 @@ use anyhow::ensure;
 use mirror_agent::cli::Format;
 use mirror_agent::cli::{Inspect, InspectOptions};
 use mirror_agent::printable::printable_json;
-use mirror_agent::traffic::{Step, TrafficFile};
+use mirror_agent::traffic::{Step, Traffic, TrafficFile};
 use mirror_core::dissect::DissectLimits;
 use mirror_core::exchange::Exchange;
 use mirror_core::identity::Identifier;
 use mirror_core::options::Options;
 use mirror_core::policy::Policy;
+use mirror_core::schedule::LaneKey;
 use mirror_snapshot::RequestId;
 
 use follow::Follow;
@@ -44,6 +45,8 @@ trait Show {
 /// What rules and policy say of an exchange.
 struct Known {
     id: Option<String>,
+    /// Whose order it keeps, where a recording says so.
+    lane: Option<LaneKey>,
     /// What `run` would do with it.
     outcome: &'static str,
 }
@@ -54,9 +57,18 @@ struct Judge {
 }
 
 impl Judge {
-    fn judge(&self, exchange: &Exchange) -> Known {
-        let candidates = self.identifier.identify(exchange).candidates;
+    /// What was recorded keeps the ids that it had before it was redacted.
+    fn judge(&self, traffic: &Traffic) -> Known {
+        let exchange = traffic.exchange();
+        let candidates = match traffic {
+            Traffic::Captured(_) => self.identifier.identify(exchange).candidates,
+            Traffic::Recorded(recorded) => recorded.envelope.identity().candidates.clone(),
+        };
         Known {
+            lane: match traffic {
+                Traffic::Captured(_) => None,
+                Traffic::Recorded(recorded) => recorded.envelope.lane(),
+            },
             id: candidates.ids.first().map(RequestId::to_string),
             outcome: match self.policy.judge(exchange) {
                 Ok(_) => "replayable",
@@ -93,12 +105,12 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
     show.begin(&mut output.text);
     loop {
         match file.step() {
-            Step::Exchange(exchange) if selection.takes(&exchange) => {
-                let known = judge.judge(&exchange);
-                summary.add(&exchange, &known);
-                show.exchange(&exchange, &known, &mut output.text);
+            Step::Traffic(traffic) if selection.takes(traffic.exchange()) => {
+                let (exchange, known) = (traffic.exchange(), judge.judge(&traffic));
+                summary.add(exchange, &known);
+                show.exchange(exchange, &known, &mut output.text);
             }
-            Step::Exchange(_) | Step::More => {}
+            Step::Traffic(_) | Step::More => {}
             Step::End => break,
         }
         output.flush_some()?;

@@ -11,7 +11,7 @@ use mirror_core::packet::{FlowKey, Seq, Side};
 use mirror_core::tcp::{Arrival, CloseReason, StreamEvent};
 use mirror_core::time::Timestamp;
 
-use super::super::{LeftOut, Step};
+use super::super::{LeftOut, Step, Traffic};
 use super::records::{Head, Record, RecordKind, Records};
 use crate::capture::input;
 
@@ -70,7 +70,7 @@ impl GoReplay {
     /// A record is read when no exchange is ready.
     pub(in crate::traffic) fn step(&mut self) -> anyhow::Result<Step> {
         if let Some(exchange) = self.ready.pop_front() {
-            return Ok(Step::Exchange(Box::new(exchange)));
+            return Ok(Step::Traffic(Traffic::Captured(Box::new(exchange))));
         }
         if self.is_over {
             return Ok(Step::End);
@@ -303,7 +303,7 @@ mod tests {
         let mut found = Vec::new();
         loop {
             match file.step().unwrap() {
-                Step::Exchange(exchange) => found.push(*exchange),
+                Step::Traffic(traffic) => found.push(traffic.exchange().clone()),
                 Step::More => {}
                 Step::End => return (found, file.left_out()),
             }

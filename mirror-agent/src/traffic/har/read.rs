@@ -12,7 +12,7 @@ use mirror_core::exchange::{
 use mirror_core::time::Timestamp;
 use serde_json::Value;
 
-use super::super::{LeftOut, Step};
+use super::super::{LeftOut, Step, Traffic};
 use super::entries::Entries;
 use crate::capture::input;
 
@@ -53,7 +53,7 @@ impl Archive {
         let step = self
             .next()
             .with_context(|| format!("entry {nth} of the archive, counted from 0"));
-        self.is_over = !matches!(step, Ok(Step::Exchange(_) | Step::More));
+        self.is_over = !matches!(step, Ok(Step::Traffic(_) | Step::More));
         step
     }
 
@@ -72,7 +72,7 @@ impl Archive {
         } else {
             let exchange = exchange(nth, &entry)?;
             self.reached = Some(exchange.captured_at());
-            return Ok(Step::Exchange(Box::new(exchange)));
+            return Ok(Step::Traffic(Traffic::Captured(Box::new(exchange))));
         }
         Ok(Step::More)
     }

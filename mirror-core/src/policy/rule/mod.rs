@@ -12,6 +12,7 @@ mod view;
 
 use std::fmt;
 
+use crate::exchange::Exchange;
 use crate::options::FromText;
 
 use condition::Condition;
@@ -67,6 +68,11 @@ impl FromText for Rule {
 }
 
 impl Rule {
+    /// Whether all readings of the request fit, as for `--allow`.
+    pub fn lets_in(&self, exchange: &Exchange) -> bool {
+        self.fits(&View::new(exchange), Sense::LetIn)
+    }
+
     pub(super) fn fits(&self, view: &View<'_>, sense: Sense) -> bool {
         self.fits_as(&view.exchange().request.method, view, sense)
     }

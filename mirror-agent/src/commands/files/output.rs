@@ -52,30 +52,41 @@ impl OutputFile {
     }
 
     pub(crate) fn finish(mut self) -> anyhow::Result<()> {
-        if let Sink::Gzip(encoder) = &mut self.sink {
-            encoder.try_finish().context("writing OUT")?;
-        }
-        self.flush().context("writing OUT")?;
+        let finished = match &mut self.sink {
+            Sink::Gzip(encoder) => encoder.try_finish(),
+            sink => sink.flush(),
+        };
+        finished.context("writing the end of OUT")?;
         self.unfinished = None;
         Ok(())
     }
 }
 
-impl Write for OutputFile {
+impl Write for Sink {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match &mut self.sink {
-            Sink::Stdout => io::stdout().write(buffer),
-            Sink::Plain(file) => file.write(buffer),
-            Sink::Gzip(encoder) => encoder.write(buffer),
+        match self {
+            Self::Stdout => io::stdout().write(buffer),
+            Self::Plain(file) => file.write(buffer),
+            Self::Gzip(encoder) => encoder.write(buffer),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.sink {
-            Sink::Stdout => io::stdout().flush(),
-            Sink::Plain(file) => file.flush(),
-            Sink::Gzip(encoder) => encoder.flush(),
+        match self {
+            Self::Stdout => io::stdout().flush(),
+            Self::Plain(file) => file.flush(),
+            Self::Gzip(encoder) => encoder.flush(),
         }
+    }
+}
+
+impl Write for OutputFile {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.sink.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
     }
 }
 

@@ -3,11 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use mirror_agent::printable::printable;
 use mirror_agent::traffic::TrafficFile;
 use mirror_core::policy::Refusal;
+use mirror_core::recording::RecordingLedger;
+use mirror_core::time::Timestamp;
 use serde::Serialize;
+
+use crate::terminal;
 
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Tally {
@@ -46,7 +51,33 @@ impl Tally {
         }
     }
 
-    pub(crate) fn text(&self, output: &Path) -> String {
+    /// As a recording's ledger.
+    pub(crate) fn ledger(&self) -> RecordingLedger {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.unwrap_or_default();
+        let mut outcomes = self.left_out.clone();
+        outcomes.insert("recorded".into(), self.written);
+        RecordingLedger {
+            at: Timestamp(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)),
+            seen: self.read,
+            outcomes,
+        }
+    }
+
+    /// Where the exchanges are on standard output, it is for standard error.
+    pub(crate) fn print(&self, output: &Path, json: bool) -> anyhow::Result<()> {
+        if json {
+            return terminal::print_json(self);
+        }
+        let text = self.text(output);
+        match output == Path::new("-") {
+            true => terminal::note(text.trim_end()),
+            false => terminal::print(&text)?,
+        }
+        Ok(())
+    }
+
+    fn text(&self, output: &Path) -> String {
         let Self { read, written, .. } = self;
         let mut text = format!(
             "exchanges read: {read}, written to {}: {written}\n",
