@@ -195,13 +195,14 @@ agent names it, and goes on as before.", live_keys()))]
         #[command(flatten)]
         socket: Socket,
     },
-    /// Replay a file of traffic to a mirror and compare the answers; needs no rights
+    /// Replay a file of traffic, or recordings, to a mirror and compare the answers; needs no rights
     #[command(after_help = format!("\
 Examples:
   mirror-agent replay traffic.pcapng.zst --target http://mirror:8080
   mirror-agent replay traffic.pcap --port 8080 --target http://mirror:8080 --speed 2 --report /var/tmp/mirror
   mirror-agent replay traffic.pcap --target http://mirror:8080 --speed max --order session:cookie:sid
   tcpdump -i eth0 -w - tcp port 8080 | mirror-agent replay - --target http://mirror:8080 --json | jq .timing
+  mirror-agent replay node1.mrec node2.mrec --target http://mirror:8080 --allow 'POST /orders' --redis redis://10.0.0.5
 
 Each request is sent at its place in the file's time, whether the mirror keeps up or not; --json and the report say how late \
 requests were sent. With --speed max the mirror sets the speed. The run ends when every request has its \
@@ -209,19 +210,79 @@ outcome; --drain-timeout is for a run that Ctrl-C or --duration ends. The option
 have no effect here, but --port says which ports are a server's (any, unless given). With a --socket of its own, `status`, \
 `top`, `wait`, `pause`, `resume` and `stop` reach the replay as they reach a running agent.
 
+Recordings are merged by the time at which requests began. This replay's rules judge each request once more, so a recording of writes \
+writes nothing unless --allow names them here too; what was hidden stays hidden. Snapshots that were recorded are put into the \
+store that the mirror reads (--mirror-redis, or --redis), in a namespace of this run, before their request is sent.
+
 {}
 
 Exit codes are the decision: 0 PASS, 1 FAIL: a difference is the new version's or a rule is met, 3 INVALID: the run cannot be relied
 on, or the file is damaged, 4 HOLD: not decided, and the report says what is missing; 2 nothing was sent.", sources()))]
     Replay {
-        /// Recording, capture (pcap or pcapng), HTTP Archive or file of GoReplay, plain, gzip or zstd; - for standard input
-        file: PathBuf,
+        /// Capture (pcap or pcapng), HTTP Archive or file of GoReplay, plain, gzip or zstd, or - for standard input; or any number of
+        /// recordings (.mrec) and directories with recordings
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
         #[command(flatten)]
         options: RunOptions,
         /// Print the final report as JSON
         #[arg(long)]
         json: bool,
     },
+    /// Record what is captured and let through by the rules, to be replayed later; sends nothing
+    #[command(after_help = format!("\
+Examples:
+  mirror-agent record --interface eth0 --port 8080 afternoon.mrec
+  mirror-agent record --interface eth0 --port 8080 --rotate-every 15m --total 20GiB /var/lib/shop-recordings
+  mirror-agent record --interface eth0 --port 8080 --with-snapshots --redis redis://10.0.0.5 --encrypt-to age1… --json afternoon.mrec
+  mirror-agent record --since 10m --route 'POST /orders' before-the-crash.mrec
+
+A path that ends in .mrec is a file, which must not be there yet; any other one is a directory, in which one file follows the other. \
+What is recorded is on the disk after a second at most. What the disk does not take is counted in the ledger, and the recording goes on. \
+`mirror-agent replay` sends what was recorded, as far as its own rules allow it; `info` and `verify` look at it.
+
+--since takes it from what a run with --keep has kept, by the time at which requests began, and --route by rules as --allow has them. \
+--keep-in, --socket and --recording-key-file say where that is, as for the run.
+
+{}
+
+Exit codes: 0 all that the rules let through is recorded, 3 some of it was lost, and the ledger says why, 2 nothing was started.", sources()))]
+    Record {
+        /// File (*.mrec) or directory for the recording
+        path: PathBuf,
+        /// Take it from what a run has kept: of the last so long a time
+        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+        since: Option<Duration>,
+        /// With --since, only requests that a rule fits, as in 'POST /orders' (repeatable)
+        #[arg(long, value_name = "RULE", requires = "since", value_parser = rule)]
+        route: Vec<Rule>,
+        #[command(flatten)]
+        options: RunOptions,
+        /// Print the ledger and the files as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check that recordings are whole: checksums, ends, indexes
+    #[command(after_help = "\
+Examples:
+  mirror-agent verify afternoon.mrec
+  mirror-agent verify --json /var/lib/shop-recordings | jq '.[] | select(.is_whole | not)'
+
+A recording whose writer was killed, or still writes, is whole if its last block is. Encrypted ones are checked without their key; their \
+index is compared with their exchanges only with it.
+
+Exit codes: 0 all are whole, 3 one is damaged or torn: what is before and after the damage can be replayed, 2 one cannot be read at all.")]
+    Verify(Recordings),
+    /// Show what is in recordings: times, routes, sizes, and how they were made
+    #[command(after_help = "\
+Examples:
+  mirror-agent info afternoon.mrec
+  mirror-agent info --json /var/lib/shop-recordings | jq '.[].routes'
+
+Without its key, an encrypted recording shows its times, sizes and numbers, and not its routes.
+
+Exit codes: 0 it is shown, 2 one cannot be read.")]
+    Info(Recordings),
     /// List the HTTP exchanges in a file of traffic
     #[command(after_help = "\
 Examples:
@@ -551,6 +612,23 @@ pub enum Awaited {
     Verdict,
     /// Until the agent captures
     Ready,
+}
+
+fn rule(text: &str) -> Result<Rule, String> {
+    Rule::from_text(text)
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Recordings {
+    /// Recordings (*.mrec), or directories with recordings
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// File with age keys, for those that are encrypted
+    #[arg(long, value_name = "FILE")]
+    pub recording_key_file: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 fn web_url(text: &str) -> Result<WebUrl, String> {

@@ -50,6 +50,10 @@ outcomes! {
         "the connection changed to another protocol, which has no request and answer to compare",
     Observed = "observed":
         "no --target was given, so nothing was replayed",
+    Recorded = "recorded":
+        "it is in the recording, and nothing was replayed",
+    LostNotWritten = "lost: not written":
+        "the recording's disk did not take it: the reason is beside it; give the recording a disk with room, or a --total",
     LostRingFull = "lost: ring full":
         "the kernel's ring was full when its first packet came: raise --ring-size",
     DroppedGap = "dropped: gap":

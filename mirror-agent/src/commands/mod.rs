@@ -6,6 +6,8 @@ mod files;
 mod inspect;
 mod live;
 mod progress;
+mod record;
+mod recordings;
 mod replay;
 mod report;
 mod reproduce;
@@ -39,10 +41,22 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Pause { json, socket } => live::pause(&socket.socket, &Order::Pause, json),
         Command::Resume { json, socket } => live::pause(&socket.socket, &Order::Resume, json),
         Command::Replay {
-            file,
+            files,
             options,
             json,
-        } => replay::replay(settings(options)?, &file, json),
+        } => replay::replay(settings(options)?, &files, json),
+        Command::Record {
+            path,
+            since,
+            route,
+            options,
+            json,
+        } => match since {
+            None => record::record(settings(options)?, &path, json),
+            Some(since) => record::look_back(&settings(options)?, &path, since, &route, json),
+        },
+        Command::Verify(options) => recordings::verify(&options),
+        Command::Info(options) => recordings::info(&options),
         Command::Reload { json, socket } => live::reload(&socket.socket, json),
         Command::Top { json, socket } => top::top(&socket.socket, json),
         Command::Wait(options) => wait::wait(&options),

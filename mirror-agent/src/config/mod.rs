@@ -34,6 +34,7 @@ use crate::otlp::OtlpOptions;
 use crate::replay::{BuildUrls, CredentialOptions, ReplayOptions};
 use crate::report::ReportOptions;
 use crate::transport::TransportOptions;
+use crate::transport::file::RecordingOptions;
 
 pub use flags::{Changes, Flags};
 pub use login::keep_what_login_needs;
@@ -49,6 +50,7 @@ mirror_core::options! {
         pub identity: Identifier,
         pub policy: Policy,
         pub transport: TransportOptions,
+        pub recording: RecordingOptions,
         pub gate: GateOptions,
         pub schedule: ScheduleOptions,
         pub replay: ReplayOptions,
@@ -82,6 +84,7 @@ impl Config {
         self.credentials.check()?;
         self.control.check()?;
         self.otlp.check()?;
+        self.recording.check()?;
         ensure!(
             self.replay.control.is_none() || self.replay.has_target(),
             "--control is the old version beside the mirror, and there is no mirror: add --target URL"

@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, ensure};
 use mirror_core::options::{Given, OptionSpec, Options, Origin};
 use mirror_core::policy::{Policy, RedactKey};
+use sha2::{Digest, Sha256};
 
 use super::{Config, environment, file, keep_what_login_needs};
 use crate::secret::holds_secret;
@@ -94,6 +95,27 @@ impl Settings {
             Some(texts) => texts.iter().map(String::as_str).collect(),
             None => spec.default.into_iter().collect(),
         }
+    }
+
+    /// The same by the option's key.
+    pub fn texts_of(&self, key: &str) -> Vec<String> {
+        let specs = Config::specs();
+        let spec = specs.iter().find(|spec| spec.key == key);
+        let texts = spec.into_iter().flat_map(|spec| self.texts(spec));
+        texts.map(str::to_owned).collect()
+    }
+
+    /// Equal where all options are that hold no secret.
+    pub fn digest(&self) -> String {
+        let specs = Config::specs();
+        let mut digest = Sha256::new();
+        for spec in specs.iter().filter(|spec| !spec.is_secret) {
+            let texts = self.texts(spec);
+            digest.update(format!("{} {texts:?}\n", spec.key));
+        }
+        let digest = digest.finalize();
+        let bytes = digest[..8].iter();
+        bytes.map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Where a password stands that every user of this host can read, and what to do about it.

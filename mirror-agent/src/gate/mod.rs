@@ -1,5 +1,6 @@
 //! The gate: an exchange passes once production's snapshot for it is there, and is known to be its own.
 
+mod brought;
 mod claims;
 mod effects;
 mod lists;
@@ -16,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use mirror_snapshot::{DEFAULT_TTL, HEADER_POSITION, RedisStore, RequestId, SendId, store::Waiter};
 use tokio::time::Instant;
 
@@ -184,6 +186,9 @@ impl Gate {
             number,
             ..
         } = entered;
+        if let Some(document) = envelope.snapshot() {
+            return gate.brought(envelope, document, claims).await;
+        }
         match (envelope.identity().candidates.counted, number, claims.pop()) {
             _ if ids.is_empty() => SnapshotOutcome::NoId,
             (true, Some(number), Some(claim)) => gate.numbered(envelope, &ids, number, claim).await,
@@ -191,6 +196,13 @@ impl Gate {
             (false, Some(number), _) => gate.named(envelope, ids, Some(number), None).await,
             (false, None, claim) => gate.named(envelope, ids, None, claim).await,
         }
+    }
+
+    /// The document itself, as production filed it; nothing if it is gone.
+    pub async fn value(&self, found: &FoundSnapshot) -> Option<Bytes> {
+        let store = self.snapshots.as_ref()?.waiter.store();
+        let ids = std::slice::from_ref(&found.id);
+        store.look(ids).await.ok()?.pop().flatten()
     }
 
     /// Looks for what the mirror filed about one sending of a request that it has answered.

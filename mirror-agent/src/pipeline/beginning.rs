@@ -33,7 +33,7 @@ pub(super) struct Beginning {
     pub(super) control: Option<Control>,
     pub(super) admin: Option<Admin>,
     pub(super) exporter: Option<Exporter>,
-    open_files: usize,
+    pub(super) open_files: usize,
 }
 
 /// What judges the run's requests, and how it is told and ended.
@@ -135,6 +135,8 @@ impl Beginning {
             config: live.subscribe(),
             recorder: Arc::clone(&self.recorder),
             sender: Sender::Memory(sender),
+            kept: None,
+            carries: config.replay.has_target(),
             relief,
         };
         let judging = Judging {

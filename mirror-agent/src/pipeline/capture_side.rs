@@ -12,6 +12,7 @@ use std::{
 use anyhow::{Context, anyhow};
 use tokio::sync::watch;
 
+use super::keep_side::KeepSender;
 use super::relief::HostRelief;
 use crate::capture::ring::RingReader;
 use crate::clock::wall_clock;
@@ -23,6 +24,7 @@ use mirror_core::exchange::{Exchange, Request};
 use mirror_core::filter::PortSet;
 use mirror_core::ledger::Outcome;
 use mirror_core::policy::{Envelope, Refusal};
+use mirror_core::schedule::Order;
 
 /// Longest sleep of a reader; bounds how late a packet below the wake-up threshold is seen.
 const RING_POLL: Duration = Duration::from_millis(10);
@@ -35,6 +37,10 @@ pub(super) struct Intake {
     pub(super) config: watch::Receiver<Arc<Config>>,
     pub(super) recorder: Arc<Recorder>,
     pub(super) sender: Sender,
+    /// Keeps what policy lets through, beside what becomes of it.
+    pub(super) kept: Option<KeepSender>,
+    /// What policy lets through goes on; else it is only observed.
+    pub(super) carries: bool,
     /// A file is read as fast as it is replayed, and needs none.
     pub(super) relief: Option<Arc<HostRelief>>,
 }
@@ -49,7 +55,7 @@ impl Intake {
             reason: fault.map(|fault| fault.reason().into()).or(refusal.reason),
             ..End::from(refusal.outcome)
         };
-        if !config.replay.has_target() {
+        if !self.carries && self.kept.is_none() {
             return ticket.end(match config.policy.judge(&exchange) {
                 Err(refusal) => refused(refusal),
                 Ok(_) => Outcome::Observed.into(),
@@ -72,38 +78,43 @@ impl Intake {
         {
             Err(refusal) => ticket.end(refused(refusal)),
             Ok(envelope) => {
-                let delivery = Delivery {
-                    envelope: envelope.in_lane(lane),
-                    ticket,
-                    due,
-                };
-                if let Err(refused) = self.sender.offer(delivery.into()) {
-                    refused.ticket.end(Outcome::ShedQueueFull);
+                let envelope = envelope.in_lane(lane);
+                if let Some(kept) = &self.kept {
+                    kept.offer(&envelope);
+                }
+                match self.carries {
+                    true => self.hand_on(envelope, ticket, due),
+                    false => ticket.end(Outcome::Observed),
                 }
             }
         }
     }
 
-    /// Takes an exchange that another policy let through: the rules in effect here judge it once more.
-    pub(super) fn take_recorded(&self, envelope: Envelope, due: Instant) {
+    /// The same for an envelope that another policy made, as of a recording.
+    pub(super) fn readmit(&self, envelope: Envelope, due: Instant) {
         let config = self.config.borrow();
         let ticket = Ticket::new(
             &self.recorder,
             config.policy.redactor(),
             envelope.exchange(),
         );
-        let delivery = match config.policy.readmit(envelope) {
-            Ok(envelope) => Delivery {
-                envelope,
-                ticket,
-                due,
-            },
-            Err(refusal) => {
-                return ticket.end(End {
-                    reason: refusal.reason,
-                    ..End::from(refusal.outcome)
-                });
-            }
+        let lane = envelope
+            .lane()
+            .filter(|_| config.schedule.order != Order::None);
+        match config.policy.readmit(envelope) {
+            Err(refusal) => ticket.end(End {
+                reason: refusal.reason,
+                ..End::from(refusal.outcome)
+            }),
+            Ok(envelope) => self.hand_on(envelope.in_lane(lane), ticket, due),
+        }
+    }
+
+    fn hand_on(&self, envelope: Envelope, ticket: Ticket, due: Instant) {
+        let delivery = Delivery {
+            envelope,
+            ticket,
+            due,
         };
         if let Err(refused) = self.sender.offer(delivery.into()) {
             refused.ticket.end(Outcome::ShedQueueFull);

@@ -1,9 +1,10 @@
-//! A file of traffic in the place of live capture: its requests are sent at their place in the file's time, by the same mirror side.
+//! Files of traffic or recordings in the place of live capture: their requests are sent at their place in the files' time, by the same
+//! mirror side.
 
 use std::{
-    path::Path,
+    path::PathBuf,
     pin::pin,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::AtomicU64,
     sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
@@ -13,16 +14,16 @@ use anyhow::{Context, anyhow, bail};
 use tokio::{sync::watch, task::spawn_blocking};
 
 use super::attended::{Attended, drain, passed, stopped};
-use super::beginning::{Beginning, limits};
+use super::beginning::Beginning;
 use super::capture_side::{Dissected, Intake};
 use super::ending::Ending;
+use super::feed::Feed;
 use super::preflight;
 use super::progress::Event;
 use super::running::{Running, Source};
 use super::schedule::Clock;
 use crate::config::{Config, Settings};
 use crate::report::{KnownNoise, ReportData, RunInfo};
-use crate::traffic::{InOrder, Traffic, TrafficFile};
 use mirror_core::schedule::{Pace, Speed};
 
 /// Longest sleep of the reader: it must hear of the run's end.
@@ -37,7 +38,7 @@ const ROOM_PAUSE: Duration = Duration::from_millis(1);
 /// meanwhile. An error means that nothing was sent.
 pub async fn replay_file(
     settings: Settings,
-    path: &Path,
+    paths: &[PathBuf],
     ending: Ending,
     mut show: impl FnMut(Event) + Send + 'static,
 ) -> anyhow::Result<ReportData> {
@@ -49,13 +50,16 @@ pub async fn replay_file(
         reached = preflight::reach_targets(&config) => { reached?; }
         () = stopped(stop.subscribe()) => bail!("stopped before anything was started"),
     }
-    let file = TrafficFile::open(path, limits(&config))?;
-    let (info, name) = (run_info(&config, path), file_name(path));
+    let feed = Feed::open(paths, &config)?;
+    if let Some(advice) = feed.advice(&settings) {
+        tracing::warn!("{advice}");
+    }
+    let (info, name) = (run_info(&config, paths), file_name(paths));
     let is_controlled = !config.control.is_usual_socket();
     let beginning = Beginning::new(Arc::clone(&config), noise, info, &name, is_controlled).await?;
     let recorder = Arc::clone(&beginning.recorder);
     let (judging, intake) = beginning.start_judging(&ending, None, None).await?;
-    show(Event::Begins(begins(&config, path)));
+    show(Event::Begins(begins(&config, paths)));
     let (dissected, unread_packets) = (Dissected::new(1), Arc::default());
     let running = Arc::new(Running {
         recorder: Arc::clone(&recorder),
@@ -69,7 +73,7 @@ pub async fn replay_file(
         advice: judging.advice,
     });
     let feeder = Feeder::new(
-        file,
+        feed,
         &config,
         intake,
         (dissected, unread_packets),
@@ -100,36 +104,45 @@ pub async fn replay_file(
     attended.finish().await
 }
 
-/// What a replay is called: as the file, without what its name ends in.
-fn file_name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+/// What a replay is called: as the first file, without what its name ends in.
+fn file_name(paths: &[PathBuf]) -> String {
+    let name = paths.first().and_then(|path| path.file_name());
+    let name = name.unwrap_or_default().to_string_lossy();
     name.split('.').next().unwrap_or_default().to_owned()
 }
 
-fn run_info(config: &Config, path: &Path) -> RunInfo {
+fn shown(paths: &[PathBuf]) -> String {
+    let all: Vec<_> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    all.join(", ")
+}
+
+fn run_info(config: &Config, paths: &[PathBuf]) -> RunInfo {
     RunInfo {
         interfaces: Vec::new(),
         ports: config.capture.filter.ports.clone(),
-        file: Some(path.display().to_string()),
+        file: Some(shown(paths)),
         target: config.replay.shown_targets(),
         snapshots: config.gate.store.is_some(),
         replica: config.gate.replica.is_some(),
     }
 }
 
-fn begins(config: &Config, path: &Path) -> String {
+fn begins(config: &Config, paths: &[PathBuf]) -> String {
     let speed = match config.file.speed {
         Speed::Times(1.0) => "in its own time".to_owned(),
         Speed::Times(times) => format!("{times} times as fast as it was captured"),
         Speed::Max => "as fast as the mirror takes it".to_owned(),
     };
     let target = config.replay.shown_targets().unwrap_or_default();
-    format!("replaying {} to {target}, {speed}", path.display())
+    format!("replaying {} to {target}, {speed}", shown(paths))
 }
 
 /// Reads the file, and hands each request over at its time.
 struct Feeder {
-    exchanges: InOrder,
+    requests: Feed,
     speed: Speed,
     intake: Intake,
     stop: watch::Receiver<bool>,
@@ -140,14 +153,14 @@ struct Feeder {
 
 impl Feeder {
     fn new(
-        file: TrafficFile,
+        requests: Feed,
         config: &Config,
         intake: Intake,
         (dissected, unread_packets): (Dissected, Arc<AtomicU64>),
         stop: watch::Receiver<bool>,
     ) -> Self {
         Self {
-            exchanges: InOrder::new(file),
+            requests,
             speed: config.file.speed,
             intake,
             stop,
@@ -163,39 +176,29 @@ impl Feeder {
             .spawn(move || {
                 self.feed();
                 self.count();
-                let damage = self.exchanges.damage().map_or(Ok(()), Err);
-                damage.context("the file is damaged")
+                self.requests.damage()
             })
             .context("starting the thread that reads the file")
     }
 
     fn count(&self) {
-        let file = self.exchanges.file();
-        self.dissected.set(0, file.stats());
-        self.unread_packets.store(file.unread_packets(), Relaxed);
+        self.requests.count(&self.dissected, &self.unread_packets);
     }
 
     fn feed(&mut self) {
         let clock = Clock::default();
         let mut pace = None;
         while !*self.stop.borrow() {
-            let Some(at) = self.exchanges.peek() else {
+            let Some(at) = self.requests.peek() else {
                 // Nothing is left once the file is read.
                 return;
             };
             let begins = clock.now();
-            let first = self.exchanges.file().first().unwrap_or(at);
+            let first = self.requests.first().unwrap_or(at);
             let pace = *pace.get_or_insert_with(|| Pace::new(self.speed, first, begins));
             let due = clock.instant(pace.due(at));
-            if self.wait_until(due)
-                && let Some(traffic) = self.exchanges.next()
-            {
-                match traffic {
-                    Traffic::Captured(exchange) => self.intake.take(*exchange, due),
-                    Traffic::Recorded(recorded) => {
-                        self.intake.take_recorded(recorded.envelope, due);
-                    }
-                }
+            if self.wait_until(due) {
+                self.requests.hand_over(&self.intake, due);
             }
             self.count();
         }

@@ -19,6 +19,7 @@ use super::attended::{Attended, drain, passed, stopped};
 use super::beginning::{Beginning, limits};
 use super::capture_side::Readers;
 use super::ending::Ending;
+use super::keep_side::{finish_keeping, keep};
 use super::preflight;
 use super::progress::Event;
 use super::relief::HostRelief;
@@ -54,9 +55,11 @@ pub async fn run(
     }
     let own_sockets = Arc::new(capture.filters.clone());
     let relief = Arc::new(HostRelief::new(config.schedule.budget.cpu_when_busy));
-    let (judging, intake) = beginning
+    let (judging, mut intake) = beginning
         .start_judging(&ending, Some(own_sockets), Some(Arc::clone(&relief)))
         .await?;
+    let (keeper, kept) = keep(&settings, &beginning.host)?;
+    intake.kept = keeper;
     let (ports, ports_now) = watch::channel(config.capture.filter.ports.clone());
     let (readers, dissected) = Readers::start(rings, &limits(&config), &ports_now, intake)?;
     show(Event::Begins(begins(&config, &capture.hook())));
@@ -87,6 +90,7 @@ pub async fn run(
     if let Err(error) = readers.finish().await {
         recorder.fail(format!("capture failed: {error:#}"));
     }
+    finish_keeping(kept, &recorder).await?;
     let (longest, abort) = (config.transport.drain_timeout, ending.abort.subscribe());
     if let Err(error) = drain(judging.mirror.finish(), &judging.cut, longest, abort).await {
         recorder.fail(format!("{error:#}"));
@@ -95,7 +99,7 @@ pub async fn run(
 }
 
 /// Loads and attaches, which may take a moment, away from the runtime's threads.
-async fn attach(config: &Config) -> anyhow::Result<(TcCapture, Vec<RingReader>)> {
+pub(super) async fn attach(config: &Config) -> anyhow::Result<(TcCapture, Vec<RingReader>)> {
     let options = config.capture.clone();
     spawn_blocking(move || TcCapture::start(&options)).await?
 }

@@ -21,19 +21,19 @@ const MAX_LINKS: usize = 40;
 
 /// Only its owner may write there.
 #[derive(Debug)]
-pub(super) struct PrivateDir {
+pub struct PrivateDir {
     directory: OwnedFd,
     path: PathBuf,
 }
 
 impl PrivateDir {
     /// Opens the directory, and makes it for its owner alone if it is not there. One that others may write in is refused.
-    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
         Self::checked(open_directory(path, true)?, path)
     }
 
     /// The same for one that is there.
-    pub(super) fn open_known(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn open_known(path: &Path) -> anyhow::Result<Self> {
         Self::checked(open_directory(path, false)?, path)
     }
 
@@ -45,19 +45,19 @@ impl PrivateDir {
         })
     }
 
-    pub(super) fn try_clone(&self) -> std::io::Result<Self> {
+    pub(crate) fn try_clone(&self) -> std::io::Result<Self> {
         Ok(Self {
             directory: self.directory.try_clone()?,
             path: self.path.clone(),
         })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Makes a directory in it, which is not there yet.
-    pub(super) fn make(&self, name: &str) -> nix::Result<Self> {
+    pub(crate) fn make(&self, name: &str) -> nix::Result<Self> {
         mkdirat(&self.directory, name, Mode::S_IRWXU)?;
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         Ok(Self {
@@ -67,13 +67,13 @@ impl PrivateDir {
     }
 
     /// A directory in it.
-    pub(super) fn child(&self, name: &str) -> anyhow::Result<Self> {
+    pub(crate) fn child(&self, name: &str) -> anyhow::Result<Self> {
         let directory = enter(&self.directory, OsStr::new(name))?;
         Self::checked(directory, &self.path.join(name))
     }
 
     /// The names in it, but for those of no text.
-    pub(super) fn names(&self) -> anyhow::Result<Vec<String>> {
+    pub(crate) fn names(&self) -> anyhow::Result<Vec<String>> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let mut directory = Dir::openat(&self.directory, ".", flags, Mode::empty())?;
         let mut names = Vec::new();
@@ -86,7 +86,7 @@ impl PrivateDir {
     }
 
     /// Makes a file for its owner alone. One of this name, or a link, is taken away before.
-    pub(super) fn create(&self, name: &str) -> nix::Result<File> {
+    pub(crate) fn create(&self, name: &str) -> nix::Result<File> {
         self.remove(name)?;
         let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
         let mode = Mode::S_IRUSR | Mode::S_IWUSR;
@@ -94,7 +94,7 @@ impl PrivateDir {
     }
 
     /// Takes a file away, if it is there.
-    pub(super) fn remove(&self, name: &str) -> nix::Result<()> {
+    pub(crate) fn remove(&self, name: &str) -> nix::Result<()> {
         match unlinkat(&self.directory, name, UnlinkatFlags::NoRemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(error) => Err(error),
@@ -102,7 +102,7 @@ impl PrivateDir {
     }
 
     /// Takes away a directory in it, with the files in that one.
-    pub(super) fn remove_child(&self, name: &str) -> anyhow::Result<()> {
+    pub(crate) fn remove_child(&self, name: &str) -> anyhow::Result<()> {
         let child = self.child(name)?;
         for file in child.names()? {
             child.remove(&file)?;
@@ -111,18 +111,18 @@ impl PrivateDir {
         Ok(())
     }
 
-    pub(super) fn rename(&self, from: &str, to: &str) -> nix::Result<()> {
+    pub(crate) fn rename(&self, from: &str, to: &str) -> nix::Result<()> {
         renameat(&self.directory, from, &self.directory, to)
     }
 
     /// What was made, renamed or taken away in it outlasts a crash of the host.
-    pub(super) fn sync(&self) -> nix::Result<()> {
+    pub(crate) fn sync(&self) -> nix::Result<()> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         fsync(openat(&self.directory, ".", flags, Mode::empty())?)
     }
 
     /// Reads a file of at most so many bytes, or nothing where there is none. A link, a pipe or a device in its place is not read.
-    pub(super) fn read(&self, name: &str, most: u64) -> anyhow::Result<Option<Vec<u8>>> {
+    pub(crate) fn read(&self, name: &str, most: u64) -> anyhow::Result<Option<Vec<u8>>> {
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         match openat(&self.directory, name, flags, Mode::empty()) {
             Ok(file) => read_open(File::from(file), most).map(Some),
@@ -132,7 +132,7 @@ impl PrivateDir {
     }
 
     /// Writes a file; a reader never sees half of one.
-    pub(super) fn replace(&self, name: &str, content: &[u8]) -> anyhow::Result<PathBuf> {
+    pub(crate) fn replace(&self, name: &str, content: &[u8]) -> anyhow::Result<PathBuf> {
         let path = self.path.join(name);
         let unfinished = format!(".{name}.new");
         let write = || -> anyhow::Result<()> {

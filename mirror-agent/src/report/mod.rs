@@ -40,6 +40,7 @@ mod trend;
 pub use answers::{AnswersPlace, StoredAnswers, StoredBody, StoredMessage, WholeAnswers};
 pub use curl::{CurlRequest, quoted};
 pub use differences::DifferenceGroup;
+pub use directory::PrivateDir;
 pub use effects::EffectsFinding;
 pub use end::End;
 pub use examples::DifferenceExample;

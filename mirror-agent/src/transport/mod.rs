@@ -6,6 +6,7 @@
 
 pub mod done;
 pub mod engine;
+pub mod file;
 pub mod memory;
 mod options;
 pub mod parcel;

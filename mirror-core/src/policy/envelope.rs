@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use mirror_contract::RequestId;
 
 use crate::exchange::{Exchange, Headers};
 use crate::identity::Identity;
@@ -97,6 +98,14 @@ impl Envelope {
             snapshot: Some(snapshot),
             ..self
         }
+    }
+
+    /// Says that production filed its snapshot under this id: it has no other.
+    #[must_use]
+    pub fn filed_under(mut self, id: RequestId) -> Self {
+        self.identity.candidates.ids = vec![id];
+        self.identity.candidates.counted = false;
+        self
     }
 
     /// Bytes of traffic that it holds in memory.

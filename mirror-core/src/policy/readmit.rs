@@ -6,9 +6,9 @@ impl Policy {
     /// Lets an envelope through that another policy made, or says how it ends here. Rules, shares, the rate and the guard for writes
     /// judge it as if it had been captured; its identity and what was redacted in it stay as they came. So a recording that was made
     /// with `--allow 'POST /orders'` sends no order, unless the replay allows it too.
-    pub fn readmit(&self, envelope: Envelope) -> Result<Envelope, Refusal> {
+    pub fn readmit(&self, mut envelope: Envelope) -> Result<Envelope, Refusal> {
         let permission = self.judge(&envelope.exchange)?;
-        let identity = envelope.identity.clone();
+        let identity = std::mem::take(&mut envelope.identity);
         let identity = self.choose(&envelope.exchange, |_| identity)?;
         self.keep_rate(&envelope.exchange)?;
         Ok(Envelope {

@@ -4,7 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
-use super::head::VERSION;
+use super::head::{BlockHead, VERSION};
 use crate::policy::WireError;
 
 #[derive(Debug, Error)]
@@ -29,8 +29,9 @@ pub enum RecordingError {
         "byte {at}: the block says that it holds {bytes} bytes, and at most {most} are read: raise the limit if the file is trusted"
     )]
     TooLarge { at: u64, bytes: u64, most: u64 },
+    /// Its checksums are right.
     #[error("byte {at}: the block is encrypted: give the file with its key")]
-    Encrypted { at: u64 },
+    Encrypted { at: u64, head: BlockHead },
     #[error("byte {at}: the block cannot be decrypted: {error}")]
     Unsealing { at: u64, error: io::Error },
     /// Reading goes on with the next exchange.
@@ -69,5 +70,7 @@ impl RecordingError {
 #[error("{exchanges} exchanges were not written: {error}")]
 pub struct WriteFailure {
     pub exchanges: u32,
+    /// It is the exchange that was just pushed; those before it are not concerned.
+    pub is_last: bool,
     pub error: io::Error,
 }

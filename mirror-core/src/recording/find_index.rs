@@ -18,7 +18,7 @@ impl RecordingIndex {
     }
 
     /// The index as it was written, if the recording was ended and all parts of it are whole.
-    fn stored<R: Read + Seek>(
+    pub fn stored<R: Read + Seek>(
         reader: &mut RecordingReader<R>,
     ) -> Result<Option<Self>, RecordingError> {
         let Some(end) = reader.read_end()? else {

@@ -8,6 +8,7 @@
 mod end;
 mod error;
 mod exchange;
+mod file_head;
 mod find_index;
 mod head;
 mod index;
@@ -20,13 +21,14 @@ mod writer;
 
 pub use error::{RecordingError, WriteFailure};
 pub use exchange::{ExtraPart, RecordedExchange};
-pub use head::{BlockCoding, BlockHead, BlockKind, FILE_HEAD_LENGTH, RECORDING_MAGIC};
+pub use file_head::{FILE_HEAD_LENGTH, RECORDING_MAGIC};
+pub use head::{BlockCoding, BlockHead, BlockKind};
 pub use index::{IndexedBlock, RecordingIndex};
 pub use metadata::{RecordingLedger, RecordingMetadata};
 pub use payload::{Seal, Unseal};
 pub use reader::{Block, ReadCounts, RecordingReader, Tail};
 pub use route::route_of;
-pub use writer::{RecordingWriter, WriterOptions};
+pub use writer::{Pushed, RecordingWriter, WriterOptions};
 
 /// Most bytes of a block before it is compressed. One that holds a single exchange may be as large; all others are closed much earlier.
 pub const MAX_BLOCK: usize = 1 << 30;

@@ -90,7 +90,7 @@ impl Decoder {
                 .map_err(|_| damaged("the block cannot be decompressed"))?,
             BlockCoding::Sealed => {
                 let unseal = self.unseal.as_mut();
-                let unseal = unseal.ok_or(RecordingError::Encrypted { at })?;
+                let unseal = unseal.ok_or(RecordingError::Encrypted { at, head: *head })?;
                 let opened = unseal.unseal(stored, stored.len());
                 let opened = opened.map_err(|error| RecordingError::Unsealing { at, error })?;
                 self.decompress(&opened, plain)

@@ -7,7 +7,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::end::EndMark;
 use super::exchange::Exchanges;
-use super::head::{BlockHead, BlockKind, FILE_HEAD_LENGTH, MARKER, check_file_head};
+use super::file_head::{FILE_HEAD_LENGTH, check_file_head};
+use super::head::{BlockHead, BlockKind, MARKER};
 use super::metadata::{RecordingLedger, RecordingMetadata};
 use super::payload::{Decoder, Unseal};
 use super::window::Window;

@@ -3,7 +3,7 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 
-use super::head::{FILE_HEAD_LENGTH, file_head};
+use super::file_head::{FILE_HEAD_LENGTH, file_head};
 use super::*;
 use crate::exchange::{Body, Exchange, Request, Response};
 use crate::identity::Identity;

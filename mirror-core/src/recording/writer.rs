@@ -6,7 +6,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::end::EndMark;
 use super::exchange;
-use super::head::{BlockCoding, BlockHead, BlockKind, FILE_HEAD_LENGTH, file_head};
+use super::file_head::{FILE_HEAD_LENGTH, file_head};
+use super::head::{BlockCoding, BlockHead, BlockKind};
 use super::index::{BlockContents, IndexPart, IndexedBlock};
 use super::metadata::{RecordingLedger, RecordingMetadata};
 use super::payload::{Encoder, Seal};
@@ -35,6 +36,15 @@ impl Default for WriterOptions {
             seal: None,
         }
     }
+}
+
+/// What became of the exchanges before one that was pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// They are in the open block, as this one is.
+    Open,
+    /// They are in the sink. This one is the first of the open block.
+    BehindWritten,
 }
 
 /// Writes one recording.
@@ -82,21 +92,28 @@ impl<W: Write> RecordingWriter<W> {
         Ok(writer)
     }
 
-    /// Puts an exchange into the open block, which is written when it is full.
-    pub fn push(&mut self, envelope: &Envelope, parts: &[ExtraPart]) -> Result<(), WriteFailure> {
+    /// Puts an exchange into the open block, which is written before if it is full. A failure concerns the exchanges before this one,
+    /// unless it says otherwise.
+    pub fn push(
+        &mut self,
+        envelope: &Envelope,
+        parts: &[ExtraPart],
+    ) -> Result<Pushed, WriteFailure> {
         let wire = envelope.to_wire();
         let length = exchange::length(&wire, parts);
         if length > MAX_BLOCK {
             let what = format!("an exchange of {length} bytes is larger than a block may be");
             return Err(WriteFailure {
                 exchanges: 1,
+                is_last: true,
                 error: io::Error::new(io::ErrorKind::InvalidInput, what),
             });
         }
         // A large one has a block for itself, or nearly.
-        let flushed = match self.plain.len() + length > self.block_bytes {
-            true => self.flush(),
-            false => Ok(()),
+        let is_full = !self.plain.is_empty() && self.plain.len() + length > self.block_bytes;
+        let flushed = match is_full {
+            true => self.flush().map(|()| Pushed::BehindWritten),
+            false => Ok(Pushed::Open),
         };
         exchange::append(&mut self.plain, &wire, parts);
         self.contents.add(envelope);
@@ -117,7 +134,11 @@ impl<W: Write> RecordingWriter<W> {
         self.plain = plain;
         self.plain.clear();
         self.plain.shrink_to(2 * self.block_bytes);
-        written.map_err(|error| WriteFailure { exchanges, error })?;
+        written.map_err(|error| WriteFailure {
+            exchanges,
+            is_last: false,
+            error,
+        })?;
         self.exchanges += u64::from(exchanges);
         self.indexed.push(indexed);
         match self.indexed.len() >= INDEX_AFTER {
@@ -240,6 +261,7 @@ impl<W: Write> RecordingWriter<W> {
 fn none_lost(error: io::Error) -> WriteFailure {
     WriteFailure {
         exchanges: 0,
+        is_last: false,
         error,
     }
 }

@@ -151,11 +151,11 @@ impl Standing {
             MatchedWithoutSnapshot | DifferedWithoutSnapshot | NotComparedNotModified => {
                 Self::LeftOut
             }
-            NotReplayedUpgrade | Observed | LostRingFull | DroppedGap | DroppedTruncated
-            | DroppedTooLarge | DroppedAmbiguous | DroppedOneSide | FilteredMethod
-            | FilteredRule | FilteredSample | FilteredWrite | FilteredUnreadable
-            | FilteredReplayed | FilteredPaused | FilteredSchedule | FilteredEnough
-            | SnapshotNoId => Self::LeftOut,
+            NotReplayedUpgrade | Observed | Recorded | LostNotWritten | LostRingFull
+            | DroppedGap | DroppedTruncated | DroppedTooLarge | DroppedAmbiguous
+            | DroppedOneSide | FilteredMethod | FilteredRule | FilteredSample | FilteredWrite
+            | FilteredUnreadable | FilteredReplayed | FilteredPaused | FilteredSchedule
+            | FilteredEnough | SnapshotNoId => Self::LeftOut,
             HandedOver | Interrupted => Self::Cut,
         }
     }

@@ -264,7 +264,7 @@ fn plain(envelope: &Envelope, basis: Basis) -> Pass {
     Pass::Plain { id, basis }
 }
 
-pub(super) fn gate(config: &Config) -> anyhow::Result<Gate> {
+pub(in crate::pipeline) fn gate(config: &Config) -> anyhow::Result<Gate> {
     let options = &config.gate;
     let gate = match &options.store {
         None => Gate::off(),

@@ -50,6 +50,8 @@ use sends::Sends;
 use settle::Settling;
 use slots::Slots;
 
+pub(super) use gate_pass::gate;
+
 /// What the mirror side is made of.
 pub(super) struct MirrorParts {
     /// The rules of gate and comparison may change while the run goes on.
@@ -132,7 +134,7 @@ impl MirrorSide {
     fn new(parts: MirrorParts) -> anyhow::Result<Rc<Self>> {
         let config = Arc::clone(&parts.config.borrow());
         Ok(Rc::new(Self {
-            gate: gate_pass::gate(&config)?,
+            gate: gate(&config)?,
             builds: BuildSources::new(
                 &config.build_urls,
                 &config.replay,

@@ -114,8 +114,10 @@ fn place(outcome: Outcome) -> (usize, Tone) {
         SnapshotMissing | SnapshotExpired | SnapshotCollided | SnapshotUnproven
         | SnapshotUnavailable => (2, Lost),
         SnapshotNoId | FilteredWrite => (2, LeftOut),
-        FilteredPaused | FilteredSchedule | FilteredEnough | Observed => (3, LeftOut),
-        ShedBreaker | ShedRate | ShedBusyHost | ShedQueueFull | Interrupted => (3, Lost),
+        FilteredPaused | FilteredSchedule | FilteredEnough | Observed | Recorded => (3, LeftOut),
+        ShedBreaker | ShedRate | ShedBusyHost | ShedQueueFull | LostNotWritten | Interrupted => {
+            (3, Lost)
+        }
         MirrorNoSnapshot | ReplayTimeout | ReplayConnectFailed | ReplayFailed => (4, Lost),
         ReplayedWithoutBaseline
         | NotComparedMirrorTooLarge
