@@ -21,7 +21,7 @@ pub(super) fn file_head() -> [u8; FILE_HEAD_LENGTH] {
 
 pub(super) fn check_file_head(bytes: &[u8]) -> Result<(), RecordingError> {
     let begun = bytes.len().min(RECORDING_MAGIC.len());
-    if bytes[..begun] != RECORDING_MAGIC[..begun] || bytes.is_empty() {
+    if bytes[..begun] != RECORDING_MAGIC[..begun] {
         return Err(RecordingError::NotARecording);
     }
     let Some((head, _)) = bytes.split_first_chunk::<FILE_HEAD_LENGTH>() else {

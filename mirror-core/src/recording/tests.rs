@@ -256,7 +256,7 @@ fn other_files_and_later_versions_are_told_apart() {
     let mut damaged = file_head();
     damaged[9] = 1;
     let cases: [(&[u8], &str); 5] = [
-        (b"", "not a recording"),
+        (b"", "nothing was written"),
         (b"\xd4\xc3\xb2\xa1 a pcap file", "not a recording"),
         (&damaged, "not a recording"),
         (&file_head()[..12], "nothing was written"),

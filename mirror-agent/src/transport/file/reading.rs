@@ -69,6 +69,12 @@ pub fn open(path: &Path, keys: &RecordingKeys) -> anyhow::Result<OpenRecording> 
     Ok(reader)
 }
 
+/// Its writer was killed when it had begun the file: nothing is lost, because nothing was in it.
+fn is_begun_only(error: &anyhow::Error) -> bool {
+    let why = error.downcast_ref::<RecordingError>();
+    matches!(why, Some(RecordingError::TornHead))
+}
+
 /// The exchanges of several recordings in the order in which they began. A file is open only while its time is read, and what is
 /// read ahead is bounded.
 pub struct MergedRecordings {
@@ -98,7 +104,13 @@ impl MergedRecordings {
         let mut later = Vec::new();
         let mut all = Vec::new();
         for path in paths {
-            let mut reader = open(path, &keys)?;
+            let mut reader = match open(path, &keys) {
+                Err(error) if is_begun_only(&error) => {
+                    tracing::warn!("{error:#}");
+                    continue;
+                }
+                opened => opened?,
+            };
             let metadata = reader.metadata()?.cloned().unwrap_or_default();
             let first = reader.next();
             if let Some(Err(
