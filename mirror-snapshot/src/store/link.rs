@@ -22,7 +22,8 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-pub(super) struct Link {
+/// A connection to one node, to a master behind sentinels, or to a cluster, for commands of any kind.
+pub struct Link {
     options: StoreOptions,
     state: Mutex<State>,
     #[cfg(feature = "sentinel")]
@@ -46,13 +47,37 @@ enum Connection {
 }
 
 impl Link {
-    pub(super) fn new(options: StoreOptions) -> Self {
+    /// It connects at the first command.
+    pub fn new(options: StoreOptions) -> Self {
         Self {
             options,
             state: Mutex::default(),
             #[cfg(feature = "sentinel")]
             sentinels: Mutex::default(),
         }
+    }
+
+    pub fn options(&self) -> &StoreOptions {
+        &self.options
+    }
+
+    /// What the server answers to a command.
+    pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, LinkError> {
+        let (mut connection, generation) = self.connection().await.map_err(LinkError::Unreached)?;
+        let result = command.query_async(&mut connection).await;
+        self.given_up(&result, generation).await;
+        Ok(result?)
+    }
+
+    /// What it answers to commands that are sent in one go.
+    pub async fn query_together<T: FromRedisValue>(
+        &self,
+        commands: &Pipeline,
+    ) -> Result<T, LinkError> {
+        let (mut connection, generation) = self.connection().await.map_err(LinkError::Unreached)?;
+        let result = commands.query_async(&mut connection).await;
+        self.given_up(&result, generation).await;
+        Ok(result?)
     }
 
     pub(super) async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
@@ -76,7 +101,12 @@ impl Link {
         generation: u64,
         commands: &[&Cmd],
     ) -> Result<T, StoreError> {
-        if let Err(error) = &result
+        self.given_up(&result, generation).await;
+        result.map_err(|error| StoreError::of_command(error, commands, &self.options.prefix))
+    }
+
+    async fn given_up<T>(&self, result: &RedisResult<T>, generation: u64) {
+        if let Err(error) = result
             && breaks(error)
         {
             let mut state = self.state.lock().await;
@@ -84,7 +114,6 @@ impl Link {
                 state.connection = None;
             }
         }
-        result.map_err(|error| StoreError::of_command(error, commands, &self.options.prefix))
     }
 
     async fn connection(&self) -> Result<(Connection, u64), StoreError> {
@@ -281,6 +310,16 @@ impl Link {
         }
         builder.build()
     }
+}
+
+/// Why a command has no answer, or a bad one.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// There is no connection: the command was not sent.
+    #[error(transparent)]
+    Unreached(StoreError),
+    #[error(transparent)]
+    Failed(#[from] RedisError),
 }
 
 /// The URL was refused already, so that this is never seen.

@@ -15,9 +15,9 @@ use crate::{COLLIDED, Keys, ListEntry, RequestId, SendId};
 
 /// A list lives longer than the snapshots in it, which were received within one minute.
 const LISTED_LONGER: Duration = Duration::from_secs(60);
-use link::Link;
 
 pub use error::StoreError;
+pub use link::{Link, LinkError};
 pub use options::StoreOptions;
 pub use wait::{Accept, WaitHit, WaitOptions, Waited, Waiter};
 

@@ -63,6 +63,11 @@ impl fmt::Display for StoreOptions {
 }
 
 impl StoreOptions {
+    /// What stands before every key.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// Reads the PEM files that the URL names.
     pub fn parse(url: &str) -> Result<Self, StoreError> {
         parse(url).map_err(|why| StoreError::Url {
