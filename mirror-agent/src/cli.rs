@@ -20,6 +20,7 @@ use mirror_snapshot::IdRules;
 use crate::config::{Changes, Config, Flags, Sources};
 use crate::control::ControlOptions;
 use crate::replay::CredentialOptions;
+use crate::transport::FleetOptions;
 use crate::web::WebUrl;
 
 pub use files::{
@@ -55,6 +56,28 @@ One Ctrl-C drains what is in flight, a second one ends at once; both print the r
 Exit codes are the decision: 0 PASS, 1 FAIL: a difference is the new version's or a rule is met, 3 INVALID: the run cannot be relied
 on, 4 HOLD: not decided, and the report says what is missing; 2 nothing was started.", sources()))]
     Run {
+        #[command(flatten)]
+        options: RunOptions,
+        /// Print the final report as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Capture, and hand over to replayers on other hosts by way of Redis Streams, until SIGINT or SIGTERM
+    #[command(after_help = format!("\
+Examples:
+  mirror-agent capture --interface eth0 --port 8080 --to redis://10.0.0.5/shop
+  MIRROR_TO=rediss://user:password@redis:6379/shop mirror-agent capture --config agent.toml --json | jq .ledger
+  mirror-agent capture --config agent.toml --to redis+sentinel://a,b,c/main/shop --partitions 32
+
+Any number of hosts capture to one stream, and any number of `mirror-agent replay --from` share the work. Requests are judged and \
+redacted here, before they leave the host. What the engine has no room for, or does not answer to in time, ends as `shed: transport`: production \
+never waits. `mirror-agent report --fleet` shows all hosts as one. A stream is one run: give the next run another name.
+
+{}
+
+Exit codes: 0 what was to be replayed was handed over, 3 some of it was not, and the ledger says why, or capture failed; 2 nothing \
+was started.", sources()))]
+    Capture {
         #[command(flatten)]
         options: RunOptions,
         /// Print the final report as JSON
@@ -195,7 +218,7 @@ agent names it, and goes on as before.", live_keys()))]
         #[command(flatten)]
         socket: Socket,
     },
-    /// Replay a file of traffic, or recordings, to a mirror and compare the answers; needs no rights
+    /// Replay files of traffic, or what other hosts capture, to a mirror and compare the answers; needs no rights
     #[command(after_help = format!("\
 Examples:
   mirror-agent replay traffic.pcapng.zst --target http://mirror:8080
@@ -203,8 +226,13 @@ Examples:
   mirror-agent replay traffic.pcap --target http://mirror:8080 --speed max --order session:cookie:sid
   tcpdump -i eth0 -w - tcp port 8080 | mirror-agent replay - --target http://mirror:8080 --json | jq .timing
   mirror-agent replay node1.mrec node2.mrec --target http://mirror:8080 --allow 'POST /orders' --redis redis://10.0.0.5
+  mirror-agent replay --from redis://10.0.0.5/shop --group candidate --target http://mirror:8080
 
-Each request is sent at its place in the file's time, whether the mirror keeps up or not; --json and the report say how late \
+With --from, requests come from `mirror-agent capture --to` on any number of hosts, until Ctrl-C or --duration. Replayers of one --group share \
+them, and each group gets all of them. What is judged is kept in the stream's engine each second; what a replayer that died had not \
+judged, another one judges. The decision over all of them is that of `mirror-agent report --fleet`.
+
+Of a file, each request is sent at its place in the file's time, whether the mirror keeps up or not; --json and the report say how late \
 requests were sent. With --speed max the mirror sets the speed. The run ends when every request has its \
 outcome; --drain-timeout is for a run that Ctrl-C or --duration ends. The options are those of `run`. Those of live capture \
 have no effect here, but --port says which ports are a server's (any, unless given). With a --socket of its own, `status`, \
@@ -221,7 +249,7 @@ on, or the file is damaged, 4 HOLD: not decided, and the report says what is mis
     Replay {
         /// Capture (pcap or pcapng), HTTP Archive or file of GoReplay, plain, gzip or zstd, or - for standard input; or any number of
         /// recordings (.mrec) and directories with recordings
-        #[arg(required = true, value_name = "FILE")]
+        #[arg(value_name = "FILE")]
         files: Vec<PathBuf>,
         #[command(flatten)]
         options: RunOptions,
@@ -384,6 +412,7 @@ Examples:
   mirror-agent report /var/tmp/mirror --format junit > mirror.xml
   mirror-agent report --compare 20261126T101010Z 20261127T051821Z
   mirror-agent report --merge /mnt/node1/runs/20261127T051821Z-shop /mnt/node2/runs/20261127T051820Z-shop
+  mirror-agent report --fleet redis://10.0.0.5/shop --group candidate --format junit > mirror.xml
 
 A run is named by its directory's name, by a beginning of it that fits one run only, by what --name called it (of these the newest
 counts), or `last`; or by a path: of its directory, of one that was given to --report, or of a report.json. A run that was killed is shown as it stood in its last second.
@@ -391,11 +420,13 @@ counts), or `last`; or by a path: of its directory, of one that was given to --r
 --compare shows which differences are new in B, which are gone, and which are in both, each with what either run says of it.
 --merge adds up what agents on several hosts counted at the same time, and decides anew: as one agent that saw everything would.
 It needs the directories of the runs, with their journals.
+--fleet adds up what `capture --to` and `replay --from` have kept in the engine until now, and names processes that have died. In flight is what was \
+captured and has no outcome yet.
 
-Exit codes: 0 the report is printed, 2 there is no such run. With --merge that of the decision: 0 pass, 1 fail, 3 invalid, 4 hold.")]
+Exit codes: 0 the report is printed, 2 there is no such run. With --merge and --fleet that of the decision: 0 pass, 1 fail, 3 invalid, 4 hold.")]
     Report {
         /// The run; the newest unless given
-        #[arg(conflicts_with_all = ["compare", "merge"])]
+        #[arg(conflicts_with_all = ["compare", "merge", "fleet"])]
         run: Option<String>,
         /// Show two runs beside each other
         #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["merge", "details", "format"])]
@@ -403,6 +434,12 @@ Exit codes: 0 the report is printed, 2 there is no such run. With --merge that o
         /// Show the runs of several hosts as one
         #[arg(long, num_args = 2.., value_name = "RUN")]
         merge: Vec<String>,
+        /// Show what all processes have done that share this stream
+        #[arg(long, value_name = "URL", env = "MIRROR_FLEET", hide_env = true, conflicts_with_all = ["compare", "merge"])]
+        fleet: Option<String>,
+        /// Of which replayers
+        #[arg(long, value_name = "NAME", env = "MIRROR_GROUP", hide_env = true, default_value_t = FleetOptions::default().group)]
+        group: String,
         /// All groups, reasons and examples, and not one screen
         #[arg(long, conflicts_with_all = ["json", "format"])]
         details: bool,

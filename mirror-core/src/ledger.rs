@@ -56,6 +56,12 @@ outcomes! {
         "the recording's disk did not take it: the reason is beside it; give the recording a disk with room, or a --total",
     LostRingFull = "lost: ring full":
         "the kernel's ring was full when its first packet came: raise --ring-size",
+    LostTrimmed = "lost: trimmed":
+        "it was handed over, and the engine removed it before a replayer had read it: start more replayers, or give the stream more room with --stream-length",
+    LostDamaged = "lost: damaged":
+        "it was handed over, and what the replayer read is not what was written: check the engine, and who else writes there",
+    LostVersion = "lost: other version":
+        "it was handed over by an agent of another release, in a form that the replayer does not read: use one release on all hosts",
     DroppedGap = "dropped: gap":
         "bytes of the request were never captured",
     DroppedTruncated = "dropped: truncated":
@@ -92,6 +98,8 @@ outcomes! {
         "this host's CPUs were busy, so the agent kept within --max-cpu-when-busy: mirror off-peak with --schedule, or less with --replay-share",
     ShedQueueFull = "shed: queue full":
         "the mirror is slower than production: raise --concurrency, or take a --sample",
+    ShedTransport = "shed: transport":
+        "the engine between capture and replay was full or did not answer: see to it, or have more replayers read from it",
     SnapshotMissing = "snapshot: missing":
         "production filed no snapshot for it in time: check that the service files snapshots for this route, raise --snapshot-wait, or name the route with --no-snapshot",
     SnapshotExpired = "snapshot: expired":

@@ -1,8 +1,9 @@
 //! A Redis server on the machine's own loopback interface: for tests of what talks to the store, which need no network of
 //! their own, and so no root.
 
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -17,6 +18,7 @@ pub struct LocalRedis {
     process: Process,
     port: u16,
     scratch: Scratch,
+    options: Vec<String>,
 }
 
 /// Tells a story with a server of its own, on one thread. No story takes longer than the limit, unless something is wrong.
@@ -31,16 +33,23 @@ pub fn with_redis(story: impl AsyncFnOnce(&mut LocalRedis) -> Result<()>) -> Res
 
 impl LocalRedis {
     pub fn start() -> Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// With more of its options.
+    pub fn start_with(options: &[&str]) -> Result<Self> {
+        let options: Vec<String> = options.iter().map(ToString::to_string).collect();
         let scratch = Scratch::new()?;
         let mut tries = 3;
         loop {
             let port = free_port()?;
-            match serve(port, &scratch) {
+            match serve(port, &scratch, &options) {
                 Ok(process) => {
                     return Ok(Self {
                         process,
                         port,
                         scratch,
+                        options,
                     });
                 }
                 // Somebody else may have taken the port meanwhile.
@@ -61,6 +70,22 @@ impl LocalRedis {
             .args(command)
             .output()
             .context("running redis-cli")?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// The same for one of which the last argument is the input.
+    pub fn ask_with(&self, command: &[&str], input: &[u8]) -> Result<String> {
+        let mut child = Command::new("redis-cli")
+            .args(["-p", &self.port.to_string()])
+            .args(command)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("running redis-cli")?;
+        let mut stdin = child.stdin.take().context("redis-cli has no input")?;
+        stdin.write_all(input).context("writing to redis-cli")?;
+        drop(stdin);
+        let output = child.wait_with_output().context("running redis-cli")?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
@@ -90,7 +115,7 @@ impl LocalRedis {
     }
 
     pub fn start_again(&mut self) -> Result<()> {
-        self.process = serve(self.port, &self.scratch)?;
+        self.process = serve(self.port, &self.scratch, &self.options)?;
         Ok(())
     }
 
@@ -119,13 +144,14 @@ fn free_port() -> Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
-fn serve(port: u16, scratch: &Scratch) -> Result<Process> {
+fn serve(port: u16, scratch: &Scratch, options: &[String]) -> Result<Process> {
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL", "redis-server"])
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .args(["--save", "", "--appendonly", "no", "--dir"])
-        .arg(scratch.path());
+        .arg(scratch.path())
+        .args(options);
     let mut process = Process::spawn("redis", command, scratch.path())?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     process.wait_ready("Redis", LIMIT, |_| TcpStream::connect(address).is_ok())?;

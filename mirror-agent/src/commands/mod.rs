@@ -1,5 +1,6 @@
 //! One file per family of commands.
 
+mod capture;
 mod doctor;
 mod explain;
 mod files;
@@ -57,6 +58,7 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         },
         Command::Verify(options) => recordings::verify(&options),
         Command::Info(options) => recordings::info(&options),
+        Command::Capture { options, json } => capture::capture(settings(options)?, json),
         Command::Reload { json, socket } => live::reload(&socket.socket, json),
         Command::Top { json, socket } => top::top(&socket.socket, json),
         Command::Wait(options) => wait::wait(&options),
@@ -94,6 +96,8 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             run,
             compare,
             merge,
+            fleet,
+            group,
             details,
             json,
             format,
@@ -107,6 +111,9 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
             if !merge.is_empty() {
                 let all = merge.iter().map(|run| found(&runs, Some(run)));
                 return report::merge(&all.collect::<Result<Vec<_>, _>>()?, format, details);
+            }
+            if let Some(url) = fleet {
+                return report::fleet(&url, &group, format, details);
             }
             report::print(&found(&runs, run.as_deref())?, format, details)
         }

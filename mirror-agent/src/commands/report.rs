@@ -7,8 +7,9 @@ use mirror_agent::report::table::terminal_width;
 use mirror_agent::report::{
     self, Extent, ReportData, RunPath, StoredAnswers, comparison_text, report_text,
 };
+use mirror_agent::transport::{FleetUrl, read_fleet};
 
-use super::live::exit_code;
+use super::live::{exit_code, single};
 use crate::terminal;
 
 pub(super) fn print(
@@ -31,6 +32,20 @@ pub(super) fn merge(
     details: bool,
 ) -> anyhow::Result<ExitCode> {
     let data = report::merge(runs)?;
+    print_data(&data, &[], format, details)?;
+    Ok(exit_code(&data))
+}
+
+/// What all processes have done that share a stream.
+pub(super) fn fleet(
+    url: &str,
+    group: &str,
+    format: ReportFormat,
+    details: bool,
+) -> anyhow::Result<ExitCode> {
+    let url = FleetUrl::parse(url)?;
+    let processes = single()?.block_on(read_fleet(&url, group))?;
+    let data = report::fleet_report(processes)?;
     print_data(&data, &[], format, details)?;
     Ok(exit_code(&data))
 }

@@ -13,7 +13,7 @@ mod sources;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::{Error, bail, ensure};
+use anyhow::{Context, Error, bail, ensure};
 use mirror_core::{
     compare::CompareOptions,
     dissect::DissectLimits,
@@ -33,8 +33,8 @@ use crate::gate::GateOptions;
 use crate::otlp::OtlpOptions;
 use crate::replay::{BuildUrls, CredentialOptions, ReplayOptions};
 use crate::report::ReportOptions;
-use crate::transport::TransportOptions;
 use crate::transport::file::RecordingOptions;
+use crate::transport::{FleetOptions, FleetUrl, TransportOptions};
 
 pub use flags::{Changes, Flags};
 pub use login::keep_what_login_needs;
@@ -51,6 +51,7 @@ mirror_core::options! {
         pub policy: Policy,
         pub transport: TransportOptions,
         pub recording: RecordingOptions,
+        pub fleet: FleetOptions,
         pub gate: GateOptions,
         pub schedule: ScheduleOptions,
         pub replay: ReplayOptions,
@@ -80,6 +81,12 @@ impl Config {
         self.policy.check().map_err(Error::msg)?;
         self.compare.check().map_err(Error::msg)?;
         self.verdict.check().map_err(Error::msg)?;
+        self.fleet.check().map_err(Error::msg)?;
+        for (name, url) in [("to", &self.fleet.to), ("from", &self.fleet.from)] {
+            if let Some(url) = url {
+                FleetUrl::parse(url.expose()).with_context(|| format!("invalid --{name}"))?;
+            }
+        }
         self.replay.check()?;
         self.credentials.check()?;
         self.control.check()?;
@@ -139,6 +146,15 @@ impl Config {
         ensure!(
             self.file.speed == Speed::Times(1.0),
             "--speed is for `replay FILE`: what is captured live is sent as it comes. Leave it out"
+        );
+        Ok(())
+    }
+
+    /// What a host that hands over what it captures does not do.
+    pub fn require_no_replay(&self) -> anyhow::Result<()> {
+        ensure!(
+            !self.replay.has_target(),
+            "--target is for those who replay: leave it out here, and give it to `mirror-agent replay --from`"
         );
         Ok(())
     }
@@ -210,6 +226,11 @@ mod tests {
             ("jwt-issuer", "shop", "--jwt-key"),
             ("hook", "xdp", "auto, tcx, tc, cgroup"),
             ("queue", "0", "1 or more"),
+            ("to", "redis://h", "redis://HOST/STREAM"),
+            ("from", "nats://h/a", "redis://HOST/STREAM"),
+            ("partitions", "0", "1 to 1024"),
+            ("group", "a b", "letters"),
+            ("takeover-after", "1ms", "500ms or more"),
             ("snapshot-poll", "0ms", "1ms"),
             ("max-body", "200MiB", "--queue-bytes"),
             ("build-interval", "0s", "1s or more"),

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::capture_side::Intake;
 use super::descriptors::{self, Shares};
 use super::ending::Ending;
+use super::engine_thread::EngineThread;
 use super::mirror_side::{MirrorParts, MirrorThread};
 use super::preflight;
 use super::relief::HostRelief;
@@ -18,10 +19,13 @@ use crate::control::http::Admin;
 use crate::control::socket::Control;
 use crate::otlp::Exporter;
 use crate::replay::OwnSockets;
-use crate::report::{KnownNoise, NewRun, Recorder, ReportDir, RunInfo};
+use crate::report::{
+    CaptureCounters, FleetKeeping, FleetRole, KnownNoise, NewRun, Recorder, ReportDir, RunInfo,
+};
 use crate::transport::memory::queue;
-use crate::transport::{Receiver, Sender};
+use crate::transport::{FleetUrl, Receiver, Sender, ShipParts, Trouble, ship};
 use mirror_core::dissect::DissectLimits;
+use mirror_core::schedule::ScheduleData;
 
 /// A run that is about to begin. All that can be wrong with files and addresses has been found.
 pub(super) struct Beginning {
@@ -47,6 +51,16 @@ pub(super) struct Judging {
     pub(super) shares: Shares,
     /// What the user should know of this host.
     pub(super) advice: Option<String>,
+}
+
+/// What hands the run's requests over, and how it is told and ended.
+pub(super) struct HandingOver {
+    pub(super) shipping: EngineThread,
+    pub(super) schedule: Arc<RunSchedule>,
+    pub(super) live: watch::Sender<Arc<Config>>,
+    /// The engine is not asked once more when this is true.
+    pub(super) cut: watch::Sender<bool>,
+    pub(super) shares: Shares,
 }
 
 impl Beginning {
@@ -97,6 +111,53 @@ impl Beginning {
         })
     }
 
+    /// Starts what ships captured requests to an engine, and returns what hands them on to it. `beside` says what the recorder does not
+    /// know.
+    pub(super) async fn start_shipping(
+        &self,
+        to: FleetUrl,
+        relief: Arc<HostRelief>,
+        beside: impl Fn() -> (CaptureCounters, ScheduleData) + Send + 'static,
+    ) -> anyhow::Result<(HandingOver, Intake)> {
+        let config = &self.config;
+        let shares = descriptors::share(self.open_files, 0)?;
+        let schedule = RunSchedule::new(&config.schedule, 0, Vec::new());
+        let live = watch::Sender::new(Arc::clone(config));
+        let (sender, receiver) = queue(&config.transport);
+        let cut = watch::Sender::new(false);
+        let trouble = Trouble::default();
+        let parts = ShipParts {
+            keeping: FleetKeeping::new(&self.recorder, FleetRole::Capture, beside),
+            trouble: trouble.clone(),
+            receiver: Receiver::Memory(receiver),
+            cut: cut.subscribe(),
+        };
+        let options = config.fleet.clone();
+        let work = async move |ready| {
+            ship(&to, &options, parts, ready).await;
+            Ok(())
+        };
+        let shipping = EngineThread::start("ship", work).await?;
+        let intake = Intake {
+            host: Arc::clone(&self.host),
+            config: live.subscribe(),
+            recorder: Arc::clone(&self.recorder),
+            sender: Sender::Memory(sender),
+            kept: None,
+            carries: true,
+            relief: Some(relief),
+            handed_over: Some(trouble),
+        };
+        let handing_over = HandingOver {
+            shipping,
+            schedule: Arc::new(schedule),
+            live,
+            cut,
+            shares,
+        };
+        Ok((handing_over, intake))
+    }
+
     /// Starts the mirror side, and returns what hands requests over to it. Call it once all is open that stays open for the whole
     /// run.
     pub(super) async fn start_judging(
@@ -138,6 +199,7 @@ impl Beginning {
             kept: None,
             carries: config.replay.has_target(),
             relief,
+            handed_over: None,
         };
         let judging = Judging {
             mirror,

@@ -18,7 +18,7 @@ use crate::capture::ring::RingReader;
 use crate::clock::wall_clock;
 use crate::config::Config;
 use crate::report::{End, Recorder, Ticket};
-use crate::transport::{Delivery, Sender};
+use crate::transport::{Delivery, Sender, Trouble};
 use mirror_core::dissect::{DissectLimits, DissectStats, Dissector};
 use mirror_core::exchange::{Exchange, Request};
 use mirror_core::filter::PortSet;
@@ -43,6 +43,8 @@ pub(super) struct Intake {
     pub(super) carries: bool,
     /// A file is read as fast as it is replayed, and needs none.
     pub(super) relief: Option<Arc<HostRelief>>,
+    /// What is captured is handed over to other processes, which may be in trouble.
+    pub(super) handed_over: Option<Trouble>,
 }
 
 impl Intake {
@@ -117,7 +119,10 @@ impl Intake {
             due,
         };
         if let Err(refused) = self.sender.offer(delivery.into()) {
-            refused.ticket.end(Outcome::ShedQueueFull);
+            let shed = self.handed_over.as_ref().map(Trouble::shed);
+            refused
+                .ticket
+                .end(shed.unwrap_or_else(|| Outcome::ShedQueueFull.into()));
         }
     }
 }

@@ -214,6 +214,7 @@ async fn start_recording(
         kept: None,
         carries: true,
         relief: Some(relief),
+        handed_over: None,
     };
     let recording = Recording {
         thread: thread.context("starting the recording")?,

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use tokio::{sync::watch, task::spawn_blocking};
 
 use crate::capture::ring::RingReader;
@@ -37,6 +37,10 @@ pub async fn run(
 ) -> anyhow::Result<ReportData> {
     let config = Arc::new(settings.config.clone());
     config.require_capture()?;
+    ensure!(
+        config.fleet.to.is_none(),
+        "--to is for `mirror-agent capture`: leave it out, or leave out --target and start `capture`"
+    );
     let noise = KnownNoise::read(config.noise.file.as_deref())?;
     tc::check_rights()?;
     let stop = ending.stop.clone();

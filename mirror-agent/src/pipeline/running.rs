@@ -44,6 +44,8 @@ pub(super) enum Source {
         /// Packets of a link type that is not read.
         unread_packets: Arc<AtomicU64>,
     },
+    /// Other hosts that capture.
+    Fleet,
 }
 
 impl Source {
@@ -53,7 +55,7 @@ impl Source {
             Self::Rings { capture, .. } => {
                 Some(capture.lock().unwrap_or_else(PoisonError::into_inner))
             }
-            Self::File { .. } => None,
+            Self::File { .. } | Self::Fleet => None,
         }
     }
 
@@ -84,7 +86,9 @@ impl Running {
     /// For orders that change what is captured.
     fn capture(&self) -> anyhow::Result<MutexGuard<'_, TcCapture>> {
         let capture = self.source.capture();
-        capture.context("a file is replayed and nothing is captured: only status, top, wait, pause, resume and stop reach it")
+        capture.context(
+            "nothing is captured here: only status, top, wait, pause, resume and stop reach it",
+        )
     }
 
     /// What an order comes to; `stop` is not for here.

@@ -13,6 +13,7 @@ mod end;
 mod examples;
 mod facts;
 mod files;
+mod fleet;
 mod html;
 mod judgement;
 mod junit;
@@ -45,6 +46,7 @@ pub use effects::EffectsFinding;
 pub use end::End;
 pub use examples::DifferenceExample;
 pub use files::{ReportDir, Written, known_noise_beside};
+pub use fleet::{FleetChange, FleetKeeping, FleetProcess, fleet_report};
 pub use html::{LiveMode, live_page, page, page_data};
 pub use junit::junit;
 pub use known_noise::KnownNoise;
@@ -65,7 +67,8 @@ pub use runs::{
 pub use schema::{report_schema, status_schema};
 pub use status::{
     AttachedPlace, CacheHits, CaptureCounters, CarriedData, ControlData, EffectsData, FORMAT,
-    LedgerData, ReportData, Results, RouteData, RunInfo, Status, TimingData,
+    FleetData, FleetProcessData, FleetRole, FleetState, LedgerData, ReportData, Results, RouteData,
+    RunInfo, Status, TimingData,
 };
 pub use suggest::{SuggestedRule, suggest_rules, suggested_text};
 pub use text::{Extent, painted, report_text, status_text};

@@ -94,6 +94,12 @@ pub(super) struct OutcomeRecord {
     tally: Tally,
 }
 
+impl OutcomeRecord {
+    pub(super) fn is_of(&self, outcome: Outcome) -> bool {
+        self.outcome == outcome.name()
+    }
+}
+
 impl OutcomeTallies {
     pub(super) fn count(
         &mut self,
@@ -118,6 +124,16 @@ impl OutcomeTallies {
                     .map(|full| mirror_core::compare::excerpt(full, 500)),
             });
         }
+    }
+
+    /// Requests that were handed over and never came: nobody knows their route.
+    pub(super) fn count_unread(&mut self, outcome: Outcome, count: u64, reason: &str) {
+        let groups = self.0.entry(outcome).or_default();
+        let mut key = (RouteLearner::OTHER, Some(reason::grouped(reason).into()));
+        if !groups.contains_key(&key) {
+            key = admitted(groups, key);
+        }
+        groups.entry(key).or_default().count += count;
     }
 
     /// Puts together what the learner has found to be one route.

@@ -128,9 +128,37 @@ impl Recorder {
 
     /// A request has ended; each one ends once. Its `route`, if it is known already.
     pub fn ended(&self, label: &RequestLabel, route: Option<RouteId>, end: &End) {
-        let outcome = self.tallies().ended(label, route, end);
+        self.ended_as(label, route, end, None);
+    }
+
+    /// The same of one that has a mark, which is told with what counts it.
+    pub(super) fn ended_as(
+        &self,
+        label: &RequestLabel,
+        route: Option<RouteId>,
+        end: &End,
+        mark: Option<u64>,
+    ) {
+        let mut tallies = self.tallies();
+        let outcome = tallies.ended(label, route, end);
+        tallies.marks.extend(mark);
+        drop(tallies);
         // After the tallies: who sees the ledger settled finds all of it in them.
         self.ledger.ended(outcome);
+    }
+
+    /// So many requests were handed over to this process, and cannot be read here. They end so, under one mark.
+    pub fn unread(&self, outcome: Outcome, count: u64, reason: &str, mark: u64) {
+        for _ in 0..count {
+            self.ledger.took_over();
+        }
+        let mut tallies = self.tallies();
+        tallies.outcomes.count_unread(outcome, count, reason);
+        tallies.marks.push(mark);
+        drop(tallies);
+        for _ in 0..count {
+            self.ledger.ended(outcome);
+        }
     }
 
     /// The route of a request, and whether it is to be sent once more.
@@ -256,6 +284,7 @@ impl Recorder {
                 beside,
             },
             routes: changes.routes,
+            marks: changes.marks,
         }
     }
 
@@ -277,6 +306,7 @@ impl Recorder {
             unfinished: None,
             kept: self.kept(),
             version: env!("CARGO_PKG_VERSION").into(),
+            fleet: None,
             started_at: self.started_at,
             ended_at: now(),
             results: self.results(counters),

@@ -56,11 +56,54 @@ pub struct ReportData {
     pub kept: Option<String>,
     /// Of the agent.
     pub version: String,
+    /// The processes that it adds up, where they shared the work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetData>,
     /// Seconds since the epoch.
     pub started_at: u64,
     pub ended_at: u64,
     #[serde(flatten)]
     pub results: Results,
+}
+
+/// Processes that captured and replayed together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct FleetData {
+    pub processes: Vec<FleetProcessData>,
+    /// Requests that came to a replayer more than once, and were counted once.
+    pub redelivered: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct FleetProcessData {
+    pub id: String,
+    pub host: String,
+    pub role: FleetRole,
+    pub state: FleetState,
+    /// Milliseconds since its last sign of life.
+    pub silent_ms: u64,
+    /// Requests that it captured.
+    pub seen: u64,
+    /// Requests of these that the engine has had.
+    pub handed_over: u64,
+    /// Requests of others that have their outcome by it.
+    pub judged: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FleetRole {
+    Capture,
+    Replay,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FleetState {
+    Running,
+    Ended,
+    /// It has given no sign of life for ten seconds, and has not said that it ends.
+    Dead,
 }
 
 /// A place where the kernel program is attached.

@@ -18,6 +18,8 @@ pub struct Ticket {
     label: RequestLabel,
     /// Where it is known already.
     route: Cell<Option<RouteId>>,
+    /// What the transport knows it by.
+    mark: Option<u64>,
     open: bool,
 }
 
@@ -25,28 +27,40 @@ impl Ticket {
     /// For a request that was captured here.
     pub fn new(recorder: &Arc<Recorder>, redactor: &Redactor, exchange: &Exchange) -> Self {
         recorder.saw();
-        Self::open(recorder, redactor, exchange)
+        Self::open(recorder, redactor, exchange, None)
     }
 
-    /// For a request that another process handed over: it is counted here from now on.
-    pub fn take_over(recorder: &Arc<Recorder>, redactor: &Redactor, exchange: &Exchange) -> Self {
+    /// For a request that another process handed over: it is counted here from now on. Its mark is told with what counts it.
+    pub fn take_over(
+        recorder: &Arc<Recorder>,
+        redactor: &Redactor,
+        exchange: &Exchange,
+        mark: u64,
+    ) -> Self {
         recorder.took_over();
-        Self::open(recorder, redactor, exchange)
+        Self::open(recorder, redactor, exchange, Some(mark))
     }
 
-    fn open(recorder: &Arc<Recorder>, redactor: &Redactor, exchange: &Exchange) -> Self {
+    fn open(
+        recorder: &Arc<Recorder>,
+        redactor: &Redactor,
+        exchange: &Exchange,
+        mark: Option<u64>,
+    ) -> Self {
         Self {
             recorder: Arc::clone(recorder),
             label: RequestLabel::new(redactor, exchange),
             route: Cell::default(),
+            mark,
             open: true,
         }
     }
 
     pub fn end(mut self, end: impl Into<End>) {
         self.open = false;
+        let (route, mark) = (self.route.get(), self.mark);
         self.recorder
-            .ended(&self.label, self.route.get(), &end.into());
+            .ended_as(&self.label, route, &end.into(), mark);
     }
 
     /// Whether the request is to be sent to the mirror once more, and why. Ask once, and only for one that may be.
@@ -86,7 +100,8 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         if self.open {
             let end = Outcome::Interrupted.into();
-            self.recorder.ended(&self.label, self.route.get(), &end);
+            let (route, mark) = (self.route.get(), self.mark);
+            self.recorder.ended_as(&self.label, route, &end, mark);
         }
     }
 }

@@ -26,6 +26,9 @@ pub enum EngineError {
     /// The engine answered that it did not: it is full, or may only be read, say. Nothing has changed in it.
     #[error("{0}")]
     Refused(String),
+    /// The engine cannot be reached, and was not asked. Nothing has changed in it.
+    #[error("{0}")]
+    Unreached(String),
     /// No answer: it is not known whether the engine did it. Doing the same once more is right.
     #[error("{0}")]
     Unanswered(String),
@@ -82,7 +85,7 @@ pub trait Fetching: Store {
     /// has not come when `next` has nothing more of the partition, will never come: the engine has lost or removed it.
     async fn shipped(&mut self, partition: u32) -> Result<BTreeMap<ProcessId, u64>, EngineError>;
 
-    /// Whether `next` has given all frames of the partition that were there when it was last called.
+    /// Whether the last call of `next` looked at the partition, and gave all of it that was there then.
     fn is_read_to_its_end(&self, partition: u32) -> bool;
 
     /// The group need not keep these frames any longer: they are judged, and `store` has said so. Called after `store` only.
@@ -114,6 +117,16 @@ pub enum Arriving {
 /// Where a frame stands in its partition, as the engine names it. Later frames have larger ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FramePlace(pub u64, pub u64);
+
+impl FramePlace {
+    /// The first one that may stand after it.
+    pub(super) fn next(self) -> Self {
+        match self.1.checked_add(1) {
+            Some(number) => Self(self.0, number),
+            None => Self(self.0 + 1, 0),
+        }
+    }
+}
 
 /// Where the processes of a fleet keep what they have counted.
 #[expect(

@@ -4,12 +4,18 @@
 //! room for is handed back with its ticket, and counted as shed. A transport inside this process carries the ticket along;
 //! one to another process hands it over where the envelope leaves, and takes it over where it arrives.
 
+mod address;
 pub mod done;
 pub mod engine;
+mod fetch;
 pub mod file;
+mod fleet;
 pub mod memory;
 mod options;
 pub mod parcel;
+pub mod redis;
+mod roles;
+mod ship;
 
 use std::time::Instant;
 
@@ -17,8 +23,13 @@ use mirror_core::policy::Envelope;
 
 use crate::report::Ticket;
 
+pub use address::{EngineAddress, FleetUrl};
+pub use fetch::{Admit, FetchParts, Fetcher};
+pub use fleet::FleetOptions;
 pub use memory::Arrival;
 pub use options::TransportOptions;
+pub use roles::{Ready, ShipParts, fetch, read_fleet, ship};
+pub use ship::{Shipper, Trouble};
 
 /// An envelope, and the ticket that says in the ledger how it ends.
 pub struct Delivery {

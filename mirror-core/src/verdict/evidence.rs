@@ -138,6 +138,7 @@ impl Standing {
             | ShedRate
             | ShedBusyHost
             | ShedQueueFull
+            | ShedTransport
             | SnapshotMissing
             | SnapshotExpired
             | SnapshotCollided
@@ -152,10 +153,11 @@ impl Standing {
                 Self::LeftOut
             }
             NotReplayedUpgrade | Observed | Recorded | LostNotWritten | LostRingFull
-            | DroppedGap | DroppedTruncated | DroppedTooLarge | DroppedAmbiguous
-            | DroppedOneSide | FilteredMethod | FilteredRule | FilteredSample | FilteredWrite
-            | FilteredUnreadable | FilteredReplayed | FilteredPaused | FilteredSchedule
-            | FilteredEnough | SnapshotNoId => Self::LeftOut,
+            | LostTrimmed | LostDamaged | LostVersion | DroppedGap | DroppedTruncated
+            | DroppedTooLarge | DroppedAmbiguous | DroppedOneSide | FilteredMethod
+            | FilteredRule | FilteredSample | FilteredWrite | FilteredUnreadable
+            | FilteredReplayed | FilteredPaused | FilteredSchedule | FilteredEnough
+            | SnapshotNoId => Self::LeftOut,
             HandedOver | Interrupted => Self::Cut,
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use mirror_core::journal::{Batch, Journal};
+use mirror_core::ledger::Outcome;
 use mirror_core::schedule::ScheduleData;
 use mirror_core::verdict::{Evidence, RouteEvidence, VerdictPolicy};
 use serde::de::DeserializeOwned;
@@ -86,6 +87,8 @@ pub(in crate::report) struct RunChanges {
     pub(in crate::report) is_whole: bool,
     pub(in crate::report) run: RunRecord,
     pub(super) routes: BTreeMap<Arc<str>, KeptRoute>,
+    /// Marks of the requests that ended since the last time: what is here counts them, and no others that have a mark.
+    pub(in crate::report) marks: Vec<u64>,
 }
 
 impl RunChanges {
@@ -129,7 +132,8 @@ impl KeptRun {
         Ok(run)
     }
 
-    fn take(&mut self, key: &str, value: &[u8]) -> anyhow::Result<()> {
+    /// Takes a record of a run, whichever it is.
+    pub(in crate::report) fn take(&mut self, key: &str, value: &[u8]) -> anyhow::Result<()> {
         if key == RUN {
             self.record = read(value)?;
             return Ok(());
@@ -150,6 +154,15 @@ impl KeptRun {
             }
         }
         Ok(())
+    }
+
+    /// Of a process that captured: what it handed over has its outcome elsewhere, or is on its way.
+    pub(in crate::report) fn forget_handed_over(&mut self) {
+        let of = Outcome::HandedOver;
+        self.record.ledger.outcomes.remove(of.name());
+        for route in self.routes.values_mut() {
+            route.record.outcomes.retain(|record| !record.is_of(of));
+        }
     }
 
     fn route(&mut self, name: &str) -> &mut KeptRoute {

@@ -44,6 +44,8 @@ pub(super) struct Tallies {
     changed: HashSet<RouteId, RandomState>,
     /// The folds that what was kept last has followed.
     kept_folds: u64,
+    /// Marks of those that ended since they were asked for last.
+    pub(super) marks: Vec<u64>,
 }
 
 impl Tallies {
@@ -63,8 +65,11 @@ impl Tallies {
         self.changed.insert(route);
         self.outcomes
             .count(outcome, route, label, end.reason.as_deref());
-        let request = label.admitted(&name);
-        self.judge.ended(&request, label.status(), outcome);
+        // Whoever takes it over is told what it was.
+        if outcome != Outcome::HandedOver {
+            let request = label.admitted(&name);
+            self.judge.ended(&request, label.status(), outcome);
+        }
         outcome
     }
 
@@ -201,6 +206,7 @@ impl Tallies {
             evidence: evidence.without_routes(),
             totals: self.totals.clone(),
             policy: self.policy.clone(),
+            marks: std::mem::take(&mut self.marks),
         }
     }
 
@@ -314,4 +320,5 @@ pub(super) struct TallyChanges {
     pub(super) evidence: Evidence,
     pub(super) totals: Totals,
     pub(super) policy: VerdictPolicy,
+    pub(super) marks: Vec<u64>,
 }

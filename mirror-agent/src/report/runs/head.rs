@@ -16,20 +16,20 @@ const NEW: &str = ".run.json.new";
 const MAX_HEAD: u64 = 1 << 20;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct RunHead {
-    pub(super) format: u32,
+pub(in crate::report) struct RunHead {
+    pub(in crate::report) format: u32,
     /// Of the agent.
-    pub(super) version: String,
-    pub(super) name: String,
-    pub(super) host: String,
-    pub(super) pid: u32,
+    pub(in crate::report) version: String,
+    pub(in crate::report) name: String,
+    pub(in crate::report) host: String,
+    pub(in crate::report) pid: u32,
     /// Seconds since the epoch.
-    pub(super) started_at: u64,
-    pub(super) run: RunInfo,
+    pub(in crate::report) started_at: u64,
+    pub(in crate::report) run: RunInfo,
 }
 
 impl RunHead {
-    pub(super) fn new(recorder: &Recorder) -> Self {
+    pub(in crate::report) fn new(recorder: &Recorder) -> Self {
         Self {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").into(),

@@ -40,6 +40,7 @@ pub fn merge(runs: &[RunPath]) -> anyhow::Result<ReportData> {
         unfinished,
         kept,
         version,
+        fleet: None,
         started_at: started.unwrap_or_default(),
         ended_at: last.as_secs(),
         results: results_of(runs, info, last),
@@ -94,7 +95,7 @@ fn saw_the_same(run: &ReadRun, other: &ReadRun) -> bool {
 }
 
 /// Each text once, in the order in which they come.
-fn joined<'t>(texts: impl Iterator<Item = &'t str>) -> String {
+pub(in crate::report) fn joined<'t>(texts: impl Iterator<Item = &'t str>) -> String {
     let mut known: Vec<&str> = Vec::new();
     for text in texts {
         if !known.contains(&text) {
@@ -111,7 +112,8 @@ fn ports<'r>(runs: impl Iterator<Item = &'r RunInfo>) -> PortSet {
     PortSet::parse(&texts.into_iter().collect::<Vec<_>>()).unwrap_or_default()
 }
 
-fn info<'r>(runs: impl Iterator<Item = &'r RunInfo> + Clone) -> RunInfo {
+/// What they ran as.
+pub(in crate::report) fn info<'r>(runs: impl Iterator<Item = &'r RunInfo> + Clone) -> RunInfo {
     let interfaces: BTreeSet<&String> = runs.clone().flat_map(|run| &run.interfaces).collect();
     let of = |what: fn(&RunInfo) -> Option<&String>| {
         let text = joined(runs.clone().filter_map(what).map(String::as_str));

@@ -23,9 +23,11 @@ pub use compare::{
     comparison_text,
 };
 pub use folder::{RunPath, RunsFolder};
+pub(in crate::report) use head::RunHead;
 pub use keeper::{Keeper, NewRun};
 pub use list::{KnownSummary, RunSummary, list_text};
 pub use merge::merge;
+pub(in crate::report) use merge::{info, joined};
 pub use reader::read;
 
 #[cfg(test)]

@@ -72,6 +72,7 @@ impl ReadRun {
             unfinished: self.unfinished,
             kept: kept.record.beside.kept.clone(),
             version: head.version,
+            fleet: None,
             started_at: head.started_at,
             ended_at: self.last.as_secs(),
             results: results_of(vec![kept], head.run, self.last),

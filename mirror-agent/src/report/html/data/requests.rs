@@ -107,6 +107,7 @@ fn place(outcome: Outcome) -> (usize, Tone) {
     use Outcome::*;
     use Tone::*;
     match outcome {
+        LostTrimmed | LostDamaged | LostVersion | ShedTransport => (1, Lost),
         LostRingFull | DroppedGap | DroppedTruncated | DroppedTooLarge => (0, Lost),
         DroppedAmbiguous | DroppedOneSide | NotReplayedUpgrade => (0, LeftOut),
         FilteredMethod | FilteredRule | FilteredSample | FilteredUnreadable | FilteredReplayed
