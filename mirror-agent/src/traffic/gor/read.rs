@@ -145,8 +145,12 @@ impl GoReplay {
             request_bytes: u32::try_from(message.len()).unwrap_or(u32::MAX),
         };
         self.waiting.insert(head.id.clone(), waiting);
-        self.order
-            .push_back((head.at, connection.number(), head.id));
+        let early = self.early.take(&head.id);
+        let place = (head.at, connection.number(), head.id);
+        self.order.push_back(place);
+        if let Some(early) = early {
+            self.response(&early);
+        }
         if self.order.len() > MAX_WAITING {
             self.give_up_first();
         }
