@@ -24,7 +24,8 @@ use crate::transport::FleetOptions;
 use crate::web::WebUrl;
 
 pub use files::{
-    Convert, ConvertOptions, ConvertTo, Cut, Merge, Moment, SelectionOptions, Session,
+    Convert, ConvertOptions, ConvertTo, Cut, Merge, Moment, PinName, PinOptions, SelectionOptions,
+    Session,
 };
 
 /// Mirrors production's HTTP traffic to a new version and tells whether it answers alike.
@@ -242,6 +243,11 @@ Recordings are merged by the time at which requests began. This replay's rules j
 writes nothing unless --allow names them here too; what was hidden stays hidden. Snapshots that were recorded are put into the \
 store that the mirror reads (--mirror-redis, or --redis), in a namespace of this run, before their request is sent.
 
+A pinned set (`cut --pin`) is replayed in another way: each request is sent once, as fast as the mirror takes it, and has a verdict of \
+its own, by production's answer and the rules that are pinned. Nothing is learnt, and no statistics excuse a difference: exit code 0 all \
+that were sent are as expected, 1 one is not, 4 none could be judged. `--quick` ends a run by what was seen, too, but learns what varies \
+and tells differences by route; `reproduce` sends one request of a finished run again.
+
 {}
 
 Exit codes are the decision: 0 PASS, 1 FAIL: a difference is the new version's or a rule is met, 3 INVALID: the run cannot be relied
@@ -253,6 +259,9 @@ on, or the file is damaged, 4 HOLD: not decided, and the report says what is mis
         files: Vec<PathBuf>,
         #[command(flatten)]
         options: RunOptions,
+        /// Write the verdict on each request of a pinned set to a file, as JUnit XML
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
         /// Print the final report as JSON
         #[arg(long)]
         json: bool,
@@ -380,10 +389,13 @@ Examples:
   mirror-agent cut afternoon.mrec small.mrec --first 20 --without 'where header:user-agent ~ \"^kube-probe\"'
   mirror-agent cut afternoon.mrec shapes.mrec --distinct --json | jq .left_out
   mirror-agent cut traffic.pcap some.mrec --share '5% by cookie:sid' --allow 'POST /orders'
+  mirror-agent cut afternoon.mrec set.mrec --distinct --pin --pin-noise last --pin-name 'POST /orders => an order is taken'
 
 Options of one kind widen, --share narrows, and options of several kinds narrow: --distinct and --first come last, and take the first
 ones of what the others leave. A recording keeps what was let through when it was made; a file that is not a recording becomes one
 by the rules that are given here, as by `convert`.
+
+With --pin, OUT is a regression set: production's answers are what `mirror-agent replay OUT` expects of each build, request by request.
 
 Exit codes: 0 it is written, 2 it is not, 3 IN is damaged: what could be read is written.")]
     Cut(Cut),

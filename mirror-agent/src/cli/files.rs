@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use mirror_core::compare::CompareRule;
 use mirror_core::dissect::DissectLimits;
 use mirror_core::filter::PortSet;
 use mirror_core::identity::Identifier;
@@ -12,6 +13,7 @@ use mirror_core::policy::{Policy, ReplayShare, Rule};
 use mirror_core::schedule::{LaneKey, Order, Speed};
 use mirror_core::time::Timestamp;
 
+use super::RunsIn;
 use crate::config::Flags;
 use crate::replay::Target;
 
@@ -105,7 +107,50 @@ pub struct Cut {
     #[command(flatten)]
     pub selection: SelectionOptions,
     #[command(flatten)]
+    pub pinning: PinOptions,
+    #[command(flatten)]
+    pub runs: RunsIn,
+    #[command(flatten)]
     pub reading: Flags<ConvertOptions>,
+}
+
+/// What is expected of the answers.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "What is pinned")]
+pub struct PinOptions {
+    /// Expect production's answers from now on: `replay OUT` gives a verdict for each request
+    #[arg(long)]
+    pub pin: bool,
+    /// What may differ all the same, as --compare-rule has it, as in 'GET /orders/* => ignore /at' (repeatable)
+    #[arg(long, value_name = "RULE", requires = "pin", value_parser = CompareRule::from_text)]
+    pub pin_rule: Vec<CompareRule>,
+    /// Run whose noise says what varies: what `rules suggest` has for it is pinned too, but for intended changes
+    #[arg(long, value_name = "RUN", requires = "pin")]
+    pub pin_noise: Option<String>,
+    /// What requests are called in the verdict, as in 'POST /orders => an order is taken'; the first that fits counts (repeatable)
+    #[arg(long, value_name = "RULE => NAME", requires = "pin", value_parser = PinName::from_text)]
+    pub pin_name: Vec<PinName>,
+}
+
+/// A name for the requests that a rule fits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinName {
+    pub rule: Rule,
+    pub name: String,
+}
+
+impl FromText for PinName {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let parts = text.rsplit_once("=>");
+        let parts = parts.map(|(rule, name)| (rule.trim(), name.trim()));
+        let named = parts.filter(|(_, name)| !name.is_empty());
+        let (rule, name) =
+            named.ok_or("use a rule and a name, as in 'POST /orders => an order is taken'")?;
+        Ok(Self {
+            rule: Rule::from_text(rule)?,
+            name: name.into(),
+        })
+    }
 }
 
 /// Which exchanges are wanted.

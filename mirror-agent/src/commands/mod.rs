@@ -44,8 +44,9 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Replay {
             files,
             options,
+            junit,
             json,
-        } => replay::replay(settings(options)?, &files, json),
+        } => replay::replay(settings(options)?, &files, junit.as_deref(), json),
         Command::Record {
             path,
             since,
@@ -65,7 +66,11 @@ pub(crate) fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Inspect(options) => inspect::inspect(&options),
         Command::Explain(options) => explain::explain(&options),
         Command::Convert(options) => files::convert(&options),
-        Command::Cut(options) => files::cut(&options),
+        Command::Cut(options) => {
+            let run = options.pinning.pin_noise.as_deref();
+            let run = run.map(|run| found(&options.runs, Some(run))).transpose()?;
+            files::cut(&options, run.as_ref())
+        }
         Command::Merge(options) => files::merge(&options),
         Command::Doctor { options, fix, json } => {
             doctor::doctor(&settings(options)?.config, fix, json)

@@ -8,6 +8,7 @@ mod format;
 mod gor;
 mod har;
 mod order;
+mod pinned;
 mod recorded;
 mod write;
 
@@ -31,6 +32,7 @@ use recorded::Recorded;
 pub use format::WriteError;
 pub use har::{Entry, archive_begin, archive_end, authority};
 pub use order::InOrder;
+pub use pinned::Expectation;
 pub use write::{TrafficWriter, WriteOptions, WrittenFormat};
 
 /// What a file is.

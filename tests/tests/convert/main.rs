@@ -1,6 +1,7 @@
 //! What `convert` writes, in the hands of the programs that it is for: a shell with curl, k6, GoReplay and a browser.
 
 mod browser;
+mod pinned;
 mod recordings;
 
 use std::path::Path;

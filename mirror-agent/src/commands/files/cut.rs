@@ -3,15 +3,23 @@
 use std::process::ExitCode;
 
 use mirror_agent::cli::Cut;
+use mirror_agent::report::RunPath;
 
 use super::output::OutputFile;
+use super::pin::Pins;
 use super::reading::Reading;
 use super::recording::RecordingOutput;
 use super::selection::Selection;
 use super::source::{JudgedAgain, Source};
 use super::tally::Tally;
 
-pub(crate) fn cut(options: &Cut) -> anyhow::Result<ExitCode> {
+/// `run` is the one that `--pin-noise` names.
+pub(crate) fn cut(options: &Cut, run: Option<&RunPath>) -> anyhow::Result<ExitCode> {
+    let pins = options
+        .pinning
+        .pin
+        .then(|| Pins::new(&options.pinning, run));
+    let pins = pins.transpose()?;
     let reading = Reading::new(&options.reading)?;
     let mut source = Source::open(&options.input, &reading)?;
     let first = source.peek().unwrap_or_default();
@@ -20,8 +28,14 @@ pub(crate) fn cut(options: &Cut) -> anyhow::Result<ExitCode> {
     let metadata = source.metadata();
     let mut recording = RecordingOutput::new(output, &metadata)?;
     let mut tally = Tally::default();
-    while let Some(admitted) = source.next(JudgedAgain::No, &mut tally)? {
+    while let Some(mut admitted) = source.next(JudgedAgain::No, &mut tally)? {
         if let Err(why) = selection.take(&admitted.envelope) {
+            tally.left_out(why);
+            continue;
+        }
+        if let Some(pins) = &pins
+            && let Err(why) = pins.pin(&mut admitted)?
+        {
             tally.left_out(why);
             continue;
         }
@@ -30,6 +44,7 @@ pub(crate) fn cut(options: &Cut) -> anyhow::Result<ExitCode> {
     }
     recording.finish(&tally)?;
     tally.not_read(source.file());
+    tally.pinned_rules = pins.map(|pins| pins.rules().to_vec());
     tally.print(&options.output, options.json)?;
     Ok(source.end("cut"))
 }

@@ -4,6 +4,7 @@ mod convert;
 mod cut;
 mod merge;
 mod output;
+mod pin;
 mod reading;
 mod recording;
 mod selection;

@@ -22,6 +22,9 @@ pub(crate) struct Tally {
     left_out: BTreeMap<String, u64>,
     /// What is in no exchange.
     not_read: BTreeMap<&'static str, u64>,
+    /// The rules that are pinned to each exchange, if anything is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pinned_rules: Option<Vec<String>>,
     /// What can be done about `left_out`.
     #[serde(skip)]
     meanings: BTreeMap<String, &'static str>,
@@ -89,6 +92,9 @@ impl Tally {
                 let _ = write!(text, " ({meaning})");
             }
             text.push('\n');
+        }
+        for rule in self.pinned_rules.iter().flatten() {
+            let _ = writeln!(text, "  pinned: {}", printable(rule));
         }
         for (name, count) in &self.not_read {
             let _ = writeln!(text, "{count:>8} not read: {}", name.replace('_', " "));
