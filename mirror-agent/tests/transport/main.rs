@@ -20,7 +20,7 @@ use ends::fleet;
 use engine::TestEngine;
 
 /// No story takes longer, unless something is wrong.
-const LIMIT: Duration = Duration::from_secs(15);
+const LIMIT: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     match processes::role() {

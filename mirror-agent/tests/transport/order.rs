@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use mirror_tests::needs;
 
 use super::ends::{Host, Replayer, options};
-use super::engine::with_each;
+use super::engine::{TestEngine, with_cluster, with_each, with_sentinels};
 use super::{all_ended, count, redelivered, wait_for};
 
 /// The numbers of each lane, in the order in which they were judged.
@@ -20,33 +20,45 @@ fn by_lane(judged: &[(u64, u64)]) -> BTreeMap<u64, Vec<u64>> {
 
 #[needs(redis)]
 fn requests_of_a_lane_come_in_their_order_and_each_once() -> Result<()> {
-    with_each(|engine| {
-        let hosts = [
-            Host::start(&engine.url(), "web-1", options())?,
-            Host::start(&engine.url(), "web-2", options())?,
-        ];
-        let replayer = Replayer::start(&engine.url(), options())?;
-        for number in 0..200 {
-            for lane in 0..10 {
-                hosts[(lane % 2) as usize].capture(lane, number);
-            }
+    with_each(in_order)
+}
+
+#[needs(root)]
+fn in_a_cluster_requests_of_a_lane_come_in_their_order_and_each_once() -> Result<()> {
+    with_cluster(in_order)
+}
+
+#[needs(root)]
+fn behind_sentinels_requests_of_a_lane_come_in_their_order_and_each_once() -> Result<()> {
+    with_sentinels(in_order)
+}
+
+fn in_order(engine: &mut TestEngine) -> Result<()> {
+    let hosts = [
+        Host::start(&engine.url(), "web-1", options())?,
+        Host::start(&engine.url(), "web-2", options())?,
+    ];
+    let replayer = Replayer::start(&engine.url(), options())?;
+    for number in 0..200 {
+        for lane in 0..10 {
+            hosts[(lane % 2) as usize].capture(lane, number);
         }
-        let report = wait_for(engine, "everything is judged", all_ended(2000))?;
-        assert_eq!((count(&report, "matched"), redelivered(&report)), (2000, 0));
-        for (lane, numbers) in by_lane(&replayer.judged()) {
-            let expect: Vec<u64> = (0..200).collect();
-            assert_eq!(numbers, expect, "lane {lane}");
-        }
-        for host in hosts {
-            host.end(false)?;
-        }
-        replayer.end()?;
-        let report = wait_for(engine, "all have ended", |report| {
-            report.unfinished.is_none()
-        })?;
-        assert_eq!(report.hosts, ["replayer", "web-1", "web-2"]);
-        Ok(())
-    })
+    }
+    let report = wait_for(engine, "everything is judged", all_ended(2000))?;
+    assert_eq!((count(&report, "matched"), redelivered(&report)), (2000, 0));
+    for (lane, numbers) in by_lane(&replayer.judged()) {
+        let expect: Vec<u64> = (0..200).collect();
+        assert_eq!(numbers, expect, "lane {lane}");
+    }
+    for host in hosts {
+        host.end(false)?;
+    }
+    replayer.end()?;
+    let report = wait_for(engine, "all have ended", |report| {
+        report.unfinished.is_none()
+    })?;
+    assert_eq!(report.hosts, ["replayer", "web-1", "web-2"]);
+    Ok(())
 }
 
 #[needs(redis)]

@@ -8,7 +8,7 @@ use mirror_core::ledger::Outcome;
 use mirror_tests::needs;
 
 use super::ends::{Host, Replayer, options};
-use super::engine::{with_each, with_each_forgetful};
+use super::engine::{with_each, with_each_forgetful, with_sentinels};
 use super::{all_ended, count, wait_for};
 
 fn room_for(exchanges: usize) -> TransportOptions {
@@ -173,5 +173,31 @@ fn a_slow_replayer_takes_what_it_has_room_for_and_sheds_nothing() -> Result<()> 
         assert_eq!(count(&report, "matched"), 1000);
         host.end(false)?;
         slow.end()
+    })
+}
+
+/// What the replica did not have yet when the master died is lost, and said to be.
+#[needs(root)]
+fn a_failover_loses_nothing_unsaid() -> Result<()> {
+    with_sentinels(|engine| {
+        let host = Host::start(&engine.url(), "web-1", options())?;
+        let replayer = Replayer::start(&engine.url(), options())?;
+        let capture = |numbers: std::ops::Range<u64>| {
+            for number in numbers {
+                host.capture(number % 7, number);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        };
+        capture(0..500);
+        engine.kill();
+        capture(500..1000);
+        let report = wait_for(engine, "everything ends", all_ended(1000))?;
+        let of = |name| count(&report, name);
+        assert_eq!(of("matched") + of("lost: trimmed"), 1000);
+        assert!(of("matched") > 900, "{:?}", report.results.ledger);
+        capture(1000..1100);
+        wait_for(engine, "everything ends", all_ended(1100))?;
+        host.end(false)?;
+        replayer.end()
     })
 }
