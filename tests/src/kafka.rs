@@ -332,6 +332,7 @@ authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS;User:mirror
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=500
 offsets.topic.num.partitions=4
 transaction.state.log.num.partitions=4
 num.network.threads=2

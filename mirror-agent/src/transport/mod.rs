@@ -10,6 +10,8 @@ pub mod engine;
 mod fetch;
 pub mod file;
 mod fleet;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod memory;
 mod options;
 pub mod parcel;

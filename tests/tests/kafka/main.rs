@@ -1,4 +1,7 @@
-//! The broker of the tests: what tests of other things rely on.
+//! The broker of the tests, on which tests of other things rely, and the agent's engine on it.
+
+mod engine;
+mod security;
 
 use std::process::ExitCode;
 
