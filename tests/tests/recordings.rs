@@ -13,7 +13,7 @@ use mirror_tests::orders::{Options, PLANTED};
 use mirror_tests::process::{Process, Signal};
 use mirror_tests::redis::Redis;
 use mirror_tests::scratch::Scratch;
-use mirror_tests::stage::{Actor, PRODUCTION_PORT, Stage};
+use mirror_tests::stage::{PRODUCTION_PORT, Stage};
 use mirror_tests::workspace::{Profile, binary};
 use mirror_tests::{needs, testing};
 use serde_json::Value;

@@ -21,6 +21,8 @@ type ModulePath = Vec<String>;
 #[derive(Debug, Default)]
 struct Graph {
     modules: BTreeMap<ModulePath, Module>,
+    /// Files of modules that only tests see.
+    of_tests: Vec<ModulePath>,
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +50,7 @@ pub(super) fn in_crate(source: &Path) -> Result<Vec<String>> {
         let path = file.strip_prefix(source).unwrap_or(file);
         graph.read(path, &text);
     }
-    Ok(graph.circles())
+    Ok(graph.without_tests().circles())
 }
 
 impl Graph {
@@ -56,6 +58,13 @@ impl Graph {
         let all = tokens(text);
         let kept = without_tests(&all);
         let module = module_of(file);
+        let kept_ones = declared(&kept);
+        for child in declared(&all) {
+            if !kept_ones.contains(&child) {
+                self.of_tests
+                    .push([&module[..], &[child.to_owned()]].concat());
+            }
+        }
         let shown = file.display().to_string();
         self.modules.entry(Vec::new()).or_default();
         Reader {
@@ -65,6 +74,13 @@ impl Graph {
             at: 0,
         }
         .module(module, false);
+    }
+
+    fn without_tests(mut self) -> Self {
+        let of_tests = &self.of_tests;
+        let is_of_tests = |path: &ModulePath| of_tests.iter().any(|test| path.starts_with(test));
+        self.modules.retain(|path, _| !is_of_tests(path));
+        self
     }
 
     /// The module that a path leads to, names passed on by `use` followed.
@@ -188,6 +204,16 @@ fn way_back(edges: &Edges, start: &str) -> Option<Vec<String>> {
 }
 
 /// `tcp/table.rs` is `tcp::table`, `tcp/mod.rs` is `tcp`, `lib.rs` and `main.rs` are the root.
+/// Modules that have files of their own.
+fn declared<'a>(tokens: &[Token<'a>]) -> Vec<&'a str> {
+    let three = tokens.windows(3);
+    let is_declared = |three: &&[Token<'a>]| three[0].text == "mod" && three[2].text == ";";
+    three
+        .filter(is_declared)
+        .map(|three| three[1].text)
+        .collect()
+}
+
 fn module_of(file: &Path) -> ModulePath {
     let mut names: Vec<String> = file
         .with_extension("")
@@ -357,7 +383,7 @@ mod tests {
         for (file, text) in files {
             graph.read(Path::new(file), text);
         }
-        let circles = graph.circles();
+        let circles = graph.without_tests().circles();
         let first: Vec<&str> = circles
             .iter()
             .filter_map(|circle| circle.lines().next())
@@ -447,6 +473,20 @@ mod tests {
             ],
             &[],
         );
+    }
+
+    #[test]
+    fn files_that_only_tests_see_do_not_count() {
+        let files = |declared| {
+            [
+                ("a/mod.rs", declared),
+                ("a/tests.rs", "use crate::b::B;"),
+                ("a/tests/more.rs", "use crate::b::B;"),
+                ("b.rs", "use crate::a::A;"),
+            ]
+        };
+        check(&files("#[cfg(test)] mod tests;"), &[]);
+        check(&files("mod tests;"), &["a → b → a"]);
     }
 
     #[test]
