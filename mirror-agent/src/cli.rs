@@ -763,6 +763,9 @@ mirror_core::options! {
         /// Requests with an unsafe method that may be replayed (repeatable)
         #[option("allow", "RULE")]
         pub allow: Vec<Rule>,
+        /// File with age keys, as age-keygen writes them, for a recording that is encrypted
+        #[option("recording-key-file", "FILE")]
+        pub key_file: Option<PathBuf>,
         pub limits: DissectLimits,
     }
 }
@@ -788,6 +791,9 @@ mirror_core::options! {
         /// Port that is a server's, or a range; any port unless given (repeatable)
         #[option("port", "PORT")]
         pub ports: PortSet,
+        /// File with age keys, as age-keygen writes them, for a recording that is encrypted
+        #[option("recording-key-file", "FILE")]
+        pub key_file: Option<PathBuf>,
         pub policy: Policy,
         pub rewrite: Rewrite,
         pub credentials: CredentialOptions,

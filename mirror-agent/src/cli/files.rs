@@ -16,6 +16,7 @@ use mirror_core::time::Timestamp;
 use super::RunsIn;
 use crate::config::Flags;
 use crate::replay::Target;
+use crate::transport::file::Recipient;
 
 #[derive(Args, Clone, Debug)]
 pub struct Convert {
@@ -53,6 +54,12 @@ mirror_core::options! {
         /// session:cookie:sid or session:header:x-user, or `none`. A recording says so already
         #[option("order", "WHAT", default = "connection")]
         pub order: Order,
+        /// Encrypt the recording that is written to an age recipient, as in age1… (repeatable)
+        #[option("encrypt-to", "RECIPIENT")]
+        pub recipients: Vec<Recipient>,
+        /// File with age keys, as age-keygen writes them: recordings are read with them, and encrypted to them
+        #[option("recording-key-file", "FILE")]
+        pub key_file: Option<PathBuf>,
         pub identity: Identifier,
         pub limits: DissectLimits,
     }

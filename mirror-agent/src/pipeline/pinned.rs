@@ -51,7 +51,8 @@ impl PinnedSet {
         if path == Path::new("-") {
             return Ok(None);
         }
-        let mut file = TrafficFile::open(path, limits(config))?;
+        let mut file =
+            TrafficFile::open_with(path, limits(config), config.recording.keys()?.unseal())?;
         if file.kind() != TrafficKind::Recording {
             return Ok(None);
         }

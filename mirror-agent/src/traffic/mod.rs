@@ -19,7 +19,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use mirror_core::dissect::{DissectLimits, DissectStats};
 use mirror_core::exchange::Exchange;
-use mirror_core::recording::{RecordedExchange, RecordingMetadata};
+use mirror_core::recording::{RecordedExchange, RecordingMetadata, Unseal};
 use mirror_core::time::Timestamp;
 
 use crate::capture::{Progress, input::Input};
@@ -104,6 +104,15 @@ enum Source {
 impl TrafficFile {
     /// Opens a file, or standard input for `-`. The limits are those of live capture; its ports concern captures of packets only.
     pub fn open(path: &Path, limits: DissectLimits) -> anyhow::Result<Self> {
+        Self::open_with(path, limits, None)
+    }
+
+    /// The same with what decrypts a recording.
+    pub fn open_with(
+        path: &Path,
+        limits: DissectLimits,
+        unseal: Option<Box<dyn Unseal>>,
+    ) -> anyhow::Result<Self> {
         let mut input = Input::open(path)?;
         let start = input.bytes.fill_buf();
         let start = start.with_context(|| format!("reading {}", path.display()))?;
@@ -120,7 +129,7 @@ impl TrafficFile {
             }
             TrafficKind::GoReplay => Source::GoReplay(Box::new(GoReplay::new(input.bytes, limits))),
             TrafficKind::Recording => {
-                let recorded = Recorded::new(input.bytes);
+                let recorded = Recorded::new(input.bytes, unseal);
                 Source::Recording(Box::new(
                     recorded.with_context(|| path.display().to_string())?,
                 ))

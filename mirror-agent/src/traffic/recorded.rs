@@ -1,6 +1,8 @@
 //! A recording as exchanges.
 
-use mirror_core::recording::{RECORDING_MAGIC, RecordingMetadata, RecordingReader, Tail};
+use mirror_core::recording::{
+    RECORDING_MAGIC, RecordingError, RecordingMetadata, RecordingReader, Tail, Unseal,
+};
 use mirror_core::time::Timestamp;
 
 use super::{LeftOut, Step, Traffic};
@@ -17,8 +19,11 @@ pub(super) struct Recorded {
 }
 
 impl Recorded {
-    pub(super) fn new(bytes: input::Bytes) -> anyhow::Result<Self> {
-        let mut reader = RecordingReader::new(bytes, None)?;
+    pub(super) fn new(
+        bytes: input::Bytes,
+        unseal: Option<Box<dyn Unseal>>,
+    ) -> anyhow::Result<Self> {
+        let mut reader = RecordingReader::new(bytes, unseal)?;
         reader.metadata()?;
         Ok(Self {
             reader,
@@ -38,7 +43,9 @@ impl Recorded {
                 Ok(Step::Traffic(Traffic::Recorded(Box::new(recorded))))
             }
             Some(Err(error)) => {
-                self.is_over = error.is_final();
+                // Without the key no other block can be read either.
+                let is_locked = matches!(error, RecordingError::Encrypted { .. });
+                self.is_over = is_locked || error.is_final();
                 Err(error.into())
             }
             None => Ok(Step::End),

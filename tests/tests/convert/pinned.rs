@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -213,5 +214,79 @@ fn what_is_not_allowed_is_skipped_and_a_mirror_that_is_silent_fails() -> Result<
     let set = pinned.set.display().to_string();
     let output = agent(&["replay", &set, "--target", &format!("http://{closed}")])?;
     assert_eq!(output.status.code(), Some(2), "{output:?}");
+    Ok(())
+}
+
+/// Each answer has an id of its own.
+fn with_ids(request: &Witnessed) -> (u16, &'static str, Vec<u8>) {
+    static NEXT: AtomicU32 = AtomicU32::new(0x1000_0000);
+    let id = NEXT.fetch_add(0x0123_4567, Relaxed);
+    let body = format!(
+        r#"{{"path":"{}","trace":"{id:08x}-0000-4000-8000-{id:012x}"}}"#,
+        request.target
+    );
+    (200, "application/json", body.into())
+}
+
+#[needs(nothing)]
+fn what_a_run_knows_to_vary_is_pinned_as_rules() -> Result<()> {
+    let scratch = Scratch::new()?;
+    let file = |name: &str| scratch.join(name).display().to_string();
+    let mut capture = CaptureFile::default();
+    for n in 0..60_u64 {
+        let request = format!("GET /carts/{n} HTTP/1.1\r\nHost: shop\r\n\r\n");
+        let body = format!(r#"{{"path":"/carts/{n}","trace":"f{n:07x}-0000-4000-8000-{n:012x}"}}"#);
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let took = Duration::from_millis(2);
+        capture.exchange(
+            Duration::from_millis(10 * n),
+            1001,
+            request.as_bytes(),
+            answer.as_bytes(),
+            took,
+        );
+    }
+    capture.write(&scratch.join("a.pcap"))?;
+    let mirror = Witness::start(with_ids)?;
+    let (from, set, report) = (file("a.pcap"), file("set.mrec"), file("report"));
+    let output = agent(&[
+        "replay",
+        &from,
+        "--target",
+        &mirror.url(),
+        "--speed",
+        "max",
+        "--quick",
+        "--report",
+        &report,
+    ])?;
+    assert!(Path::new(&report).join("noise.json").exists(), "{output:?}");
+    let output = agent(&[
+        "cut",
+        &from,
+        &set,
+        "--first",
+        "5",
+        "--pin",
+        "--pin-noise",
+        &report,
+        "--json",
+    ])?;
+    assert!(output.status.success(), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout)?;
+    let rules = summary["pinned_rules"].to_string();
+    assert!(rules.contains("/trace"), "{rules}");
+    let output = agent(&["replay", &set, "--target", &mirror.url(), "--json"])?;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout)?;
+    assert_eq!(report["passed"], 5);
+    // Without them each of its requests would fail.
+    let bare = file("bare.mrec");
+    agent(&["cut", &from, &bare, "--first", "5", "--pin"])?;
+    let output = agent(&["replay", &bare, "--target", &mirror.url()])?;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
     Ok(())
 }

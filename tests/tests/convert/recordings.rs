@@ -1,5 +1,6 @@
 //! Captures as recordings, recordings as archives and files of GoReplay, and what is cut and merged: exactly so many, in order.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -283,5 +284,44 @@ fn what_is_there_is_not_written_over_and_what_fails_leaves_nothing() -> Result<(
         summary["not_read"]["torn_bytes"].as_u64() > Some(0),
         "{summary}"
     );
+    Ok(())
+}
+
+/// Of the documentation of age.
+const KEY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33\n";
+
+#[needs(nothing)]
+fn an_encrypted_recording_is_cut_with_its_key_and_stays_encrypted() -> Result<()> {
+    let recordings = Recordings::new()?;
+    let file = |name: &str| recordings.scratch.join(name);
+    let (key, sealed, cut) = (file("key"), file("sealed.mrec"), file("sealed-cut.mrec"));
+    std::fs::write(&key, KEY)?;
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))?;
+    let key = key.display().to_string();
+    let with_key = ["--recording-key-file", &*key];
+    convert(
+        &recordings.whole,
+        &sealed,
+        &[&WRITES[..], &with_key].concat(),
+    )?;
+    let (from, to) = (sealed.display().to_string(), cut.display().to_string());
+    let summary = run(&[
+        &["cut", &from, &to, "--route", "POST /orders", "--json"],
+        &with_key[..],
+    ]
+    .concat())?;
+    assert_eq!(summary["written"], 2);
+    for (name, exchanges) in [(&from, 8), (&to, 2)] {
+        let shown = agent(&[&["inspect", name, "--format", "json"], &with_key[..]].concat())?;
+        assert!(shown.status.success(), "{shown:?}");
+        assert_eq!(String::from_utf8(shown.stdout)?.lines().count(), exchanges);
+        let locked = agent(&["inspect", name, "--format", "json"])?;
+        assert_eq!(locked.status.code(), Some(3), "{locked:?}");
+        assert!(locked.stdout.is_empty());
+        assert!(
+            String::from_utf8_lossy(&locked.stderr).contains("encrypted"),
+            "{locked:?}"
+        );
+    }
     Ok(())
 }

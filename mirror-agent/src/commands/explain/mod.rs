@@ -12,6 +12,7 @@ use anyhow::{Context, Error};
 use mirror_agent::cli::{Explain, ExplainOptions};
 use mirror_agent::config::{keep_what_login_needs, read_key};
 use mirror_agent::traffic::{Traffic, TrafficFile};
+use mirror_agent::transport::file::RecordingKeys;
 use mirror_core::dissect::DissectLimits;
 use mirror_core::exchange::Exchange;
 use mirror_core::identity::Identifier;
@@ -39,7 +40,8 @@ pub(crate) fn explain(options: &Explain) -> anyhow::Result<ExitCode> {
         ports: reading.ports.clone(),
         ..reading.limits.clone()
     };
-    let mut file = TrafficFile::open(&options.file, limits)?;
+    let keys = RecordingKeys::new(&[], reading.key_file.as_deref())?;
+    let mut file = TrafficFile::open_with(&options.file, limits, keys.unseal())?;
     for traffic in file.by_ref() {
         explainer.traffic(&traffic)?;
     }

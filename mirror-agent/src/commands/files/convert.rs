@@ -63,7 +63,7 @@ fn write(
 /// As a recording. What a recording holds was let through before.
 fn record(source: &mut Source<'_>, output: OutputFile, tally: &mut Tally) -> anyhow::Result<()> {
     let metadata = source.metadata();
-    let mut recording = RecordingOutput::new(output, &metadata)?;
+    let mut recording = RecordingOutput::new(output, &metadata, source.keys())?;
     while let Some(admitted) = source.next(JudgedAgain::No, tally)? {
         recording.push(&admitted)?;
         tally.written += 1;

@@ -26,7 +26,7 @@ pub(crate) fn cut(options: &Cut, run: Option<&RunPath>) -> anyhow::Result<ExitCo
     let mut selection = Selection::new(&options.selection, first);
     let output = OutputFile::create(&options.output)?;
     let metadata = source.metadata();
-    let mut recording = RecordingOutput::new(output, &metadata)?;
+    let mut recording = RecordingOutput::new(output, &metadata, &reading.keys)?;
     let mut tally = Tally::default();
     while let Some(mut admitted) = source.next(JudgedAgain::No, &mut tally)? {
         if let Err(why) = selection.take(&admitted.envelope) {

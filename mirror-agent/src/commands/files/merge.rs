@@ -22,7 +22,7 @@ pub(crate) fn merge(options: &Merge) -> anyhow::Result<ExitCode> {
     let mut sources: Vec<Source<'_>> = sources.collect::<anyhow::Result<_>>()?;
     let metadata = merged(sources.iter_mut().map(Source::metadata).collect());
     let output = OutputFile::create(&options.output)?;
-    let mut recording = RecordingOutput::new(output, &metadata)?;
+    let mut recording = RecordingOutput::new(output, &metadata, &reading.keys)?;
     let (mut tally, mut repeats) = (Tally::default(), Repeats::default());
     while let Some(source) = earliest(&mut sources) {
         let Some(admitted) = source.next(JudgedAgain::No, &mut tally)? else {
@@ -73,6 +73,7 @@ fn merged(all: Vec<RecordingMetadata>) -> RecordingMetadata {
         config_digest: of(|one| &one.config_digest),
         redaction: redaction.into_iter().cloned().collect(),
         started_at: started_at.unwrap_or_default(),
+        with_snapshots: all.iter().any(|one| one.with_snapshots),
         ..RecordingMetadata::default()
     }
 }

@@ -3,12 +3,15 @@
 use anyhow::Error;
 use mirror_agent::cli::ConvertOptions;
 use mirror_agent::config::{Flags, read_key};
+use mirror_agent::transport::file::RecordingKeys;
 use mirror_core::options::Options;
 
 pub(super) struct Reading {
     pub(super) options: ConvertOptions,
     /// The rules of redaction, as they were given.
     pub(super) redaction: Vec<String>,
+    /// What recordings are read and encrypted with.
+    pub(super) keys: RecordingKeys,
 }
 
 impl Reading {
@@ -18,6 +21,11 @@ impl Reading {
         read_key(&mut options.policy)?;
         options.policy.check().map_err(Error::msg)?;
         let redaction = flags.given.texts("redact").unwrap_or_default().to_vec();
-        Ok(Self { options, redaction })
+        let keys = RecordingKeys::new(&options.recipients, options.key_file.as_deref())?;
+        Ok(Self {
+            options,
+            redaction,
+            keys,
+        })
     }
 }

@@ -3,6 +3,7 @@
 use std::io::BufWriter;
 
 use anyhow::{Context, Error};
+use mirror_agent::transport::file::RecordingKeys;
 use mirror_core::recording::{
     RecordedExchange, RecordingMetadata, RecordingWriter, WriteFailure, WriterOptions,
 };
@@ -15,9 +16,16 @@ pub(super) struct RecordingOutput {
 }
 
 impl RecordingOutput {
-    pub(super) fn new(output: OutputFile, metadata: &RecordingMetadata) -> anyhow::Result<Self> {
-        let buffer = BufWriter::new(output);
-        let writer = RecordingWriter::new(buffer, WriterOptions::default(), metadata);
+    pub(super) fn new(
+        output: OutputFile,
+        metadata: &RecordingMetadata,
+        keys: &RecordingKeys,
+    ) -> anyhow::Result<Self> {
+        let options = WriterOptions {
+            seal: keys.seal(),
+            ..WriterOptions::default()
+        };
+        let writer = RecordingWriter::new(BufWriter::new(output), options, metadata);
         Ok(Self {
             writer: writer.context("writing the recording's beginning")?,
         })

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::ensure;
 use mirror_agent::traffic::{InOrder, Traffic, TrafficFile};
+use mirror_agent::transport::file::RecordingKeys;
 use mirror_core::dissect::DissectLimits;
 use mirror_core::exchange::Exchange;
 use mirror_core::policy::Refusal;
@@ -43,7 +44,7 @@ impl<'o> Source<'o> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         Ok(Self {
             path: path.into(),
-            exchanges: InOrder::new(TrafficFile::open(path, limits)?),
+            exchanges: InOrder::new(TrafficFile::open_with(path, limits, reading.keys.unseal())?),
             host: name.into(),
             reading,
         })
@@ -64,17 +65,13 @@ impl<'o> Source<'o> {
             tally.read += 1;
             let admitted = match traffic {
                 Traffic::Captured(exchange) => admit(self.reading, &self.host, *exchange),
-                Traffic::Recorded(recorded) => {
-                    ensure!(
-                        recorded.envelope.snapshot().is_none(),
-                        "{} holds production's snapshots, unredacted, which are written encrypted only: record it without --with-snapshots",
-                        self.path.display()
-                    );
-                    match again {
-                        JudgedAgain::No => return Ok(Some(*recorded)),
-                        JudgedAgain::Yes => judge(self.reading, &recorded),
+                Traffic::Recorded(recorded) => match again {
+                    JudgedAgain::No => {
+                        self.refuse_snapshot(&recorded)?;
+                        return Ok(Some(*recorded));
                     }
-                }
+                    JudgedAgain::Yes => judge(self.reading, &recorded),
+                },
             };
             match admitted {
                 Ok(admitted) => return Ok(Some(admitted)),
@@ -82,6 +79,20 @@ impl<'o> Source<'o> {
             }
         }
         Ok(None)
+    }
+
+    /// Production's data are unredacted, so they go on encrypted only.
+    fn refuse_snapshot(&self, recorded: &RecordedExchange) -> anyhow::Result<()> {
+        ensure!(
+            recorded.envelope.snapshot().is_none() || self.reading.keys.seal().is_some(),
+            "{} holds production's snapshots, unredacted, which are written encrypted only: add --encrypt-to age1… or --recording-key-file FILE",
+            self.path.display()
+        );
+        Ok(())
+    }
+
+    pub(super) fn keys(&self) -> &'o RecordingKeys {
+        &self.reading.keys
     }
 
     pub(super) fn file(&self) -> &TrafficFile {
@@ -102,7 +113,6 @@ impl<'o> Source<'o> {
             agent: env!("CARGO_PKG_VERSION").into(),
             series: String::new(),
             part: 0,
-            with_snapshots: false,
             ..known.unwrap_or(own)
         }
     }

@@ -15,6 +15,7 @@ use mirror_agent::cli::Format;
 use mirror_agent::cli::{Inspect, InspectOptions};
 use mirror_agent::printable::printable_json;
 use mirror_agent::traffic::{Step, Traffic, TrafficFile};
+use mirror_agent::transport::file::RecordingKeys;
 use mirror_core::dissect::DissectLimits;
 use mirror_core::exchange::Exchange;
 use mirror_core::identity::Identifier;
@@ -97,7 +98,8 @@ pub(crate) fn inspect(options: &Inspect) -> anyhow::Result<ExitCode> {
         tunnels: options.tunnels,
         ..reading.limits
     };
-    let mut file = TrafficFile::open(&options.file, limits)?;
+    let keys = RecordingKeys::new(&[], reading.key_file.as_deref())?;
+    let mut file = TrafficFile::open_with(&options.file, limits, keys.unseal())?;
     let mut output = Output::new(file.progress());
     let mut show = shown(options);
     let mut summary = Summary::default();
