@@ -4,6 +4,8 @@ use std::fmt;
 
 use mirror_core::options::FromText;
 
+#[cfg(feature = "kafka")]
+use super::kafka;
 use super::redis;
 use crate::secret::SecretUrl;
 
@@ -11,6 +13,8 @@ use crate::secret::SecretUrl;
 #[derive(Clone, Debug)]
 pub enum EngineAddress {
     Redis(redis::Address),
+    #[cfg(feature = "kafka")]
+    Kafka(kafka::Address),
 }
 
 /// A URL that was given, and what it names. It shows no password.
@@ -27,8 +31,30 @@ impl FleetUrl {
             let address = EngineAddress::Redis(redis::Address::parse(&url)?);
             return Ok(Self { url, address });
         }
-        anyhow::bail!("{url} is of no engine that is known: write redis://HOST/STREAM")
+        if let Some(address) = kafka_address(&url)? {
+            return Ok(Self { url, address });
+        }
+        anyhow::bail!(
+            "{url} is of no engine that is known: write redis://HOST/STREAM or kafka://BROKER/TOPIC"
+        )
     }
+}
+
+#[cfg(feature = "kafka")]
+fn kafka_address(url: &SecretUrl) -> anyhow::Result<Option<EngineAddress>> {
+    if !kafka::Address::is_ours(url) {
+        return Ok(None);
+    }
+    Ok(Some(EngineAddress::Kafka(kafka::Address::parse(url)?)))
+}
+
+#[cfg(not(feature = "kafka"))]
+fn kafka_address(url: &SecretUrl) -> anyhow::Result<Option<EngineAddress>> {
+    anyhow::ensure!(
+        !url.expose().starts_with("kafka"),
+        "{url}: this agent was built without Kafka: use the image, or build it with `cargo build --release -p mirror-agent --features kafka`, which needs g++, make, pkg-config and libssl-dev"
+    );
+    Ok(None)
 }
 
 impl fmt::Display for FleetUrl {

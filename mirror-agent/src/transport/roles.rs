@@ -33,6 +33,11 @@ pub async fn ship(url: &FleetUrl, options: &FleetOptions, parts: ShipParts, read
                 let end = address.outbound(process, options).await;
                 ship_by(url, end, process, parts, ready).await;
             }
+            #[cfg(feature = "kafka")]
+            EngineAddress::Kafka(address) => {
+                let end = address.outbound(process, options).await;
+                ship_by(url, end, process, parts, ready).await;
+            }
         },
     }
 }
@@ -61,6 +66,11 @@ pub async fn fetch(
     let process = ProcessId::random()?;
     match &url.address {
         EngineAddress::Redis(address) => {
+            let end = address.inbound(process, options).await;
+            fetch_by(url, end, parts, ready).await
+        }
+        #[cfg(feature = "kafka")]
+        EngineAddress::Kafka(address) => {
             let end = address.inbound(process, options).await;
             fetch_by(url, end, parts, ready).await
         }
@@ -95,6 +105,12 @@ fn opened<E>(url: &FleetUrl, end: Result<E, EngineError>, ready: Ready) -> Optio
 pub async fn read_fleet(url: &FleetUrl, group: &str) -> anyhow::Result<Vec<FleetProcess>> {
     let states = match &url.address {
         EngineAddress::Redis(address) => {
+            let reader = address.reader().await;
+            let mut reader = reader.with_context(|| format!("opening {url}"))?;
+            reader.states(Some(group)).await
+        }
+        #[cfg(feature = "kafka")]
+        EngineAddress::Kafka(address) => {
             let reader = address.reader().await;
             let mut reader = reader.with_context(|| format!("opening {url}"))?;
             reader.states(Some(group)).await

@@ -8,6 +8,8 @@ use mirror_tests::scratch::Scratch;
 use mirror_tests::wait_until;
 
 use super::LIMIT;
+#[cfg(feature = "kafka")]
+use super::kafka;
 
 pub(crate) enum TestEngine {
     Redis(LocalRedis),
@@ -16,6 +18,8 @@ pub(crate) enum TestEngine {
         url: String,
         nodes: Vec<Redis>,
     },
+    #[cfg(feature = "kafka")]
+    Kafka(kafka::Topic),
 }
 
 /// Tells a story with a cluster of three, where the partitions are on several nodes.
@@ -76,6 +80,10 @@ pub(crate) fn with_sentinels(story: impl Fn(&mut TestEngine) -> Result<()> + Syn
 
 /// Tells a story with each engine, which keeps what it has when it is killed.
 pub(crate) fn with_each(story: impl Fn(&mut TestEngine) -> Result<()>) -> Result<()> {
+    #[cfg(feature = "kafka")]
+    if let Some(brokers) = kafka::chosen() {
+        return kafka::with(brokers, story);
+    }
     let redis = LocalRedis::start_with(&["--appendonly", "yes"])?;
     story(&mut TestEngine::Redis(redis))
 }
@@ -90,6 +98,8 @@ impl TestEngine {
         match self {
             Self::Redis(redis) => format!("{}/shop", redis.url()),
             Self::Several { url, .. } => url.clone(),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(topic) => topic.url(),
         }
     }
 
@@ -98,6 +108,8 @@ impl TestEngine {
             Self::Redis(redis) => redis.stop(),
             // The first one of them: a master.
             Self::Several { nodes, .. } => nodes[0].kill(),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(topic) => topic.kill(),
         }
     }
 
@@ -105,6 +117,8 @@ impl TestEngine {
         match self {
             Self::Redis(redis) => redis.start_again(),
             Self::Several { .. } => bail!("only a single one can"),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(topic) => topic.start_again(),
         }
     }
 
@@ -112,6 +126,8 @@ impl TestEngine {
         match self {
             Self::Redis(redis) => redis.freeze(),
             Self::Several { .. } => bail!("only a single one can"),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(topic) => topic.freeze(),
         }
     }
 
@@ -119,6 +135,8 @@ impl TestEngine {
         match self {
             Self::Redis(redis) => redis.thaw(),
             Self::Several { .. } => bail!("only a single one can"),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(topic) => topic.thaw(),
         }
     }
 
@@ -128,6 +146,8 @@ impl TestEngine {
         match self {
             Self::Redis(redis) => redis.command(&["config", "set", "maxmemory", limit]),
             Self::Several { .. } => bail!("only a single one can"),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(_) => bail!("brokers of Kafka have no bound of memory"),
         }
     }
 
@@ -140,6 +160,8 @@ impl TestEngine {
                 Ok(())
             }
             Self::Several { .. } => bail!("only a single one can"),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(topic) => topic.write(partition, frame),
         }
     }
 
@@ -152,6 +174,8 @@ impl TestEngine {
                 Ok(())
             }
             Self::Several { .. } => bail!("only a single one can"),
+            #[cfg(feature = "kafka")]
+            Self::Kafka(topic) => topic.trim(partition, left),
         }
     }
 }

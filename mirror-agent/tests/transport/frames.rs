@@ -32,7 +32,8 @@ fn judged(engine: &TestEngine, outcome: &str, expect: u64) -> Result<()> {
 }
 
 #[needs(redis)]
-fn what_is_damaged_or_of_another_version_ends_as_that_and_holds_nothing_up() -> Result<()> {
+pub(crate) fn what_is_damaged_or_of_another_version_ends_as_that_and_holds_nothing_up() -> Result<()>
+{
     with_each(|engine| {
         let host = Host::start(&engine.url(), "web-1", one())?;
         let replayer = Replayer::start(&engine.url(), one())?;
@@ -69,7 +70,7 @@ fn what_is_damaged_or_of_another_version_ends_as_that_and_holds_nothing_up() -> 
 }
 
 #[needs(redis)]
-fn what_the_engine_trims_is_lost_with_a_number() -> Result<()> {
+pub(crate) fn what_the_engine_trims_is_lost_with_a_number() -> Result<()> {
     with_each(|engine| {
         let host = Host::start(&engine.url(), "web-1", one())?;
         for number in 0..10 {

@@ -35,7 +35,7 @@ impl Random {
 }
 
 #[needs(redis)]
-fn whoever_is_killed_when_nothing_handed_over_is_lost_or_counted_twice() -> Result<()> {
+pub(crate) fn whoever_is_killed_when_nothing_handed_over_is_lost_or_counted_twice() -> Result<()> {
     with_each(|engine| {
         let scratch = Scratch::new()?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?;

@@ -4,6 +4,8 @@
 mod ends;
 mod engine;
 mod frames;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod killed;
 mod order;
 mod processes;
@@ -25,7 +27,12 @@ const LIMIT: Duration = Duration::from_secs(30);
 fn main() -> ExitCode {
     match processes::role() {
         Some(role) => role.play(),
-        None => testing::main(),
+        None => {
+            let code = testing::main();
+            #[cfg(feature = "kafka")]
+            kafka::end();
+            code
+        }
     }
 }
 

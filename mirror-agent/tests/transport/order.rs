@@ -19,7 +19,7 @@ fn by_lane(judged: &[(u64, u64)]) -> BTreeMap<u64, Vec<u64>> {
 }
 
 #[needs(redis)]
-fn requests_of_a_lane_come_in_their_order_and_each_once() -> Result<()> {
+pub(crate) fn requests_of_a_lane_come_in_their_order_and_each_once() -> Result<()> {
     with_each(in_order)
 }
 
@@ -62,7 +62,7 @@ fn in_order(engine: &mut TestEngine) -> Result<()> {
 }
 
 #[needs(redis)]
-fn a_large_request_is_cut_and_put_together() -> Result<()> {
+pub(crate) fn a_large_request_is_cut_and_put_together() -> Result<()> {
     with_each(|engine| {
         let host = Host::start(&engine.url(), "web-1", options())?;
         let replayer = Replayer::start(&engine.url(), options())?;
@@ -78,7 +78,7 @@ fn a_large_request_is_cut_and_put_together() -> Result<()> {
 }
 
 #[needs(redis)]
-fn replayers_that_come_and_go_share_the_work_without_losing_or_doubling_any() -> Result<()> {
+pub(crate) fn replayers_that_come_and_go_share_the_work_without_losing_or_doubling_any() -> Result<()> {
     with_each(|engine| {
         let host = Host::start(&engine.url(), "web-1", options())?;
         let first = Replayer::start(&engine.url(), options())?;

@@ -19,7 +19,7 @@ fn room_for(exchanges: usize) -> TransportOptions {
 }
 
 #[needs(redis)]
-fn an_engine_that_is_killed_and_comes_back_loses_nothing() -> Result<()> {
+pub(crate) fn an_engine_that_is_killed_and_comes_back_loses_nothing() -> Result<()> {
     with_each(|engine| {
         let host = Host::start(&engine.url(), "web-1", options())?;
         let replayer = Replayer::start(&engine.url(), options())?;
@@ -46,7 +46,8 @@ fn an_engine_that_is_killed_and_comes_back_loses_nothing() -> Result<()> {
 }
 
 #[needs(redis)]
-fn an_engine_that_stands_still_never_holds_capture_up_and_what_has_no_room_is_shed() -> Result<()> {
+pub(crate) fn an_engine_that_stands_still_never_holds_capture_up_and_what_has_no_room_is_shed()
+-> Result<()> {
     with_each(|engine| {
         let host = Host::start_with(&engine.url(), "web-1", options(), room_for(50))?;
         host.capture(1, 0);
@@ -112,7 +113,8 @@ fn a_full_engine_sheds_with_its_reason_and_is_emptied_by_replayers() -> Result<(
 }
 
 #[needs(redis)]
-fn a_host_that_ends_while_the_engine_is_away_says_what_it_could_not_hand_over() -> Result<()> {
+pub(crate) fn a_host_that_ends_while_the_engine_is_away_says_what_it_could_not_hand_over()
+-> Result<()> {
     with_each(|engine| {
         let host = Host::start(&engine.url(), "web-1", options())?;
         host.capture(1, 0);
@@ -161,7 +163,7 @@ fn an_engine_that_forgets_everything_is_told_again_what_was_counted() -> Result<
 }
 
 #[needs(redis)]
-fn a_slow_replayer_takes_what_it_has_room_for_and_sheds_nothing() -> Result<()> {
+pub(crate) fn a_slow_replayer_takes_what_it_has_room_for_and_sheds_nothing() -> Result<()> {
     with_each(|engine| {
         let host = Host::start(&engine.url(), "web-1", options())?;
         let takes = Duration::from_millis(2);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use mirror_agent::secret::SecretUrl;
+use mirror_agent::transport::FleetOptions;
 use mirror_agent::transport::engine::{
     Arriving, EngineError, Fetching, FramePlace, Shipping, StateChange, Store,
 };
@@ -16,7 +17,14 @@ use mirror_tests::needs;
 
 const GROUP: &str = "mirror";
 const LIMIT: Duration = Duration::from_secs(40);
-const SESSION: Duration = Duration::from_secs(2);
+
+fn options() -> FleetOptions {
+    FleetOptions {
+        partitions: 2,
+        takeover_after: Duration::from_secs(2),
+        ..FleetOptions::default()
+    }
+}
 
 /// Tells a story on one thread, as the agent's ends are used.
 fn told(story: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
@@ -29,7 +37,7 @@ fn address(kafka: &Kafka, topic: &str) -> Result<Address> {
 }
 
 async fn host(address: &Address) -> Result<Outbound> {
-    Ok(address.outbound(ProcessId::random()?, 2).await?)
+    Ok(address.outbound(ProcessId::random()?, &options()).await?)
 }
 
 /// A replayer, and what it has of each partition.
@@ -42,7 +50,7 @@ struct Reader {
 impl Reader {
     async fn start(address: &Address) -> Result<Self> {
         let process = ProcessId::random()?;
-        let inbound = address.inbound(process, GROUP, 2, SESSION).await?;
+        let inbound = address.inbound(process, &options()).await?;
         Ok(Self {
             inbound,
             seen: BTreeMap::new(),

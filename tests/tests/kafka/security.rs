@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use mirror_agent::secret::SecretUrl;
+use mirror_agent::transport::FleetOptions;
 use mirror_agent::transport::engine::{EngineError, Shipping};
 use mirror_agent::transport::kafka::Address;
 use mirror_agent::transport::parcel::ProcessId;
@@ -14,7 +15,12 @@ fn open(url: &str) -> Result<Result<u32, EngineError>> {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().build()?;
     let process = ProcessId::random()?;
-    Ok(runtime.block_on(async { Ok(address.outbound(process, 3).await?.partitions()) }))
+    let options = FleetOptions {
+        partitions: 3,
+        ..FleetOptions::default()
+    };
+    let opened = async { Ok(address.outbound(process, &options).await?.partitions()) };
+    Ok(runtime.block_on(opened))
 }
 
 fn refused(result: Result<u32, EngineError>, words: &str) {

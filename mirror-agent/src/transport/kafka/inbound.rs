@@ -1,11 +1,11 @@
 //! The end of a process that replays.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::super::engine::{
     Arriving, EngineError, Fetching, FramePlace, ProcessState, StateChange, Store,
 };
+use super::super::fleet::FleetOptions;
 use super::super::parcel::ProcessId;
 use super::address::Address;
 use super::member::Member;
@@ -37,10 +37,10 @@ impl Inbound {
     pub(super) async fn open(
         address: Address,
         process: ProcessId,
-        group: String,
-        partitions: u32,
-        takeover_after: Duration,
+        options: &FleetOptions,
     ) -> Result<Self, EngineError> {
+        let (partitions, takeover_after) = (options.partitions, options.takeover_after);
+        let group = options.group.clone();
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         let open = move || {
             let table = Table::new(&address)?;

@@ -30,9 +30,8 @@ mod topics;
 mod worker;
 mod writer;
 
-use std::time::Duration;
-
 use super::engine::{EngineError, ProcessState, StateChange, Store};
+use super::fleet::FleetOptions;
 use super::parcel::ProcessId;
 use sender::Sender;
 use table::Table;
@@ -46,25 +45,20 @@ pub use outbound::Outbound;
 const MAX_STATE: usize = 16 << 20;
 
 impl Address {
-    /// One that captures. The topic has so many partitions, if nobody has made it yet.
     pub async fn outbound(
         &self,
         process: ProcessId,
-        partitions: u32,
+        options: &FleetOptions,
     ) -> Result<Outbound, EngineError> {
-        Outbound::open(self.clone(), process, partitions).await
+        Outbound::open(self.clone(), process, options).await
     }
 
-    /// One of a group. Others take over what it held when it gave no sign of life for `takeover_after`.
     pub async fn inbound(
         &self,
         process: ProcessId,
-        group: &str,
-        partitions: u32,
-        takeover_after: Duration,
+        options: &FleetOptions,
     ) -> Result<Inbound, EngineError> {
-        let (address, group) = (self.clone(), group.to_owned());
-        Inbound::open(address, process, group, partitions, takeover_after).await
+        Inbound::open(self.clone(), process, options).await
     }
 
     /// For those who only look.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::super::engine::{EngineError, ProcessState, Shipping, StateChange, Store};
+use super::super::fleet::FleetOptions;
 use super::super::parcel::ProcessId;
 use super::address::Address;
 use super::sender::Sender;
@@ -37,8 +38,9 @@ impl Outbound {
     pub(super) async fn open(
         address: Address,
         process: ProcessId,
-        partitions: u32,
+        options: &FleetOptions,
     ) -> Result<Self, EngineError> {
+        let partitions = options.partitions;
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         let open = move || {
             let table = Table::new(&address)?;
