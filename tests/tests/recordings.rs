@@ -230,7 +230,7 @@ fn a_recording_with_snapshots_is_replayed_when_they_are_gone() -> Result<()> {
         &stage.scratch,
         &plain,
         &stage.mirror.url(),
-        &[],
+        &["--deny", "GET /**"],
     )?;
     assert_eq!(
         report.outcome("filtered: method"),

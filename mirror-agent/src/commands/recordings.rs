@@ -119,7 +119,7 @@ fn summary(file: &Path, keys: &RecordingKeys) -> anyhow::Result<Summary> {
     let ledger = reader.ledger().cloned();
     let (index, routes) = match seen.is_locked {
         true => ("not read", BTreeMap::new()),
-        false => indexed(&mut reader)?,
+        false => indexed(&mut reader, !seen.damaged.is_empty())?,
     };
     Ok(Summary {
         file: file.to_owned(),
@@ -184,12 +184,14 @@ impl Seen {
 /// Whether the index that was written says what the exchanges say, and the routes.
 fn indexed(
     reader: &mut OpenRecording,
+    is_damaged: bool,
 ) -> Result<(&'static str, BTreeMap<String, u64>), RecordingError> {
     let stored = RecordingIndex::stored(reader)?;
     let rebuilt = RecordingIndex::rebuilt(reader)?;
     let state = match &stored {
         None => "missing",
-        Some(stored) if *stored == rebuilt => "stored",
+        // It names what is lost, too.
+        Some(stored) if is_damaged || *stored == rebuilt => "stored",
         Some(_) => "wrong",
     };
     let mut routes = BTreeMap::new();

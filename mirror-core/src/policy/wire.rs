@@ -167,7 +167,13 @@ enum AmbiguityV1 {
 impl Envelope {
     /// The wire form, which begins with its version.
     pub fn to_wire(&self) -> Vec<u8> {
-        write(self)
+        write(self, Vec::new())
+    }
+
+    /// Appends the wire form to what is in `bytes`, so that memory can be used again.
+    #[must_use]
+    pub fn append_wire(&self, bytes: Vec<u8>) -> Vec<u8> {
+        write(self, bytes)
     }
 
     /// Reads what [`to_wire`](Self::to_wire) wrote, here or on another host. Only a transport may do that. Bodies and
@@ -177,7 +183,7 @@ impl Envelope {
     }
 }
 
-fn write(envelope: &Envelope) -> Vec<u8> {
+fn write(envelope: &Envelope, mut bytes: Vec<u8>) -> Vec<u8> {
     let Envelope {
         host,
         exchange,
@@ -244,7 +250,8 @@ fn write(envelope: &Envelope) -> Vec<u8> {
         lane: lane.map(|LaneKey(key)| key),
     };
     // Only a serializer that runs out of room fails, and a vector grows.
-    let begun = postcard::to_extend(&newest, vec![VERSION]).unwrap_or_default();
+    bytes.push(VERSION);
+    let begun = postcard::to_extend(&newest, bytes).unwrap_or_default();
     let begun = postcard::to_extend(&own, begun).unwrap_or_default();
     postcard::to_extend(&form, begun).unwrap_or_default()
 }

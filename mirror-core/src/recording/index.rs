@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::route::route_of;
+use super::route::{route_key, route_of};
+use crate::exchange::Request;
 use crate::policy::Envelope;
 use crate::schedule::LaneKey;
 use crate::time::Timestamp;
@@ -106,7 +107,8 @@ pub(super) struct BlockContents {
     from: Option<Timestamp>,
     to: Timestamp,
     routes: Vec<(String, u32)>,
-    by_name: HashMap<String, usize, foldhash::fast::RandomState>,
+    /// Places in `routes`.
+    by_key: HashMap<u64, usize, foldhash::fast::RandomState>,
     ids: Vec<u32>,
     lanes: Vec<u32>,
 }
@@ -117,25 +119,32 @@ impl BlockContents {
         let at = envelope.exchange().captured_at();
         self.from = Some(self.from.map_or(at, |from| from.min(at)));
         self.to = self.to.max(at);
-        self.count(route_of(&envelope.exchange().request));
+        self.count(&envelope.exchange().request);
         let ids = envelope.identity().candidates.ids.iter();
         self.ids.extend(ids.map(|id| hash_of_id(id.as_str())));
         self.lanes.extend(envelope.lane().map(hash_of_lane));
     }
 
-    fn count(&mut self, route: String) {
-        let known = self.by_name.get(&route).copied();
-        let at = known.unwrap_or_else(|| {
-            let route = match self.routes.len() {
-                MAX_ROUTES.. => OTHER.to_owned(),
-                _ => route,
-            };
-            let next = self.routes.len();
-            *self.by_name.entry(route.clone()).or_insert_with(|| {
-                self.routes.push((route, 0));
-                next
-            })
-        });
+    /// A name is made once for each route of a block.
+    fn count(&mut self, request: &Request) {
+        let key = route_key(request, self.by_key.hasher());
+        let at = match self.by_key.get(&key) {
+            Some(at) => *at,
+            None => {
+                let at = self.routes.len().min(MAX_ROUTES);
+                if at == self.routes.len() {
+                    let name = match at {
+                        MAX_ROUTES => OTHER.to_owned(),
+                        _ => route_of(request),
+                    };
+                    self.routes.push((name, 0));
+                }
+                if at < MAX_ROUTES {
+                    self.by_key.insert(key, at);
+                }
+                at
+            }
+        };
         self.routes[at].1 += 1;
     }
 
@@ -160,7 +169,7 @@ impl BlockContents {
             ids: distances(&mut self.ids),
             lanes: distances(&mut self.lanes),
         };
-        self.by_name.clear();
+        self.by_key.clear();
         (self.exchanges, self.from, self.to) = (0, None, Timestamp::default());
         taken
     }

@@ -436,6 +436,26 @@ fn an_index_that_is_missing_or_torn_follows_from_the_exchanges() {
 }
 
 #[test]
+fn more_routes_than_a_block_tells_apart_are_one() {
+    let options = WriterOptions::default();
+    let mut writer = RecordingWriter::new(Vec::new(), options, &metadata()).unwrap();
+    let targets = (0..300).map(|number| format!("/route{number}x"));
+    let ids = (0..40).map(|number| format!("/orders/{number}/2026-11-{:02}", number % 28 + 1));
+    for (number, target) in ids.chain(targets).enumerate() {
+        let request = Request::new("GET", target);
+        writer.push(&enclosed(number as u64, request), &[]).unwrap();
+    }
+    let index = index_of(&writer.end().unwrap());
+    let [block] = &index.blocks[..] else {
+        panic!("one block: {}", index.blocks.len());
+    };
+    assert_eq!(block.routes[0], ("GET /orders/{id}/{date}".to_owned(), 40));
+    assert_eq!(block.routes.last(), Some(&("(other)".to_owned(), 45)));
+    assert_eq!(block.routes.len(), 257);
+    assert!(block.may_have_route("GET /anything"));
+}
+
+#[test]
 fn a_long_recording_has_an_index_of_several_parts() {
     let options = WriterOptions {
         block_bytes: 1,

@@ -58,6 +58,8 @@ pub struct RecordingWriter<W> {
     block_bytes: usize,
     /// The open block.
     plain: Vec<u8>,
+    /// Of the last envelope: memory that is used again.
+    wire: Vec<u8>,
     contents: BlockContents,
     /// Written so far.
     length: u64,
@@ -76,6 +78,7 @@ impl<W: Write> RecordingWriter<W> {
             encoder: Encoder::new(options.level, options.seal)?,
             block_bytes: options.block_bytes.clamp(1, MAX_BLOCK / 2),
             plain: Vec::new(),
+            wire: Vec::new(),
             contents: BlockContents::default(),
             length: FILE_HEAD_LENGTH as u64,
             blocks: 0,
@@ -99,8 +102,11 @@ impl<W: Write> RecordingWriter<W> {
         envelope: &Envelope,
         parts: &[ExtraPart],
     ) -> Result<Pushed, WriteFailure> {
-        let wire = envelope.to_wire();
-        let length = exchange::length(&wire, parts);
+        let mut wire = std::mem::take(&mut self.wire);
+        wire.clear();
+        self.wire = envelope.append_wire(wire);
+        let wire = &self.wire;
+        let length = exchange::length(wire, parts);
         if length > MAX_BLOCK {
             let what = format!("an exchange of {length} bytes is larger than a block may be");
             return Err(WriteFailure {
@@ -115,7 +121,8 @@ impl<W: Write> RecordingWriter<W> {
             true => self.flush().map(|()| Pushed::BehindWritten),
             false => Ok(Pushed::Open),
         };
-        exchange::append(&mut self.plain, &wire, parts);
+        exchange::append(&mut self.plain, &self.wire, parts);
+        self.wire.shrink_to(self.block_bytes);
         self.contents.add(envelope);
         flushed
     }

@@ -10,6 +10,7 @@ mod program;
 mod replay;
 mod snapshot;
 mod streams;
+mod transport;
 mod verdict;
 
 use anyhow::Result;
@@ -36,6 +37,8 @@ enum What {
     Replay(replay::Options),
     /// Packets in memory to exchanges, on one core: speed, memory, instructions, and tshark beside it
     Streams(streams::Options),
+    /// Envelopes into a recording and out of it, on one core: speed, and how much smaller they are
+    Transport(transport::Options),
     /// Ids a second, what production's requests pay for snapshots, thousands of waits at once
     Snapshot(snapshot::Options),
     /// What production's clients notice of snapshots in Java, and what a request pays for them
@@ -53,6 +56,7 @@ pub(crate) fn run(bench: Bench) -> Result<()> {
         What::Capture(trials) => capture::run(&trials),
         What::Replay(options) => replay::run(&options),
         What::Streams(options) => streams::run(&options),
+        What::Transport(options) => transport::run(&options),
         What::Snapshot(options) => snapshot::run(&options),
         What::Java(options) => java::run(&options),
         What::Page(options) => page::run(&options),

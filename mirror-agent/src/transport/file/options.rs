@@ -75,10 +75,6 @@ impl RecordingOptions {
             !self.with_snapshots || self.encrypts(),
             "--with-snapshots puts production's data into the recording as it is, unredacted: add --encrypt-to age1… or --recording-key-file FILE (`age-keygen -o FILE` makes one)"
         );
-        ensure!(
-            self.keep_in.is_none() || self.keep.is_some(),
-            "--keep-in is the folder of what is kept: add --keep 10m, or leave it out"
-        );
         if let (Some(size), Some(total)) = (self.rotate_size, self.total)
             && size.as_u64() > total.as_u64() / 2
         {

@@ -235,7 +235,6 @@ fn options_that_contradict_each_other_are_refused() {
         assert!(error.contains(word), "{error}");
     };
     check(|options| options.with_snapshots = true, "unredacted");
-    check(|options| options.keep_in = Some("/a".into()), "--keep 10m");
     check(
         |options| {
             options.rotate_size = Some(mirror_core::options::ByteSize::mib(2));
