@@ -90,6 +90,8 @@ outcomes! {
         "it came outside the times that --schedule names",
     FilteredEnough = "filtered: enough":
         "it came after as many requests as --requests names",
+    FilteredSent = "filtered: sent before":
+        "a replayer that died may have sent this write, and --allow-unsnapshotted-writes would do it twice",
     ShedBreaker = "shed: breaker":
         "the mirror did not answer other requests, so it was left alone for a while: see to the mirror; --breaker-failures, --breaker-share and --breaker-pause are the limits",
     ShedRate = "shed: rate":

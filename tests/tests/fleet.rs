@@ -68,18 +68,19 @@ impl Fleet {
         Ok(agent)
     }
 
-    fn capture(&self, name: &str, port: u16, order: &str) -> Result<Process> {
+    fn capture(&self, name: &str, port: u16, more: &[&str]) -> Result<Process> {
         let port = port.to_string();
         let args = ["capture", "--interface", INTERFACE, "--port", &port];
-        let to = ["--to", &self.url, "--order", order, "--json"];
-        self.agent(name, Host::Production, &[&args[..], &to].concat())
+        let to = ["--to", &self.url, "--json"];
+        self.agent(name, Host::Production, &[&args[..], &to, more].concat())
     }
 
-    fn replay(&self, name: &str) -> Result<Process> {
+    fn replay(&self, name: &str, more: &[&str]) -> Result<Process> {
         let target = self.stage.mirror.url();
         let args = ["replay", "--from", &self.url, "--target", &target];
-        let more = ["--takeover-after", "1s", "--json"];
-        self.agent(name, Host::Mirror, &[&args[..], &GROUP, &more].concat())
+        let usual = ["--takeover-after", "1s", "--json"];
+        let args = [&args[..], &GROUP, &usual, more].concat();
+        self.agent(name, Host::Mirror, &args)
     }
 
     /// One agent that does all of it.
@@ -144,12 +145,12 @@ fn end(mut agent: Process) -> Result<(Report, Option<i32>)> {
 fn two_hosts_and_two_replayers_of_which_one_is_killed_decide_as_one_agent_would() -> Result<()> {
     let fleet = Fleet::new()?;
     let hosts = [
-        fleet.capture("host-1", 8080, "connection")?,
+        fleet.capture("host-1", 8080, &[])?,
         // So that there is something in each partition.
-        fleet.capture("host-2", OTHER_PORT, "none")?,
+        fleet.capture("host-2", OTHER_PORT, &["--order", "none"])?,
     ];
-    let mut killed = fleet.replay("replayer-1")?;
-    let other = fleet.replay("replayer-2")?;
+    let mut killed = fleet.replay("replayer-1", &[])?;
+    let other = fleet.replay("replayer-2", &[])?;
     let single = fleet.single()?;
     let load = fleet.load(1500)?;
     let judges = |report: &Report| {
@@ -213,6 +214,35 @@ fn two_hosts_and_two_replayers_of_which_one_is_killed_decide_as_one_agent_would(
             "{format}: {text}"
         );
     }
+    Ok(())
+}
+
+#[needs(root)]
+fn a_write_that_a_dead_replayer_may_have_sent_is_not_sent_again() -> Result<()> {
+    let fleet = Fleet::new()?;
+    let writes = ["--allow", "POST /orders", "--allow-unsnapshotted-writes"];
+    let host = fleet.capture("host", 8080, &[&writes[..], &["--order", "none"]].concat())?;
+    let slow = ["--max-rps", "2"];
+    let mut killed = fleet.replay("replayer-1", &[&writes[..], &slow].concat())?;
+    let url = format!("{}/orders", fleet.stage.production.url());
+    let calls: Vec<Call> = (0..20).map(|n| Call::post(&url, format!("{n}"))).collect();
+    fleet.stage.send(&calls, 100)?;
+    wait_until("it has judged some", LIMIT, || {
+        let read = fleet.read();
+        read.is_ok_and(|(report, _)| report.seen == 20 && report.outcome("differed") > 0)
+    })?;
+    killed.kill();
+    let other = fleet.replay("replayer-2", &writes)?;
+    let (report, _) = fleet.wait_settled(20)?;
+    let of = |name| report.outcome(name);
+    assert_eq!(of("differed") + of("filtered: sent before"), 20);
+    assert!(of("filtered: sent before") >= 5, "{:?}", report.outcomes);
+    assert_eq!(
+        report.json["fleet"]["redelivered"].as_u64(),
+        Some(of("filtered: sent before"))
+    );
+    end(host)?;
+    end(other)?;
     Ok(())
 }
 

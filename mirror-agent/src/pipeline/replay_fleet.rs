@@ -19,7 +19,9 @@ use crate::config::{Config, Settings};
 use crate::report::{
     End, FleetKeeping, FleetRole, KnownNoise, ReportData, RunInfo, RunsPlace, Ticket,
 };
-use crate::transport::{Admit, Delivery, FetchParts, FleetUrl, fetch};
+use crate::transport::{Admit, Delivery, FetchParts, FleetUrl, Unpacked, fetch};
+use mirror_core::ledger::Outcome;
+use mirror_core::policy::Access;
 
 /// Replays what comes until `ending` says so; then drains and reports what was judged here. The decision over all of the fleet is
 /// `report --fleet`'s.
@@ -108,24 +110,36 @@ fn admit(intake: Intake) -> (Admit, crate::transport::Sender) {
         sender,
         ..
     } = intake;
-    let admit: Admit = Box::new(move |envelope, mark| {
+    let admit: Admit = Box::new(move |unpacked| {
+        let Unpacked {
+            envelope,
+            mark,
+            is_again,
+        } = unpacked;
         let config = config.borrow();
         let policy = &config.policy;
         let ticket = Ticket::take_over(&recorder, policy.redactor(), envelope.exchange(), mark);
-        match policy.readmit(envelope) {
-            Ok(envelope) => Some(Box::new(Delivery {
-                envelope,
-                ticket,
-                due: Instant::now(),
-            })),
+        let envelope = match policy.readmit(envelope) {
+            Ok(envelope) => envelope,
             Err(refusal) => {
                 ticket.end(End {
                     reason: refusal.reason,
                     ..End::from(refusal.outcome)
                 });
-                None
+                return None;
             }
+        };
+        // With a snapshot the mirror answers from that, and nothing is written twice.
+        let changes_data = envelope.access() == Access::Write && policy.allow_unsnapshotted_writes;
+        if is_again && changes_data {
+            ticket.end(Outcome::FilteredSent);
+            return None;
         }
+        Some(Box::new(Delivery {
+            envelope,
+            ticket,
+            due: Instant::now(),
+        }))
     });
     (admit, sender)
 }

@@ -88,6 +88,12 @@ pub trait Fetching: Store {
     /// Whether the last call of `next` looked at the partition, and gave all of it that was there then.
     fn is_read_to_its_end(&self, partition: u32) -> bool;
 
+    /// Whether another process of the group was given this frame before; it may have sent what is in it. `None` where the engine
+    /// cannot tell: then everything that had been shipped counts as given, if a process that read the partition has died.
+    fn was_given_before(&self, _partition: u32, _place: FramePlace) -> Option<bool> {
+        None
+    }
+
     /// The group need not keep these frames any longer: they are judged, and `store` has said so. Called after `store` only.
     async fn acknowledge(
         &mut self,

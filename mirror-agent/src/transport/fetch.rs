@@ -28,13 +28,24 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 const ROOM_PAUSE: Duration = Duration::from_millis(2);
 /// Between two changes of the state.
 const KEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// A process that lives says so each second.
+const SILENCE: Duration = Duration::from_secs(3);
 /// Longest time for the last change, when the engine does not answer.
 const LAST_CHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The field with what is done of a partition.
 const DONE: &str = "done ";
 
-/// Makes a delivery of an envelope and its mark; `None` if it has its outcome at once.
-pub type Admit = Box<dyn Fn(Envelope, u64) -> Option<Box<Delivery>> + Send>;
+/// Makes a delivery of a parcel; `None` if it has its outcome at once.
+pub type Admit = Box<dyn Fn(Unpacked) -> Option<Box<Delivery>> + Send>;
+
+/// What was in a parcel.
+pub struct Unpacked {
+    pub envelope: Envelope,
+    /// Of its ticket.
+    pub mark: u64,
+    /// A process that died may have sent it.
+    pub is_again: bool,
+}
 
 /// What a fetcher is made of.
 pub struct FetchParts {
@@ -87,6 +98,8 @@ struct Partition {
     kept: Vec<FramePlace>,
     /// How many parcels each process had shipped when it was asked.
     shipped: Option<BTreeMap<ProcessId, u64>>,
+    /// Of each process, the number after the last parcel that one which died may have been given.
+    given_to: BTreeMap<ProcessId, u64>,
     /// Parcels on their way to an outcome.
     open: usize,
     is_wanted: bool,
@@ -204,14 +217,33 @@ impl<F: Fetching> Fetcher<F> {
             }
         };
         let mut partition = Partition::default();
+        let mut has_died = false;
         for state in &states {
-            partition.seen.merge(&done_of(state, number));
+            let done = done_of(state, number);
+            let is_silent = !state.has_ended && state.silent_for > SILENCE;
+            has_died |= is_silent && done.count() > 0;
+            partition.seen.merge(&done);
+        }
+        if has_died {
+            // Not knowing it is to send something twice.
+            partition.given_to = self.shipped(number).await?;
         }
         if let Some(own) = self.own_done.get(&number) {
             partition.seen.merge(own);
         }
         self.partitions.insert(number, partition);
         Ok(())
+    }
+
+    async fn shipped(&mut self, number: u32) -> anyhow::Result<BTreeMap<ProcessId, u64>> {
+        loop {
+            match self.fetching.shipped(number).await {
+                Ok(shipped) => return Ok(shipped),
+                Err(EngineError::Deposed(why)) => anyhow::bail!(why),
+                Err(error) if *self.stop.borrow() => anyhow::bail!(error),
+                Err(_) => sleep(RETRY_PAUSE).await,
+            }
+        }
     }
 
     fn frame(&mut self, number: u32, place: FramePlace, bytes: &Bytes) {
@@ -233,22 +265,35 @@ impl<F: Fetching> Fetcher<F> {
                     return;
                 }
                 self.find_missing(number, id.origin, id.sequence);
-                self.parcel(number, id, payload, places);
+                let is_again = self.is_again(number, place, id);
+                self.redelivered += u64::from(is_again);
+                let mark = self.mark(number, id.origin, (id.sequence, id.sequence + 1), places);
+                self.parcel(payload, mark, is_again);
             }
         }
     }
 
-    fn parcel(
-        &mut self,
-        number: u32,
-        id: ParcelId,
-        payload: Result<Bytes, BadParcel>,
-        places: Vec<FramePlace>,
-    ) {
-        let mark = self.mark(number, id.origin, (id.sequence, id.sequence + 1), places);
+    /// Whether a process that died may have sent it.
+    fn is_again(&self, number: u32, place: FramePlace, id: ParcelId) -> bool {
+        let given = self.fetching.was_given_before(number, place);
+        given.unwrap_or_else(|| {
+            let partition = self.partitions.get(&number);
+            let given_to = partition.and_then(|one| one.given_to.get(&id.origin));
+            given_to.is_some_and(|to| id.sequence < *to)
+        })
+    }
+
+    fn parcel(&mut self, payload: Result<Bytes, BadParcel>, mark: u64, is_again: bool) {
         let envelope = payload.and_then(|wire| Ok(Envelope::from_wire(&wire)?));
         match envelope {
-            Ok(envelope) => self.backlog.extend((self.admit)(envelope, mark)),
+            Ok(envelope) => {
+                let unpacked = Unpacked {
+                    envelope,
+                    mark,
+                    is_again,
+                };
+                self.backlog.extend((self.admit)(unpacked));
+            }
             Err(bad) => {
                 let outcome = match &bad {
                     BadParcel::UnknownVersion(_)

@@ -26,7 +26,7 @@ use mirror_core::policy::Envelope;
 use crate::report::Ticket;
 
 pub use address::{EngineAddress, FleetUrl};
-pub use fetch::{Admit, FetchParts, Fetcher};
+pub use fetch::{Admit, FetchParts, Fetcher, Unpacked};
 pub use fleet::FleetOptions;
 pub use memory::Arrival;
 pub use options::TransportOptions;

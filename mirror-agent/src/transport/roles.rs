@@ -1,6 +1,7 @@
 //! The ends of an engine that an address names, each with what runs it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::{oneshot, watch};
@@ -141,6 +142,7 @@ fn processes(states: Vec<ProcessState>) -> Vec<FleetProcess> {
         let own = ends.iter().filter(|((origin, _), _)| *origin == process);
         own.map(|(_, end)| *end).sum()
     };
+    let known: BTreeSet<ProcessId> = states.iter().map(|state| state.process).collect();
     let process = |state: ProcessState| FleetProcess {
         handed_over: handed_over(state.process),
         id: state.process.to_string(),
@@ -152,5 +154,14 @@ fn processes(states: Vec<ProcessState>) -> Vec<FleetProcess> {
         silent_for: state.silent_for,
         has_ended: state.has_ended,
     };
-    states.into_iter().map(process).collect()
+    // What a process handed over counts, also if nothing else is known of it.
+    let origins: BTreeSet<ProcessId> = ends.keys().map(|(origin, _)| *origin).collect();
+    let unknown = origins.difference(&known).map(|origin| FleetProcess {
+        id: origin.to_string(),
+        fields: BTreeMap::new(),
+        silent_for: Duration::ZERO,
+        has_ended: false,
+        handed_over: handed_over(*origin),
+    });
+    states.into_iter().map(process).chain(unknown).collect()
 }

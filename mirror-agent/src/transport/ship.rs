@@ -89,6 +89,8 @@ impl<S: Shipping> Shipper<S> {
     /// Until the queue has ended and everything in it is handed over or has its outcome.
     pub async fn run(mut self, mut receiver: Receiver) {
         let mut batch = Vec::new();
+        // Who it is must be known before anything of it is.
+        self.keep().await;
         loop {
             let goes_on = tokio::select! {
                 goes_on = receiver.take(&mut batch) => goes_on,

@@ -14,7 +14,7 @@ use mirror_agent::report::{
 use mirror_agent::transport::memory::queue;
 use mirror_agent::transport::{
     Delivery, FetchParts, FleetOptions, FleetUrl, Receiver, Sender, ShipParts, TransportOptions,
-    Trouble, fetch, read_fleet, ship,
+    Trouble, Unpacked, fetch, read_fleet, ship,
 };
 use mirror_core::exchange::{Body, Exchange, Request};
 use mirror_core::identity::Identity;
@@ -125,9 +125,17 @@ impl Host {
 
     /// How many requests ended so.
     pub(crate) fn count(&self, outcome: Outcome) -> u64 {
-        let results = self.recorder.results(CaptureCounters::default());
-        let count = results.ledger.outcomes.get(outcome.name());
-        count.copied().unwrap_or(0)
+        self.counter()(outcome)
+    }
+
+    /// The same, for after it has ended.
+    pub(crate) fn counter(&self) -> impl Fn(Outcome) -> u64 + use<> {
+        let recorder = Arc::clone(&self.recorder);
+        move |outcome| {
+            let results = recorder.results(CaptureCounters::default());
+            let count = results.ledger.outcomes.get(outcome.name());
+            count.copied().unwrap_or(0)
+        }
     }
 
     /// Hands over what is left, and ends. With `cut` it does not wait for the engine.
@@ -178,7 +186,7 @@ impl Replayer {
             recorder: Arc::clone(&recorder),
             keeping: FleetKeeping::new(&recorder, FleetRole::Replay, Default::default),
             group: options.group.clone(),
-            admit: Box::new(move |envelope, mark| {
+            admit: Box::new(move |Unpacked { envelope, mark, .. }| {
                 let redactor = policy.redactor();
                 let ticket = Ticket::take_over(&tickets, redactor, envelope.exchange(), mark);
                 Some(Box::new(Delivery {

@@ -47,15 +47,9 @@ pub(crate) fn what_is_damaged_or_of_another_version_ends_as_that_and_holds_nothi
         *changed.last_mut().expect("a payload") ^= 1;
         engine.write(0, &changed)?;
         host.capture(1, 1);
-        let until = std::time::Instant::now() + super::LIMIT;
-        while replayer.judged().len() < 2 && std::time::Instant::now() < until {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        // Of three processes that nobody knows more of.
+        let report = wait_for(engine, "everything ends", all_ended(5))?;
         assert_eq!(replayer.judged(), [(1, 0), (1, 1)]);
-        host.end(false)?;
-        replayer.end()?;
-        // Their hosts are not known, so that nobody has seen them.
-        let report = super::ends::fleet(&engine.url())?;
         let of = |name| count(&report, name);
         assert_eq!(
             (
@@ -65,7 +59,8 @@ pub(crate) fn what_is_damaged_or_of_another_version_ends_as_that_and_holds_nothi
             ),
             (2, 2, 1)
         );
-        Ok(())
+        host.end(false)?;
+        replayer.end()
     })
 }
 

@@ -11,7 +11,7 @@ use mirror_tests::scratch::Scratch;
 use super::ends::{Replayer, options};
 use super::engine::{TestEngine, with_each};
 use super::processes::Role;
-use super::{count, fleet, wait_for};
+use super::{count, fleet, redelivered, wait_for};
 
 /// Kills of processes, unless the environment says how many.
 const KILLS: u32 = 24;
@@ -88,6 +88,7 @@ fn end(engine: &TestEngine, mut replayers: Vec<Process>) -> Result<()> {
     })?;
     assert_eq!(count(&report, "matched"), handed_over(&report), "each once");
     assert_eq!(count(&report, "lost: trimmed"), 0);
+    assert!(redelivered(&report) > 0, "no replayer held anything");
     assert!(handed_over(&report) > 100, "{:?}", report.results.ledger);
     last.end()?;
     let fleet = fleet(&engine.url())?.fleet.unwrap_or_default();

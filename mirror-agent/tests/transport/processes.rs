@@ -64,7 +64,7 @@ fn capture(url: &str) -> Result<()> {
     let host = Host::start(url, "web", options())?;
     for number in 0.. {
         host.capture(number % LANES, number);
-        std::thread::sleep(Duration::from_micros(500));
+        std::thread::sleep(Duration::from_millis(2));
     }
     Ok(())
 }

@@ -122,12 +122,16 @@ pub(crate) fn a_host_that_ends_while_the_engine_is_away_says_what_it_could_not_h
             report.results.ledger.seen == 1
         })?;
         engine.kill();
-        std::thread::sleep(Duration::from_millis(700));
+        // It has noticed, and nothing is on its way when the next ones come.
+        std::thread::sleep(Duration::from_millis(1500));
         for number in 1..10 {
             host.capture(1, number);
         }
-        std::thread::sleep(Duration::from_millis(300));
-        host.end(true)
+        let count = host.counter();
+        host.end(true)?;
+        let counts = [Outcome::HandedOver, Outcome::ShedTransport].map(count);
+        assert_eq!(counts, [1, 9]);
+        Ok(())
     })
 }
 

@@ -157,7 +157,7 @@ impl Standing {
             | DroppedTooLarge | DroppedAmbiguous | DroppedOneSide | FilteredMethod
             | FilteredRule | FilteredSample | FilteredWrite | FilteredUnreadable
             | FilteredReplayed | FilteredPaused | FilteredSchedule | FilteredEnough
-            | SnapshotNoId => Self::LeftOut,
+            | FilteredSent | SnapshotNoId => Self::LeftOut,
             HandedOver | Interrupted => Self::Cut,
         }
     }

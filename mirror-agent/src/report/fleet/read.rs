@@ -39,13 +39,14 @@ struct KeptProcess {
 
 /// The report that one agent would have written that captured and replayed all of it.
 pub fn fleet_report(processes: Vec<FleetProcess>) -> anyhow::Result<ReportData> {
-    let mut read = Vec::new();
+    let (mut read, mut of_unknown) = (Vec::new(), 0);
     for process in processes {
-        // One that has only just begun has not said anything yet.
-        if process.fields.contains_key(HEAD) {
-            let context = format!("reading what process {} has kept", process.id);
-            read.push(KeptProcess::open(process).context(context)?);
+        if !process.fields.contains_key(HEAD) {
+            of_unknown += process.handed_over;
+            continue;
         }
+        let context = format!("reading what process {} has kept", process.id);
+        read.push(KeptProcess::open(process).context(context)?);
     }
     ensure!(
         !read.is_empty(),
@@ -77,7 +78,9 @@ pub fn fleet_report(processes: Vec<FleetProcess>) -> anyhow::Result<ReportData> 
     );
     let info = info(read.iter().map(|one| &one.head.run.run));
     let runs = read.into_iter().map(|one| one.kept).collect();
-    let results = results_of(runs, info, last);
+    let mut results = results_of(runs, info, last);
+    // Of hosts that have said nothing of themselves, what they handed over is known all the same.
+    results.ledger.seen += of_unknown;
     Ok(ReportData {
         format: FORMAT,
         name,

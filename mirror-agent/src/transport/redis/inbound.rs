@@ -50,6 +50,8 @@ struct Reading {
     claims_from: Option<String>,
     /// The last entry that `next` gave: those up to it have come.
     given_to: Option<FramePlace>,
+    /// The last one of them that others had fetched.
+    claimed_to: Option<FramePlace>,
     is_at_end: bool,
 }
 
@@ -74,6 +76,9 @@ impl Reading {
                 continue;
             }
             self.given_to = Some(place);
+            if fetched.is_claimed {
+                self.claimed_to = Some(place);
+            }
             frames.push(Arriving::Frame {
                 partition,
                 place,
@@ -264,6 +269,11 @@ impl Fetching for Inbound {
         reading.is_some_and(|reading| reading.is_at_end)
     }
 
+    fn was_given_before(&self, partition: u32, place: FramePlace) -> Option<bool> {
+        let claimed_to = self.reading.get(&partition)?.claimed_to;
+        Some(claimed_to.is_some_and(|to| place <= to))
+    }
+
     async fn acknowledge(
         &mut self,
         partition: u32,
@@ -302,6 +312,7 @@ impl Store for Inbound {
 struct Fetched {
     entries: Vec<(FramePlace, Bytes)>,
     claims_from: Option<String>,
+    is_claimed: bool,
     is_at_end: bool,
 }
 
@@ -329,6 +340,7 @@ fn claimed(answer: Value) -> Option<Fetched> {
     Some(Fetched {
         entries: entries.into_iter().filter_map(entry).collect(),
         claims_from: (from != END).then_some(from),
+        is_claimed: true,
         is_at_end: false,
     })
 }

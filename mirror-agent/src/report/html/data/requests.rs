@@ -115,7 +115,9 @@ fn place(outcome: Outcome) -> (usize, Tone) {
         SnapshotMissing | SnapshotExpired | SnapshotCollided | SnapshotUnproven
         | SnapshotUnavailable => (2, Lost),
         SnapshotNoId | FilteredWrite => (2, LeftOut),
-        FilteredPaused | FilteredSchedule | FilteredEnough | Observed | Recorded => (3, LeftOut),
+        FilteredPaused | FilteredSchedule | FilteredEnough | FilteredSent | Observed | Recorded => {
+            (3, LeftOut)
+        }
         ShedBreaker | ShedRate | ShedBusyHost | ShedQueueFull | LostNotWritten | Interrupted => {
             (3, Lost)
         }
