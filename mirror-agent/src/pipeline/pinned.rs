@@ -47,50 +47,63 @@ pub struct PinnedSet {
 impl PinnedSet {
     /// `None` for a file that is no recording, or one in which nothing is pinned.
     pub fn open(path: &Path, config: &Config) -> anyhow::Result<Option<Self>> {
-        // Standard input can be read once only.
-        if path == Path::new("-") {
+        // Standard input can be read once only, and a directory may hold several recordings.
+        if path == Path::new("-") || path.is_dir() || !is_pinned(open(path, config)?)? {
             return Ok(None);
         }
-        let mut file =
-            TrafficFile::open_with(path, limits(config), config.recording.keys()?.unseal())?;
-        if file.kind() != TrafficKind::Recording {
-            return Ok(None);
-        }
+        let mut file = open(path, config)?;
         let redaction = file.metadata().map(|known| known.redaction.clone());
         let mut set = Self {
             requests: Vec::new(),
             redaction: redaction.unwrap_or_default(),
         };
         let mut exchanges = InOrder::new(file);
+        set.read(&mut exchanges)
+            .with_context(|| path.display().to_string())?;
+        if let Some(error) = exchanges.damage() {
+            return Err(error.context(format!("{} is damaged", path.display())));
+        }
+        Ok(Some(set))
+    }
+
+    fn read(&mut self, exchanges: &mut InOrder) -> anyhow::Result<()> {
         let mut bytes = 0;
-        for traffic in exchanges.by_ref() {
+        for traffic in exchanges {
             let Traffic::Recorded(recorded) = traffic else {
-                return Ok(None);
+                continue;
             };
-            let Some(expectation) = Expectation::of(&recorded)? else {
-                ensure!(
-                    set.requests.is_empty(),
-                    "{}: some of its requests are pinned and some are not: pin all of them with `mirror-agent cut --pin`",
-                    path.display()
-                );
-                return Ok(None);
-            };
+            let expectation = Expectation::of(&recorded)?;
+            let expectation = expectation.context(
+                "some of its requests are pinned and some are not: pin all of them with `mirror-agent cut --pin`",
+            )?;
             bytes += recorded.envelope.held_bytes();
             ensure!(
-                set.requests.len() < MAX_REQUESTS && bytes <= MAX_BYTES,
-                "{}: a pinned set has at most {MAX_REQUESTS} requests and {} MiB: make it smaller, as with `mirror-agent cut --distinct`",
-                path.display(),
+                self.requests.len() < MAX_REQUESTS && bytes <= MAX_BYTES,
+                "a pinned set has at most {MAX_REQUESTS} requests and {} MiB: make it smaller, as with `mirror-agent cut --distinct`",
                 MAX_BYTES >> 20
             );
-            set.requests.push(Pinned {
+            self.requests.push(Pinned {
                 recorded: *recorded,
                 expectation,
             });
         }
-        if let Some(error) = exchanges.damage() {
-            return Err(error.context(format!("{} is damaged", path.display())));
-        }
-        Ok((!set.requests.is_empty()).then_some(set))
+        Ok(())
+    }
+}
+
+fn open(path: &Path, config: &Config) -> anyhow::Result<TrafficFile> {
+    let keys = config.recording.keys()?;
+    TrafficFile::open_with(path, limits(config), keys.unseal())
+}
+
+/// By its first exchange.
+fn is_pinned(mut file: TrafficFile) -> anyhow::Result<bool> {
+    if file.kind() != TrafficKind::Recording {
+        return Ok(false);
+    }
+    match file.next() {
+        Some(Traffic::Recorded(recorded)) => Ok(Expectation::of(&recorded)?.is_some()),
+        _ => Ok(false),
     }
 }
 

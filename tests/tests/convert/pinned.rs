@@ -199,6 +199,30 @@ fn what_varies_fails_unless_a_rule_says_so() -> Result<()> {
     Ok(())
 }
 
+/// A set is a recording all the same, and a directory of recordings is no set.
+#[needs(nothing)]
+fn a_directory_with_a_set_is_replayed_as_recordings_are() -> Result<()> {
+    let pinned = Pinned::new(&CLOCK)?;
+    let folder = pinned.scratch.join("recordings");
+    std::fs::create_dir(&folder)?;
+    std::fs::copy(&pinned.set, folder.join("set.mrec"))?;
+    let mirror = Witness::start(as_production)?;
+    let folder = folder.display().to_string();
+    let output = agent(&[
+        "replay",
+        &folder,
+        "--target",
+        &mirror.url(),
+        "--speed",
+        "max",
+        "--json",
+    ])?;
+    let report: Value =
+        serde_json::from_slice(&output.stdout).with_context(|| format!("{output:?}"))?;
+    assert_eq!(report["ledger"]["seen"], 3);
+    Ok(())
+}
+
 #[needs(nothing)]
 fn what_is_not_allowed_is_skipped_and_a_mirror_that_is_silent_fails() -> Result<()> {
     let pinned = Pinned::new(&CLOCK)?;
