@@ -15,8 +15,9 @@ use super::run::attach;
 use super::running::{Running, Source};
 use crate::capture::tc;
 use crate::config::{Config, Settings};
-use crate::report::{KnownNoise, ReportData, RunInfo, RunsPlace};
+use crate::report::{CaptureCounters, KnownNoise, ReportData, RunInfo, RunsPlace};
 use crate::transport::FleetUrl;
+use mirror_core::schedule::ScheduleData;
 
 /// Captures until `ending` says so; then hands over what is left and reports what became of it here.
 ///
@@ -87,13 +88,9 @@ pub async fn capture(
     attended.finish().await
 }
 
-/// What the recorder does not know, once there is somebody who does.
+/// What the recorder does not know, once there is a run that does: the second one is told of it.
 pub(super) fn beside() -> (
-    impl Fn() -> (
-        crate::report::CaptureCounters,
-        mirror_core::schedule::ScheduleData,
-    ) + Send
-    + 'static,
+    impl Fn() -> (CaptureCounters, ScheduleData) + Send + 'static,
     Arc<OnceLock<Arc<Running>>>,
 ) {
     let known: Arc<OnceLock<Arc<Running>>> = Arc::default();

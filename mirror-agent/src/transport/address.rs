@@ -12,7 +12,7 @@ use crate::secret::SecretUrl;
 /// An engine and a stream in it. One more engine is one more arm.
 #[derive(Clone, Debug)]
 pub enum EngineAddress {
-    Redis(redis::Address),
+    Redis(Box<redis::Address>),
     #[cfg(feature = "kafka")]
     Kafka(kafka::Address),
 }
@@ -28,7 +28,7 @@ impl FleetUrl {
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let url = SecretUrl::from_text(text).map_err(anyhow::Error::msg)?;
         if redis::Address::is_ours(&url) {
-            let address = EngineAddress::Redis(redis::Address::parse(&url)?);
+            let address = EngineAddress::Redis(redis::Address::parse(&url)?.into());
             return Ok(Self { url, address });
         }
         if let Some(address) = kafka_address(&url)? {

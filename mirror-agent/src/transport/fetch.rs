@@ -16,8 +16,9 @@ use mirror_core::policy::{Envelope, WireError};
 use tokio::{sync::watch, time::sleep};
 
 use super::done::Done;
-use super::engine::{Arriving, EngineError, Fetching, FramePlace, ProcessState, StateChange};
-use super::parcel::{Assembled, Assembler, BadParcel, ParcelId, ProcessId};
+use super::engine::{Arriving, EngineError, Fetching, FramePlace, StateChange};
+use super::parcel::{Assembled, BadParcel, ParcelId, ProcessId};
+use super::partition::{Mark, Partition, done_field, done_of};
 use super::{Delivery, Sender};
 use crate::report::{FleetKeeping, Recorder};
 
@@ -32,8 +33,6 @@ const KEEP_INTERVAL: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(3);
 /// Longest time for the last change, when the engine does not answer.
 const LAST_CHANGE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The field with what is done of a partition.
-const DONE: &str = "done ";
 
 /// Makes a delivery of a parcel; `None` if it has its outcome at once.
 pub type Admit = Box<dyn Fn(Unpacked) -> Option<Box<Delivery>> + Send>;
@@ -80,38 +79,6 @@ pub struct Fetcher<F> {
     changed: BTreeSet<u32>,
     keep_at: Instant,
     redelivered: u64,
-}
-
-/// A partition that is read here.
-#[derive(Default)]
-struct Partition {
-    assembler: Assembler,
-    /// Parcels that have come, are done, or are lost.
-    seen: Done,
-    /// Of a parcel that is not whole yet: where its frames stand.
-    parts: HashMap<ProcessId, Vec<FramePlace>, RandomState>,
-    /// Frames that could not be read, and whose gaps have not been seen yet.
-    unreadable: u64,
-    /// Acknowledged after the next change is kept.
-    counted: Vec<FramePlace>,
-    /// To be acknowledged now.
-    kept: Vec<FramePlace>,
-    /// How many parcels each process had shipped when it was asked.
-    shipped: Option<BTreeMap<ProcessId, u64>>,
-    /// Of each process, the number after the last parcel that one which died may have been given.
-    given_to: BTreeMap<ProcessId, u64>,
-    /// Parcels on their way to an outcome.
-    open: usize,
-    is_wanted: bool,
-}
-
-/// Parcels that end together.
-struct Mark {
-    partition: u32,
-    origin: ProcessId,
-    from: u64,
-    to: u64,
-    places: Vec<FramePlace>,
 }
 
 impl<F: Fetching> Fetcher<F> {
@@ -418,7 +385,7 @@ impl<F: Fetching> Fetcher<F> {
         for (number, done) in &self.own_done {
             if change.is_whole || self.changed.contains(number) {
                 let text = serde_json::to_vec(done)?;
-                fields.push((format!("{DONE}{number}"), text.into()));
+                fields.push((done_field(*number), text.into()));
             }
         }
         let change = StateChange {
@@ -488,25 +455,4 @@ impl<F: Fetching> Fetcher<F> {
         }
         Ok(())
     }
-}
-
-/// What a process has done of a partition.
-fn done_of(state: &ProcessState, partition: u32) -> Done {
-    let field = state.fields.get(&format!("{DONE}{partition}"));
-    let done = field.map(|text| serde_json::from_slice(text));
-    // Nobody but an agent writes there.
-    done.and_then(Result::ok).unwrap_or_default()
-}
-
-/// Of each partition, what a process has done of it.
-pub(super) fn all_done(state: &ProcessState) -> impl Iterator<Item = (u32, Done)> {
-    state.fields.iter().filter_map(|(name, text)| {
-        let number = name.strip_prefix(DONE)?.parse().ok()?;
-        Some((number, serde_json::from_slice(text).ok()?))
-    })
-}
-
-/// Whether a field is not a record of the run.
-pub(super) fn is_done_field(name: &str) -> bool {
-    name.starts_with(DONE)
 }

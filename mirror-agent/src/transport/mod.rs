@@ -15,6 +15,7 @@ pub mod kafka;
 pub mod memory;
 mod options;
 pub mod parcel;
+mod partition;
 pub mod redis;
 mod roles;
 mod ship;

@@ -8,8 +8,9 @@ use tokio::sync::{oneshot, watch};
 
 use super::address::{EngineAddress, FleetUrl};
 use super::engine::{EngineError, Fetching, ProcessState, Shipping, Store};
-use super::fetch::{FetchParts, Fetcher, all_done, is_done_field};
+use super::fetch::{FetchParts, Fetcher};
 use super::parcel::ProcessId;
+use super::partition::{all_done, is_done_field};
 use super::ship::{Shipper, Trouble};
 use super::{FleetOptions, Receiver};
 use crate::report::{FleetKeeping, FleetProcess};

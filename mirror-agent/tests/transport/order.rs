@@ -78,7 +78,8 @@ pub(crate) fn a_large_request_is_cut_and_put_together() -> Result<()> {
 }
 
 #[needs(redis)]
-pub(crate) fn replayers_that_come_and_go_share_the_work_without_losing_or_doubling_any() -> Result<()> {
+pub(crate) fn replayers_that_come_and_go_share_the_work_without_losing_or_doubling_any()
+-> Result<()> {
     with_each(|engine| {
         let host = Host::start(&engine.url(), "web-1", options())?;
         let first = Replayer::start(&engine.url(), options())?;
