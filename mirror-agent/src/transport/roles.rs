@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::{oneshot, watch};
+use tokio::time::sleep;
 
 use super::address::{EngineAddress, FleetUrl};
 use super::engine::{EngineError, Fetching, ProcessState, Shipping, Store};
@@ -14,6 +15,10 @@ use super::partition::{all_done, is_done_field};
 use super::ship::{Shipper, Trouble};
 use super::{FleetOptions, Receiver};
 use crate::report::{FleetKeeping, FleetProcess};
+
+/// How often the state of a fleet is asked for, when there is no answer.
+const READ_TRIES: u32 = 10;
+const READ_PAUSE: Duration = Duration::from_millis(300);
 
 /// Told when the engine is there, or why it is not.
 pub type Ready = oneshot::Sender<anyhow::Result<()>>;
@@ -109,17 +114,34 @@ pub async fn read_fleet(url: &FleetUrl, group: &str) -> anyhow::Result<Vec<Fleet
         EngineAddress::Redis(address) => {
             let reader = address.reader().await;
             let mut reader = reader.with_context(|| format!("opening {url}"))?;
-            reader.states(Some(group)).await
+            states_of(&mut reader, group).await
         }
         #[cfg(feature = "kafka")]
         EngineAddress::Kafka(address) => {
             let reader = address.reader().await;
             let mut reader = reader.with_context(|| format!("opening {url}"))?;
-            reader.states(Some(group)).await
+            states_of(&mut reader, group).await
         }
     };
     let states = states.with_context(|| format!("reading {url}"))?;
     Ok(processes(states))
+}
+
+/// An engine that is busy may be late with one answer of many.
+async fn states_of<S: Store>(
+    reader: &mut S,
+    group: &str,
+) -> Result<Vec<ProcessState>, EngineError> {
+    let mut tries = READ_TRIES;
+    loop {
+        tries -= 1;
+        match reader.states(Some(group)).await {
+            Err(EngineError::Unanswered(_) | EngineError::Unreached(_)) if tries > 0 => {
+                sleep(READ_PAUSE).await;
+            }
+            states => return states,
+        }
+    }
 }
 
 /// What was handed over is what the engine says of it, or what those who read there have seen, if that is more.
