@@ -340,6 +340,7 @@ num.io.threads=2
 background.threads=2
 log.cleaner.dedupe.buffer.size=4194304
 log.retention.check.interval.ms=500
+transaction.abort.timed.out.transaction.cleanup.interval.ms=500
 log.initial.task.delay.ms=500
 ";
 

@@ -8,7 +8,7 @@ mirror_core::options! {
     /// How requests travel from hosts that capture to hosts that replay.
     #[derive(Clone, Debug)]
     pub struct FleetOptions("Between hosts") {
-        /// Stream that `capture` hands requests over to, as in redis://HOST/STREAM
+        /// Stream that `capture` hands requests over to, as in redis://HOST/STREAM or kafka://BROKER/TOPIC
         #[option("to", "URL")]
         pub to: Option<SecretUrl>,
         /// Stream that `replay` takes requests from

@@ -26,6 +26,7 @@ thread_local! {
 pub(crate) struct Topic {
     kafka: Kafka,
     name: String,
+    is_down: bool,
 }
 
 /// None where the story is for other engines.
@@ -45,10 +46,17 @@ pub(crate) fn with(brokers: usize, story: impl Fn(&mut TestEngine) -> Result<()>
     let idle = idle(|idle| idle.remove(&brokers));
     let kafka = idle.map_or_else(|| Kafka::start(brokers), Ok)?;
     let name = format!("shop-{}", NEXT.fetch_add(1, Relaxed));
-    let mut engine = TestEngine::Kafka(Topic { kafka, name });
+    let mut engine = TestEngine::Kafka(Topic {
+        kafka,
+        name,
+        is_down: false,
+    });
     story(&mut engine)?;
     // After a failure nobody knows how they are, so others are started.
-    if let TestEngine::Kafka(topic) = engine {
+    if let TestEngine::Kafka(mut topic) = engine {
+        if topic.is_down {
+            topic.start_again()?;
+        }
         idle_again(brokers, topic.kafka);
     }
     Ok(())
@@ -79,9 +87,11 @@ impl Topic {
 
     pub(crate) fn kill(&mut self) {
         self.kafka.kill(0);
+        self.is_down = true;
     }
 
     pub(crate) fn start_again(&mut self) -> Result<()> {
+        self.is_down = false;
         self.kafka.start_again(0)
     }
 

@@ -46,6 +46,9 @@ pub(crate) fn whoever_is_killed_when_nothing_handed_over_is_lost_or_counted_twic
         hosts.push(Role::Host.start(&engine.url(), &scratch)?);
         let mut replayers = vec![Role::Replayer.start(&engine.url(), &scratch)?];
         replayers.push(Role::Replayer.start(&engine.url(), &scratch)?);
+        wait_for(engine, "the first are judged", |report| {
+            count(report, "matched") > 0
+        })?;
         for kill in 0..kills() {
             std::thread::sleep(Duration::from_millis(100 + random.below(900)));
             let (role, all) = match random.below(3) {

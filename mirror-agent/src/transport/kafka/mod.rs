@@ -95,7 +95,7 @@ impl Store for Reader {
     async fn states(&mut self, group: Option<&str>) -> Result<Vec<ProcessState>, EngineError> {
         let group = group.map(str::to_owned);
         let work = move |looking: &mut Looking| {
-            let now = looking.table.catch_up(&looking.sender)?;
+            let now = looking.table.glance(&looking.sender)?;
             Ok(looking.table.states(group.as_deref(), now))
         };
         self.worker.ask(work, forget).await

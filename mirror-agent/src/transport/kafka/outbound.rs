@@ -135,7 +135,7 @@ impl Store for Outbound {
     async fn states(&mut self, group: Option<&str>) -> Result<Vec<ProcessState>, EngineError> {
         let group = group.map(str::to_owned);
         let work = move |sending: &mut Sending| {
-            let now = sending.table.catch_up(&sending.state)?;
+            let now = sending.table.glance(&sending.state)?;
             Ok(sending.table.states(group.as_deref(), now))
         };
         self.worker.ask(work, forget).await

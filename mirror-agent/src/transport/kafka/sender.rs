@@ -35,7 +35,14 @@ struct Batch {
 struct BatchState {
     under_way: usize,
     failed: Option<RDKafkaErrorCode>,
-    last_offset: i64,
+    last: Place,
+}
+
+/// Where a record stands, and when the brokers had it by their clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    pub(super) offset: i64,
+    pub(super) time: i64,
 }
 
 impl Batch {
@@ -44,7 +51,7 @@ impl Batch {
     }
 
     /// Waits until all of it is with the brokers.
-    fn wait(&self) -> Result<i64, RDKafkaErrorCode> {
+    fn wait(&self) -> Result<Place, RDKafkaErrorCode> {
         let until = Instant::now() + 2 * ANSWER;
         let mut state = self.state();
         while state.under_way > 0 {
@@ -55,7 +62,7 @@ impl Batch {
             let waited = self.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.failed.map_or(Ok(state.last_offset), Err)
+        state.failed.map_or(Ok(state.last), Err)
     }
 }
 
@@ -78,7 +85,12 @@ impl ProducerContext for Deliveries {
         let mut state = batch.state();
         state.under_way -= 1;
         match result {
-            Ok(message) => state.last_offset = state.last_offset.max(message.offset()),
+            Ok(message) => {
+                state.last = Place {
+                    offset: message.offset(),
+                    time: message.timestamp().to_millis().unwrap_or(0),
+                };
+            }
             Err((error, _)) => {
                 let code = error.rdkafka_error_code();
                 state.failed = state.failed.or(code).or(Some(RDKafkaErrorCode::Fail));
@@ -106,7 +118,7 @@ impl Sender {
         topic: &str,
         key: &str,
         value: Option<&[u8]>,
-    ) -> Result<i64, EngineError> {
+    ) -> Result<Place, EngineError> {
         let batch = Arc::default();
         self.enqueue(topic, PARTITION, Some(key.as_bytes()), value, &batch)?;
         self.wait(&batch, topic)
@@ -173,7 +185,7 @@ impl Sender {
         }
     }
 
-    fn wait(&self, batch: &Batch, topic: &str) -> Result<i64, EngineError> {
+    fn wait(&self, batch: &Batch, topic: &str) -> Result<Place, EngineError> {
         batch.wait().map_err(|code| {
             let doing = format!("writing to {topic}");
             error_of(code, &self.connections(), &doing)

@@ -27,6 +27,8 @@ use super::client::{ANSWER, Connections, PARTITION, engine_error};
 use super::sender::Sender;
 
 const END: &str = "end";
+/// Longest wait of a glance for the end.
+const GLANCE: Duration = Duration::from_secs(1);
 /// Processes are forgotten so long after their last sign of life.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -90,10 +92,30 @@ impl Table {
             .map_err(|error| self.error(&error))
     }
 
-    /// Reads all that was there when this began. What belongs to an open transaction of somebody is waited for.
+    /// Reads all that was there when this began, and says when that was by the brokers' clock. Behind what belongs to an open
+    /// transaction nothing can be read: of a process that was killed in the middle, the brokers end it after some seconds.
     pub(super) fn catch_up(&mut self, sender: &Sender) -> Result<i64, EngineError> {
         let end = sender.send_one(&self.topic, END, None)?;
-        let until = Instant::now() + 2 * ANSWER;
+        match self.read(end.offset, 2 * ANSWER)? {
+            true => Ok(end.time),
+            false => Err(EngineError::Unanswered(format!(
+                "kafka: reading {}: its end did not come",
+                self.topic
+            ))),
+        }
+    }
+
+    /// The same for a glance: what stands behind an open transaction is left for the next one. What was read is how it all was at
+    /// some moment.
+    pub(super) fn glance(&mut self, sender: &Sender) -> Result<i64, EngineError> {
+        let end = sender.send_one(&self.topic, END, None)?;
+        self.read(end.offset, GLANCE)?;
+        Ok(end.time)
+    }
+
+    /// Whether it came to that place.
+    fn read(&mut self, end: i64, most: Duration) -> Result<bool, EngineError> {
+        let until = Instant::now() + most;
         let mut trouble = None;
         loop {
             match self.consumer.poll(Duration::from_millis(100)) {
@@ -103,19 +125,20 @@ impl Table {
                     drop(message);
                     self.take(record, time.unwrap_or(0));
                     if offset >= end {
-                        return Ok(time.unwrap_or(0));
+                        return Ok(true);
                     }
+                    // Much to read is no open transaction.
+                    continue;
                 }
                 Some(Err(error)) => match self.error(&error) {
                     // The client tries again by itself, and may speak of what is over.
-                    EngineError::Unanswered(words) => trouble = Some(words),
+                    error @ EngineError::Unanswered(_) => trouble = Some(error),
                     refused => return Err(refused),
                 },
                 None => {}
             }
             if Instant::now() > until {
-                let late = || format!("kafka: reading {}: its end did not come", self.topic);
-                return Err(EngineError::Unanswered(trouble.unwrap_or_else(late)));
+                return trouble.map_or(Ok(false), Err);
             }
         }
     }

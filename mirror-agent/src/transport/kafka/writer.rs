@@ -18,7 +18,7 @@ use super::client::{ANSWER, Connections, PARTITION, engine_error};
 use super::table::{Head, field_key, head_key};
 
 /// The brokers end a transaction that stands open for longer: who reads waits for it.
-const OPEN: &str = "10000";
+const OPEN: &str = "5000";
 
 pub(super) struct Writer {
     address: Address,
