@@ -247,6 +247,31 @@ fn a_write_that_a_dead_replayer_may_have_sent_is_not_sent_again() -> Result<()> 
 }
 
 #[needs(root)]
+fn a_replayer_that_stood_still_for_too_long_ends_and_counts_nothing_twice() -> Result<()> {
+    let fleet = Fleet::new()?;
+    let host = fleet.capture("host", 8080, &["--order", "none"])?;
+    let mut still = fleet.replay("replayer-1", &["--max-rps", "20"])?;
+    fleet.stage.get(200)?;
+    wait_until("it has judged some", LIMIT, || {
+        let read = fleet.read();
+        read.is_ok_and(|(report, _)| report.seen == 200 && report.outcome("differed") > 0)
+    })?;
+    still.signal(Signal::STOP)?;
+    let other = fleet.replay("replayer-2", &[])?;
+    let (report, _) = fleet.wait_settled(200)?;
+    assert_eq!(report.outcome("differed"), 200);
+    still.signal(Signal::CONT)?;
+    let status = still.wait(LIMIT)?;
+    assert_eq!(status.code(), Some(3), "{}", still.log());
+    assert!(still.log().contains("took over"), "{}", still.log());
+    let (report, _) = fleet.wait_settled(200)?;
+    assert_eq!(report.outcome("differed"), 200);
+    end(host)?;
+    end(other)?;
+    Ok(())
+}
+
+#[needs(root)]
 fn without_an_engine_nothing_is_started_and_the_error_says_where_it_was_looked_for() -> Result<()> {
     let fleet = Fleet::new()?;
     let nowhere = "redis://user:secret@10.77.0.3:1/shop";

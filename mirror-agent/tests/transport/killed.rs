@@ -1,4 +1,4 @@
-//! Hosts and replayers that are killed at any moment.
+//! Hosts and replayers that are killed at any moment. `MIRROR_KILLS=500` kills so many; a few dozen otherwise.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ use super::{count, fleet, redelivered, wait_for};
 
 /// Kills of processes, unless the environment says how many.
 const KILLS: u32 = 24;
-const KILLS_VARIABLE: &str = "MIRROR_TEST_KILLS";
+const KILLS_VARIABLE: &str = "MIRROR_KILLS";
 
 fn kills() -> u32 {
     let given = std::env::var(KILLS_VARIABLE).ok();
