@@ -142,7 +142,7 @@ mod tests {
         let connections = Connections::default();
         let down = || error_of(RDKafkaErrorCode::AllBrokersDown, &connections, "reading");
         assert!(
-            matches!(down(), EngineError::Unanswered(text) if text.contains("brokers are down"))
+            matches!(down(), EngineError::Unanswered(text) if text.contains("connections are down"))
         );
         connections.note("[thrd:127.0.0.1:1/bootstrap]: 127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)");
         let text = "kafka: reading: 127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused";
