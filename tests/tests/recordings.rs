@@ -98,11 +98,12 @@ fn count(report: &Value, outcome: &str) -> u64 {
     report["ledger"]["outcomes"][outcome].as_u64().unwrap_or(0)
 }
 
-fn mirrored(body: &str, expect: &str) -> Result<()> {
+/// Records to `name`, a file or a directory.
+fn mirrored(name: &str, body: &str, expect: &str) -> Result<()> {
     let stage = Stage::new()?
         .production(Nginx::answering(BODY))?
         .mirror(Nginx::answering(body))?;
-    let recording = stage.scratch.join("afternoon.mrec");
+    let recording = stage.scratch.join(name);
     let live = stage.agent(&[])?;
     let recorder = Recorder::start(&stage.network, &stage.scratch, &recording, &[])?;
     stage.get(200)?;
@@ -137,12 +138,12 @@ fn mirrored(body: &str, expect: &str) -> Result<()> {
 
 #[needs(root)]
 fn a_recording_of_an_equal_version_passes_as_live_mirroring_does() -> Result<()> {
-    mirrored(BODY, "pass")
+    mirrored("afternoon.mrec", BODY, "pass")
 }
 
 #[needs(root)]
 fn a_recording_of_another_version_fails_as_live_mirroring_does() -> Result<()> {
-    mirrored(r#"{"hello":"moon"}"#, "fail")
+    mirrored("afternoon", r#"{"hello":"moon"}"#, "fail")
 }
 
 /// Production's snapshots are gone when the recording is replayed, and its data has moved on.
@@ -291,6 +292,25 @@ fn what_the_disk_does_not_take_is_counted_and_production_is_served() -> Result<(
     );
     let checked = agent(&["verify", "--json"], &[&recording])?;
     assert_eq!(json(&checked)?[0]["exchanges"], recorded, "{checked:?}");
+    Ok(())
+}
+
+/// A writer that is killed at the very beginning leaves a file with nothing in it.
+#[needs(nothing)]
+fn a_file_that_was_only_begun_is_told_to_be_torn() -> Result<()> {
+    let scratch = Scratch::new()?;
+    let path = scratch.join("begun.mrec");
+    for begun in [&b""[..], b"\x89MREC\r\n"] {
+        std::fs::write(&path, begun).context("writing a file")?;
+        let checked = agent(&["verify", "--json"], &[&path])?;
+        assert_eq!(checked.status.code(), Some(3), "{checked:?}");
+        let told = json(&checked)?;
+        assert_eq!(told[0]["ends"], "torn", "{told:#}");
+        assert_eq!(told[0]["torn_bytes"], begun.len(), "{told:#}");
+    }
+    std::fs::write(&path, "GET / HTTP/1.1").context("writing a file")?;
+    let checked = agent(&["verify"], &[&path])?;
+    assert_eq!(checked.status.code(), Some(2), "{checked:?}");
     Ok(())
 }
 

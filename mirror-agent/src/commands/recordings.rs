@@ -24,7 +24,7 @@ const DAMAGED: u8 = 3;
 const MAX_DAMAGES: usize = 20;
 
 /// What was found in one recording.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Summary {
     file: PathBuf,
     bytes: u64,
@@ -97,7 +97,10 @@ fn summaries(options: &Recordings) -> anyhow::Result<Vec<Summary>> {
 
 /// Reads the whole recording, block by block.
 fn summary(file: &Path, keys: &RecordingKeys) -> anyhow::Result<Summary> {
-    let mut reader = open(file, keys)?;
+    let mut reader = match open(file, keys) {
+        Err(error) if is_begun_only(&error) => return begun_only(file),
+        opened => opened?,
+    };
     let metadata = reader.metadata()?.cloned();
     let mut seen = Seen::default();
     while let Some(block) = reader.next_block() {
@@ -137,6 +140,24 @@ fn summary(file: &Path, keys: &RecordingKeys) -> anyhow::Result<Summary> {
         routes,
         metadata,
         ledger,
+    })
+}
+
+/// Its writer was killed when it had begun the file.
+fn is_begun_only(error: &anyhow::Error) -> bool {
+    let why = error.downcast_ref::<RecordingError>();
+    matches!(why, Some(RecordingError::TornHead))
+}
+
+fn begun_only(file: &Path) -> anyhow::Result<Summary> {
+    let bytes = std::fs::metadata(file)?.len();
+    Ok(Summary {
+        file: file.to_owned(),
+        bytes,
+        ends: "torn",
+        torn_bytes: bytes,
+        index: "missing",
+        ..Summary::default()
     })
 }
 

@@ -47,8 +47,8 @@ pub struct PinnedSet {
 impl PinnedSet {
     /// `None` for a file that is no recording, or one in which nothing is pinned.
     pub fn open(path: &Path, config: &Config) -> anyhow::Result<Option<Self>> {
-        // Standard input can be read once only, and a directory may hold several recordings.
-        if path == Path::new("-") || path.is_dir() || !is_pinned(open(path, config)?)? {
+        // Standard input and pipes can be read once only, and a directory may hold several recordings.
+        if !path.is_file() || !is_pinned(open(path, config)?)? {
             return Ok(None);
         }
         let mut file = open(path, config)?;

@@ -53,8 +53,11 @@ fn is_named_recording(path: &Path) -> bool {
     path.to_string_lossy().ends_with(MREC) && path.is_file()
 }
 
-/// Whether a file begins as a recording does.
+/// Whether a file begins as a recording does. Pipes are not looked at: they can be read once only.
 pub fn is_recording(path: &Path) -> bool {
+    if !path.is_file() {
+        return false;
+    }
     let mut start = [0; RECORDING_MAGIC.len()];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
     read.is_ok() && start == RECORDING_MAGIC
