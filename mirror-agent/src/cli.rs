@@ -1,32 +1,28 @@
 //! The command line as typed. `config` turns it, with the configuration file, into what is valid.
 
 mod files;
+mod inspect;
+mod live;
+mod reports;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use mirror_core::rewrite::Rewrite;
-use mirror_core::session::CarryOptions;
-use mirror_core::{
-    dissect::DissectLimits,
-    filter::{FilterSettings, PortSet},
-    identity::Identifier,
-    options::{FromText, Options},
-    policy::{Policy, Rule},
-};
-use mirror_snapshot::IdRules;
+use clap::{Parser, Subcommand};
+use mirror_core::filter::FilterSettings;
+use mirror_core::options::{FromText, Options};
+use mirror_core::policy::Rule;
 
-use crate::config::{Changes, Config, Flags, Sources};
-use crate::control::ControlOptions;
-use crate::replay::CredentialOptions;
+use crate::config::{Changes, Config};
 use crate::transport::FleetOptions;
-use crate::web::WebUrl;
 
 pub use files::{
     Convert, ConvertOptions, ConvertTo, Cut, Merge, Moment, PinName, PinOptions, SelectionOptions,
     Session,
 };
+pub use inspect::{Explain, ExplainOptions, Format, Inspect, InspectOptions, Recordings};
+pub use live::{Awaited, RunOptions, Socket, Wait};
+pub use reports::{Document, ReportFormat, RulesCommand, RunsCommand, RunsIn};
 
 /// Mirrors production's HTTP traffic to a new version and tells whether it answers alike.
 #[derive(Debug, Parser)]
@@ -291,7 +287,7 @@ Exit codes: 0 all that the rules let through is recorded, 3 some of it was lost,
         #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
         since: Option<Duration>,
         /// With --since, only requests that a rule fits, as in 'POST /orders' (repeatable)
-        #[arg(long, value_name = "RULE", requires = "since", value_parser = rule)]
+        #[arg(long, value_name = "RULE", requires = "since", value_parser = Rule::from_text)]
         route: Vec<Rule>,
         #[command(flatten)]
         options: RunOptions,
@@ -548,66 +544,6 @@ Exit codes: 0 all is well, 2 something stands in the way.")]
     },
 }
 
-#[derive(Debug, Subcommand)]
-pub enum RunsCommand {
-    /// Remove runs that have ended
-    #[command(after_help = "\
-Examples:
-  mirror-agent runs rm 20261127T051821Z-shop
-  mirror-agent runs rm --keep 20
-
-A run is named as for `report`. With --keep, runs that go on are left alone.
-
-Exit codes: 0 they are removed, 2 one of them is not.")]
-    Rm {
-        /// The runs
-        #[arg(
-            value_name = "RUN",
-            required_unless_present = "keep",
-            conflicts_with = "keep"
-        )]
-        names: Vec<String>,
-        /// Keep only the COUNT newest runs
-        #[arg(long, value_name = "COUNT")]
-        keep: Option<usize>,
-        /// Print the names of the removed ones as JSON
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        runs: RunsIn,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum RulesCommand {
-    /// Suggest rules for what varies, is noted or is undecided in a run, each with its evidence
-    #[command(after_help = "\
-Examples:
-  mirror-agent rules suggest /var/tmp/mirror
-  mirror-agent rules suggest /var/tmp/mirror/report.json --json | jq -r '.[].rule'
-
-Each rule stands after a line with its evidence. Choose, and give it to the next run as
---compare-rule, or in the list `compare-rule` of the file of --config:
-
-  # 412 of 8,000 requests of GET /orders/{id}; varies in 31 of 64 repeats
-  GET /orders/{id} => pattern [0-9]+ /sequence
-
-A place that varies by nature is held to its form (`pattern`), taken in any order (`unordered`),
-or left out (`ignore`). What only the new version shows becomes an intended change (`expect`),
-whose absence then fails the run. Nothing is suggested for what failed it.
-
-Exit codes: 0 the rules are printed, 2 the run cannot be read.")]
-    Suggest {
-        /// The run, as `report` takes it, or its report.json
-        run: Option<String>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        runs: RunsIn,
-    },
-}
-
 /// What stands below the options of a run.
 fn sources() -> String {
     let specs = Config::specs();
@@ -628,212 +564,6 @@ fn live_keys() -> String {
     let specs = Config::specs();
     let live = specs.iter().filter(|spec| spec.is_live);
     live.map(|spec| spec.key).collect::<Vec<_>>().join(", ")
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct Wait {
-    /// What to wait for
-    #[arg(long = "for", value_enum, default_value_t, value_name = "WHAT")]
-    pub what: Awaited,
-    /// Longest wait, as in 30m or 90s
-    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = humantime::parse_duration)]
-    pub timeout: Duration,
-    /// Admin side of an agent, perhaps on another host, to be asked in the place of the socket, as in https://host:9464
-    #[arg(long, value_name = "URL", value_parser = web_url)]
-    pub admin: Option<WebUrl>,
-    /// File with the token that it asks for
-    #[arg(long, value_name = "FILE", requires = "admin")]
-    pub admin_token_file: Option<PathBuf>,
-    /// File (PEM) with certificates that may have signed its own, beside the system's
-    #[arg(long, value_name = "FILE", requires = "admin")]
-    pub admin_ca: Option<PathBuf>,
-    /// Print the decision as JSON
-    #[arg(long)]
-    pub json: bool,
-    #[command(flatten)]
-    pub socket: Socket,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Awaited {
-    /// A decision that is not HOLD
-    #[default]
-    Verdict,
-    /// Until the agent captures
-    Ready,
-}
-
-fn rule(text: &str) -> Result<Rule, String> {
-    Rule::from_text(text)
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct Recordings {
-    /// Recordings (*.mrec), or directories with recordings
-    #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<PathBuf>,
-    /// File with age keys, for those that are encrypted
-    #[arg(long, value_name = "FILE")]
-    pub recording_key_file: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-fn web_url(text: &str) -> Result<WebUrl, String> {
-    WebUrl::from_text(text)
-}
-
-fn default_socket() -> std::ffi::OsString {
-    ControlOptions::default().socket.into()
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct Socket {
-    /// Where the agent listens
-    #[arg(long, value_name = "PATH", env = "MIRROR_SOCKET", hide_env = true, default_value = default_socket())]
-    pub socket: PathBuf,
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct RunsIn {
-    /// Folder that keeps runs [default: /var/lib/mirror-agent/runs for root, else ~/.local/state/mirror-agent/runs]
-    #[arg(long, value_name = "DIR", env = "MIRROR_RUNS", hide_env = true)]
-    pub runs: Option<PathBuf>,
-}
-
-/// The options of a run: declared by the stages, read by `config`.
-#[derive(Args, Clone, Debug)]
-pub struct RunOptions {
-    /// Configuration file (TOML), with the names of these options as keys [default: not set]
-    #[arg(long, value_name = "FILE", env = "MIRROR_CONFIG", hide_env = true)]
-    pub config: Option<PathBuf>,
-    #[command(flatten)]
-    pub flags: Flags<Config>,
-}
-
-impl RunOptions {
-    pub fn sources(self) -> Sources {
-        Sources::new(self.flags.given, self.config)
-    }
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct Inspect {
-    /// Recording, capture (pcap or pcapng), HTTP Archive or file of GoReplay, plain, gzip or zstd; - for standard input
-    pub file: PathBuf,
-    /// How to print the exchanges; json prints one object a line
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-    /// Only requests with this method (repeatable)
-    #[arg(long, value_name = "METHOD")]
-    pub method: Vec<String>,
-    /// Only requests with this path, * for anything (repeatable)
-    #[arg(long, value_name = "PATH")]
-    pub path: Vec<String>,
-    /// Only answers with this status, as in 404, 5xx or 200-299; none for no answer (repeatable)
-    #[arg(long, value_name = "STATUS")]
-    pub status: Vec<String>,
-    /// Only requests to this host, * for anything (repeatable)
-    #[arg(long, value_name = "HOST")]
-    pub host: Vec<String>,
-    /// Show the exchanges of one connection whole, by its number in the table
-    #[arg(long, value_name = "CONN", conflicts_with_all = ["format", "summary"])]
-    pub follow: Option<u64>,
-    /// Show the summary only: routes, statuses, latencies, and what could not be read
-    #[arg(long)]
-    pub summary: bool,
-    /// Look into VXLAN, Geneve, GRE, IP-in-IP and MPLS
-    #[arg(long)]
-    pub tunnels: bool,
-    #[command(flatten)]
-    pub reading: Flags<InspectOptions>,
-}
-
-mirror_core::options! {
-    /// What of a file is read, and what `run` would make of it.
-    #[derive(Clone, Debug)]
-    pub struct InspectOptions("What is read") {
-        /// Port that is a server's, or a range; any port unless given (repeatable)
-        #[option("port", "PORT")]
-        pub ports: PortSet,
-        /// Rule for the request id, tried in order (repeatable)
-        #[option("rule", "RULE", default = "header:x-request-id")]
-        pub rules: IdRules,
-        /// Requests with an unsafe method that may be replayed (repeatable)
-        #[option("allow", "RULE")]
-        pub allow: Vec<Rule>,
-        /// File with age keys, as age-keygen writes them, for a recording that is encrypted
-        #[option("recording-key-file", "FILE")]
-        pub key_file: Option<PathBuf>,
-        pub limits: DissectLimits,
-    }
-}
-
-#[derive(Args, Clone, Debug)]
-pub struct Explain {
-    /// Recording, capture (pcap or pcapng), HTTP Archive or file of GoReplay, plain, gzip or zstd; - for standard input
-    pub file: PathBuf,
-    /// Print one JSON object a line
-    #[arg(long)]
-    pub json: bool,
-    /// Only count the exchanges that each rule decides
-    #[arg(long)]
-    pub summary: bool,
-    #[command(flatten)]
-    pub reading: Flags<ExplainOptions>,
-}
-
-mirror_core::options! {
-    /// What of a file is read, and the rules that it is held against.
-    #[derive(Clone, Debug)]
-    pub struct ExplainOptions("What is read") {
-        /// Port that is a server's, or a range; any port unless given (repeatable)
-        #[option("port", "PORT")]
-        pub ports: PortSet,
-        /// File with age keys, as age-keygen writes them, for a recording that is encrypted
-        #[option("recording-key-file", "FILE")]
-        pub key_file: Option<PathBuf>,
-        pub policy: Policy,
-        pub rewrite: Rewrite,
-        pub credentials: CredentialOptions,
-        pub carry: CarryOptions,
-        pub identity: Identifier,
-        pub limits: DissectLimits,
-    }
-}
-
-/// What has a schema.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Document {
-    /// report.json
-    #[default]
-    Report,
-    /// What `status --json` prints
-    Status,
-}
-
-/// How a finished report is printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    #[default]
-    Text,
-    Json,
-    /// GitHub-flavoured, short enough for a comment
-    Markdown,
-    /// XML, as build servers show tests
-    Junit,
-    /// The page, as report.html
-    Html,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    #[default]
-    Table,
-    Json,
-    /// HTTP Archive 1.2, which browsers' developer tools open
-    Har,
 }
 
 #[cfg(test)]
