@@ -258,6 +258,14 @@ fn verdict(text: &mut String, summary: &Summary) {
     }
 }
 
+fn end(summary: &Summary) -> &'static str {
+    match summary.ends {
+        "ended" => "as its writer left it",
+        "torn" => "torn",
+        _ => "not written: its writer was killed, or still writes",
+    }
+}
+
 fn shown(text: &mut String, summary: &Summary) {
     let metadata = summary.metadata.clone().unwrap_or_default();
     let times = match (&summary.from, &summary.to) {
@@ -286,7 +294,7 @@ fn shown(text: &mut String, summary: &Summary) {
         ),
         ("host", metadata.host),
         ("agent", format!("{}{build}", metadata.agent)),
-        ("options", metadata.config_digest),
+        ("digest of the options", metadata.config_digest),
         ("hidden", redaction),
         (
             "snapshots",
@@ -298,8 +306,10 @@ fn shown(text: &mut String, summary: &Summary) {
             .into(),
         ),
         ("encrypted", encrypted.into()),
-        ("ends", summary.ends.into()),
+        ("its end", end(summary).into()),
     ];
+    // What nobody has said, as of a file that was converted.
+    rows.retain(|(_, value)| !value.is_empty());
     if let Some(ledger) = &summary.ledger {
         let outcomes = ledger.outcomes.iter();
         let outcomes: Vec<_> = outcomes
