@@ -32,7 +32,14 @@ fn check(file: &Path) -> Result<()> {
     let archive: Value = serde_json::from_str(&archive)?;
     let entries = archive["log"]["entries"].as_array().context("entries")?;
     assert_eq!(entries.len(), count);
-    ensure!(table.contains(&format!("{count} exchanges")), "{table}");
+    let told = match count {
+        1 => "1 exchange".to_owned(),
+        count => format!("{count} exchanges"),
+    };
+    let is_told = [", ", "\n"]
+        .iter()
+        .any(|before| table.contains(&format!("{before}{told}")));
+    ensure!(is_told, "{table}");
     Ok(())
 }
 

@@ -165,17 +165,22 @@ fn not_read(stats: &DissectStats) -> BTreeMap<String, u64> {
         .collect()
 }
 
+fn counted(count: u64, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}
+
 /// The summary for people, its table at most `width` columns.
 pub(super) fn text(counts: &FileCounts, width: usize, out: &mut String) {
     out.push('\n');
     if counts.packets > 0 {
-        let (packets, connections) = (counts.packets, counts.connections);
-        let _ = write!(out, "{packets} packets, {connections} connections, ");
+        let packets = counted(counts.packets, "packet");
+        let connections = counted(counts.connections, "connection");
+        let _ = write!(out, "{packets}, {connections}, ");
     }
-    let _ = match counts.exchanges {
-        1 => write!(out, "1 exchange"),
-        exchanges => write!(out, "{exchanges} exchanges"),
-    };
+    out.push_str(&counted(counts.exchanges, "exchange"));
     let statuses = by_count(&counts.statuses);
     if !statuses.is_empty() {
         let _ = write!(out, ": {statuses}");
