@@ -419,7 +419,10 @@ fn the_replay_of_a_file_can_be_asked_paused_and_stopped() -> Result<()> {
     let (is_ready, text) = ask(&["wait", "--for", "ready", "--timeout", "5s"])?;
     assert!(is_ready, "{text}");
     let (is_done, text) = ask(&["filter", "--port", "8080"])?;
-    assert!(!is_done && text.contains("a file is replayed"), "{text}");
+    assert!(
+        !is_done && text.contains("nothing is captured here"),
+        "{text}"
+    );
     let (is_done, text) = ask(&["pause"])?;
     assert!(is_done, "{text}");
     sleep(Duration::from_millis(500));
