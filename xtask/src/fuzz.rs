@@ -27,8 +27,8 @@ const TARGETS: [&str; 14] = [
     "rules",
     "document",
     "policy",
-    "journal",
     "recording",
+    "journal",
 ];
 
 /// Counters on every edge, and what the values in comparisons were.
