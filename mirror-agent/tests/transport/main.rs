@@ -22,7 +22,7 @@ use ends::fleet;
 use engine::TestEngine;
 
 /// No story takes longer, unless something is wrong.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(120);
 
 fn main() -> ExitCode {
     match processes::role() {
