@@ -145,6 +145,8 @@ macro_rules! stories {
     };
 }
 
+// Killing the only broker is not among them: once in a while the fleet's state could not be read for minutes afterwards, as docs/fleet.md
+// says.
 mod one_broker {
     use super::{Result, needs};
 
@@ -157,7 +159,6 @@ mod one_broker {
         order::requests_of_a_lane_come_in_their_order_and_each_once,
         trouble::a_host_that_ends_while_the_engine_is_away_says_what_it_could_not_hand_over,
         trouble::a_slow_replayer_takes_what_it_has_room_for_and_sheds_nothing,
-        trouble::an_engine_that_is_killed_and_comes_back_loses_nothing,
         trouble::an_engine_that_stands_still_never_holds_capture_up_and_what_has_no_room_is_shed,
     }
 }
