@@ -22,7 +22,7 @@ use ends::fleet;
 use engine::TestEngine;
 
 /// No story takes longer, unless something is wrong.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     match processes::role() {
@@ -43,9 +43,10 @@ fn wait_for(
     is_so: impl Fn(&ReportData) -> bool,
 ) -> Result<ReportData> {
     let until = Instant::now() + LIMIT;
-    let mut last = None;
+    let (mut last, mut trouble) = (None, None);
     while Instant::now() < until {
-        if let Ok(report) = fleet(&engine.url()) {
+        let report = fleet(&engine.url()).map_err(|error| trouble = Some(error));
+        if let Ok(report) = report {
             let ledger = &report.results.ledger;
             let ended: u64 = ledger.outcomes.values().sum();
             anyhow::ensure!(
@@ -61,7 +62,7 @@ fn wait_for(
         std::thread::sleep(Duration::from_millis(100));
     }
     let last = last.map(|report| (report.results.ledger, report.fleet));
-    bail!("{what}: not within {LIMIT:?}; the last report: {last:?}")
+    bail!("{what}: not within {LIMIT:?}; the last report: {last:?}; the last error: {trouble:?}")
 }
 
 /// So many were seen, and each has its outcome.
